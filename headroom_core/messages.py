@@ -1,0 +1,128 @@
+"""The frozen values that travel through a compression: blocks, drafts and changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+Kind = Literal["system", "user", "assistant", "tool_call", "tool_result", "document"]
+Action = Literal["kept", "rewritten", "selected"]
+
+RETRIEVE_TOOL = "headroom_retrieve"
+"""The name of the tool that brings originals back; what it returns is never compressed."""
+
+
+def content_key(text: str) -> str:
+    """Return the key under which a text is kept: a hash of its content, 24 hex digits.
+
+    Example:
+        >>> content_key("hello")
+        '8ed7252f4b03f9e8376db5b2'
+    """
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One text of a conversation, and where it stands.
+
+    Attributes:
+        message: the index of the message that holds it.
+        path: the keys and indices that lead from the message to the text.
+        kind: what the text is.
+        text: the text as it is now.
+        tool: the name of the tool that was called or that answered.
+        call: the arguments of the call that a tool result answers, as text.
+        pinned: why the text may not be changed, where it may not.
+        original: the text as it came, where it has been changed.
+    """
+
+    message: int
+    path: tuple[str | int, ...]
+    kind: Kind
+    text: str
+    tool: str | None = None
+    call: str | None = None
+    pinned: str | None = None
+    original: str | None = None
+
+    def with_text(self, text: str) -> Block:
+        """Return this block with another text, remembering the one that it came with."""
+        came_with = self.text if self.original is None else self.original
+        return replace(self, text=text, original=None if text == came_with else came_with)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one block, and why.
+
+    Attributes:
+        message: the index of the block's message.
+        path: where in the message the block stands.
+        action: `kept` (the same text), `rewritten` (another text that says the same) or
+            `selected` (some units were left out behind a marker).
+        by: the name of the compressor that did it, empty when none did.
+        reason: why, or why not.
+        tokens_before: the block's tokens as it came.
+        tokens_after: the block's tokens as it went.
+        keys: the keys of the originals that its markers name.
+    """
+
+    message: int
+    path: tuple[str | int, ...]
+    action: Action
+    by: str
+    reason: str
+    tokens_before: int
+    tokens_after: int
+    keys: tuple[str, ...] = ()
+
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A conversation on its way through the transforms.
+
+    Attributes:
+        messages: the messages as they came, never altered.
+        blocks: their texts, in reading order.
+        changes: what was done so far.
+        originals: the texts to be stored before any marker that names them is handed out, by key.
+        warnings: what the caller should know.
+    """
+
+    messages: tuple[Any, ...]
+    blocks: tuple[Block, ...]
+    changes: tuple[Change, ...] = ()
+    originals: Mapping[str, str] = field(default=_NOTHING)
+    warnings: tuple[str, ...] = ()
+
+
+def causal_queries(blocks: Sequence[Block]) -> list[str]:
+    """Return, for every block, the query that it is scored against.
+
+    That is the last user text before the block, and the arguments of the call that a tool result
+    answers. Nothing that comes later counts, so a block's result never changes once it was sent.
+
+    Example:
+        >>> causal_queries([
+        ...     Block(0, ("content",), "user", "who failed?"),
+        ...     Block(2, ("content",), "tool_result", "[]", tool="jobs", call='{"day": 3}'),
+        ... ])
+        ['', 'who failed?\\n{"day": 3}']
+    """
+    queries: list[str] = []
+    asked: list[str] = []
+    asked_in = -1
+    for block in blocks:
+        before = asked if asked_in < block.message else []
+        queries.append("\n".join([*before, block.call] if block.call else before))
+        if block.kind == "user":
+            asked = [*asked, block.text] if asked_in == block.message else [block.text]
+            asked_in = block.message
+    return queries

@@ -1,0 +1,37 @@
+"""The environment, read here and nowhere else.
+
+| variable | meaning |
+|---|---|
+| `HEADROOM_STORE_URL` | where originals and records are kept: `sqlite:///path/to/file.db` or `memory://` |
+| `XDG_STATE_HOME` | the user's state folder, in which the default store lies; `~/.local/state` when not set |
+| `TIKTOKEN_CACHE_DIR`, `DATA_GYM_CACHE_DIR` | where tiktoken keeps vocabularies |
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def store_url() -> str:
+    """Return the URL of the default store.
+
+    Returns:
+        The value of `HEADROOM_STORE_URL`, else a SQLite file under the user's state folder.
+    """
+    return os.environ.get("HEADROOM_STORE_URL") or f"sqlite:///{state_folder() / 'headroom.db'}"
+
+
+def state_folder() -> Path:
+    """Return the folder of this user in which Headroom keeps its state."""
+    if home := os.environ.get("XDG_STATE_HOME"):
+        return Path(home) / "headroom"
+    if local := os.environ.get("LOCALAPPDATA"):
+        return Path(local) / "headroom"
+    return Path.home() / ".local" / "state" / "headroom"
+
+
+def tiktoken_cache_folders() -> list[Path]:
+    """Return the folders in which tiktoken may already have a vocabulary, the chosen one first."""
+    chosen = (os.environ.get(name) for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"))
+    return [Path(folder) for folder in chosen if folder]

@@ -15,6 +15,16 @@ RETRIEVE_TOOL = "headroom_retrieve"
 """The name of the tool that brings originals back; what it returns is never compressed."""
 
 
+def is_retrieve_tool(name: str | None) -> bool:
+    """Return whether a tool of this name brings originals back, also behind a server's prefix.
+
+    Example:
+        >>> [is_retrieve_tool(name) for name in ("headroom_retrieve", "mcp__store__headroom_retrieve", "retrieve")]
+        [True, True, False]
+    """
+    return name == RETRIEVE_TOOL or (name or "").endswith((f"__{RETRIEVE_TOOL}", f".{RETRIEVE_TOOL}"))
+
+
 def content_key(text: str) -> str:
     """Return the key under which a text is kept: a hash of its content, 24 hex digits.
 
@@ -99,7 +109,7 @@ class Draft:
     messages: tuple[Any, ...]
     blocks: tuple[Block, ...]
     changes: tuple[Change, ...] = ()
-    originals: Mapping[str, str] = field(default=_NOTHING)
+    originals: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     warnings: tuple[str, ...] = ()
 
 

@@ -1,0 +1,144 @@
+"""The messages of Anthropic's Messages API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headroom_core.messages import Block, Draft, Kind, is_retrieve_tool
+from headroom_core.paths import get, items, rendered
+
+_Call = tuple[str | None, str | None]
+
+_KINDS: dict[str, Kind] = {"system": "system", "user": "user", "assistant": "assistant"}
+_CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+_OWN_PARTS = (*_CALLS, "tool_result", "document", "search_result")
+_FOREIGN_ROLES = ("tool", "function")
+
+
+class AnthropicDialect:
+    """Reads and writes messages of content blocks: dicts, other mappings, or the SDK's own objects.
+
+    Text stands in strings, in blocks of type `text`, in tool results, and in documents and search results.
+    The input of a tool use is shown as compact JSON and never written. All else is carried: images, thinking,
+    redacted thinking, what the server's own tools returned, and blocks that are not known here.
+
+    Example:
+        >>> dialect = AnthropicDialect()
+        >>> result = {"type": "tool_result", "tool_use_id": "t1", "content": "42"}
+        >>> dialect.parse([{"role": "user", "content": [result]}]).blocks[0].path
+        ('content', 0, 'content')
+    """
+
+    name: str = "anthropic"
+
+    def matches(self, messages: Sequence[Any]) -> bool:
+        """Return whether blocks that only this dialect reads come before any sign of another dialect.
+
+        The first sign decides, so that a conversation keeps its dialect as it grows.
+        """
+        for message in messages:
+            if get(message, "role") in _FOREIGN_ROLES or get(message, "tool_calls"):
+                return False
+            if any(get(part, "type") in _OWN_PARTS for part in items(get(message, "content"))):
+                return True
+        return False
+
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        """Return the messages' texts as blocks."""
+        blocks: list[Block] = []
+        calls: dict[str, _Call] = {}
+        for index, message in enumerate(messages):
+            role = get(message, "role")
+            kind = _KINDS.get(role) if isinstance(role, str) else None
+            if kind is None:
+                continue
+            at, content = Block(index, ("content",), kind, ""), get(message, "content")
+            blocks.extend(_string(content, at))
+            for position, part in enumerate(items(content)):
+                blocks.extend(_part(part, _below(at, position), calls))
+        return Draft(tuple(messages), tuple(blocks))
+
+    def render(self, draft: Draft) -> list[Any]:
+        """Return the messages with the draft's texts."""
+        return rendered(draft)
+
+
+def _part(part: Any, at: Block, calls: dict[str, _Call]) -> Iterator[Block]:
+    """Yield the texts of one block of a message; `at` is a block without text that stands where it stands."""
+    kind = get(part, "type")
+    if kind in _CALLS:
+        yield from _call(part, _below(at, "input"), calls)
+    elif kind == "tool_result":
+        yield from _result(get(part, "content"), _answer(part, _below(at, "content"), calls))
+    else:
+        yield from _passage(part, at)
+
+
+def _call(part: Any, at: Block, calls: dict[str, _Call]) -> Iterator[Block]:
+    name, identifier, arguments = get(part, "name"), get(part, "id"), _compact(get(part, "input"))
+    tool = name if isinstance(name, str) else None
+    if isinstance(identifier, str):
+        calls[identifier] = tool, arguments
+    if arguments is not None:
+        yield replace(at, kind="tool_call", text=arguments, tool=tool)
+
+
+def _answer(part: Any, at: Block, calls: dict[str, _Call]) -> Block:
+    identifier = get(part, "tool_use_id")
+    tool, call = calls.get(identifier, (None, None)) if isinstance(identifier, str) else (None, None)
+    pinned = "retrieved" if is_retrieve_tool(tool) else None
+    return replace(at, kind="tool_result", tool=tool, call=call, pinned=pinned)
+
+
+def _result(content: Any, at: Block) -> Iterator[Block]:
+    yield from _string(content, at)
+    for position, part in enumerate(items(content)):
+        yield from _passage(part, _below(at, position))
+
+
+def _passage(part: Any, at: Block) -> Iterator[Block]:
+    """Yield the texts of a text, a document or a search result."""
+    kind = get(part, "type")
+    if kind == "document":
+        source = get(part, "source")
+        inside = replace(_below(at, "source"), kind="document")
+        if get(source, "type") == "text":
+            yield from _string(get(source, "data"), _below(inside, "data"))
+        elif get(source, "type") == "content":
+            yield from _texts(get(source, "content"), _below(inside, "content"))
+    elif kind == "search_result":
+        yield from _texts(get(part, "content"), replace(_below(at, "content"), kind="document"))
+    else:
+        yield from _text(part, at)
+
+
+def _texts(content: Any, at: Block) -> Iterator[Block]:
+    yield from _string(content, at)
+    for position, part in enumerate(items(content)):
+        yield from _text(part, _below(at, position))
+
+
+def _text(part: Any, at: Block) -> Iterator[Block]:
+    yield from _string(part, at)
+    if get(part, "type") == "text":
+        yield from _string(get(part, "text"), _below(at, "text"))
+
+
+def _string(value: Any, at: Block) -> Iterator[Block]:
+    if isinstance(value, str) and value:
+        yield replace(at, text=value)
+
+
+def _below(at: Block, key: str | int) -> Block:
+    return replace(at, path=(*at.path, key))
+
+
+def _compact(value: Any) -> str | None:
+    """Return a value as compact JSON, None when it is not JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,70 @@
+"""The demonstration runs from a clean start and shows what it promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parent.parent / "docs" / "demo"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return what the demonstration prints, on a machine without keys."""
+    home = tmp_path_factory.mktemp("home")
+    keys = {"OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": "", "HEADROOM_STORE_URL": ""}
+    places = {"HOME": str(home), "XDG_STATE_HOME": str(home), "TMPDIR": str(home), "PYTHONIOENCODING": "utf-8"}
+    run = subprocess.run(
+        [sys.executable, DEMO / "pipeline.py"],
+        env={**os.environ, **keys, **places},
+        capture_output=True,
+        check=False,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert list(home.iterdir()) == [], "the demonstration leaves nothing behind"
+    return run.stdout
+
+
+def totals(shown: str, name: str) -> float:
+    """Return the share of the tokens that the pipeline saved, in percent."""
+    found = re.search(rf"^{name} .* ([\d.]+)% saved", shown, re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
+def test_the_lossless_pipeline_sends_a_fraction_of_the_tokens(shown: str) -> None:
+    assert totals(shown, "lossless") > 50
+
+
+def test_the_selecting_pipeline_sends_a_smaller_fraction(shown: str) -> None:
+    assert totals(shown, "with retrieval") > 85
+
+
+def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
+    first, second = re.findall(r"^answer .*?(?=\n\n|\nquestion)", shown, re.MULTILINE | re.DOTALL)[:2]
+    for answer in (first, second):
+        assert "1301" in answer
+        assert "N384HA" in answer
+
+
+def test_a_row_that_was_left_out_is_brought_back(shown: str) -> None:
+    call = re.search(r"^call +headroom_retrieve\(key=\"\w+\", where=\"flight == '(\w+)'\"\)", shown, re.MULTILINE)
+    assert call
+    row = next(row for row in json.loads((DEMO / "flights.json").read_text()) if row["flight"] == call[1])
+    returned = shown[call.end() :]
+    assert row["aircraft"]["tail"] in returned
+    assert row["arrival"]["actual"] in returned[returned.rindex("\nanswer") :]
+
+
+def test_it_fits_a_hundred_columns_and_prints_no_escapes_into_a_pipe(shown: str) -> None:
+    assert max(map(len, shown.splitlines())) <= 100
+    assert "\033" not in shown

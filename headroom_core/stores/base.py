@@ -5,6 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
+from headroom_core.errors import StorageError
+from headroom_core.messages import content_key
+
+
+def checked(key: str, text: str) -> str:
+    """Return the text, which must be the one that the key was made from.
+
+    Raises:
+        StorageError: it is not, so that what was kept is damaged, or the caller mixed up keys.
+    """
+    if content_key(text) != key:
+        raise StorageError(
+            "a text does not belong to its key: make keys with content_key; if it was read, the store is damaged: "
+            "purge it, and the originals are kept again when they are next compressed",
+            {"key": key, "characters": len(text)},
+        )
+    return text
+
 
 @runtime_checkable
 class Store(Protocol):

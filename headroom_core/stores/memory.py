@@ -1,0 +1,161 @@
+"""A store in this process's memory."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from threading import Lock
+
+from headroom_core import forks
+from headroom_core.errors import StorageError
+from headroom_core.stores.base import checked
+
+
+class _Shelf:
+    """Texts by key, what was used longest ago first."""
+
+    def __init__(self) -> None:
+        self.texts: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self.bytes = 0
+
+    def put(self, key: str, text: str, now: float) -> None:
+        if key not in self.texts:
+            self.bytes += sys.getsizeof(text)
+        self.texts[key] = (text, now)
+        self.texts.move_to_end(key)
+
+    def drop_oldest(self) -> None:
+        _, (text, _) = self.texts.popitem(last=False)
+        self.bytes -= sys.getsizeof(text)
+
+    def oldest(self) -> tuple[str, float]:
+        """Return the key and the time of what was used longest ago."""
+        key = next(iter(self.texts))
+        return key, self.texts[key][1]
+
+
+class MemoryStore:
+    """Keeps originals and records in memory, until the process ends.
+
+    For tests, for one-off scripts, and where nothing may be written to a disk: its markers resolve in
+    this process alone. The limits are off by default, and hold for originals and for records alike; what was
+    used longest ago goes first, and what a call brings in is never evicted by that same call.
+
+    Args:
+        namespace: whose store it is. Nothing is shared between two memory stores in any case.
+        max_entries: originals to keep at most, and as many records.
+        max_bytes: bytes of memory for originals at most, and as many for records.
+        max_age_seconds: seconds after their last use at which they go, when the next one is kept.
+
+    Example:
+        >>> from headroom_core.messages import content_key
+        >>> store = MemoryStore()
+        >>> store.put_many({content_key("hello"): "hello"})
+        >>> store.get(content_key("hello"))
+        'hello'
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str = "default",
+        max_entries: int | None = None,
+        max_bytes: int | None = None,
+        max_age_seconds: float | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._max_age = max_age_seconds
+        self._originals = _Shelf()
+        self._records = _Shelf()
+        self._lock = Lock()
+        forks.watch(self)
+
+    def put_many(self, originals: Mapping[str, str]) -> None:
+        """Keep the texts under their keys.
+
+        Raises:
+            StorageError: a key was not made from its text, or another text is kept under it.
+        """
+        now = time.time()
+        with self._lock:
+            for key, text in originals.items():
+                self._put(key, text, now)
+            self._evict(self._originals, originals, now)
+
+    def _put(self, key: str, text: str, now: float) -> None:
+        kept = self._originals.texts.get(key)
+        if kept is None:
+            checked(key, text)
+        elif kept[0] != text:
+            raise StorageError("another text is kept under this key; purge the store", {"key": key})
+        self._originals.put(key, text if kept is None else kept[0], now)
+
+    def get(self, key: str) -> str | None:
+        """Return the text kept under the key, or None."""
+        with self._lock:
+            kept = self._originals.texts.get(key)
+        return None if kept is None else kept[0]
+
+    def record(self, records: Mapping[str, str]) -> dict[str, str]:
+        """Remember what blocks became, and return what stands now: the first writer wins."""
+        now = time.time()
+        with self._lock:
+            known = self._known(records, now)
+            for key in records.keys() - known.keys():
+                self._records.put(key, records[key], now)
+            self._evict(self._records, records, now)
+        return {**records, **known}
+
+    def recall(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return those of the records that are known."""
+        with self._lock:
+            return self._known(keys, time.time())
+
+    def _known(self, keys: Iterable[str], now: float) -> dict[str, str]:
+        texts = self._records.texts
+        known = {key: texts[key][0] for key in keys if key in texts}
+        for key, text in known.items():
+            self._records.put(key, text, now)
+        return known
+
+    def purge(self, *, older_than: float | None = None) -> int:
+        """Forget what was last used more than that many seconds ago; None: everything. Return how many originals."""
+        with self._lock:
+            before = len(self._originals.texts)
+            if older_than is None:
+                self._originals, self._records = _Shelf(), _Shelf()
+            else:
+                for shelf in (self._originals, self._records):
+                    self._expire(shelf, time.time() - older_than)
+            return before - len(self._originals.texts)
+
+    def close(self) -> None:
+        """Do nothing: memory is all that it holds."""
+
+    def before_fork(self) -> None:
+        """Hold the lock: a child could never release one that another thread held."""
+        self._lock.acquire()
+
+    def after_fork(self) -> None:
+        """Let operations go on."""
+        self._lock.release()
+
+    def _evict(self, shelf: _Shelf, current: Mapping[str, str], now: float) -> None:
+        if self._max_age is not None:
+            self._expire(shelf, now - self._max_age)
+        while self._over(shelf) and shelf.oldest()[0] not in current:
+            shelf.drop_oldest()
+
+    def _over(self, shelf: _Shelf) -> bool:
+        return (self._max_entries is not None and len(shelf.texts) > self._max_entries) or (
+            self._max_bytes is not None and shelf.bytes > self._max_bytes
+        )
+
+    @staticmethod
+    def _expire(shelf: _Shelf, before: float) -> None:
+        while shelf.texts and shelf.oldest()[1] < before:
+            shelf.drop_oldest()

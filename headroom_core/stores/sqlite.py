@@ -1,0 +1,224 @@
+"""A store in one SQLite file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from headroom_core.errors import StorageError
+from headroom_core.sqlite_file import SQLiteFile, transaction
+from headroom_core.stores.base import checked
+
+_SCHEMA = "".join(
+    f"""
+    CREATE TABLE IF NOT EXISTS headroom_{table} (
+        namespace TEXT NOT NULL, key TEXT NOT NULL, used REAL NOT NULL, text BLOB NOT NULL, UNIQUE (namespace, key)
+    );
+    CREATE INDEX IF NOT EXISTS headroom_{table}_used ON headroom_{table} (namespace, used);
+    """
+    for table in ("originals", "records")
+)
+_HOUR = 3600.0
+_KEYS_AT_ONCE = 500
+
+
+class SQLiteStore:
+    """Keeps originals and records in a SQLite file, for as long as the file lives.
+
+    Threads and processes may share the file, which is readable by its owner alone, and which is made when it is
+    first used or should it be deleted while in use. What `put_many` and `record` have returned from survives the
+    end of the process, however it ends; a power cut may take the last moments.
+
+    The limits are off by default, hold for each namespace, and are applied when something new is kept: what was
+    replayed longest ago goes first, but nothing that the same call brings in or replays. Records have the same
+    limits, by their own last use; one that outlives its originals does no harm, because whoever replays it puts
+    the originals again. Times of last use are exact with `max_entries`, and else up to an hour late, so that
+    a replay normally writes nothing.
+
+    Args:
+        path: the file.
+        namespace: whose originals and records these are; those of other namespaces are neither seen nor changed.
+        max_entries: originals to keep at most, and as many records.
+        max_age_seconds: seconds after their last replay at which they go.
+        timeout: seconds to wait for another process that is writing.
+
+    Every method raises `StorageError` when the file cannot be read or written; `details` holds the path and the
+    operation, and the message says what to do.
+
+    Example:
+        >>> import tempfile
+        >>> from headroom_core.messages import content_key
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> store = SQLiteStore(f"{folder.name}/originals.db")
+        >>> store.put_many({content_key("hello"): "hello"})
+        >>> store.get(content_key("hello"))
+        'hello'
+        >>> store.close()
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        namespace: str = "default",
+        max_entries: int | None = None,
+        max_age_seconds: float | None = None,
+        timeout: float = 5.0,
+    ) -> None:
+        self.namespace = namespace
+        self._file = SQLiteFile(path, _SCHEMA, timeout=timeout)
+        self._max_entries = max_entries
+        self._max_age = max_age_seconds
+        self._late = 0.0 if max_entries is not None else min(_HOUR, (max_age_seconds or 10 * _HOUR) / 10)
+
+    def put_many(self, originals: Mapping[str, str]) -> None:
+        """Keep the texts under their keys before it returns.
+
+        A text that is kept already is compared by its length alone: that it belongs to its key, which is a hash,
+        was proved when it came, and is again whenever it is read.
+        """
+        blobs = {key: _encoded(text) for key, text in originals.items()}
+        self._file.run("put_many", lambda connection: self._put(connection, originals, blobs, time.time()))
+
+    def _put(
+        self, connection: sqlite3.Connection, originals: Mapping[str, str], blobs: Mapping[str, bytes], now: float
+    ) -> None:
+        known = self._select(connection, "originals", "length(text)", blobs)
+        for key, (length, _) in known.items():
+            if length != len(blobs[key]):
+                raise self._file.error("put_many", f"another text is kept under the key {key}; purge the store")
+        missing = blobs.keys() - known.keys()
+        for key in missing:
+            checked(key, originals[key])
+        # Stale ones are put again rather than touched: another process may evict them at this moment.
+        rows = [(key, blobs[key]) for key in blobs if key in missing or self._stale(known[key], now)]
+        if missing:
+            with transaction(connection):
+                self._insert(connection, "originals", rows, now)
+                self._evict(connection, "originals", now)
+        elif rows:
+            _at_best(lambda: self._insert(connection, "originals", rows, now), connection)
+
+    def get(self, key: str) -> str | None:
+        """Return the text kept under the key, proved to be the one that was put, or None."""
+        found = self._file.run("get", lambda connection: self._select(connection, "originals", "text", [key]))
+        return checked(key, _decoded(found[key][0])) if key in found else None
+
+    def record(self, records: Mapping[str, str]) -> dict[str, str]:
+        """Remember what blocks became, and return what stands now: among all processes, the first writer wins."""
+        return self._file.run("record", lambda connection: self._record(connection, records, time.time()))
+
+    def _record(self, connection: sqlite3.Connection, records: Mapping[str, str], now: float) -> dict[str, str]:
+        known = self._recall(connection, records, now)
+        missing = [(key, _encoded(text)) for key, text in records.items() if key not in known]
+        if missing:
+            with transaction(connection):
+                keys = [key for key, _ in missing]
+                first = self._select(connection, "records", "text", keys)
+                self._insert(connection, "records", [row for row in missing if row[0] not in first], now)
+                self._evict(connection, "records", now)
+            known |= {key: _decoded(first[key][0]) if key in first else records[key] for key in keys}
+        return known
+
+    def recall(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return those of the records that are known."""
+        wanted = list(keys)
+        return self._file.run("recall", lambda connection: self._recall(connection, wanted, time.time()))
+
+    def _recall(self, connection: sqlite3.Connection, keys: Iterable[str], now: float) -> dict[str, str]:
+        known = self._select(connection, "records", "text", keys)
+        if stale := [key for key, row in known.items() if self._stale(row, now)]:
+            touch = "UPDATE headroom_records SET used = ? WHERE namespace = ? AND key = ?"
+            rows = [(now, self.namespace, key) for key in stale]
+            _at_best(lambda: connection.executemany(touch, rows), connection)
+        return {key: _decoded(blob) for key, (blob, _) in known.items()}
+
+    def purge(self, *, older_than: float | None = None) -> int:
+        """Forget what was last used more than that many seconds ago; None: everything. Return how many originals.
+
+        The space goes back to the system, and nothing of the texts stays in the file.
+        """
+        before = float("inf") if older_than is None else time.time() - older_than
+        return self._file.run("purge", lambda connection: self._purge(connection, before))
+
+    def _purge(self, connection: sqlite3.Connection, before: float) -> int:
+        with transaction(connection):
+            self._expire(connection, "records", before)
+            forgotten = self._expire(connection, "originals", before)
+        # A script, because `execute` takes one step of the first statement, which frees one page.
+        connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+        return forgotten
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._file.close()
+
+    # Statements. Tables and columns are this module's own words; every value is a parameter.
+
+    def _select(
+        self, connection: sqlite3.Connection, table: str, column: str, keys: Iterable[str]
+    ) -> dict[str, tuple[Any, float]]:
+        """Return the column, and the time of last use, of those keys that are there."""
+        found = {}
+        for batch in _batches(keys):
+            marks = ",".join("?" * len(batch))
+            statement = f"SELECT key, {column}, used FROM headroom_{table} WHERE namespace = ? AND key IN ({marks})"
+            for key, value, used in connection.execute(statement, (self.namespace, *batch)):
+                found[key] = (value, used)
+        return found
+
+    def _insert(self, connection: sqlite3.Connection, table: str, rows: list[tuple[str, bytes]], now: float) -> None:
+        connection.executemany(
+            f"INSERT INTO headroom_{table} (namespace, key, used, text) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (namespace, key) DO UPDATE SET used = excluded.used",
+            ((self.namespace, key, now, blob) for key, blob in rows),
+        )
+
+    def _stale(self, row: tuple[Any, float], now: float) -> bool:
+        return row[1] <= now - self._late
+
+    def _evict(self, connection: sqlite3.Connection, table: str, now: float) -> None:
+        if self._max_age is not None:
+            self._expire(connection, table, now - self._max_age)
+        if self._max_entries is not None:
+            beyond = f"SELECT rowid FROM headroom_{table} WHERE namespace = ? ORDER BY used DESC LIMIT -1 OFFSET ?"
+            connection.execute(
+                f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({beyond})",
+                (now, self.namespace, self._max_entries),
+            )
+
+    def _expire(self, connection: sqlite3.Connection, table: str, before: float) -> int:
+        statement = f"DELETE FROM headroom_{table} WHERE namespace = ? AND used < ?"
+        return connection.execute(statement, (self.namespace, before)).rowcount
+
+
+def _at_best(note: Callable[[], object], connection: sqlite3.Connection) -> None:
+    """Note a use. A replay has all that it needs already, so it does not fail where this does."""
+    try:
+        with transaction(connection):
+            note()
+    except sqlite3.OperationalError:
+        return
+
+
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while batch := list(islice(rest, _KEYS_AT_ONCE)):
+        yield batch
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decoded(blob: Any) -> str:
+    try:
+        return str(blob, "utf-8", "surrogatepass")
+    except (TypeError, UnicodeDecodeError) as error:
+        raise StorageError(
+            "a kept text is damaged; purge the store, and it is kept again when it is next compressed"
+        ) from error

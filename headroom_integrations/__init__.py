@@ -1,0 +1,1 @@
+"""Adapters that put compression into other libraries' pipelines, one package each."""

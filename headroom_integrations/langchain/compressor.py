@@ -1,0 +1,170 @@
+"""Compression as a step of an LCEL pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForChainRun,
+    CallbackManagerForChainRun,
+    adispatch_custom_event,
+    dispatch_custom_event,
+)
+from langchain_core.documents import Document
+from langchain_core.messages import AnyMessage, BaseMessage, ToolMessage, convert_to_messages
+from langchain_core.prompt_values import ChatPromptValue, ChatPromptValueConcrete, PromptValue, StringPromptValue
+from langchain_core.runnables import RunnableConfig, RunnableSerializable
+from langchain_core.runnables.config import run_in_executor
+from pydantic import ConfigDict, Field, field_validator
+
+from headroom_core import compress, compress_documents
+from headroom_core.config import HeadroomConfig
+from headroom_core.results import CompressResult, DocumentsResult
+from headroom_core.stores import Store
+from headroom_integrations.langchain.dialect import LangChainDialect
+
+_Result = CompressResult | DocumentsResult
+_Close = Callable[[list[Any]], Any]
+
+EVENT = "headroom_compressed"
+"""The name of the custom event that carries the `CompressResult`, or the `DocumentsResult`, of a run."""
+
+
+class HeadroomCompressor(RunnableSerializable[Any, Any]):
+    """Shortens what goes through it: tool results, documents, and user texts where nothing is lost.
+
+    It takes prompt values, lists of messages, one message, a string (read as a tool's output), one document
+    or a list of them, and states with a key `messages`, and gives back the same type. Messages that nothing
+    changed are the same objects; a changed one differs in its content alone. A document that was left out
+    whole is missing from the list.
+
+    What was done is the data of a custom event named `headroom_compressed`: a handler's `on_custom_event`
+    and `astream_events` receive the `CompressResult`, with every block's tokens before and after and the
+    warnings.
+
+    Attributes:
+        config: the settings, of which a snapshot is taken. None: the defaults.
+        model: the name of the model whose tokens are counted and whose limit holds.
+        query: what relevance is scored against. None: the last user message before each block.
+        token_budget: tokens that the result may have at most. None: the model's limit.
+        store: where originals are kept. None: the default store.
+        retrieve: whether the model that follows can call `headroom_retrieve`. If not, nothing is left out,
+            unless a budget cannot be met otherwise; if so, `config.ccr` decides.
+
+    Raises:
+        TypeError: the input is of none of the types above.
+
+    Example:
+        >>> from langchain_core.messages import HumanMessage
+        >>> compressor = HeadroomCompressor()
+        >>> compressor.invoke([HumanMessage("hi")])
+        [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    config: HeadroomConfig | None = None
+    model: str = "gpt-4o"
+    query: str | None = None
+    token_budget: int | None = Field(None, gt=0)
+    store: Store | None = None
+    retrieve: bool = False
+
+    @field_validator("config")
+    @classmethod
+    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
+        return None if config is None else config.snapshot()
+
+    @property
+    def InputType(self) -> Any:
+        """What may come in."""
+        return (
+            str
+            | AnyMessage
+            | list[AnyMessage]
+            | StringPromptValue
+            | ChatPromptValueConcrete
+            | Document
+            | list[Document]
+            | dict[str, Any]
+        )
+
+    @property
+    def OutputType(self) -> Any:
+        """What goes out: what came in."""
+        return self.InputType
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return the input, shortened."""
+        return self._call_with_config(self._run, input, config, run_type="chain", **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return the input, shortened, without blocking the event loop."""
+        return await self._acall_with_config(self._arun, input, config, run_type="chain", **kwargs)
+
+    def _run(self, input: Any, run_manager: CallbackManagerForChainRun) -> Any:
+        output, result = self._compressed(input)
+        dispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
+        return output
+
+    async def _arun(self, input: Any, run_manager: AsyncCallbackManagerForChainRun) -> Any:
+        output, result = await run_in_executor(None, self._compressed, input)
+        await adispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
+        return output
+
+    def _compressed(self, value: Any) -> tuple[Any, _Result]:
+        items, close = _opened(value)
+        if all(isinstance(item, Document) for item in items):
+            return self._documents(items, close)
+        result = compress(items, query=self.query, dialect=LangChainDialect(), **self._settings())
+        return close(result.messages), result
+
+    def _documents(self, documents: list[Any], close: _Close) -> tuple[Any, _Result]:
+        texts = [document.page_content for document in documents]
+        result = compress_documents(texts, self.query, **self._settings())
+        return close([_with_text(*pair) for pair in zip(documents, result.texts)]), result
+
+    def _settings(self) -> dict[str, Any]:
+        config = self.config or HeadroomConfig()
+        if not self.retrieve:
+            config = config.model_copy(update={"ccr": config.ccr.model_copy(update={"enabled": False})})
+        return {"model": self.model, "token_budget": self.token_budget, "config": config, "store": self.store}
+
+
+def _opened(value: Any) -> tuple[list[Any], _Close]:
+    """Return the messages or documents in a value, and what puts others into one of the same type."""
+    if isinstance(value, str):
+        return [ToolMessage(value, tool_call_id="")], lambda messages: messages[0].content
+    if isinstance(value, (BaseMessage, Document)):
+        return [value], lambda items: items[0]
+    if isinstance(value, PromptValue):
+        return value.to_messages(), lambda messages: _prompt(value, messages)
+    if isinstance(value, Mapping) and "messages" in value:
+        inner = value["messages"]
+        items, close = _opened([inner] if isinstance(inner, str) else inner)
+        return items, lambda messages: {**value, "messages": close(messages)}
+    if not isinstance(value, Sequence):
+        raise TypeError(
+            f"HeadroomCompressor cannot read {type(value).__name__}; it takes a prompt value, messages, a string, "
+            "documents, or a mapping with the key 'messages'"
+        )
+    if all(isinstance(item, Document) for item in value):
+        return list(value), lambda documents: _without_emptied(documents, value)
+    return convert_to_messages(value), list
+
+
+def _prompt(value: PromptValue, messages: list[BaseMessage]) -> PromptValue:
+    if isinstance(value, StringPromptValue):
+        return value.model_copy(update={"text": messages[0].content})
+    if isinstance(value, ChatPromptValue):
+        return value.model_copy(update={"messages": messages})
+    return ChatPromptValue(messages=messages)
+
+
+def _without_emptied(documents: Sequence[Document], originals: Sequence[Document]) -> list[Document]:
+    return [new for new, old in zip(documents, originals) if new is old or new.page_content]
+
+
+def _with_text(document: Document, text: str) -> Document:
+    return document if text == document.page_content else document.model_copy(update={"page_content": text})

@@ -1,0 +1,86 @@
+"""Finds JSON in a text: the whole of it, fenced, one value a line, or behind a label."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from headroom_core.compressors.exact_json import Value, scan
+
+_CANDIDATE = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?([\[{])", re.MULTILINE)
+_LINE_END = re.compile(r"[ \t\r]*(?=\n|\Z)")
+_MIN_CHARACTERS = 40
+_LINES_FROM = 5
+# Every failed attempt reads up to where the text stops being JSON. This bounds what all of them may read.
+_WASTED_SHARE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class JSONSpan:
+    """A place in a text where JSON stands.
+
+    Attributes:
+        start: the index of its first character.
+        end: the index behind its last one.
+        value: what it says; for JSON lines, the list of the lines' values.
+        lines: whether it is JSON lines.
+    """
+
+    start: int
+    end: int
+    value: Value
+    lines: bool = False
+
+
+def find_json(text: str) -> list[JSONSpan]:
+    """Return the JSON arrays and objects in a text, from left to right.
+
+    They begin at the start of a line, or behind a label that ends with a colon, and end with a line.
+
+    Example:
+        >>> [(span.start, span.end) for span in find_json('Result:\\n{"name": "Elbe", "length_km": 1094, "mouth": "North Sea"}')]
+        [(8, 65)]
+    """
+    spans: list[JSONSpan] = []
+    at = 0
+    waste = _WASTED_SHARE * len(text)
+    while waste >= 0 and (found := _CANDIDATE.search(text, at)):
+        start = found.start(1)
+        try:
+            value, end = scan(text, start)
+        except (json.JSONDecodeError, StopIteration) as error:
+            stopped = error.pos if isinstance(error, json.JSONDecodeError) else error.value
+            waste -= stopped - start
+            at = _next_line(text, start)
+            continue
+        except RecursionError:
+            break
+        if _LINE_END.match(text, end):
+            spans.append(JSONSpan(start, end, value))
+        at = _next_line(text, end - 1)
+    return [span for span in _lines_joined(spans, text) if span.end - span.start >= _MIN_CHARACTERS]
+
+
+def _next_line(text: str, at: int) -> int:
+    """Return where the line behind `at` begins."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end + 1
+
+
+def _lines_joined(spans: list[JSONSpan], text: str) -> list[JSONSpan]:
+    """Return the spans with runs of objects on lines of their own as one span each."""
+    joined: list[JSONSpan] = []
+    run: list[JSONSpan] = []
+    for span in spans:
+        if run and not (type(span.value) is dict and text[run[-1].end : span.start] == "\n"):
+            joined += _run_joined(run)
+            run = []
+        run.append(span)
+    return joined + _run_joined(run)
+
+
+def _run_joined(run: list[JSONSpan]) -> list[JSONSpan]:
+    if len(run) < _LINES_FROM or type(run[0].value) is not dict:
+        return run
+    return [JSONSpan(run[0].start, run[-1].end, [span.value for span in run], lines=True)]

@@ -1,0 +1,147 @@
+"""SmartCrusher: arrays and tables in a text, made small."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from headroom_core.compressors.base import Compressed, Request
+from headroom_core.compressors.smart_crusher.document import (
+    Part,
+    lossless,
+    lossless_frame,
+    selection_reads_back,
+    take_text_apart,
+    with_children,
+)
+from headroom_core.compressors.smart_crusher.frame import Frame
+from headroom_core.compressors.smart_crusher.select import Selection, select_rows
+from headroom_core.compressors.smart_crusher.summary import summarise
+from headroom_core.compressors.smart_crusher.table import UNITS, write_table
+from headroom_core.config import SmartCrusherConfig
+from headroom_core.messages import RETRIEVE_TOOL
+
+_SELECT_FROM_CHARACTERS = 800
+_MUST_SAVE = 0.10
+_MARKER_CHARACTERS = 120
+_TWINS_TOLD = 5
+_PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+
+
+class SmartCrusher:
+    """Shortens JSON arrays, JSON lines, CSV and TSV.
+
+    Where nothing may be left out it writes them as lossless tables. Else it keeps the rows that matter,
+    tells what all of them look like, and leaves a marker for the others.
+
+    Args:
+        config: how to shorten; a snapshot is taken.
+    """
+
+    name = "smart_crusher"
+
+    def __init__(self, config: SmartCrusherConfig | None = None) -> None:
+        self.config: SmartCrusherConfig = (config or SmartCrusherConfig()).snapshot()
+
+    def compress(self, text: str, request: Request) -> Compressed | None:
+        """Return a shorter form of the text, or None when it holds no array or table."""
+        if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
+            return None
+        parts = take_text_apart(text)
+        if parts is None:
+            return None
+        if request.selecting and (shortened := self.select(parts, request)):
+            return Compressed(shortened.text, False, shortened.reason)
+        whole = lossless(parts)
+        return None if whole is None else Compressed(whole, True, "written as a lossless table")
+
+    def select(self, parts: list[Part], request: Request) -> Shortened | None:
+        """Return the parts as a text with rows left out, or None when that would save too little."""
+        shortening = _Shortening(self.config, request)
+        text = "".join(part if isinstance(part, str) else shortening.write(part) for part in parts)
+        if not shortening.markers or not selection_reads_back(text, shortening.written):
+            return None
+        return Shortened(text, shortening.markers, shortening.kept, shortening.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """A text with rows left out.
+
+    Attributes:
+        text: the text, markers included.
+        markers: the markers in it.
+        kept: for every array with rows left out, the indices of those that stay.
+        reason: what was left out, in words.
+    """
+
+    text: str
+    markers: list[str]
+    kept: list[tuple[Frame, list[int]]]
+    reason: str
+
+
+@dataclass(slots=True)
+class _Shortening:
+    """The arrays of one text on their way to a shorter form."""
+
+    config: SmartCrusherConfig
+    request: Request
+    markers: list[str] = field(default_factory=list)
+    kept: list[tuple[Frame, list[int]]] = field(default_factory=list)
+    written: list[tuple[Frame, Sequence[int] | None]] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        rows = sum(len(frame.rows) for frame, _ in self.kept)
+        left_out = rows - sum(len(kept) for _, kept in self.kept)
+        return f"{left_out} of {rows} rows left out"
+
+    def write(self, frame: Frame) -> str:
+        """Return an array and its child tables as text."""
+        frames = list(with_children(frame))
+        selections = [self._selection(item) for item in frames]
+        if not any(selections):
+            text = lossless_frame(frame)
+            self.written += [(item, None) for item in frames if text.startswith("[table ")]
+            return text
+        return "".join(map(self._write_one, frames, selections))
+
+    def _selection(self, frame: Frame) -> Selection | None:
+        """Return which rows stay, or None when leaving rows out would save too little."""
+        if len(frame.rows) < self.config.min_items_to_analyze or frame.own_size < _SELECT_FROM_CHARACTERS:
+            return None
+        chosen = select_rows(frame, self.request.query, self.config, self.request.hints)
+        saves = chosen.kept_size + _MARKER_CHARACTERS <= (1 - _MUST_SAVE) * chosen.size
+        return chosen if saves and len(chosen.kept) < len(frame.rows) else None
+
+    def _write_one(self, frame: Frame, chosen: Selection | None) -> str:
+        self.written.append((frame, chosen.kept if chosen else None))
+        if chosen is None:
+            return write_table(frame)
+        self.kept.append((frame, chosen.kept))
+        marker = self._marker(frame, chosen)
+        self.markers.append(marker)
+        return f"{write_table(frame, chosen.kept)}{marker}\n"
+
+    def _marker(self, frame: Frame, chosen: Selection) -> str:
+        total = len(frame.rows)
+        told = [summarise(chosen.stats, chosen.size), _tell_twins(chosen.twins)]
+        over_all = "; ".join(filter(None, told))
+        left_out = f"{total - len(chosen.kept)} of {total} {UNITS[frame.form]} left out here"
+        about = f" (over all {total}: {over_all})" if over_all else ""
+        call = f'{RETRIEVE_TOOL}(key="{self.request.key}"{_example(frame)})'
+        return f"[headroom: {left_out}{about}; original intact: {call}]"
+
+
+def _tell_twins(twins: dict[int, int]) -> str:
+    told = [f"row {row} stands for {count} identical" for row, count in list(twins.items())[:_TWINS_TOLD]]
+    return ", ".join(told)
+
+
+def _example(frame: Frame) -> str:
+    """Return what a call would add to ask for some rows only, where a column's name is easy to write."""
+    paths = (".".join(column.path) for column in frame.columns)
+    name = next((path for path in paths if _PLAIN_PATH.fullmatch(path)), "")
+    return f", where=\"{name} == '…'\"" if name else ""

@@ -1,0 +1,61 @@
+"""The rows of an original, for those who want some of them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headroom_core.compressors.exact_json import plain
+from headroom_core.compressors.smart_crusher.csv_frame import split_record, unquoted
+from headroom_core.compressors.smart_crusher.document import Part, take_text_apart, with_children
+from headroom_core.compressors.smart_crusher.frame import Frame
+from headroom_core.compressors.smart_crusher.table import write_table
+
+
+@dataclass(frozen=True, slots=True)
+class RowSet:
+    """The rows of one array or table in a text.
+
+    Attributes:
+        name: what tells it from the other row sets of the text; empty when there is only one.
+        values: the rows in ordinary Python types, in order.
+        frame: the rows as columns.
+    """
+
+    name: str
+    values: list[Any]
+    frame: Frame
+
+    def render(self, indices: Sequence[int]) -> str:
+        """Return a table of the rows with these indices, each with its row number, counted from 0."""
+        return write_table(self.frame, list(indices))
+
+
+def find_rows(text: str) -> list[RowSet]:
+    """Return the rows that a text holds: of JSON arrays and objects, JSON lines, CSV and TSV.
+
+    A list inside the rows that was a table of its own when the text was shortened is one here too.
+
+    Example:
+        >>> rows, = find_rows('[{"id": 1, "name": "Elbe"}, {"id": 2, "name": "Oder"}, {"id": 3, "name": "Ems"}]')
+        >>> print(rows.render([1]), end="")
+        [table 1 of 3 rows; # = row number from 0: #,id,name]
+        1,2,Oder
+    """
+    frames = list(_frames(take_text_apart(text) or []))
+    many = len(frames) > 1
+    return [RowSet(f"table {n}" if many else "", _values(frame), frame) for n, frame in enumerate(frames, 1)]
+
+
+def _frames(parts: list[Part]) -> Iterator[Frame]:
+    for part in parts:
+        if isinstance(part, Frame):
+            yield from with_children(part)
+
+
+def _values(frame: Frame) -> list[Any]:
+    if frame.form != "csv":
+        return [plain(row) for row in frame.source]
+    names = [column.path[0] for column in frame.columns]
+    return [dict(zip(names, map(unquoted, split_record(row, frame.separator)))) for row in frame.source]

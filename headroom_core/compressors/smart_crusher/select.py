@@ -1,0 +1,162 @@
+"""Chooses which rows of a frame stay when the others can be brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headroom_core.compressors.base import Hints
+from headroom_core.compressors.exact_json import dumps
+from headroom_core.compressors.smart_crusher.evidence import (
+    ColumnStats,
+    alarms,
+    change_points,
+    column_stats,
+    distinct_values,
+    outliers,
+    rare_kinds,
+)
+from headroom_core.compressors.smart_crusher.frame import Frame
+from headroom_core.compressors.smart_crusher.hits import find_hits
+from headroom_core.config import SmartCrusherConfig
+
+_CHARACTERS_A_TOKEN = 3.2
+_HITS_ALWAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """How much one kind of evidence may cost: a share of all rows, and no less than some tokens."""
+
+    share: float
+    tokens: int = 0
+
+    def characters(self, size: int) -> float:
+        return max(self.share * size, self.tokens * _CHARACTERS_A_TOKEN)
+
+
+# What a query points at plainly leaves less room for what nobody asked for.
+_HITS = _Budget(0.10, 600)
+_ALARMS, _ALARMS_IF_STRONG = _Budget(0.50), _Budget(0.06, 60)
+_UNUSUAL, _UNUSUAL_IF_STRONG = _Budget(0.12, 400), _Budget(0.03, 150)
+_UNUSUAL_ROWS, _UNUSUAL_ROWS_IF_STRONG = 60, 12
+_FILL, _FILL_IF_STRONG = _Budget(0.03, 250), _Budget(0.01, 100)
+_FILL_MOST = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows that stay.
+
+    Attributes:
+        kept: their indices, in order.
+        stats: what the columns of all rows hold.
+        twins: how many identical rows a kept row stands for, by its index.
+        size: the characters of all rows.
+        kept_size: the characters of the rows that stay.
+    """
+
+    kept: list[int]
+    stats: list[ColumnStats]
+    twins: dict[int, int]
+    size: int
+    kept_size: int
+
+
+def select_rows(frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints | None) -> Selection:
+    """Choose the rows that stay: what the query names, errors, outliers, rare kinds, the first and the last."""
+    texts = _row_texts(frame)
+    stats = column_stats(frame)
+    return _Selector(frame, texts, stats, query, config, _followed(hints, config)).select()
+
+
+def _row_texts(frame: Frame) -> list[str]:
+    lines = [frame.separator.join(cells) for cells in zip(*[column.cells for column in frame.columns])]
+    if len(lines) == len(frame.rows):
+        return lines
+    texts = [row if frame.form == "csv" else "" for row in frame.rows]
+    for row, line in zip(frame.regular, lines):
+        texts[row] = line
+    return [text or dumps(row) for text, row in zip(texts, frame.rows)]
+
+
+def _followed(hints: Hints | None, config: SmartCrusherConfig) -> Hints:
+    if hints and config.use_feedback_hints and hints.confidence >= config.toin_confidence_threshold:
+        return hints
+    return Hints(confidence=0.0)
+
+
+class _Selector:
+    def __init__(
+        self, frame: Frame, texts: list[str], stats: list[ColumnStats], query: str, config: SmartCrusherConfig, hints: Hints
+    ) -> None:
+        self.frame, self.texts, self.stats, self.config, self.hints = frame, texts, stats, config, hints
+        self.size = sum(map(len, texts)) + len(texts)
+        self.kept: set[int] = set()
+        self.twins = self._twins() if config.dedup_identical_items else {}
+        self.hits = find_hits(frame, stats, texts, query, config.relevance_tier, config.relevance_threshold)
+
+    def select(self) -> Selection:
+        config, strong = self.config, self.hits.strong
+        count = len(self.texts)
+        self._keep([*range(config.keep_first), *range(count - config.keep_last, count)])
+        self._keep(self.hits.rows[:_HITS_ALWAYS])
+        self._keep(self.hits.rows, _HITS.characters(self.size))
+        self._keep(distinct_values(self.frame, self.stats, (*config.preserve_fields, *self.hints.fields)))
+        if config.preserve_errors:
+            self._keep_alarms((_ALARMS_IF_STRONG if strong else _ALARMS).characters(self.size))
+        self._keep_unusual()
+        self._fill((_FILL_IF_STRONG if strong else _FILL).characters(self.size))
+        kept = sorted(self.kept)
+        kept_size = sum(len(self.texts[row]) + 1 for row in kept)
+        return Selection(kept, self.stats, {r: n for r, n in self.twins.items() if r in self.kept}, self.size, kept_size)
+
+    def _keep_alarms(self, budget: float) -> None:
+        """Keep one row of every kind of alarm, and the others as far as the budget goes."""
+        found = alarms(self.frame, self.stats)
+        exemplars = {told: row for row, told in reversed(found.items())}
+        self._keep(sorted(exemplars.values()))
+        self._keep(sorted(found), budget)
+
+    def _keep_unusual(self) -> None:
+        strong, threshold = self.hits.strong, self.config.anomaly_std_threshold
+        rows = change_points(self.stats) if self.config.preserve_change_points else []
+        rows += rare_kinds(self.frame, self.stats)
+        rows += outliers(self.stats, threshold)
+        most = _UNUSUAL_ROWS_IF_STRONG if strong else _UNUSUAL_ROWS
+        budget = (_UNUSUAL_IF_STRONG if strong else _UNUSUAL).characters(self.size)
+        self._keep(rows[:most], budget)
+
+    def _fill(self, budget: float) -> None:
+        """Keep rows spread evenly over the array, up to the number of items that is wanted."""
+        room = int(self.config.max_items_after_crush * self.hints.keep) - len(self.kept)
+        if room <= 0:
+            return
+        mean = self.size / len(self.texts)
+        wanted = min(room, int(min(budget, _FILL_MOST * _CHARACTERS_A_TOKEN) * self.hints.keep / mean))
+        if wanted > 0:
+            step = len(self.texts) / (wanted + 1)
+            self._keep([int(step * at) for at in range(1, wanted + 1)])
+
+    def _keep(self, rows: Iterable[int], budget: float = float("inf")) -> None:
+        for row in rows:
+            if not 0 <= row < len(self.texts) or row in self.kept or self.twins.get(row) == 0:
+                continue
+            budget -= len(self.texts[row]) + 1
+            if budget < 0:
+                return
+            self.kept.add(row)
+
+    def _twins(self) -> dict[int, int]:
+        """Return how many identical rows each row stands for, where several are; 0 for the later ones."""
+        first: dict[str, int] = {}
+        twins: dict[int, int] = {}
+        if len(set(self.texts)) == len(self.texts):
+            return twins
+        for row, text in enumerate(self.texts):
+            if text in first:
+                twins[first[text]] = twins.get(first[text], 1) + 1
+                twins[row] = 0
+            else:
+                first[text] = row
+        return twins

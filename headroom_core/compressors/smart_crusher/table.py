@@ -1,0 +1,143 @@
+"""The lossless table: an array of objects in a fraction of the tokens, and back.
+
+    [table 4 rows; empty = null; ~ = no such key; 1 legend line, *n = line n: id,kind="dam",state{code,since},note]
+    *1 the gates are inspected in spring and in autumn
+    17,open,2021,*1
+    18,,~,closed for repairs
+    19,open,2019,*1
+    20,shut,2023,*1
+
+The header says how many rows follow, so that the table's end is plain inside other text, and what its
+signs mean. A cell is the whole value as it was: a string stands bare unless it could be misread, and is a
+JSON string otherwise; numbers, booleans, lists and objects are JSON. A row that does not fit the columns
+is `!` and its JSON. Long values that repeat stand once, in the legend.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from headroom_core.compressors.exact_json import dumps
+from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Column, Form, Frame, write_cells
+from headroom_core.compressors.smart_crusher.schema import MISSING, Field, write_fields
+
+_LEGEND_FROM_CHARACTERS = 30
+_CHARACTERS_A_TOKEN = 4
+_REFERENCE_TOKENS = 3
+
+
+UNITS: dict[Form, str] = {"array": "rows", "object": "entries", "lines": "lines", "csv": "records"}
+
+
+def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
+    """Return the table of a frame, without its child tables.
+
+    Args:
+        frame: the array.
+        kept: the indices of the rows to write, in order; None for all.
+    """
+    rows = range(len(frame.rows)) if kept is None else kept
+    body = _body(frame, rows)
+    leading = _leading_cells(frame, rows, numbered=kept is not None)
+    lines = body.lines
+    for cells in reversed(leading.values()):
+        lines = [f"{cell}{frame.separator}{line}" for cell, line in zip(cells, lines)]
+    shown = str(len(frame.rows)) if kept is None else f"{len(rows)} of {len(frame.rows)}"
+    notes = [f"[table {shown} {UNITS[frame.form]}", *(_SIGNS[sign] for sign in leading), *body.notes]
+    if frame.separator != ",":
+        notes.append(f"cells end with {SEPARATORS[frame.separator]}")
+    if frame.crlf:
+        notes.append("lines end with CRLF")
+    columns = ",".join([*leading, write_fields(body.fields)])
+    return "\n".join([f"{'; '.join(notes)}: {columns}]", *body.legend, *lines, ""])
+
+
+_SIGNS = {"#": "# = row number from 0", "^": "^ = # of the row above that it belongs to", "@": "@ = key"}
+
+
+def _leading_cells(frame: Frame, rows: Sequence[int], numbered: bool) -> dict[str, list[str]]:
+    """Return the columns that stand before the fields, by their sign."""
+    leading: dict[str, list[str]] = {}
+    if numbered or frame.children:
+        leading["#"] = [str(row) for row in rows]
+    if frame.parents is not None:
+        leading["^"] = [str(frame.parents[row]) for row in rows]
+    if frame.keys is not None:
+        leading["@"] = write_cells([frame.keys[row] for row in rows], True, None)
+    return leading
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    lines: list[str]
+    legend: list[str]
+    fields: list[Field]
+    notes: list[str]
+
+
+def _body(frame: Frame, rows: Sequence[int]) -> _Body:
+    place = {row: at for at, row in enumerate(frame.regular)}
+    regular = [row for row in rows if row in place]
+    raw = frame.form == "csv"
+    cells = [_Cells(column, [place[row] for row in regular], raw) for column in frame.columns]
+    fields = _settled(frame.fields, iter(cells)) if len(regular) > 1 else frame.fields
+    shown = [column.cells for column in cells if column.constant is MISSING or len(regular) < 2]
+    notes = [] if raw else _sign_notes(shown)
+    legend = _take_out_repeats(shown)
+    lines = [frame.separator.join(line) for line in zip(*shown)] if shown else [""] * len(regular)
+    if len(regular) < len(rows):
+        line_of = dict(zip(regular, lines))
+        lines = [line_of[row] if row in line_of else _irregular(frame, row) for row in rows]
+        notes.append("! = as it stood")
+    if legend:
+        notes.append(f"{len(legend)} legend line{'s'[: len(legend) > 1]}, *n = line n")
+    return _Body(lines, legend, fields, notes)
+
+
+def _irregular(frame: Frame, row: int) -> str:
+    item = frame.rows[row]
+    return "!" + (item if frame.form == "csv" else dumps(item))
+
+
+class _Cells:
+    """The cells of a column in the rows to be written."""
+
+    def __init__(self, column: Column, places: list[int], raw: bool) -> None:
+        whole = len(places) == len(column.cells)
+        self.cells = list(column.cells) if whole else [column.cells[place] for place in places]
+        alike = bool(places) and not column.child and len(set(self.cells)) == 1
+        self.constant = MISSING if not alike else self.cells[0] if raw else column.values[places[0]]
+
+
+def _settled(fields: list[Field], columns: Iterator[_Cells]) -> list[Field]:
+    """Return the fields with the values that are the same in all rows."""
+    return [
+        replace(item, children=_settled(item.children, columns))
+        if item.children
+        else replace(item, constant=next(columns).constant)
+        for item in fields
+    ]
+
+
+def _sign_notes(columns: list[list[str]]) -> list[str]:
+    signs = (("", "empty = null"), ("~", "~ = no such key"))
+    return [note for sign, note in signs if any(sign in column for column in columns)]
+
+
+def _take_out_repeats(columns: list[list[str]]) -> list[str]:
+    """Put references in the place of long cells that repeat, and return the legend's lines."""
+    long = Counter(cell for column in columns for cell in column if len(cell) >= _LEGEND_FROM_CHARACTERS)
+    repeated = [cell for cell, count in long.items() if count > 1 and _pays(cell, count)]
+    if not repeated:
+        return []
+    reference = {cell: f"*{number}" for number, cell in enumerate(repeated, 1)}
+    for column in columns:
+        column[:] = [reference.get(cell, cell) for cell in column]
+    return [f"*{number} {cell}" for number, cell in enumerate(repeated, 1)]
+
+
+def _pays(cell: str, count: int) -> bool:
+    tokens = len(cell) / _CHARACTERS_A_TOKEN
+    return (count - 1) * tokens > (count + 1) * _REFERENCE_TOKENS

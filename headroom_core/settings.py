@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -35,3 +37,21 @@ def tiktoken_cache_folders() -> list[Path]:
     """Return the folders in which tiktoken may already have a vocabulary, the chosen one first."""
     chosen = (os.environ.get(name) for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"))
     return [Path(folder) for folder in chosen if folder]
+
+
+@contextmanager
+def tiktoken_cache(folder: Path) -> Iterator[None]:
+    """Let tiktoken, which reads its folder from the environment, find vocabularies in this one.
+
+    The environment belongs to the whole process: hold a lock around it.
+    """
+    name = "TIKTOKEN_CACHE_DIR"
+    before = os.environ.get(name)
+    os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

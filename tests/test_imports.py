@@ -19,7 +19,21 @@ ROOT = Path(__file__).parent.parent
 CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LEVELS = {
-    **dict.fromkeys(("errors", "forks", "messages", "paths", "settings", "config", "results"), 0),
+    **dict.fromkeys(
+        (
+            "errors",
+            "forks",
+            "messages",
+            "paths",
+            "settings",
+            "config",
+            "results",
+            "sqlite_file",
+            "vocabulary",
+            "estimate",
+        ),
+        0,
+    ),
     **dict.fromkeys(("tokens", "relevance"), 1),
     **dict.fromkeys(("compressors", "dialects", "providers", "stores"), 2),
     **dict.fromkeys(("transforms", "insight"), 3),

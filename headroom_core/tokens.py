@@ -1,0 +1,238 @@
+"""Counting tokens: of a text, and of the messages of a conversation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from threading import Lock
+from typing import Any
+
+from headroom_core import forks, vocabulary
+from headroom_core.errors import TokenizationError
+from headroom_core.estimate import estimate
+from headroom_core.paths import get
+
+PER_MESSAGE = 3
+PER_REPLY = 3
+PER_NAME = 1
+"""What OpenAI's chat format adds: to each message, to the request for the reply, to a message with a name."""
+
+IMAGE = 765
+IMAGE_LOW = 85
+"""What an image is taken to cost: as one of 1024 by 1024 pixels, and in low detail."""
+
+_CACHED = 16_384
+_SHORT = 256
+_PIECE = 200_000
+_CUT = re.compile(r"""[A-Za-z0-9](?=[ \n",;:|<>\]}])""")
+"""Where a text may be cut without a change to its count: no token reaches from a letter or digit into these."""
+
+_NESTED = ("content", "parts", "tool_calls", "function", "custom", "function_call", "function_response", "source")
+_TEXTS = ("text", "refusal", "thinking", "name", "title", "context", "output")
+_VALUES = ("arguments", "input", "args", "response")
+_IMAGES = ("image", "image_url", "input_image")
+_COUNTED = (*_NESTED, *_TEXTS, *_VALUES)
+
+
+class Counter:
+    """The counts of one encoding, shared by all of this process, in threads too.
+
+    The counts of the last 16,384 texts are remembered by content, so that a text is encoded once while it is
+    among them. Only threads that meet on a new text may each encode it.
+
+    Attributes:
+        encoding: the name of the encoding.
+        encoded: how many characters were encoded so far; a count that was remembered adds none.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        self.encoded = 0
+        self._counts: OrderedDict[str | bytes, int] = OrderedDict()
+        self._lock = Lock()
+        forks.watch(self)
+
+    def before_fork(self) -> None:
+        """Hold the lock: a child could never release one that another thread held."""
+        self._lock.acquire()
+
+    def after_fork(self) -> None:
+        """Let counting go on."""
+        self._lock.release()
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the vocabulary is not on this machine, so that counts are estimates."""
+        return vocabulary.load(self.encoding) is None
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+        key = text if len(text) <= _SHORT else _digest(text)
+        with self._lock:
+            if (known := self._counts.get(key)) is not None:
+                self._counts.move_to_end(key)
+                return known
+        counted = self._encode(text)
+        with self._lock:
+            self.encoded += len(text)
+            self._counts[key] = counted
+            if len(self._counts) > _CACHED:
+                self._counts.popitem(last=False)
+        return counted
+
+    def _encode(self, text: str) -> int:
+        encoding = vocabulary.load(self.encoding)
+        if encoding is None:
+            return sum(map(estimate, _pieces(text)))
+        return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
+
+
+_counters = {name: Counter(name) for name in vocabulary.NAMES}
+
+
+class Tokenizer:
+    """Counts the tokens of texts and messages as a model does.
+
+    Nothing is downloaded. Where the model's vocabulary is on this machine, the counts of texts are exact; for
+    a model whose vocabulary is not public, or not here, they are estimates. The vocabulary is loaded at the
+    first count.
+
+    Args:
+        model: the model's name; dates, fine-tuned names and a provider's prefix are understood, and a
+            model that is not known counts with o200k_base.
+
+    Attributes:
+        model: the model's name.
+        encoding: the name of the encoding.
+        counter: the counts of this encoding, shared with every other tokenizer that has it.
+
+    Example:
+        >>> tokenizer = Tokenizer("gpt-4o")
+        >>> tokenizer.encoding, Tokenizer("claude-sonnet-4").estimated
+        ('o200k_base', True)
+        >>> tokenizer.count_text("") == 0 < tokenizer.count_text("Hello")
+        True
+    """
+
+    def __init__(self, model: str = "gpt-4o") -> None:
+        self.model = model
+        self.encoding, self._own = vocabulary.encoding_of(model)
+        self.counter = _counters[self.encoding]
+
+    @property
+    def estimated(self) -> bool:
+        """Whether counts are estimates, because the model's own vocabulary is not at hand."""
+        return not self._own or self.counter.estimated
+
+    def count_text(self, text: str) -> int:
+        """Return the number of tokens of a text.
+
+        Special tokens count as the text that they are written with, and lone surrogates as what replaces
+        them. Texts beyond 200,000 characters are counted in pieces, cut where no token is; where 100,000
+        characters offer no such place (one endless word, or Chinese without a space), the count may be off
+        by a token or two a piece.
+        """
+        return self.counter.count(text)
+
+    def count_messages(self, messages: Iterable[Any]) -> int:
+        """Return the number of tokens of a conversation's messages, the request for the reply included.
+
+        Counted are roles, names, texts, thinking, tool calls with their arguments, and tool results, each on
+        its own, so that another text changes the sum by the difference of the two texts; then 3 tokens a
+        message and 3 for the reply, and for an image 765 (85 in low detail) whatever its size. Ids,
+        signatures, cache marks, encrypted thinking and base64 count nothing.
+
+        Args:
+            messages: mappings, or objects with `model_dump`, of the OpenAI, Anthropic or Google format.
+
+        Raises:
+            TokenizationError: a message refers to itself, or is nested hundreds of levels deep.
+
+        Example:
+            >>> tokenizer = Tokenizer()
+            >>> messages = [{"role": "user", "content": "Hello"}]
+            >>> tokenizer.count_messages(messages) == 6 + sum(map(tokenizer.count_text, ["user", "Hello"]))
+            True
+        """
+        try:
+            return PER_REPLY + sum(map(self._count_message, messages))
+        except (RecursionError, ValueError):
+            message = "messages cannot be counted: one refers to itself or is nested too deeply; send plain JSON values"
+            raise TokenizationError(message) from None
+
+    def _count_message(self, message: Any) -> int:
+        role, name = get(message, "role"), get(message, "name")
+        named = PER_NAME if isinstance(name, str) else 0
+        spoken = self.count_text(role) if isinstance(role, str) else 0
+        return PER_MESSAGE + named + spoken + sum(self._costs(message))
+
+    def _costs(self, value: Any) -> Iterator[int]:
+        """Yield the tokens of everything in a value that a model reads."""
+        if isinstance(value, str):
+            yield self.count_text(value)
+        elif isinstance(value, (list, tuple)):
+            for part in value:
+                yield from self._costs(part)
+        elif get(value, "type") in _IMAGES:
+            yield IMAGE_LOW if _is_low(value) else IMAGE
+        elif isinstance(value, Mapping) or hasattr(value, "model_dump"):
+            yield from self._fields(value)
+
+    def _fields(self, holder: Any) -> Iterator[int]:
+        for key in holder if isinstance(holder, Mapping) else _COUNTED:
+            if key in _VALUES:
+                yield self.count_text(_json(get(holder, key)))
+            elif key in _COUNTED:
+                yield from self._costs(get(holder, key))
+        if get(holder, "type") == "text":
+            yield from self._costs(get(holder, "data"))
+
+
+def count_tokens_text(text: str, model: str = "gpt-4o") -> int:
+    """Return the number of tokens of a text, as `Tokenizer(model).count_text` does.
+
+    Example:
+        >>> count_tokens_text("")
+        0
+    """
+    return Tokenizer(model).count_text(text)
+
+
+def count_tokens_messages(messages: Iterable[Any], model: str = "gpt-4o") -> int:
+    """Return the number of tokens of a conversation's messages, as `Tokenizer(model).count_messages` does.
+
+    Example:
+        >>> count_tokens_messages([])
+        3
+    """
+    return Tokenizer(model).count_messages(messages)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces short enough for tiktoken, which fails on a million spaces and keeps every token."""
+    start = 0
+    while len(text) - start > _PIECE:
+        end = start + _PIECE
+        cut = _CUT.search(text, end - _PIECE // 2, end)
+        end = cut.end() if cut else end
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def _is_low(image: Any) -> bool:
+    return "low" in (get(image, "detail"), get(get(image, "image_url"), "detail"))
+
+
+def _json(value: Any) -> str:
+    """Return a tool's input as the model reads it; nothing where there is none."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=str)

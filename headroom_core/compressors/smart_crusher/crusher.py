@@ -17,7 +17,7 @@ from headroom_core.compressors.smart_crusher.document import (
 )
 from headroom_core.compressors.smart_crusher.frame import Frame
 from headroom_core.compressors.smart_crusher.select import Selection, select_rows
-from headroom_core.compressors.smart_crusher.summary import summarise
+from headroom_core.compressors.smart_crusher.summary import name_rows, summarise
 from headroom_core.compressors.smart_crusher.table import UNITS, write_table
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.messages import RETRIEVE_TOOL
@@ -131,6 +131,9 @@ class _Shortening:
         over_all = "; ".join(filter(None, told))
         left_out = f"{total - len(chosen.kept)} of {total} {UNITS[frame.form]} left out here"
         about = f" (over all {total}: {over_all})" if over_all else ""
+        if not chosen.strong:
+            names = name_rows(chosen.stats, frame, set(range(total)).difference(chosen.kept), chosen.size)
+            about += f"; they are {names}" if names else ""
         call = f'{RETRIEVE_TOOL}(key="{self.request.key}"{_example(frame)})'
         return f"[headroom: {left_out}{about}; original intact: {call}]"
 

@@ -14,6 +14,7 @@ from headroom_core.compressors.smart_crusher.table import write_table
 Part = str | Frame
 
 _TABLE_FROM_ROWS = 2
+_WHOLE_FROM_ROWS = 5
 _SCALARS_FROM_ITEMS = 5
 _MAP_FROM_ENTRIES = 5
 _MAP_FROM_FILL = 0.5
@@ -70,6 +71,8 @@ def _take_apart(value: Value, parts: list[Part]) -> None:
 
 def _frame(value: Value) -> Frame | None:
     if type(value) is list:
+        if len(value) < _WHOLE_FROM_ROWS and _mostly_nested(value):
+            return None
         objects = sum(type(item) is dict for item in value)
         if objects >= max(_TABLE_FROM_ROWS, _MOSTLY * len(value)):
             return frame_of(value)
@@ -78,6 +81,20 @@ def _frame(value: Value) -> Frame | None:
     if type(value) is dict and len(value) >= _MAP_FROM_ENTRIES and _is_map(list(value.values())):
         return frame_of(list(value.values()), "object", keys=list(value))
     return None
+
+
+def _mostly_nested(items: list[Value]) -> bool:
+    """Return whether a few items are little more than what holds longer lists."""
+    nested = sum(len(fingerprint(found)) for found in _lists_of_objects(items))
+    return nested > _MOSTLY * len(fingerprint(items))
+
+
+def _lists_of_objects(items: Iterable[Value]) -> Iterator[list[Value]]:
+    for item in items:
+        if type(item) is list and len(item) >= _WHOLE_FROM_ROWS and type(item[0]) is dict:
+            yield item
+        elif isinstance(item, (dict, list)):
+            yield from _lists_of_objects(item.values() if isinstance(item, dict) else item)
 
 
 def _is_map(entries: list[Value]) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import accumulate, compress
 from statistics import median
 
-from headroom_core.compressors.exact_json import is_number
 from headroom_core.compressors.smart_crusher.frame import Column, Frame
+from headroom_core.compressors.smart_crusher.haystack import Haystack
 
 _ALARM = re.compile(
     r"\b(?:\w*error|err|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|denied|refus\w*|reject\w*|time[ds]?[- _]?out|abort\w*"
@@ -19,10 +19,10 @@ _ALARM = re.compile(
     r"|forbidden|vulnerable|overdue|violat\w*|missing|lost|broken|offline|degraded)\b",
     re.IGNORECASE,
 )
-_ALARM_IN_TEXT = re.compile(
-    r"\b(?:\w*error|fatal|\w*exception|panic\w*|traceback|failed|failure|critical|crash\w*|timed out|refused|denied)\b",
-    re.IGNORECASE,
-)
+_ALARM_STEMS = (
+    "error", "exception", "fatal", "panic", "traceback", "failed", "failure", "critical", "crashed", "timed out",
+    "refused", "denied",
+)  # fmt: skip
 _ERROR_FIELD = re.compile(r"err(?:or|ors|no|_?msg|_?message)?|exception|failure|fault|stderr|traceback", re.IGNORECASE)
 _EXIT_FIELD = re.compile(r".*exit.*|.*return_?code|rc", re.IGNORECASE)
 _STATUS_FIELD = re.compile(r".*status.*|.*http.*|code", re.IGNORECASE)
@@ -85,7 +85,9 @@ def column_stats(frame: Frame) -> list[ColumnStats]:
 
 def _stats(column: Column, rows: Sequence[int]) -> ColumnStats:
     counts = Counter(column.cells)
-    found = [(value[0], row) for value, row in zip(column.values, rows) if is_number(value)]
+    if tuple not in set(map(type, column.values)):
+        return ColumnStats(column, counts, [], [])
+    found = [(value[0], row) for value, row in zip(column.values, rows) if type(value) is tuple and len(value) == 1]
     if column.child or not found or len(found) * 2 < len(rows):
         return ColumnStats(column, counts, [], [])
     numbers = [(float(lexeme), row) for lexeme, row in found]
@@ -95,12 +97,15 @@ def _stats(column: Column, rows: Sequence[int]) -> ColumnStats:
     return ColumnStats(column, counts, numbers, [lexeme for lexeme, _ in found])
 
 
-def alarms(frame: Frame, stats: list[ColumnStats]) -> dict[int, str]:
+def alarms(frame: Frame, stats: list[ColumnStats], haystack: Haystack) -> dict[int, str]:
     """Return the rows that tell of an error, each with what it tells.
 
     A word that most rows share is no alarm: it counts only while the rows that hold it are few.
     """
     found: dict[int, str] = {}
+    for stem in _ALARM_STEMS:
+        for row in haystack.rows_of(stem, most=int(_ALARM_SHARE_IN_TEXT * len(frame.rows)), whole=False):
+            found.setdefault(row, stem)
     for item in stats:
         for cell, rows in _alarming(item, frame.regular):
             for row in rows:
@@ -123,7 +128,7 @@ def _alarming(item: ColumnStats, rows: Sequence[int]) -> Iterator[tuple[str, lis
         signs = [cell for cell in signs if item.counts[cell] <= _ALARM_SHARE * len(cells)]
         limit = 1.0
     else:
-        signs, limit = [cell for cell in item.counts if _ALARM_IN_TEXT.search(cell)], _ALARM_SHARE_IN_TEXT
+        return
     if not signs or sum(item.counts[cell] for cell in signs) > limit * len(cells):
         return
     by_cell: dict[str, list[int]] = {cell: [] for cell in signs}

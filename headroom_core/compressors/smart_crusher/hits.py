@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from headroom_core.compressors.exact_json import quote
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.frame import Frame
+from headroom_core.compressors.smart_crusher.haystack import Haystack
 
 _MAX_QUERY = 8000
 _MIN_CELL = 3
@@ -40,7 +39,9 @@ class Hits:
     strong: bool
 
 
-def find_hits(frame: Frame, stats: list[ColumnStats], texts: list[str], query: str, tier: str, threshold: float) -> Hits:
+def find_hits(
+    frame: Frame, stats: list[ColumnStats], haystack: Haystack, query: str, tier: str, threshold: float
+) -> Hits:
     """Score the rows against a query.
 
     A row scores for whole cells that stand in the query and, unless the tier is `none`, for its words
@@ -49,27 +50,25 @@ def find_hits(frame: Frame, stats: list[ColumnStats], texts: list[str], query: s
     Args:
         frame: the rows.
         stats: what the columns hold.
-        texts: the rows' texts.
+        haystack: the rows' texts.
         query: what is asked.
         tier: `bm25` or `none`.
         threshold: the share of the best score from which a row is a hit.
     """
-    asked = _with_iso_dates(_shortened(query).lower())
+    asked = _with_iso_dates(_shortened(query))
     if not asked.strip():
         return Hits([], False)
-    rare = max(_RARE_ROWS, int(_RARE_SHARE * len(texts)))
     scores: dict[int, float] = defaultdict(float)
-    pointed: set[int] = set()
-    for rows, weight in _cell_matches(frame, stats, asked):
-        _add(scores, pointed, rows, weight, rare)
+    rare = max(_RARE_ROWS, int(_RARE_SHARE * len(frame.rows)))
+    pointed = _add_cells(scores, frame, stats, asked, rare)
     if tier == "bm25":
-        _add_terms(scores, pointed, texts, asked, rare)
+        as_written = str if frame.form == "csv" else _as_json
+        pointed |= _add_terms(scores, haystack, [as_written(term) for term in _terms(asked.lower())], rare)
     if not scores:
         return Hits([], False)
     best = max(scores.values())
     ranked = sorted((row for row, score in scores.items() if score >= threshold * best), key=lambda r: (-scores[r], r))
-    top = sum(score >= 0.999 * best for score in scores.values())
-    return Hits(ranked, bool(pointed) or top <= rare)
+    return Hits(ranked, pointed)
 
 
 def _shortened(query: str) -> str:
@@ -78,26 +77,36 @@ def _shortened(query: str) -> str:
 
 def _with_iso_dates(query: str) -> str:
     """Return the query with the dates in it repeated as a table would write them."""
-    dates = [(d, m, y) for d, m, y in _DAY_MONTH_YEAR.findall(query)]
-    dates += [(d, m, y) for m, d, y in _MONTH_DAY_YEAR.findall(query)]
+    lower = query.lower()
+    dates = [(d, m, y) for d, m, y in _DAY_MONTH_YEAR.findall(lower)]
+    dates += [(d, m, y) for m, d, y in _MONTH_DAY_YEAR.findall(lower)]
     iso = [f"{y}-{_MONTHS[m]:02}-{int(d):02}" for d, m, y in dates if m in _MONTHS]
     return " ".join([query, *iso])
 
 
-def _cell_matches(frame: Frame, stats: list[ColumnStats], query: str) -> Iterator[tuple[list[int], float]]:
-    """Yield the rows of every cell that stands whole in the query, with the cell's weight."""
+def _add_cells(
+    scores: dict[int, float], frame: Frame, stats: list[ColumnStats], query: str, rare: int
+) -> bool:
+    """Add the scores of cells that stand whole in the query, and return whether one points at few rows."""
     numbers = {float(found.replace(",", "")) for found in _NUMBER.findall(query)}
-    total = len(frame.rows)
+    pointed = False
     for item in stats:
-        wanted = _wanted_cells(item, query, numbers)
+        wanted = _wanted_cells(item, query.lower(), numbers)
         if not wanted:
             continue
-        by_cell: dict[str, list[int]] = {}
         for cell, row in zip(item.column.cells, frame.regular):
             if cell in wanted:
-                by_cell.setdefault(cell, []).append(row)
-        for cell, rows in by_cell.items():
-            yield rows, _CELL_WEIGHT * _idf(total, len(rows)) * wanted[cell]
+                scores[row] += _CELL_WEIGHT * _idf(len(frame.rows), item.counts[cell]) * wanted[cell]
+        pointed = pointed or any(item.counts[cell] <= rare and _points(_bare(cell), query) for cell in wanted)
+    return pointed
+
+
+def _points(text: str, query: str) -> bool:
+    """Return whether a text in a query is a name: not just a word that happens to stand in both."""
+    if len(text) <= _MIN_CELL or not text.isalpha():
+        return len(text) > _MIN_CELL
+    at = query.lower().find(text)
+    return query[at].isupper() or query[max(0, at - 1)] in "\"'`“‘«"
 
 
 def _wanted_cells(item: ColumnStats, query: str, numbers: set[float]) -> dict[str, float]:
@@ -107,7 +116,7 @@ def _wanted_cells(item: ColumnStats, query: str, numbers: set[float]) -> dict[st
     wanted: dict[str, float] = {}
     for cell in item.counts:
         bare = _bare(cell)
-        if _MIN_CELL <= len(bare) <= len(query) and bare in query and _stands_alone(bare, query):
+        if _MIN_CELL <= len(bare) <= len(query) and bare in query and bare not in _STOP_WORDS and _stands_alone(bare, query):
             wanted[cell] = min(3.0, 1.0 + len(bare) / 20)
     return wanted
 
@@ -142,27 +151,31 @@ def _idf(total: int, holding: int) -> float:
     return math.log(1 + (total - holding + 0.5) / (holding + 0.5))
 
 
-def _add(scores: dict[int, float], pointed: set[int], rows: list[int], weight: float, rare: int) -> None:
-    for row in rows:
-        scores[row] += weight
-    if len(rows) <= rare:
-        pointed.update(rows)
+def _add_terms(scores: dict[int, float], haystack: Haystack, terms: list[str], rare: int) -> bool:
+    """Add the BM25 scores of the terms, found by scanning the rows' texts once a term.
 
-
-def _add_terms(scores: dict[int, float], pointed: set[int], texts: list[str], query: str, rare: int) -> None:
-    """Add the BM25 scores of the query's terms, found by scanning the rows' texts once a term."""
-    haystack = _Haystack(texts)
-    mean = len(haystack.text) / len(texts)
-    for term in _terms(query):
-        counts = haystack.rows_of(term, most=max(rare, len(texts) // 4))
+    Returns:
+        Whether an identifier, or two words that meet in a row, point at few rows.
+    """
+    starts = haystack.starts
+    total = len(starts) - 1
+    mean = starts[-1] / total
+    pointing: Counter[int] = Counter()
+    for term in terms:
+        counts = haystack.rows_of(term, most=max(rare, total // 4))
         if not counts:
             continue
-        weight = _idf(len(texts), len(counts))
+        weight = _idf(total, len(counts))
         for row, count in counts.items():
-            length = _K1 * (1 - _B + _B * len(texts[row]) / mean)
+            length = _K1 * (1 - _B + _B * (starts[row + 1] - starts[row]) / mean)
             scores[row] += weight * count * (_K1 + 1) / (count + length)
         if len(counts) <= rare and len(term) > _MIN_CELL:
-            pointed.update(counts)
+            pointing.update(dict.fromkeys(counts, 1 if term.isalpha() else 2))
+    return any(strength > 1 for strength in pointing.values())
+
+
+def _as_json(term: str) -> str:
+    return quote(term)[1:-1]
 
 
 def _terms(query: str) -> list[str]:
@@ -177,26 +190,3 @@ _STOP_WORDS = frozenset(
     " being into onto over under than then there here about any all each every some such only also just more most other"
     " give find show list get tell please record row item entry value field me of in on at to is it a an".split()
 )
-
-
-class _Haystack:
-    """Rows as one text in lower case, in which terms are found without looking at every row."""
-
-    def __init__(self, texts: list[str]) -> None:
-        self.text = "\n".join(texts).lower()
-        self.starts = [0]
-        for text in texts:
-            self.starts.append(self.starts[-1] + len(text) + 1)
-
-    def rows_of(self, term: str, most: int) -> dict[int, int]:
-        """Return how often the term stands in which rows; nothing when more than `most` rows hold it."""
-        escaped = quote(term)[1:-1]
-        pattern = re.compile(rf"(?<!\w){re.escape(escaped)}(?!\w)" if term[0].isalnum() else re.escape(escaped))
-        counts: dict[int, int] = {}
-        row = 0
-        for found in pattern.finditer(self.text):
-            row = bisect_right(self.starts, found.start(), row) - 1
-            counts[row] = counts.get(row, 0) + 1
-            if len(counts) > most:
-                return {}
-        return counts

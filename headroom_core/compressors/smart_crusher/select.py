@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from headroom_core.compressors.smart_crusher.evidence import (
     rare_kinds,
 )
 from headroom_core.compressors.smart_crusher.frame import Frame
+from headroom_core.compressors.smart_crusher.haystack import Haystack
 from headroom_core.compressors.smart_crusher.hits import find_hits
 from headroom_core.config import SmartCrusherConfig
 
@@ -54,6 +56,7 @@ class Selection:
         twins: how many identical rows a kept row stands for, by its index.
         size: the characters of all rows.
         kept_size: the characters of the rows that stay.
+        strong: whether the query points at so few rows that little else is asked for.
     """
 
     kept: list[int]
@@ -61,6 +64,7 @@ class Selection:
     twins: dict[int, int]
     size: int
     kept_size: int
+    strong: bool
 
 
 def select_rows(frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints | None) -> Selection:
@@ -71,13 +75,24 @@ def select_rows(frame: Frame, query: str, config: SmartCrusherConfig, hints: Hin
 
 
 def _row_texts(frame: Frame) -> list[str]:
-    lines = [frame.separator.join(cells) for cells in zip(*[column.cells for column in frame.columns])]
+    varying = [column.cells for column in frame.columns if len(set(column.cells)) > 1] or [frame.columns[0].cells]
+    lines = [frame.separator.join(cells) for cells in zip(*varying)]
     if len(lines) == len(frame.rows):
         return lines
     texts = [row if frame.form == "csv" else "" for row in frame.rows]
     for row, line in zip(frame.regular, lines):
         texts[row] = line
     return [text or dumps(row) for text, row in zip(texts, frame.rows)]
+
+
+def _written_size(stats: list[ColumnStats]) -> int:
+    """Return about the characters of the rows as a table, in which what repeats stands once."""
+    size = 0
+    for item in stats:
+        if len(item.counts) > 1:
+            rows = len(item.column.cells)
+            size += rows + min(sum(map(len, item.column.cells)), sum(map(len, item.counts)) + 4 * rows)
+    return size
 
 
 def _followed(hints: Hints | None, config: SmartCrusherConfig) -> Hints:
@@ -91,15 +106,16 @@ class _Selector:
         self, frame: Frame, texts: list[str], stats: list[ColumnStats], query: str, config: SmartCrusherConfig, hints: Hints
     ) -> None:
         self.frame, self.texts, self.stats, self.config, self.hints = frame, texts, stats, config, hints
-        self.size = sum(map(len, texts)) + len(texts)
+        self.size = _written_size(stats)
+        self.haystack = Haystack(texts)
         self.kept: set[int] = set()
         self.twins = self._twins() if config.dedup_identical_items else {}
-        self.hits = find_hits(frame, stats, texts, query, config.relevance_tier, config.relevance_threshold)
+        self.hits = find_hits(frame, stats, self.haystack, query, config.relevance_tier, config.relevance_threshold)
 
     def select(self) -> Selection:
         config, strong = self.config, self.hits.strong
         count = len(self.texts)
-        self._keep([*range(config.keep_first), *range(count - config.keep_last, count)])
+        self._keep([0] * bool(config.keep_first) + [count - 1] * bool(config.keep_last))
         self._keep(self.hits.rows[:_HITS_ALWAYS])
         self._keep(self.hits.rows, _HITS.characters(self.size))
         self._keep(distinct_values(self.frame, self.stats, (*config.preserve_fields, *self.hints.fields)))
@@ -109,43 +125,46 @@ class _Selector:
         self._fill((_FILL_IF_STRONG if strong else _FILL).characters(self.size))
         kept = sorted(self.kept)
         kept_size = sum(len(self.texts[row]) + 1 for row in kept)
-        return Selection(kept, self.stats, {r: n for r, n in self.twins.items() if r in self.kept}, self.size, kept_size)
+        twins = {row: count for row, count in self.twins.items() if row in self.kept}
+        return Selection(kept, self.stats, twins, self.size, kept_size, strong)
 
     def _keep_alarms(self, budget: float) -> None:
-        """Keep one row of every kind of alarm, and the others as far as the budget goes."""
-        found = alarms(self.frame, self.stats)
+        """Keep one row of every kind of alarm, then the others, as far as the budget goes."""
+        found = alarms(self.frame, self.stats, self.haystack)
         exemplars = {told: row for row, told in reversed(found.items())}
-        self._keep(sorted(exemplars.values()))
-        self._keep(sorted(found), budget)
+        self._keep([*sorted(exemplars.values()), *sorted(found)], budget)
 
     def _keep_unusual(self) -> None:
         strong, threshold = self.hits.strong, self.config.anomaly_std_threshold
-        rows = change_points(self.stats) if self.config.preserve_change_points else []
+        rows = outliers(self.stats, threshold)
+        rows += change_points(self.stats) if self.config.preserve_change_points else []
         rows += rare_kinds(self.frame, self.stats)
-        rows += outliers(self.stats, threshold)
         most = _UNUSUAL_ROWS_IF_STRONG if strong else _UNUSUAL_ROWS
         budget = (_UNUSUAL_IF_STRONG if strong else _UNUSUAL).characters(self.size)
         self._keep(rows[:most], budget)
 
     def _fill(self, budget: float) -> None:
-        """Keep rows spread evenly over the array, up to the number of items that is wanted."""
-        room = int(self.config.max_items_after_crush * self.hints.keep) - len(self.kept)
-        if room <= 0:
-            return
-        mean = self.size / len(self.texts)
-        wanted = min(room, int(min(budget, _FILL_MOST * _CHARACTERS_A_TOKEN) * self.hints.keep / mean))
+        """Keep the first and last rows, then rows spread evenly, up to the number of items that is wanted."""
+        count, config = len(self.texts), self.config
+        budget = min(budget, _FILL_MOST * _CHARACTERS_A_TOKEN) * self.hints.keep
+        budget = self._keep([*range(config.keep_first), *range(count - config.keep_last, count)], budget)
+        room = int(config.max_items_after_crush * self.hints.keep) - len(self.kept)
+        wanted = min(room, int(budget * count / self.size))
         if wanted > 0:
-            step = len(self.texts) / (wanted + 1)
+            step = count / (wanted + 1)
             self._keep([int(step * at) for at in range(1, wanted + 1)])
 
-    def _keep(self, rows: Iterable[int], budget: float = float("inf")) -> None:
+    def _keep(self, rows: Iterable[int], budget: float = math.inf) -> float:
+        """Keep the rows as far as the budget goes, and return what is left of it."""
         for row in rows:
             if not 0 <= row < len(self.texts) or row in self.kept or self.twins.get(row) == 0:
                 continue
-            budget -= len(self.texts[row]) + 1
-            if budget < 0:
-                return
+            cost = len(self.texts[row]) + 1
+            if cost > budget:
+                return 0
+            budget -= cost
             self.kept.add(row)
+        return budget
 
     def _twins(self) -> dict[int, int]:
         """Return how many identical rows each row stands for, where several are; 0 for the later ones."""

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from decimal import Decimal
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
+from headroom_core.compressors.smart_crusher.frame import Frame
 
 _SHARE = 0.01
 _LEAST = 120
 _VALUES_SHOWN = 6
 _LONGEST_VALUE = 60
+_NAMES_SHARE = 0.05
+_LONGEST_NAME = 40
+_DISTINCT_NAMES = 0.4
+# Columns that name rows, the better ones later.
+_NAMES = (
+    re.compile(r"(?!)"),
+    re.compile(r".*(?:name|title|path|file|url|number)", re.IGNORECASE),
+    re.compile(r".*(?:_id|ID|Id|_key|Key|_code|Code)"),
+    re.compile(r"(?:id|key|name|code|slug|sku|cid)", re.IGNORECASE),
+)
 _TIME = re.compile(r"\d{4}-\d\d(?:-\d\d.*)?")
 
 
@@ -30,6 +42,39 @@ def summarise(stats: list[ColumnStats], size: int) -> str:
                 told.append(text)
                 room -= len(text) + 2
     return "; ".join(told)
+
+
+def name_rows(stats: list[ColumnStats], frame: Frame, left_out: Collection[int], size: int) -> str:
+    """Return what the rows that are left out are called, as far as a twentieth of the rows' size goes.
+
+    Args:
+        stats: the columns of all rows.
+        frame: the rows.
+        left_out: the indices of the rows to name.
+        size: the characters of the rows.
+    """
+    column = max(stats, key=_naming, default=None)
+    if column is None or _naming(column) == (0, 0):
+        return ""
+    cells = [cell for cell, row in zip(column.column.cells, frame.regular) if row in left_out and cell not in ("", "~")]
+    names, room = [], max(_LEAST, int(_NAMES_SHARE * size))
+    for cell in dict.fromkeys(cells):
+        room -= len(cell) + 2
+        if room < 0:
+            break
+        names.append(cell)
+    return f"{_name(column)} {', '.join(names)}{', …'[: 3 * (room < 0)]}" if names else ""
+
+
+def _naming(item: ColumnStats) -> tuple[int, float]:
+    """Return how well a column's values name rows: by the column's name first, then by how they differ."""
+    cells = item.column.cells
+    distinct = len(item.counts) / max(1, len(cells))
+    short = sum(map(len, item.counts)) <= _LONGEST_NAME * len(item.counts)
+    if distinct < _DISTINCT_NAMES or not short or not item.column.path:
+        return (0, 0)
+    rank = next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(item.name)), 0)
+    return (rank, distinct) if rank else (0, 0)
 
 
 def _tell_counts(item: ColumnStats) -> str:

@@ -1,7 +1,8 @@
 """The layout's rules, read from the imports.
 
 A module imports from lower levels and from what its own family shares, a file also from files of its own
-level; members of a family never import each other; nothing imports in a circle; no own package is imported inside a function; the core never mentions the integrations.
+level. Members of a family never import each other, nothing imports in a circle, no own package is imported
+inside a function, and the core never mentions the integrations.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LAYERS = (
     "tokens relevance",
     "compressors dialects providers stores",
     "transforms insight excerpts plugins",
-    "journey compress retrieve",
+    "journey compress retrieve retrieval",
     "client",
     "server remote cli",
 )
@@ -31,7 +32,7 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.sp
 """The level of each module and family of the core; "" is the package itself, the table of contents."""
 
 FAMILIES = {"relevance", "compressors", "dialects", "providers", "stores", "transforms", "insight"}
-"""The folders. The other names are files, which may import files of their own level, as long as no cycle comes of it."""
+"""The folders. The other names are files, which may import files of their own level."""
 
 SHARED = {"compressors": {"base", "detect", "exact_json"}}
 """The modules that the members of a family may import; `base` alone where nothing is said."""

@@ -123,7 +123,7 @@ class HeadroomConfig(Settings):
         >>> config.smart_crusher.keep_first = -1
         Traceback (most recent call last):
         ...
-        headroom_core.errors.ConfigurationError: SmartCrusherConfig.keep_first = -1: Input should be greater than or equal to 0
+        headroom_core.errors.ConfigurationError: SmartCrusherConfig.keep_first = -1: Input should be greater...
     """
 
     store_url: str | None = None

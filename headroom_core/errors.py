@@ -1,17 +1,17 @@
 """What can go wrong, as one tree to catch from.
 
-    HeadroomError
-      + ConfigurationError         a setting has a value that is not allowed
-      + ProviderError              a provider or a model is unknown, or answered with an error
-      + StorageError               originals or records could not be read or written
-      + CompressionError           strict mode: something would have been passed through with a warning
-      + ValidationError            the set-up is not valid
-      + TokenizationError          tokens could not be counted
-      + CacheError                 a cache operation failed
-      + TransformError             a transform could not be applied
-      + HeadroomConnectionError    the server cannot be reached
-      + HeadroomAuthError          the server refused the API key
-      + HeadroomCompressError      the server answered with an error
+HeadroomError
+  + ConfigurationError         a setting has a value that is not allowed
+  + ProviderError              a provider or a model is unknown, or answered with an error
+  + StorageError               originals or records could not be read or written
+  + CompressionError           strict mode: something would have been passed through with a warning
+  + ValidationError            the set-up is not valid
+  + TokenizationError          tokens could not be counted
+  + CacheError                 a cache operation failed
+  + TransformError             a transform could not be applied
+  + HeadroomConnectionError    the server cannot be reached
+  + HeadroomAuthError          the server refused the API key
+  + HeadroomCompressError      the server answered with an error
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 Kind = Literal["system", "user", "assistant", "tool_call", "tool_result", "document"]
 Action = Literal["kept", "rewritten", "selected"]
@@ -136,3 +136,36 @@ def causal_queries(blocks: Sequence[Block]) -> list[str]:
             asked = [*asked, block.text] if asked_in == block.message else [block.text]
             asked_in = block.message
     return queries
+
+
+class SystemMessage(TypedDict):
+    """A system message of the OpenAI format."""
+
+    role: Literal["system", "developer"]
+    content: str | list[dict[str, Any]]
+
+
+class UserMessage(TypedDict):
+    """A user's message of the OpenAI format."""
+
+    role: Literal["user"]
+    content: str | list[dict[str, Any]]
+
+
+class _FromAssistant(TypedDict):
+    role: Literal["assistant"]
+
+
+class AssistantMessage(_FromAssistant, total=False):
+    """A model's message of the OpenAI format, with the tools that it calls."""
+
+    content: str | list[dict[str, Any]] | None
+    tool_calls: list[dict[str, Any]]
+
+
+class ToolMessage(TypedDict):
+    """A tool's answer of the OpenAI format."""
+
+    role: Literal["tool"]
+    tool_call_id: str
+    content: str | list[dict[str, Any]]

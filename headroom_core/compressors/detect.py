@@ -39,8 +39,9 @@ def find_json(text: str) -> list[JSONSpan]:
     They begin at the start of a line, or behind a label that ends with a colon, and end with a line.
 
     Example:
-        >>> [(span.start, span.end) for span in find_json('Result:\\n{"name": "Elbe", "length_km": 1094, "mouth": "North Sea"}')]
-        [(8, 65)]
+        >>> span, = find_json('Result: {"name": "Elbe", "length_km": 1094, "mouth": "North Sea"}')
+        >>> span.start, span.value["name"]
+        (8, 'Elbe')
     """
     spans: list[JSONSpan] = []
     at = 0

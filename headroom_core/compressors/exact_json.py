@@ -29,7 +29,7 @@ def _object(pairs: list[tuple[str, Value]]) -> Value:
     return distinct if len(distinct) == len(pairs) else tuple(pairs)
 
 
-_DECODER = json.JSONDecoder(
+_DECODER: Any = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_number, parse_int=_number, parse_constant=_number
 )
 scan = _DECODER.scan_once

@@ -13,12 +13,12 @@ from headroom_core.stores.memory import MemoryStore
 if TYPE_CHECKING:
     from headroom_core.stores.sqlite import SQLiteStore
 
-__all__ = ["MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"]
+__all__ = ["MemoryStore", "SQLiteStore", "Store", "default_store", "open_store", "shared_store"]
 
 _SQLITE = "sqlite:///"
 _IN_MEMORY = ("memory://", "sqlite://", "sqlite:///:memory:")
 
-_defaults: dict[str, Store] = {}
+_shared: dict[tuple[str, int | None, float | None], Store] = {}
 
 
 def __getattr__(name: str) -> Any:
@@ -64,11 +64,21 @@ def open_store(
     return store
 
 
-def default_store() -> Store:
-    """Return this process's store at `HEADROOM_STORE_URL`, else in a file under the user's state folder.
+def shared_store(url: str | None = None, max_entries: int | None = None, max_age_seconds: float | None = None) -> Store:
+    """Return this process's store at a URL, the same object for the same arguments.
 
-    Every call gives the same object for as long as the environment names the same URL.
+    Args:
+        url: as for `open_store`. None: `HEADROOM_STORE_URL`, else a file under the user's state folder.
+        max_entries: as for `open_store`.
+        max_age_seconds: as for `open_store`.
     """
-    url = store_url()
+    wanted = (url or store_url(), max_entries, max_age_seconds)
     # A store opens its file when it is first used, so one that loses this race has cost nothing.
-    return _defaults.get(url) or _defaults.setdefault(url, open_store(url))
+    return _shared.get(wanted) or _shared.setdefault(
+        wanted, open_store(wanted[0], max_entries=max_entries, max_age_seconds=max_age_seconds)
+    )
+
+
+def default_store() -> Store:
+    """Return this process's store at `HEADROOM_STORE_URL`, else in a file under the user's state folder."""
+    return shared_store()

@@ -1,0 +1,8 @@
+"""Transforms: a draft in, a draft out; and those that are of use by themselves."""
+
+from __future__ import annotations
+
+from headroom_core.transforms.base import Transform
+from headroom_core.transforms.smart_crusher import SmartCrusher
+
+__all__ = ["SmartCrusher", "Transform"]

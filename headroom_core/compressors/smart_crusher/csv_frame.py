@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 from headroom_core.compressors.exact_json import Value
 from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Column, Frame
@@ -82,7 +82,7 @@ def joined_records(lines: list[str]) -> list[str]:
     return [*records, "\n".join(open_lines)] if open_lines else records
 
 
-@lru_cache(maxsize=None)
+@cache
 def _cell_pattern(separator: str) -> re.Pattern[str]:
     sign = re.escape(separator)
     return re.compile(rf'((?:"(?:[^"]|"")*")|[^{sign}"]*)(?:{sign}|\Z)')

@@ -7,15 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, compress
+from itertools import accumulate, compress, pairwise
 from statistics import median
 
 from headroom_core.compressors.smart_crusher.frame import Column, Frame
 from headroom_core.compressors.smart_crusher.haystack import Haystack
 
 _ALARM = re.compile(
-    r"\b(?:\w*error|err|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|denied|refus\w*|reject\w*|time[ds]?[- _]?out|abort\w*"
-    r"|severe|high|blocker|emerg\w*|alert|crash\w*|unhealthy|down|dead|killed|corrupt\w*|invalid|expired|unauthori[sz]ed"
+    r"\b(?:\w*error|err|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|denied|refus\w*|reject\w*|time[ds]?[- _]?out"
+    r"|abort\w*|severe|high|blocker|emerg\w*|alert|crash\w*|unhealthy|down|dead|killed|corrupt\w*|invalid|expired|unauthori[sz]ed"
     r"|forbidden|vulnerable|overdue|violat\w*|missing|lost|broken|offline|degraded)\b",
     re.IGNORECASE,
 )
@@ -74,7 +74,7 @@ class ColumnStats:
         values = [number for number, _ in self.numbers]
         if len(values) < 3:
             return True
-        steps = [after - before for before, after in zip(values, values[1:])]
+        steps = [after - before for before, after in pairwise(values)]
         return all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
 
 
@@ -159,7 +159,8 @@ def _column_outliers(numbers: list[tuple[float, int]], threshold: float) -> list
     spread = _MAD_TO_STD * median(deviations) or 1.2533 * sum(deviations) / len(deviations)
     if not spread or not math.isfinite(spread):
         return []
-    far = [(deviation / spread, row) for deviation, (_, row) in zip(deviations, numbers) if deviation > threshold * spread]
+    distances = [deviation / spread for deviation in deviations]
+    far = [(distance, row) for distance, (_, row) in zip(distances, numbers) if distance > threshold]
     return sorted(far, key=lambda pair: (-pair[0], pair[1]))[:_OUTLIERS_A_COLUMN]
 
 
@@ -194,7 +195,8 @@ def rare_kinds(frame: Frame, stats: list[ColumnStats]) -> list[int]:
     found = [row for row in range(len(frame.rows)) if row not in regular]
     for item in stats:
         if item.categorical:
-            rare = {cell for cell, count in item.counts.items() if count <= max(1, _RARE_SHARE * len(item.column.cells))}
+            most = max(1, _RARE_SHARE * len(item.column.cells))
+            rare = {cell for cell, count in item.counts.items() if count <= most}
             found += _first_rows(item.column.cells, rare, frame.regular)
     return list(dict.fromkeys(found))
 

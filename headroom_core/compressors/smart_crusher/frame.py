@@ -160,9 +160,7 @@ def _follows(shape: tuple[str, ...], order: list[str]) -> bool:
 def _fields(
     objects: list[dict[str, Value]], order: list[str], path: tuple[str, ...], columns: list[Column]
 ) -> list[Field]:
-    return [
-        _field(key, [item.get(key, MISSING) for item in objects], (*path, key), columns) for key in order
-    ]
+    return [_field(key, [item.get(key, MISSING) for item in objects], (*path, key), columns) for key in order]
 
 
 def _field(key: str, values: list[Value], path: tuple[str, ...], columns: list[Column]) -> Field:

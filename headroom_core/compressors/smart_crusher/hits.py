@@ -84,9 +84,7 @@ def _with_iso_dates(query: str) -> str:
     return " ".join([query, *iso])
 
 
-def _add_cells(
-    scores: dict[int, float], frame: Frame, stats: list[ColumnStats], query: str, rare: int
-) -> bool:
+def _add_cells(scores: dict[int, float], frame: Frame, stats: list[ColumnStats], query: str, rare: int) -> bool:
     """Add the scores of cells that stand whole in the query, and return whether one points at few rows."""
     numbers = {float(found.replace(",", "")) for found in _NUMBER.findall(query)}
     pointed = False
@@ -116,7 +114,8 @@ def _wanted_cells(item: ColumnStats, query: str, numbers: set[float]) -> dict[st
     wanted: dict[str, float] = {}
     for cell in item.counts:
         bare = _bare(cell)
-        if _MIN_CELL <= len(bare) <= len(query) and bare in query and bare not in _STOP_WORDS and _stands_alone(bare, query):
+        named = len(bare) >= _MIN_CELL and bare in query and bare not in _STOP_WORDS
+        if named and _stands_alone(bare, query):
             wanted[cell] = min(3.0, 1.0 + len(bare) / 20)
     return wanted
 

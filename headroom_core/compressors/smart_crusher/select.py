@@ -69,9 +69,7 @@ class Selection:
 
 def select_rows(frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints | None) -> Selection:
     """Choose the rows that stay: what the query names, errors, outliers, rare kinds, the first and the last."""
-    texts = _row_texts(frame)
-    stats = column_stats(frame)
-    return _Selector(frame, texts, stats, query, config, _followed(hints, config)).select()
+    return _Selector(frame, query, config, _followed(hints, config)).select()
 
 
 def _row_texts(frame: Frame) -> list[str]:
@@ -102,10 +100,10 @@ def _followed(hints: Hints | None, config: SmartCrusherConfig) -> Hints:
 
 
 class _Selector:
-    def __init__(
-        self, frame: Frame, texts: list[str], stats: list[ColumnStats], query: str, config: SmartCrusherConfig, hints: Hints
-    ) -> None:
-        self.frame, self.texts, self.stats, self.config, self.hints = frame, texts, stats, config, hints
+    def __init__(self, frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints) -> None:
+        self.frame, self.config, self.hints = frame, config, hints
+        self.texts = texts = _row_texts(frame)
+        self.stats = stats = column_stats(frame)
         self.size = _written_size(stats)
         self.haystack = Haystack(texts)
         self.kept: set[int] = set()

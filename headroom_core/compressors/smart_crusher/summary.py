@@ -45,7 +45,7 @@ def summarise(stats: list[ColumnStats], size: int) -> str:
 
 
 def name_rows(stats: list[ColumnStats], frame: Frame, left_out: Collection[int], size: int) -> str:
-    """Return what the rows that are left out are called, as far as a twentieth of the rows' size goes.
+    """Return what all the rows that are left out are called, where that takes a twentieth of their size at most.
 
     Args:
         stats: the columns of all rows.
@@ -57,13 +57,8 @@ def name_rows(stats: list[ColumnStats], frame: Frame, left_out: Collection[int],
     if column is None or _naming(column) == (0, 0):
         return ""
     cells = [cell for cell, row in zip(column.column.cells, frame.regular) if row in left_out and cell not in ("", "~")]
-    names, room = [], max(_LEAST, int(_NAMES_SHARE * size))
-    for cell in dict.fromkeys(cells):
-        room -= len(cell) + 2
-        if room < 0:
-            break
-        names.append(cell)
-    return f"{_name(column)} {', '.join(names)}{', …'[: 3 * (room < 0)]}" if names else ""
+    names = ", ".join(dict.fromkeys(cells))
+    return f"{_name(column)} {names}" if 0 < len(names) <= max(_LEAST, _NAMES_SHARE * size) else ""
 
 
 def _naming(item: ColumnStats) -> tuple[int, float]:
@@ -71,10 +66,16 @@ def _naming(item: ColumnStats) -> tuple[int, float]:
     cells = item.column.cells
     distinct = len(item.counts) / max(1, len(cells))
     short = sum(map(len, item.counts)) <= _LONGEST_NAME * len(item.counts)
-    if distinct < _DISTINCT_NAMES or not short or not item.column.path:
+    if distinct < _DISTINCT_NAMES or not short or not item.column.path or _only_counts(item):
         return (0, 0)
     rank = next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(item.name)), 0)
     return (rank, distinct) if rank else (0, 0)
+
+
+def _only_counts(item: ColumnStats) -> bool:
+    """Return whether a column numbers its rows, so that its values tell nothing."""
+    values = [number for number, _ in item.numbers]
+    return bool(values) and max(values) - min(values) < 2 * len(values)
 
 
 def _tell_counts(item: ColumnStats) -> str:

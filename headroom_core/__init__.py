@@ -1,0 +1,151 @@
+"""Shortens what agents and retrieval pipelines send to a model, loses nothing, and brings originals back.
+
+The names below are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headroom_core.compressors.base import Compressed, Compressor, Hints, Request
+    from headroom_core.compressors.smart_crusher import decode_table
+    from headroom_core.config import CCRConfig, HeadroomConfig, SmartCrusherConfig
+    from headroom_core.dialects import Dialect
+    from headroom_core.errors import (
+        CacheError,
+        CompressionError,
+        ConfigurationError,
+        HeadroomAuthError,
+        HeadroomCompressError,
+        HeadroomConnectionError,
+        HeadroomError,
+        ProviderError,
+        StorageError,
+        TokenizationError,
+        TransformError,
+        ValidationError,
+        map_proxy_error,
+    )
+    from headroom_core.journey import CompressionHooks, acompress, compress, compress_documents
+    from headroom_core.messages import (
+        AssistantMessage,
+        Block,
+        Change,
+        Draft,
+        SystemMessage,
+        ToolMessage,
+        UserMessage,
+        content_key,
+    )
+    from headroom_core.results import CompressResult, CrushResult, DocumentsResult, RetrievalResult
+    from headroom_core.retrieve import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
+    from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
+    from headroom_core.tokens import Tokenizer, count_tokens_messages, count_tokens_text
+    from headroom_core.transforms import SmartCrusher, Transform
+
+_MODULES = {
+    "compressors.base": ("Compressed", "Compressor", "Hints", "Request"),
+    "compressors.smart_crusher": ("decode_table",),
+    "config": ("CCRConfig", "HeadroomConfig", "SmartCrusherConfig"),
+    "dialects": ("Dialect",),
+    "errors": (
+        "CacheError",
+        "CompressionError",
+        "ConfigurationError",
+        "HeadroomAuthError",
+        "HeadroomCompressError",
+        "HeadroomConnectionError",
+        "HeadroomError",
+        "ProviderError",
+        "StorageError",
+        "TokenizationError",
+        "TransformError",
+        "ValidationError",
+        "map_proxy_error",
+    ),
+    "journey": ("CompressionHooks", "acompress", "compress", "compress_documents"),
+    "messages": (
+        "AssistantMessage",
+        "Block",
+        "Change",
+        "Draft",
+        "SystemMessage",
+        "ToolMessage",
+        "UserMessage",
+        "content_key",
+    ),
+    "results": ("CompressResult", "CrushResult", "DocumentsResult", "RetrievalResult"),
+    "retrieve": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
+    "stores": ("MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"),
+    "tokens": ("Tokenizer", "count_tokens_messages", "count_tokens_text"),
+    "transforms": ("SmartCrusher", "Transform"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = [
+    "AssistantMessage",
+    "Block",
+    "CCRConfig",
+    "CacheError",
+    "Change",
+    "CompressResult",
+    "Compressed",
+    "CompressionError",
+    "CompressionHooks",
+    "Compressor",
+    "ConfigurationError",
+    "CrushResult",
+    "Dialect",
+    "DocumentsResult",
+    "Draft",
+    "HeadroomAuthError",
+    "HeadroomCompressError",
+    "HeadroomConfig",
+    "HeadroomConnectionError",
+    "HeadroomError",
+    "Hints",
+    "MemoryStore",
+    "ProviderError",
+    "Request",
+    "RetrievalResult",
+    "SQLiteStore",
+    "SmartCrusher",
+    "SmartCrusherConfig",
+    "StorageError",
+    "Store",
+    "SystemMessage",
+    "TokenizationError",
+    "Tokenizer",
+    "ToolMessage",
+    "Transform",
+    "TransformError",
+    "UserMessage",
+    "ValidationError",
+    "acompress",
+    "aretrieve",
+    "compress",
+    "compress_documents",
+    "content_key",
+    "count_tokens_messages",
+    "count_tokens_text",
+    "decode_table",
+    "default_store",
+    "handle_retrieve_call",
+    "map_proxy_error",
+    "open_store",
+    "retrieve",
+    "retrieve_tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,8 @@
+"""Arrays and tables: taken apart, written small, and read back."""
+
+from __future__ import annotations
+
+from headroom_core.compressors.smart_crusher.crusher import SmartCrusher
+from headroom_core.compressors.smart_crusher.document import decode_table
+
+__all__ = ["SmartCrusher", "decode_table"]

@@ -1,0 +1,95 @@
+"""The content router: every text to the compressor that knows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from headroom_core.compressors.base import Compressor, Request
+from headroom_core.messages import Action, Block, Change, content_key
+from headroom_core.tokens import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a block became: the part of a `Change` that does not depend on where the block stands.
+
+    Attributes:
+        text: the new text, None where the block stays as it is.
+        action: what kind of change it is.
+        by: the compressor that made it.
+        reason: why, or why not.
+        tokens_before: the block's tokens as it came.
+        tokens_after: the block's tokens as it goes.
+    """
+
+    text: str | None
+    action: Action
+    by: str
+    reason: str
+    tokens_before: int
+    tokens_after: int
+
+    def dumps(self) -> str:
+        """Return the outcome as a line of JSON, to be remembered."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, line: str) -> Outcome:
+        """Return the outcome that was remembered as this line."""
+        return cls(**json.loads(line))
+
+    def applied_to(self, block: Block) -> tuple[Block, Change]:
+        """Return the block with its new text, and the change."""
+        keys = (content_key(block.text),) if self.action == "selected" else ()
+        change = Change(
+            block.message,
+            block.path,
+            self.action,
+            self.by,
+            self.reason,
+            self.tokens_before,
+            self.tokens_after,
+            keys,
+        )
+        return (block if self.text is None else block.with_text(self.text)), change
+
+
+class ContentRouter:
+    """Hands a text to the first compressor that claims it, and keeps the result only where it has fewer tokens.
+
+    Args:
+        compressors: who is asked, in this order.
+        tokenizer: counts the tokens.
+    """
+
+    def __init__(self, compressors: Sequence[Compressor], tokenizer: Tokenizer) -> None:
+        self.compressors = tuple(compressors)
+        self.tokenizer = tokenizer
+
+    def kept(self, block: Block, reason: str) -> Outcome:
+        """Return the outcome of leaving the block as it is."""
+        tokens = self.tokenizer.count_text(block.text)
+        return Outcome(None, "kept", "", reason, tokens, tokens)
+
+    def route(self, block: Block, query: str, selecting: bool) -> Outcome:
+        """Return what the block becomes.
+
+        Args:
+            block: the block.
+            query: what relevance is scored against.
+            selecting: whether units may be left out behind a marker.
+        """
+        tokens = self.tokenizer.count_text(block.text)
+        request = Request(content_key(block.text), tokens, query, selecting)
+        for compressor in self.compressors:
+            made = compressor.compress(block.text, request)
+            if made is None:
+                continue
+            after = self.tokenizer.count_text(made.text)
+            if after >= tokens:
+                return Outcome(None, "kept", compressor.name, "no form with fewer tokens", tokens, tokens)
+            action: Action = "rewritten" if made.lossless else "selected"
+            return Outcome(made.text, action, compressor.name, made.reason, tokens, after)
+        return Outcome(None, "kept", "", "no compressor knows this kind of text", tokens, tokens)

@@ -182,13 +182,21 @@ class Tokenizer:
             yield from self._fields(value)
 
     def _fields(self, holder: Any) -> Iterator[int]:
-        for key in holder if isinstance(holder, Mapping) else _COUNTED:
+        for key in _keys(holder):
             if key in _VALUES:
                 yield self.count_text(_json(get(holder, key)))
             elif key in _COUNTED:
                 yield from self._costs(get(holder, key))
         if get(holder, "type") == "text":
             yield from self._costs(get(holder, "data"))
+
+
+def _keys(holder: Any) -> Iterable[Any]:
+    """Return what a mapping or a model holds: a model's properties say again what its fields say."""
+    if isinstance(holder, Mapping):
+        return holder
+    fields = {*getattr(type(holder), "model_fields", _COUNTED), *(getattr(holder, "model_extra", None) or ())}
+    return [key for key in _COUNTED if key in fields]
 
 
 def count_tokens_text(text: str, model: str = "gpt-4o") -> int:

@@ -129,7 +129,7 @@ def vocabulary() -> dict[str, str]:
     if "TIKTOKEN_CACHE_DIR" in os.environ or not find_spec("llama_index"):
         return {}
     core = find_spec("llama_index.core")
-    return {"TIKTOKEN_CACHE_DIR": str(Path(core.origin).with_name("_static") / "tiktoken_cache")} if core else {}
+    return {"TIKTOKEN_CACHE_DIR": str(Path(str(core.origin)).with_name("_static") / "tiktoken_cache")} if core else {}
 
 
 def texts(messages: Sequence[Any]) -> list[str]:

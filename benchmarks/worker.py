@@ -47,7 +47,7 @@ def headroom(*, selecting: bool) -> Compress:
 
 def rival() -> Compress:
     """Return headroom-ai with its defaults."""
-    from headroom import compress
+    from headroom import compress  # type: ignore[import-not-found]
 
     def run(messages: list[Any]) -> tuple[int, int]:
         result = compress(messages, model="gpt-4o")

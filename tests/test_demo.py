@@ -19,7 +19,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return what the demonstration prints, on a machine without keys."""
     home = tmp_path_factory.mktemp("home")
     keys = {"OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": "", "HEADROOM_STORE_URL": ""}
-    places = {"HOME": str(home), "XDG_STATE_HOME": str(home), "TMPDIR": str(home), "PYTHONIOENCODING": "utf-8"}
+    root = str(DEMO.parent.parent)
+    places = {
+        "PYTHONPATH": root,
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home),
+        "TMPDIR": str(home),
+        "PYTHONIOENCODING": "utf-8",
+    }
     run = subprocess.run(
         [sys.executable, DEMO / "pipeline.py"],
         env={**os.environ, **keys, **places},

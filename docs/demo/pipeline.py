@@ -55,7 +55,8 @@ def chat_model() -> BaseChatModel:
     """Return a paid model where there is a key for one, else the scripted one."""
     for key, package, name, model in PROVIDERS:
         if os.environ.get(key) and find_spec(package):
-            return getattr(import_module(package), name)(model=model)
+            chosen: BaseChatModel = getattr(import_module(package), name)(model=model)
+            return chosen
     return ScriptedModel()
 
 
@@ -108,7 +109,7 @@ def selecting(model: BaseChatModel, store: SQLiteStore) -> list[CompressResult]:
 
 def fetched(call: Any, store: SQLiteStore) -> ToolMessage:
     """Return what the tool call brings back."""
-    arguments = ", ".join(f'{name}="{value}"' for name, value in call["args"].items())
+    arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in call["args"].items())
     show("call", f"{call['name']}({arguments})")
     found = retrieve(**call["args"], store=store)
     show("returns", found.text or found.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from headroom_core.results import CompressResult
 
 WIDTH = 100
 _LEFT = 42
+_SHORT = re.compile(rf".{{1,{WIDTH - 11}}}(?:[ ,]|$)|.{{1,{WIDTH - 10}}}")
 
 
 def styled(text: str, code: str) -> str:
@@ -25,9 +27,9 @@ def title(text: str) -> None:
     print(f"\n{styled(text, '1')}\n{styled('─' * WIDTH, '2')}")
 
 
-def show(label: str, text: str, most: int = 7) -> None:
-    """Print a labelled text, at most so many lines of it."""
-    first, *more = textwrap.wrap(text, WIDTH - 10, max_lines=most, placeholder=" …") or [""]
+def show(label: str, text: str) -> None:
+    """Print a labelled text, its lines broken after a space or a comma."""
+    first, *more = [part.strip() for line in text.splitlines() for part in _SHORT.findall(line)] or [""]
     print(f"{styled(label.ljust(9), '36')} {first}")
     print("".join(f"{'':10}{line}\n" for line in more), end="")
 

@@ -1,0 +1,203 @@
+"""Bring back what was left out: `retrieve()`, and the tool with which a model asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from headroom_core.errors import ConfigurationError, HeadroomError, StorageError, ValidationError
+from headroom_core.excerpts import DEFAULT_LIMIT, Ask, excerpt
+from headroom_core.messages import RETRIEVE_TOOL
+from headroom_core.results import RetrievalResult
+from headroom_core.stores import Store, default_store
+
+_KEY = re.compile(r"[0-9a-f]{24}")
+_UNKNOWN = (
+    "no original is kept under this key: it was never stored here, or it was evicted; "
+    "asking again will not help, go on without it"
+)
+
+_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "key": {"type": "string", "description": "The key in the marker: 24 hexadecimal digits."},
+        "where": {
+            "type": "string",
+            "description": "Only the rows that match, for example: status == 'failed' and amount > 100. "
+            "Fields as in the table (nested ones as owner.login), strings in quotes; == != < <= > >= in contains "
+            "startswith endswith, and or not, parentheses.",
+        },
+        "query": {"type": "string", "description": "Only the rows or lines that best match these words."},
+        "lines": {"type": "string", "description": "Only these lines, counted from 1, for example: 120-180 or 1-5,90."},
+        "limit": {"type": "integer", "description": f"Rows or lines a page, {DEFAULT_LIMIT} unless given."},
+        "page": {"type": "integer", "description": "The page, counted from 1."},
+    },
+    "required": ["key"],
+}
+_DESCRIPTION = (
+    "Returns what a [headroom: … left out …] marker stands for. The original is intact; ask for the part that is "
+    "needed with where, query or lines, or leave them out to read it from its start, page by page."
+)
+
+
+def retrieve(
+    key: str,
+    *,
+    where: str | None = None,
+    query: str | None = None,
+    lines: str | None = None,
+    limit: int | None = DEFAULT_LIMIT,
+    page: int = 1,
+    store: Store | None = None,
+) -> RetrievalResult:
+    """Return an original, or the part of it that is wanted.
+
+    Args:
+        key: the key that a marker names.
+        where: which rows: `status == 'failed' and amount > 100`; see `headroom_core.where`.
+        query: the rows, or the lines where there are no rows, that share words with it. The best come on the first
+            page; each page is in the order of the original. With `where`: among the rows that match.
+        lines: which lines, counted from 1: `120-180`, `7`, `1-5,90-95`.
+        limit: rows or lines a page; fewer where they are very long. None: everything, and the original byte for
+            byte if nothing else is given.
+        page: the page, counted from 1.
+        store: where originals are kept; None: the default store.
+
+    Returns:
+        The text, headed by a line that says what it is and with a last line that says how to get the next page where
+        there is one; or the reason why nothing was found, which asking again will not change.
+
+    Raises:
+        ValidationError: an argument cannot be read; the message says what is allowed.
+
+    Example:
+        >>> from headroom_core.messages import content_key
+        >>> from headroom_core.stores import MemoryStore
+        >>> store = MemoryStore()
+        >>> store.put_many({content_key("ready\\nsteady\\ngo\\n"): "ready\\nsteady\\ngo\\n"})
+        >>> print(retrieve(content_key("ready\\nsteady\\ngo\\n"), lines="2-3", store=store).text)
+        lines 2-3 of 3
+        steady
+        go
+    """
+    key = key.strip(" \t\r\n'\"`").lower()
+    _check(where, query, lines, limit, page)
+    if not _KEY.fullmatch(key):
+        return RetrievalResult("", found=False, reason=f"{key[:40]!r} is no key: keys are 24 hexadecimal digits")
+    try:
+        text = (default_store() if store is None else store).get(key)
+    except StorageError as error:
+        return RetrievalResult("", found=False, reason=error.message)
+    if text is None:
+        return RetrievalResult("", found=False, reason=_UNKNOWN)
+    return excerpt(text, Ask(key, where, query, lines, limit, page))
+
+
+async def aretrieve(
+    key: str,
+    *,
+    where: str | None = None,
+    query: str | None = None,
+    lines: str | None = None,
+    limit: int | None = DEFAULT_LIMIT,
+    page: int = 1,
+    store: Store | None = None,
+) -> RetrievalResult:
+    """Do what `retrieve` does, in a thread of its own."""
+    return await asyncio.to_thread(
+        retrieve, key, where=where, query=query, lines=lines, limit=limit, page=page, store=store
+    )
+
+
+def _check(where: str | None, query: str | None, lines: str | None, limit: int | None, page: int) -> None:
+    if lines and (where or query):
+        raise ValidationError(
+            "lines stands alone: give where and query, or lines", {"lines": lines, "where": where, "query": query}
+        )
+    for name, value in (("limit", limit), ("page", page)):
+        if value is not None and value < 1:
+            raise ValidationError(f"{name} = {value}: expected 1 or more", {name: value})
+
+
+def retrieve_tool(provider: Literal["openai", "anthropic", "google"] = "openai") -> dict[str, Any]:
+    """Return the schema of the tool that brings originals back, for a provider's `tools` parameter.
+
+    Raises:
+        ConfigurationError: the provider is none of the three.
+
+    Example:
+        >>> retrieve_tool("anthropic")["name"]
+        'headroom_retrieve'
+    """
+    parameters = json.loads(json.dumps(_PARAMETERS))
+    declared = {"name": RETRIEVE_TOOL, "description": _DESCRIPTION}
+    if provider == "openai":
+        return {"type": "function", "function": {**declared, "parameters": parameters}}
+    if provider == "anthropic":
+        return {**declared, "input_schema": parameters}
+    if provider == "google":
+        return {"function_declarations": [{**declared, "parameters": parameters}]}
+    raise ConfigurationError(
+        f"provider = {provider!r}: expected 'openai', 'anthropic' or 'google'", {"provider": provider}
+    )
+
+
+def handle_retrieve_call(arguments: str | Mapping[str, Any], *, store: Store | None = None) -> str:
+    """Return the answer to a model's call of the tool: what it asked for, or why not.
+
+    Args:
+        arguments: the call's arguments, as the JSON text or the dictionary that the provider gives.
+        store: where originals are kept; None: the default store.
+
+    Example:
+        >>> handle_retrieve_call('{"id": 7}')
+        "headroom_retrieve: no parameter is named 'id'; there are key, where, query, lines, limit, page"
+    """
+    try:
+        found = retrieve(**_arguments(arguments), store=store)
+    except HeadroomError as error:
+        return f"{RETRIEVE_TOOL}: {error.message}"
+    return found.text if found.found else f"{RETRIEVE_TOOL}: {found.reason}"
+
+
+def _arguments(given: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `retrieve` that a model meant."""
+    if isinstance(given, str):
+        given = _parsed(given)
+    if not isinstance(given, Mapping):
+        raise ValidationError("""the arguments must be a JSON object such as {"key": "…", "lines": "120-180"}""")
+    properties = _PARAMETERS["properties"]
+    if unknown := [name for name in given if name not in properties]:
+        raise ValidationError(f"no parameter is named {str(unknown[0])[:40]!r}; there are {', '.join(properties)}")
+    if not given.get("key"):
+        raise ValidationError("key is missing: give the 24 hexadecimal digits of the marker")
+    meant = {name: value for name, value in given.items() if value not in (None, "")}
+    return {
+        name: _number(name, value) if name in ("limit", "page") else _text(name, value) for name, value in meant.items()
+    }
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "lines" and isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValidationError(f"{name} must be a string")
+    return value
+
+
+def _number(name: str, value: Any) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValidationError(f"{name} must be a whole number, counted from 1") from None
+    return number

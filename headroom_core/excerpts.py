@@ -11,10 +11,11 @@ from typing import Any
 
 from headroom_core.compressors.smart_crusher.rows import RowSet, find_rows
 from headroom_core.errors import ValidationError
+from headroom_core.fields import field_names, has_field
 from headroom_core.messages import RETRIEVE_TOOL
 from headroom_core.relevance.words import words
 from headroom_core.results import RetrievalResult
-from headroom_core.where import field_names, has_field, parse_where
+from headroom_core.where import parse_where
 
 DEFAULT_LIMIT = 50
 
@@ -64,7 +65,7 @@ def excerpt(text: str, ask: Ask) -> RetrievalResult:
 
     Example:
         >>> print(excerpt("ready\\nsteady\\ngo\\n", Ask("3f9a", lines="2")).text, end="")
-        lines 2 of 3
+        line 2 of 3
         steady
     """
     if ask.lines:

@@ -21,6 +21,8 @@ if sys.platform != "win32":
 
 _T = TypeVar("_T")
 
+_ATTEMPTS = 10
+
 _PRAGMAS = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
@@ -68,7 +70,7 @@ class SQLiteFile:
         """
         with self._lock:
             try:
-                for _ in range(3):
+                for _ in range(_ATTEMPTS):
                     result = work(self._connected())
                     if self._in_place():
                         return result

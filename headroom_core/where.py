@@ -5,7 +5,7 @@
 
 | part | forms |
 |---|---|
-| field | `name`, `a.b.c`, `a[0]`, `a."odd key"`; `value` where the rows are bare values |
+| field | `name`, `two words`, `a.b.c`, `a[0]`, `a."odd (key)"`; `value` where the rows are bare values |
 | comparison | `==` (also `=`, `is`), `!=`, `<`, `<=`, `>`, `>=`, `in`, `contains`, `startswith`, `endswith` |
 | value | numbers, strings in either quote, `true`, `false`, `null`, lists of them in `[]` |
 | joined by | `and`, `or`, `not` (also before `in` and the like), parentheses |
@@ -20,22 +20,20 @@ list. Values of different types are unequal, and neither is less than the other.
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
 
 from headroom_core.errors import ValidationError
+from headroom_core.fields import CHECKS, MAX_KEYS, NUMBER, Path, named, place, value_at
 
-Path = tuple[str, ...]
 _Test = Callable[[Any, Mapping[Path, Path]], bool]
 
 _EXAMPLE = "status == 'failed' and amount > 100"
 _MAX_CHARACTERS = 4000
 _MAX_DEPTH = 40
-_MAX_KEYS = 20
 
 _NAME = re.compile(r"(?:[^\W\d]|[$@#])[\w$@#%:/-]*")
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
@@ -45,7 +43,6 @@ _KEY_IN_BRACKETS = re.compile(r"\[\s*(?:(-?\d+)|(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]
 _COMPARISON = re.compile(
     r"={1,3}|!={1,2}|<>|<=|>=|<|>|(?:not\s+)?(?:in|contains|startswith|endswith)\b|is\s+not\b|is\b", re.IGNORECASE
 )
-_NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d{1,6})?", re.ASCII)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\\\"'bfnrt/]))")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -75,8 +72,8 @@ class Where:
             >>> parse_where("id >= 2 and state != 'shut'").select([{"id": 1}, {"id": "2"}, {"id": 3, "state": "shut"}])
             [1]
         """
-        rows = [row if isinstance(row, (dict, list)) else {"value": row} for row in rows]
-        places = {path: _place(path, rows) for path in self.paths}
+        rows = named(rows)
+        places = {path: place(path, rows) for path in self.paths}
         return [index for index, row in enumerate(rows) if self._test(row, places)]
 
 
@@ -96,29 +93,6 @@ def parse_where(text: str) -> Where:
         raise ValidationError(f"where: {len(text)} characters, at most {_MAX_CHARACTERS} are allowed", {"where": text})
     parser = _Parser(text)
     return Where(text, tuple(dict.fromkeys(parser.paths)), parser.test)
-
-
-def field_names(rows: Sequence[Any], limit: int) -> list[str]:
-    """Return the names of the first fields of the rows, dotted where they are nested, in order of appearance.
-
-    Example:
-        >>> field_names([{"id": 1, "owner": {"login": "ann"}}, {"id": 2, "note": None}], 10)
-        ['id', 'owner.login', 'note']
-    """
-    names: dict[str, None] = {}
-    for row in rows:
-        for path, value in _fields(row):
-            if not isinstance(value, dict):
-                names[".".join(path)] = None
-        if len(names) >= limit:
-            break
-    return list(names)[:limit]
-
-
-def has_field(rows: Sequence[Any], path: Path) -> bool:
-    """Return whether any row has the field, by its whole path or the end of it."""
-    place = _place(path, rows)
-    return any(_found(row, place) is not _MISSING for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +165,8 @@ class _Parser:
     def _compared(self, path: Path, sign: str, value: Any) -> _Test:
         self.paths.append(path)
         negated = sign == "!=" or sign.startswith("not ")
-        check = _CHECKS["==" if sign == "!=" else sign.removeprefix("not ")]
-        return lambda row, places: check(_at(row, places[path]), value) is not negated
+        check = CHECKS["==" if sign == "!=" else sign.removeprefix("not ")]
+        return lambda row, places: check(value_at(row, places[path]), value) is not negated
 
     def _comparison_sign(self) -> str:
         found = self._match(_COMPARISON)
@@ -212,14 +186,21 @@ class _Parser:
             self._fail(expected)
         if found[0].lower() in _CONSTANTS and not self._ahead(".", "["):
             return _Value(_CONSTANTS[found[0].lower()])
-        return self._path(found[0])
+        return self._path(self._spaced(found))
+
+    def _spaced(self, name: re.Match[str]) -> str:
+        """Return a bare name with the words that follow it: nothing but a comparison may follow a name."""
+        self._skip_space()
+        while not _COMPARISON.match(self.text, self.at) and self._match(_NAME):
+            self._skip_space()
+        return self.text[name.start() : self.at].rstrip()
 
     def _path(self, first: str) -> Path:
         keys = [first]
         while found := self._match(_KEY_AFTER_DOT) or self._match(_KEY_IN_BRACKETS):
             keys.append(found[1] or _unquoted(found[2]))
-        if len(keys) > _MAX_KEYS:
-            self._fail(f"at most {_MAX_KEYS} keys in a path")
+        if len(keys) > MAX_KEYS:
+            self._fail(f"at most {MAX_KEYS} keys in a path")
         return tuple(keys)
 
     def _list(self) -> _Value:
@@ -284,116 +265,4 @@ def _unquoted(string: str) -> str:
 
 def _bare_value(text: str) -> Any:
     """Return a number, or what only begins like one (a date, an address) as the string that it is."""
-    return Decimal(text) if _NUMBER.fullmatch(text) else text
-
-
-# Fields. A key may itself hold dots, so that a path may have fewer steps than keys.
-
-_MISSING = object()
-
-
-def _at(row: Any, path: Path) -> Any:
-    found = _found(row, path)
-    return None if found is _MISSING else found
-
-
-def _found(value: Any, path: Path) -> Any:
-    if not path:
-        return value
-    if isinstance(value, dict):
-        for count in range(1, len(path) + 1):
-            key = path[0] if count == 1 else ".".join(path[:count])
-            if key in value and (found := _found(value[key], path[count:])) is not _MISSING:
-                return found
-    elif isinstance(value, list) and path[0].removeprefix("-").isdecimal() and len(path[0]) < 10:
-        index = int(path[0])
-        if -len(value) <= index < len(value):
-            return _found(value[index], path[1:])
-    return _MISSING
-
-
-def _place(path: Path, rows: Sequence[Any]) -> Path:
-    """Return the path itself where a row has it, else the only one that ends so, if there is one."""
-    if any(_found(row, path) is not _MISSING for row in rows):
-        return path
-    end = "." + ".".join(path)
-    endings = {other for row in rows for other, _ in _fields(row) if f".{'.'.join(other)}".endswith(end)}
-    return endings.pop() if len(endings) == 1 else path
-
-
-def _fields(row: Any) -> Iterator[tuple[Path, Any]]:
-    """Yield the path and value of everything that has a name in the row."""
-    waiting: list[tuple[Path, Any]] = [((), row)]
-    while waiting:
-        path, value = waiting.pop()
-        if path:
-            yield path, value
-        if isinstance(value, dict) and len(path) < _MAX_KEYS:
-            waiting.extend([((*path, key), item) for key, item in reversed(value.items())])
-
-
-# Comparisons of a row's value with the expression's.
-
-
-def _as_number(value: Any) -> Decimal | None:
-    if isinstance(value, str):
-        return Decimal(value) if _NUMBER.fullmatch(value) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or value != value:
-        return None
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-
-
-def _equal(value: Any, other: Any) -> bool:
-    if isinstance(value, list) and isinstance(other, list):
-        return len(value) == len(other) and all(map(_equal, value, other))
-    if isinstance(value, str) and isinstance(other, str):
-        return value == other
-    if isinstance(value, bool) or isinstance(other, bool):
-        return _spelt(value) == _spelt(other) is not None
-    number = _as_number(value)
-    return number == _as_number(other) if number is not None else value is None and other is None
-
-
-def _spelt(value: Any) -> str | None:
-    """Return how a table shows a boolean or a string, whatever the case."""
-    return str(value).lower() if isinstance(value, (bool, str)) else None
-
-
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def check(value: Any, other: Any) -> bool:
-        number, limit = _as_number(value), _as_number(other)
-        if number is not None and limit is not None:
-            return compare(number, limit)
-        return isinstance(value, str) and isinstance(other, str) and compare(value, other)
-
-    return check
-
-
-def _among(value: Any, others: list[Any]) -> bool:
-    return any(_equal(value, other) for other in others)
-
-
-def _contains(value: Any, part: Any) -> bool:
-    if isinstance(value, (list, dict)):
-        return any(_equal(item, part) or _folded(item) == _folded(part) != "" for item in value)
-    return _folded(part) in _folded(value) and _folded(part) != ""
-
-
-def _folded(value: Any) -> str:
-    """Return a string or a number as text to look into, other values as nothing."""
-    if isinstance(value, int):
-        value = Decimal(value)  # because `str` refuses integers of more than 4,300 digits
-    return str(value).casefold() if isinstance(value, (str, float, Decimal)) else ""
-
-
-_CHECKS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": _equal,
-    "<": _ordered(operator.lt),
-    "<=": _ordered(operator.le),
-    ">": _ordered(operator.gt),
-    ">=": _ordered(operator.ge),
-    "in": _among,
-    "contains": _contains,
-    "startswith": lambda value, part: _folded(value).startswith(_folded(part)) and _folded(part) != "",
-    "endswith": lambda value, part: _folded(value).endswith(_folded(part)) and _folded(part) != "",
-}
+    return Decimal(text) if NUMBER.fullmatch(text) else text

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
-    "errors forks messages paths settings config results sqlite_file vocabulary estimate where",
+    "errors forks messages paths settings config results sqlite_file vocabulary estimate fields where",
     "tokens relevance",
     "compressors dialects providers stores",
     "transforms insight excerpts plugins",

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headroom_core.errors import ValidationError
-from headroom_core.where import field_names, parse_where
+from headroom_core.fields import field_names
+from headroom_core.where import parse_where
 
 ROWS: list[Any] = [
     {"id": 1, "status": "failed", "amount": 9.5, "owner": {"login": "Ann", "state": "on"}, "tags": ["Beta", "x"]},
@@ -68,6 +69,7 @@ def selected(where: str, rows: list[Any] = ROWS) -> list[int]:
         ("http.status == 500", [2]),
         ('"a b"."c.d"[1] == 20', [2]),
         ("'a b'.c.d[-1] >= 20", [2]),
+        ("a b . c.d[0] == 10", [2]),
         ("tags[0] == 'Beta'", [0]),
         ("tags.0 == 'Beta'", [0]),
         ("tags[7] == 'Beta'", []),
@@ -88,6 +90,8 @@ def test_an_expression_selects_these_rows(where: str, rows: list[int]) -> None:
 
 def test_rows_that_are_bare_values_are_called_value() -> None:
     assert selected("value > 2", [1, 5, "x", None, "7"]) == [1, 4]
+    assert selected("value[1] == 2", [[1, 2], [2, 1], {"a": 2}]) == [0]
+    assert field_names([1, 2], 5) == ["value"]
 
 
 def test_the_end_of_a_path_finds_a_field_only_when_no_other_path_ends_so() -> None:

@@ -49,7 +49,7 @@ class Line:
         name: what was measured.
         value: the median, in `unit`; smaller is better.
         unit: `x` for a ratio, `ms` or `MB`.
-        least: the smallest of the repetitions.
+        least: the smallest of the repetitions; of a ratio, the fastest time by the fastest floor.
         floor: what encoding alone needed, in ms or MB.
         saved: the share of the tokens that was saved, where that is told.
         target: the value to reach, where there is one.
@@ -140,10 +140,11 @@ def texts(messages: Sequence[Any]) -> list[str]:
 
 
 def summarise(name: str, samples: Sequence[Sample], target: float | None = None) -> Line:
-    """Return the line of several measurements: the median ratio, the least, and what was saved."""
-    ratios = [sample.ratio for sample in samples]
-    floor = median(sample.floor for sample in samples) * 1000
-    return Line(name, median(ratios), least=min(ratios), floor=floor, saved=share_saved(samples), target=target)
+    """Return the line of several measurements of one size: the median ratio, the least, and what was saved."""
+    floors = [sample.floor for sample in samples]
+    least = min(sample.seconds for sample in samples) / min(floors)
+    ratio, floor = median(sample.ratio for sample in samples), median(floors) * 1000
+    return Line(name, ratio, least=least, floor=floor, saved=share_saved(samples), target=target)
 
 
 def share_saved(samples: Sequence[Sample]) -> float | None:

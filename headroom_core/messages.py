@@ -30,9 +30,9 @@ def content_key(text: str) -> str:
 
     Example:
         >>> content_key("hello")
-        '8ed7252f4b03f9e8376db5b2'
+        '2cf24dba5fb0a30e26e83b2a'
     """
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)

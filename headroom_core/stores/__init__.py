@@ -47,7 +47,7 @@ def open_store(
         ConfigurationError: the URL is of no known kind.
 
     Example:
-        >>> open_store("memory://").get("8ed7252f4b03f9e8376db5b2") is None
+        >>> open_store("memory://").get("2cf24dba5fb0a30e26e83b2a") is None
         True
     """
     if url in _IN_MEMORY:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 
-from headroom_core.compressors.exact_json import Value, dumps, quote
-from headroom_core.compressors.smart_crusher.schema import MISSING, Field, Shape, common_shape
+from headroom_core.compressors.exact_json import Value
+from headroom_core.compressors.smart_crusher.cells import looks_typed, write_cells
+from headroom_core.compressors.smart_crusher.schema import MISSING, Field, Missing, common_shape
 
-LOOKS_TYPED = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?Infinity|NaN|true|false|null")
-"""Strings that a reader would take for another type when they stand bare."""
-
-_NOT_BARE = re.compile(r"[\s\"\[{~*!+#^]|\\|.*(?:,|[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]|\s\Z)", re.DOTALL)
 _NEST_FROM_ITEMS = 5
 _FLATTEN_FROM_FILL = 0.5
 
@@ -176,43 +172,16 @@ def _field(key: str, values: list[Value], path: tuple[str, ...], columns: list[C
 def _leaf(key: str | None, values: list[Value], path: tuple[str, ...], columns: list[Column]) -> Field:
     kinds = set(map(type, values))
     shape = common_shape([v for v in values if v is not MISSING]) if kinds & {dict, list} else None
-    text = kinds <= {str, type(None), type(MISSING)} and any(
-        LOOKS_TYPED.fullmatch(value) for value in set(values) if type(value) is str
-    )
+    text = str in kinds and kinds <= {str, type(None), Missing} and looks_typed(values)
     entry = Field(key, text=text, shape=shape)
     columns.append(Column(path, entry, values, write_cells(values, text, shape)))
     return entry
 
 
-def write_cells(values: list[Value], text: bool, shape: Shape | None) -> list[str]:
-    """Return the cells of a column."""
-    written: dict[Any, str] = {}
-    cells: list[str] = []
-    for value in values:
-        if isinstance(value, (dict, list)):
-            cells.append(dumps(shape.pack(value) if shape else value))
-            continue
-        cell = written.get(value)
-        if cell is None:
-            cell = written[value] = _write_cell(value, text)
-        cells.append(cell)
-    return cells
-
-
-def _write_cell(value: Value, text: bool) -> str:
-    if isinstance(value, str):
-        if value and not _NOT_BARE.match(value) and (text or not LOOKS_TYPED.fullmatch(value)):
-            return value
-        return quote(value)
-    if value is None:
-        return ""
-    return "~" if value is MISSING else dumps(value)
-
-
 def _pull_out_lists(frame: Frame) -> None:
     """Make a table of its own of every list of objects that outweighs the rest of its rows."""
     for column in frame.columns:
-        if not any(type(value) is list for value in column.values):
+        if list not in set(map(type, column.values)):
             continue
         lists = [value if type(value) is list else [] for value in column.values]
         items = list(chain.from_iterable(lists))

@@ -87,9 +87,11 @@ def _with_iso_dates(query: str) -> str:
 def _add_cells(scores: dict[int, float], frame: Frame, stats: list[ColumnStats], query: str, rare: int) -> bool:
     """Add the scores of cells that stand whole in the query, and return whether one points at few rows."""
     numbers = {float(found.replace(",", "")) for found in _NUMBER.findall(query)}
+    lower = query.lower()
+    starts = _cell_starts(lower)
     pointed = False
     for item in stats:
-        wanted = _wanted_cells(item, query.lower(), numbers)
+        wanted = _wanted_cells(item, lower, starts, numbers)
         if not wanted:
             continue
         for cell, row in zip(item.column.cells, frame.regular):
@@ -107,17 +109,25 @@ def _points(text: str, query: str) -> bool:
     return query[at].isupper() or query[max(0, at - 1)] in "\"'`“‘«"
 
 
-def _wanted_cells(item: ColumnStats, query: str, numbers: set[float]) -> dict[str, float]:
+def _wanted_cells(item: ColumnStats, query: str, starts: set[str], numbers: set[float]) -> dict[str, float]:
     """Return the cells of a column that stand in the query, with how telling each is."""
     if item.numbers:
         return {cell: 1.0 for cell in item.counts if numbers and _as_float(cell) in numbers}
     wanted: dict[str, float] = {}
     for cell in item.counts:
+        if cell[:_MIN_CELL].lower() not in starts and cell[:1] != '"':
+            continue
         bare = _bare(cell)
         named = len(bare) >= _MIN_CELL and bare in query and bare not in _STOP_WORDS
         if named and _stands_alone(bare, query):
             wanted[cell] = min(3.0, 1.0 + len(bare) / 20)
     return wanted
+
+
+def _cell_starts(query: str) -> set[str]:
+    """Return how a cell that stands in the query could begin."""
+    inside = {at for at in range(1, len(query)) if query[at - 1].isalnum() and query[at].isalnum()}
+    return {query[at : at + _MIN_CELL] for at in range(len(query)) if at not in inside}
 
 
 def _bare(cell: str) -> str:

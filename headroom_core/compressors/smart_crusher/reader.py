@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headroom_core.compressors.exact_json import Value, parse, scan
+from headroom_core.compressors.smart_crusher.cells import LOOKS_TYPED
 from headroom_core.compressors.smart_crusher.csv_frame import joined_records, split_record
-from headroom_core.compressors.smart_crusher.frame import LOOKS_TYPED, SEPARATORS, Form
+from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Form
 from headroom_core.compressors.smart_crusher.schema import MISSING, Field, HeaderReader
 from headroom_core.compressors.smart_crusher.table import UNITS
 
 _HEADER = re.compile(
     r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))? (?P<unit>rows|entries|lines|records)"
     r"(?P<notes>(?:; (?:[#^@!] = [^;:\n]*|empty = null|~ = no such key|\d+ legend lines?, \*n = line n"
+    r"|\d+ group lines, &n = the cells of line n, for the columns with &"
     r"|cells end with \w+|lines end with CRLF))*): "
     r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)(?P<fields>[^\n]*)\]\n"
 )
-_LEGEND_LINES = re.compile(r"; (\d+) legend line")
+_ASIDE = re.compile(r"; (\d+) (?:legend|group) line")
 _ENDS = re.compile(r"; cells end with (\w+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items()}
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
@@ -79,61 +81,37 @@ def _read(text: str, header: re.Match[str]) -> ReadTable:
     form = _FORMS[header["unit"]]
     shown = int(header["shown"])
     table = ReadTable(header.start(), header.end(), int(header["total"] or shown), form, [])
-    legend_lines = _LEGEND_LINES.search(header["notes"])
     take = _take_records if form == "csv" else _take_lines
-    lines, table.end = take(text, table.end, int(legend_lines[1]) if legend_lines else 0)
-    legend = dict(line.split(" ", 1) for line in lines)
+    aside, table.end = take(text, table.end, sum(map(int, _ASIDE.findall(header["notes"]))))
     lines, table.end = take(text, table.end, shown)
     fields = _read_fields(header["fields"])
-    signs = header["signs"].replace(",", "")
+    ends = _ENDS.search(header["notes"])
+    separator = next(sign for sign, name in SEPARATORS.items() if name == (ends[1] if ends else "comma"))
+    body = _Body(fields, dict(line.split(" ", 1) for line in aside), separator, raw=form == "csv")
+    table.rows = body.rows(_split_leading(table, header["signs"], lines, body))
     if form == "csv":
-        leading = _read_csv(table, fields, legend, lines, header["notes"], len(signs))
+        table.crlf = "; lines end with CRLF" in header["notes"]
+        table.head = separator.join([str(item.name) for item in fields])
     else:
-        body = _Rows(fields, legend, len(signs)).read(lines)
-        table.rows, leading = body.rows, body.leading
         table.nested = tuple(_nested_paths(fields))
-    cells = dict(zip(signs, leading))
-    table.numbers = [int(cell) for cell in cells["#"]] if "#" in signs else None
-    table.parents = [int(cell) for cell in cells["^"]] if "^" in signs else None
-    table.keys = [_key(cell) for cell in cells["@"]] if "@" in signs else None
     return table
 
 
-def _read_csv(
-    table: ReadTable, fields: list[Field], legend: dict[str, str], records: list[str], notes: str, leading: int
-) -> list[list[str]]:
-    """Fill in the records of a CSV table, and return its leading columns."""
-    ends = _ENDS.search(notes)
-    separator = next(sign for sign, name in SEPARATORS.items() if name == (ends[1] if ends else "comma"))
-    table.crlf = "; lines end with CRLF" in notes
-    table.head = separator.join([str(item.name) for item in fields])
-    columns: list[list[str]] = [[] for _ in range(leading)]
-    varying = sum(item.constant is MISSING for item in fields)
-    for record in records:
-        *cells, rest = record.split(separator, leading)
-        for column, cell in zip(columns, cells):
-            column.append(cell)
-        if rest.startswith("!"):
-            table.rows.append(rest[1:])
-            continue
-        found = iter([legend.get(cell, cell) for cell in split_record(rest, separator)] if varying else [])
-        table.rows.append(separator.join([_csv_cell(item, found) for item in fields]))
-        if next(found, None) is not None:
-            raise ValueError("a record has more cells than columns are announced")
-    return columns
-
-
-def _csv_cell(item: Field, cells: Iterator[str]) -> str:
-    return next(cells) if item.constant is MISSING else str(item.constant)
-
-
-def _take_records(text: str, start: int, count: int) -> tuple[list[str], int]:
-    """Return the records that follow, each of which may be several lines, and where the text goes on."""
-    lines = text[start:].split("\n")
-    records = joined_records(lines[:-1])[:count]
-    if len(records) < count:
-        raise ValueError(f"{count} records were announced, {len(records)} follow")
-    return records, start + sum(len(record) + 1 for record in records)
+def _split_leading(table: ReadTable, signs: str, lines: list[str], body: _Body) -> list[str]:
+    """Take the columns that stand before the fields from the lines, and return what is left of the lines."""
+    width = signs.count(",")
+    if not width:
+        return lines
+    parted = [body.split(line, width) for line in lines]
+    columns = dict(zip(signs.replace(",", ""), zip(*parted)))
+    for sign, cells in columns.items():
+        if sign == "@":
+            table.keys = [str(parse(cell)) if cell.startswith('"') else cell for cell in cells]
+        elif sign == "#":
+            table.numbers = list(map(int, cells))
+        else:
+            table.parents = list(map(int, cells))
+    return [cells[-1] for cells in parted]
 
 
 def _take_lines(text: str, start: int, count: int) -> tuple[list[str], int]:
@@ -142,6 +120,14 @@ def _take_lines(text: str, start: int, count: int) -> tuple[list[str], int]:
     if len(lines) <= count:
         raise ValueError(f"{count} lines were announced, {len(lines) - 1} follow")
     return lines[:count], len(text) - len(lines[count])
+
+
+def _take_records(text: str, start: int, count: int) -> tuple[list[str], int]:
+    """Return the records that follow, each of which may be several lines, and where the text goes on."""
+    records = joined_records(text[start:].split("\n")[:-1])[:count] if count else []
+    if len(records) < count:
+        raise ValueError(f"{count} records were announced, {len(records)} follow")
+    return records, start + sum(len(record) + 1 for record in records)
 
 
 def _read_fields(text: str) -> list[Field]:
@@ -164,47 +150,73 @@ def _nested_paths(fields: list[Field]) -> Iterator[tuple[str, ...]]:
             yield (str(item.name), *path)
 
 
-def _key(cell: str) -> str:
-    return str(parse(cell)) if cell.startswith('"') else cell
+class _Body:
+    """Turns the lines of a table into rows, column by column."""
 
-
-class _Rows:
-    """Turns lines into rows, column by column."""
-
-    def __init__(self, fields: list[Field], legend: dict[str, str], leading: int) -> None:
+    def __init__(self, fields: list[Field], aside: dict[str, str], separator: str, raw: bool) -> None:
         self.fields = fields
-        self.legend = legend
-        self.width = sum(leaf.constant is MISSING for leaf in _leaves(fields))
-        self.leading_width = leading
-        self.leading: list[list[str]] = [[] for _ in range(leading)]
-        self.rows: list[Value] = []
+        self.aside = aside
+        self.separator = separator
+        self.raw = raw
+        self.varying = [leaf for leaf in _leaves(fields) if leaf.constant is MISSING]
+        grouped = [at for at, leaf in enumerate(self.varying) if leaf.grouped]
+        self.group_at, self.group_width = (grouped[0], len(grouped)) if grouped else (0, 0)
+        self.width = len(self.varying) - max(0, self.group_width - 1)
 
-    def read(self, lines: list[str]) -> _Rows:
-        if self.leading_width:
-            parted = [_cells(line, self.leading_width) for line in lines]
-            lines = [cells.pop() for cells in parted]
-            self.leading = [list(column) for column in zip(*parted)] or self.leading
-        regular = [at for at, line in enumerate(lines) if not line.startswith("!")]
-        columns = iter(self._columns([lines[at] for at in regular]))
-        values = _assembled(self.fields, columns, len(regular))
-        if len(regular) == len(lines):
-            self.rows = values
-            return self
-        self.rows = [parse(line[1:]) if line.startswith("!") else None for line in lines]
-        for at, value in zip(regular, values):
-            self.rows[at] = value
-        return self
+    def rows(self, lines: list[str]) -> list[Value]:
+        """Return the values of the rows; of CSV, their records."""
+        columns = self._columns([line for line in lines if not line.startswith("!")])
+        if self.raw:
+            regular = iter(self._records(columns))
+        else:
+            values = iter([self._values(leaf, cells) for leaf, cells in zip(self.varying, columns)])
+            count = sum(not line.startswith("!") for line in lines)
+            regular = iter(_assembled(self.fields, values, count))
+        irregular = str if self.raw else parse
+        return [irregular(line[1:]) if line.startswith("!") else next(regular) for line in lines]
 
-    def _columns(self, lines: list[str]) -> list[list[Value]]:
-        leaves = [leaf for leaf in _leaves(self.fields) if leaf.constant is MISSING]
-        if not leaves:
+    def split(self, line: str, splits: int) -> list[str]:
+        """Return the first cells of a line, and what is left of it as the last one."""
+        return line.split(self.separator, splits) if self.raw else _split_cells(line, splits)
+
+    def _columns(self, lines: list[str]) -> list[list[str]]:
+        if not self.varying:
             if any(lines):
                 raise ValueError("rows without columns hold something")
             return []
         if not lines:
-            return [[] for _ in leaves]
-        rows = [_cells(line, self.width - 1) for line in lines]
-        return [self._values(leaf, list(cells)) for leaf, cells in zip(leaves, zip(*rows))]
+            return [[] for _ in self.varying]
+        columns = [list(cells) for cells in zip(*[self._whole_line(line, self.width) for line in lines])]
+        if self.group_width:
+            columns = self._ungrouped(columns)
+        if self.aside:
+            columns = [
+                [self.aside[cell] if cell[:1] == "*" and cell in self.aside else cell for cell in c] for c in columns
+            ]
+        return columns
+
+    def _whole_line(self, line: str, width: int) -> list[str]:
+        if not self.raw:
+            return _split_cells(line, width - 1)
+        cells = split_record(line, self.separator)
+        if len(cells) != width:
+            raise ValueError(f"{len(cells)} cells where {width} columns are announced")
+        return cells
+
+    def _ungrouped(self, columns: list[list[str]]) -> list[list[str]]:
+        """Return the columns with those of the group in their places."""
+        lines = {at: self._whole_line(line, self.group_width) for at, line in self.aside.items() if at[0] == "&"}
+        grouped = zip(*[lines[reference] for reference in columns.pop(self.group_at)])
+        rest = iter(columns)
+        return [list(next(grouped)) if leaf.grouped else next(rest) for leaf in self.varying]
+
+    def _records(self, columns: list[list[str]]) -> list[str]:
+        varying = iter(columns)
+        count = len(columns[0]) if columns else 0
+        shown = [
+            next(varying) if leaf.constant is MISSING else [str(leaf.constant)] * count for leaf in _leaves(self.fields)
+        ]
+        return [self.separator.join(cells) for cells in zip(*shown)]
 
     def _values(self, leaf: Field, cells: list[str]) -> list[Value]:
         known: dict[str, Value] = {}
@@ -220,8 +232,6 @@ class _Rows:
         return values
 
     def _value(self, leaf: Field, cell: str) -> Value:
-        if cell.startswith("*"):
-            cell = self.legend[cell]
         if not cell:
             return None
         if cell == "~":
@@ -243,7 +253,7 @@ def _number(cell: str) -> Value:
     return value
 
 
-def _cells(line: str, splits: int) -> list[str]:
+def _split_cells(line: str, splits: int) -> list[str]:
     """Return the first cells of a line, and what is left of it as the last one."""
     if '"' not in line and "[" not in line and "{" not in line:
         cells = line.split(",", splits)

@@ -10,6 +10,7 @@
 | `name{a,b}` | an object; its fields are columns of their own |
 | `name:{a,b}` | a column of objects, each written as the list of its values |
 | `name[]{a,b}` | a column of lists of objects, each object written as the list of its values |
+| `name&` | one of the columns that always come together; the first of them holds a reference to their values |
 | `name+` | a list whose items are the rows of a further table below; the cell says how many |
 | `.` | the row is the value itself |
 
@@ -23,9 +24,9 @@ from dataclasses import dataclass, field
 
 from headroom_core.compressors.exact_json import Value, dumps, quote, scan
 
-_INSIDE = r"[^,{}\[\]\"=:+#^~*!;\\\x00-\x1f\x7f\ud800-\udfff]"
+_INSIDE = r"[^,{}\[\]\"=:+#^~*!;&\\\x00-\x1f\x7f\ud800-\udfff]"
 _BARE = re.compile(rf"(?!\.$|\s)(?:{_INSIDE}*(?!\s){_INSIDE})")
-_NAME_END = re.compile(r"[,{}\[=:+]|$")
+_NAME_END = re.compile(r"[,{}\[=:+&]|$")
 
 
 class Missing:
@@ -108,6 +109,7 @@ class Field:
         children: the entries of an object whose fields are columns; empty for a column.
         text: whether every bare cell is a string.
         shape: how the cells' objects are written, None when they are not.
+        grouped: whether it is one of the columns that always come together.
         nested: whether the cells count rows of a further table.
         constant: the value of all rows, `MISSING` when it is a column.
     """
@@ -116,6 +118,7 @@ class Field:
     children: list[Field] = field(default_factory=list)
     text: bool = False
     shape: Shape | None = None
+    grouped: bool = False
     nested: bool = False
     constant: Value = MISSING
 
@@ -131,9 +134,8 @@ def _write_field(item: Field) -> str:
         return f"{name}{{{write_fields(item.children)}}}"
     if item.constant is not MISSING:
         return f"{name}={dumps(item.constant)}"
-    if item.shape:
-        return name + _write_shape(item.shape)
-    return name + (":str" if item.text else "") + ("+" if item.nested else "")
+    kind = _write_shape(item.shape) if item.shape else ":str" if item.text else ""
+    return name + kind + "&" * item.grouped + "+" * item.nested
 
 
 def _write_name(name: str) -> str:
@@ -169,9 +171,9 @@ class HeaderReader:
             return Field(name, children)
         if self._take("="):
             return Field(name, constant=self._json())
-        if shape := self._shape():
-            return Field(name, shape=shape)
-        return Field(name, text=self._take(":str"), nested=self._take("+"))
+        shape = self._shape()
+        text = shape is None and self._take(":str")
+        return Field(name, text=text, shape=shape, grouped=self._take("&"), nested=self._take("+"))
 
     def _shape(self) -> Shape | None:
         many = self._take("[]{")

@@ -10,7 +10,8 @@
 The header says how many rows follow, so that the table's end is plain inside other text, and what its
 signs mean. A cell is the whole value as it was: a string stands bare unless it could be misread, and is a
 JSON string otherwise; numbers, booleans, lists and objects are JSON. A row that does not fit the columns
-is `!` and its JSON. Long values that repeat stand once, in the legend.
+is `!` and its JSON. Long values that repeat stand once, in the legend, and so do the cells of columns that
+always come together.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from headroom_core.compressors.exact_json import dumps
-from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Column, Form, Frame, write_cells
+from headroom_core.compressors.smart_crusher.cells import write_cells
+from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Column, Form, Frame
+from headroom_core.compressors.smart_crusher.groups import find_group, take_out
 from headroom_core.compressors.smart_crusher.schema import MISSING, Field, write_fields
 
 _LEGEND_FROM_CHARACTERS = 30
@@ -51,7 +54,7 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
     if frame.crlf:
         notes.append("lines end with CRLF")
     columns = ",".join([*leading, write_fields(body.fields)])
-    return "\n".join([f"{'; '.join(notes)}: {columns}]", *body.legend, *lines, ""])
+    return "\n".join([f"{'; '.join(notes)}: {columns}]", *body.aside, *lines, ""])
 
 
 _SIGNS = {"#": "# = row number from 0", "^": "^ = # of the row above that it belongs to", "@": "@ = key"}
@@ -65,14 +68,23 @@ def _leading_cells(frame: Frame, rows: Sequence[int], numbered: bool) -> dict[st
     if frame.parents is not None:
         leading["^"] = [str(frame.parents[row]) for row in rows]
     if frame.keys is not None:
-        leading["@"] = write_cells([frame.keys[row] for row in rows], True, None)
+        leading["@"] = write_cells([frame.keys[row] for row in rows], text=True)
     return leading
 
 
 @dataclass(frozen=True, slots=True)
 class _Body:
+    """What stands below a header.
+
+    Attributes:
+        lines: a line for each row.
+        aside: the lines above them, which rows refer to.
+        fields: the header's entries.
+        notes: what the header must explain.
+    """
+
     lines: list[str]
-    legend: list[str]
+    aside: list[str]
     fields: list[Field]
     notes: list[str]
 
@@ -80,20 +92,22 @@ class _Body:
 def _body(frame: Frame, rows: Sequence[int]) -> _Body:
     place = {row: at for at, row in enumerate(frame.regular)}
     regular = [row for row in rows if row in place]
-    raw = frame.form == "csv"
-    cells = [_Cells(column, [place[row] for row in regular], raw) for column in frame.columns]
-    fields = _settled(frame.fields, iter(cells)) if len(regular) > 1 else frame.fields
-    shown = [column.cells for column in cells if column.constant is MISSING or len(regular) < 2]
-    notes = [] if raw else _sign_notes(shown)
-    legend = _take_out_repeats(shown)
-    lines = [frame.separator.join(line) for line in zip(*shown)] if shown else [""] * len(regular)
+    columns = [_Shown(column, [place[row] for row in regular], frame.form == "csv") for column in frame.columns]
+    varying = [column for column in columns if column.constant is MISSING]
+    notes = _sign_notes([column.cells for column in varying]) if frame.form != "csv" else []
+    cells, combinations = _group(varying)
+    legend = _take_out_repeats([*cells, *combinations])
+    aside = legend + [f"&{at} {frame.separator.join(line)}" for at, line in enumerate(zip(*combinations), 1)]
+    lines = [frame.separator.join(line) for line in zip(*cells)] if cells else [""] * len(regular)
     if len(regular) < len(rows):
         line_of = dict(zip(regular, lines))
         lines = [line_of[row] if row in line_of else _irregular(frame, row) for row in rows]
         notes.append("! = as it stood")
+    if combinations:
+        notes.append(f"{len(aside) - len(legend)} group lines, &n = the cells of line n, for the columns with &")
     if legend:
         notes.append(f"{len(legend)} legend line{'s'[: len(legend) > 1]}, *n = line n")
-    return _Body(lines, legend, fields, notes)
+    return _Body(lines, aside, _settled(frame.fields, iter(columns)), notes)
 
 
 def _irregular(frame: Frame, row: int) -> str:
@@ -101,29 +115,46 @@ def _irregular(frame: Frame, row: int) -> str:
     return "!" + (item if frame.form == "csv" else dumps(item))
 
 
-class _Cells:
-    """The cells of a column in the rows to be written."""
+class _Shown:
+    """A column's cells in the rows to be written, and what the header says of it."""
 
     def __init__(self, column: Column, places: list[int], raw: bool) -> None:
         whole = len(places) == len(column.cells)
         self.cells = list(column.cells) if whole else [column.cells[place] for place in places]
-        alike = bool(places) and not column.child and len(set(self.cells)) == 1
+        alike = len(places) > 1 and not column.child and len(set(self.cells)) == 1
         self.constant = MISSING if not alike else self.cells[0] if raw else column.values[places[0]]
+        self.grouped = False
+        self.nested = column.child is not None
 
 
-def _settled(fields: list[Field], columns: Iterator[_Cells]) -> list[Field]:
-    """Return the fields with the values that are the same in all rows."""
-    return [
-        replace(item, children=_settled(item.children, columns))
-        if item.children
-        else replace(item, constant=next(columns).constant)
-        for item in fields
-    ]
+def _settled(fields: list[Field], columns: Iterator[_Shown]) -> list[Field]:
+    """Return the fields with what holds for the rows that are written."""
+    return [_settled_field(item, columns) for item in fields]
+
+
+def _settled_field(item: Field, columns: Iterator[_Shown]) -> Field:
+    if item.children:
+        return replace(item, children=_settled(item.children, columns))
+    shown = next(columns)
+    return replace(item, constant=shown.constant, grouped=shown.grouped)
 
 
 def _sign_notes(columns: list[list[str]]) -> list[str]:
     signs = (("", "empty = null"), ("~", "~ = no such key"))
     return [note for sign, note in signs if any(sign in column for column in columns)]
+
+
+def _group(columns: list[_Shown]) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the columns of cells, and those of the combinations that stand apart because they come together."""
+    able = [at for at, column in enumerate(columns) if not column.nested]
+    group = [able[at] for at in find_group([columns[at].cells for at in able])]
+    if not group:
+        return [column.cells for column in columns], []
+    references, combinations = take_out([columns[at].cells for at in group])
+    for at in group:
+        columns[at].grouped = True
+    cells = [references if at == group[0] else column.cells for at, column in enumerate(columns)]
+    return [column for at, column in enumerate(cells) if at not in group[1:]], list(map(list, zip(*combinations)))
 
 
 def _take_out_repeats(columns: list[list[str]]) -> list[str]:

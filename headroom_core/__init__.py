@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         content_key,
     )
     from headroom_core.results import CompressResult, CrushResult, DocumentsResult, RetrievalResult
-    from headroom_core.retrieve import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
+    from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
     from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
     from headroom_core.tokens import Tokenizer, count_tokens_messages, count_tokens_text
     from headroom_core.transforms import SmartCrusher, Transform
@@ -77,7 +77,7 @@ _MODULES = {
         "content_key",
     ),
     "results": ("CompressResult", "CrushResult", "DocumentsResult", "RetrievalResult"),
-    "retrieve": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
+    "retrieval": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"),
     "tokens": ("Tokenizer", "count_tokens_messages", "count_tokens_text"),
     "transforms": ("SmartCrusher", "Transform"),

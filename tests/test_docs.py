@@ -22,7 +22,7 @@ def examples() -> Iterator[Any]:
             yield pytest.param("\n" * (line - 1) + match[1], where, id=f"{where}:{line}")
 
 
-@pytest.mark.parametrize(("source", "where"), examples())
+@pytest.mark.parametrize(("source", "where"), list(examples()))
 def test_the_example_runs(source: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADROOM_STORE_URL", "memory://")
     monkeypatch.chdir(tmp_path)

@@ -24,7 +24,7 @@ LAYERS = (
     "tokens relevance",
     "compressors dialects providers stores",
     "transforms insight excerpts plugins",
-    "journey compress retrieve retrieval",
+    "journey retrieval",
     "client",
     "server remote cli",
 )
@@ -144,15 +144,15 @@ def test_every_module_keeps_to_the_layout() -> None:
 @pytest.mark.parametrize(
     ("path", "source", "problem"),
     [
-        ("headroom_core/tokens.py", "from headroom_core import compress", "level 4 is not below level 1"),
-        ("headroom_core/tokens.py", "from .compress import compress", "level 4 is not below level 1"),
+        ("headroom_core/tokens.py", "from headroom_core import journey", "level 4 is not below level 1"),
+        ("headroom_core/tokens.py", "from .journey import compress", "level 4 is not below level 1"),
         ("headroom_core/errors.py", "import headroom_core.relevance.bm25", "level 1 is not below level 0"),
         ("headroom_core/compressors/log.py", "from headroom_core.compressors.html import x", "import each other"),
         ("headroom_core/compressors/log.py", "from ..dialects import base", "level 2 is not below level 2"),
         ("headroom_core/transforms/router.py", "from headroom_core.stores import memory", "transforms know no stores"),
         ("headroom_core/relevance/bm25.py", "import headroom_core.providers", "relevance know no providers"),
         ("headroom_core/odd.py", "import headroom_core.errors", "odd has no level yet"),
-        ("headroom_core/compress.py", "def f():\n    from headroom_core import errors", "inside a function"),
+        ("headroom_core/journey.py", "def f():\n    from headroom_core import errors", "inside a function"),
         ("headroom_core/errors.py", "# see headroom_integrations", "mentions headroom_integrations"),
         ("headroom_core/config.py", "import headroom_core.results", "import cycle"),
         ("headroom_integrations/langchain/a.py", "import headroom_integrations.llamaindex", "no sibling"),
@@ -160,7 +160,7 @@ def test_every_module_keeps_to_the_layout() -> None:
     ],
 )
 def test_a_broken_rule_is_found(tmp_path: Path, path: str, source: str, problem: str) -> None:
-    planted = {"headroom_core/compress.py": "", "headroom_core/results.py": "import headroom_core.config", path: source}
+    planted = {"headroom_core/journey.py": "", "headroom_core/results.py": "import headroom_core.config", path: source}
     for name, text in planted.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -171,7 +171,7 @@ def test_a_broken_rule_is_found(tmp_path: Path, path: str, source: str, problem:
     ("path", "source"),
     [
         ("headroom_core/transforms/smart_crusher.py", "from headroom_core.stores import base"),
-        ("headroom_core/compress.py", "from headroom_core.retrieve import retrieve"),
+        ("headroom_core/journey.py", "from headroom_core.retrieval import retrieve"),
         ("headroom_core/compressors/log.py", "from headroom_core.compressors.base import Compressor"),
         ("headroom_core/compressors/smart_crusher/table.py", "from .frame import Frame"),
         ("headroom_core/dialects/__init__.py", "from headroom_core.dialects.openai import OpenAIDialect"),

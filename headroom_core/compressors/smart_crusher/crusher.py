@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headroom_core.compressors.base import Compressed, Request
+from headroom_core.compressors.exact_json import is_number
 from headroom_core.compressors.smart_crusher.document import (
     Part,
     lossless,
@@ -15,9 +16,10 @@ from headroom_core.compressors.smart_crusher.document import (
     take_text_apart,
     with_children,
 )
+from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.frame import Frame
 from headroom_core.compressors.smart_crusher.select import Selection, select_rows
-from headroom_core.compressors.smart_crusher.summary import name_rows, summarise
+from headroom_core.compressors.smart_crusher.summary import name_rows, naming_column, only_counts, summarise
 from headroom_core.compressors.smart_crusher.table import UNITS, write_table
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.messages import RETRIEVE_TOOL
@@ -26,6 +28,7 @@ _SELECT_FROM_CHARACTERS = 800
 _MUST_SAVE = 0.10
 _MARKER_CHARACTERS = 120
 _TWINS_TOLD = 5
+_PLAIN_VALUE = re.compile(r"[\w .:/@+-]{1,32}")
 _PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
@@ -127,15 +130,18 @@ class _Shortening:
 
     def _marker(self, frame: Frame, chosen: Selection) -> str:
         total = len(frame.rows)
+        left_out = sorted(set(range(total)).difference(chosen.kept))
+        naming = naming_column(chosen.stats)
         told = [summarise(chosen.stats, chosen.size), _tell_twins(chosen.twins)]
         over_all = "; ".join(filter(None, told))
-        left_out = f"{total - len(chosen.kept)} of {total} {UNITS[frame.form]} left out here"
         about = f" (over all {total}: {over_all})" if over_all else ""
-        if not chosen.strong:
-            names = name_rows(chosen.stats, frame, set(range(total)).difference(chosen.kept), chosen.size)
+        if naming and not chosen.strong and not only_counts(naming):
+            names = name_rows(naming, frame, set(left_out), chosen.size)
             about += f"; they are {names}" if names else ""
-        call = f'{RETRIEVE_TOOL}(key="{self.request.key}"{_example(frame)})'
-        return f"[headroom: {left_out}{about}; original intact: {call}]"
+        call = f'{RETRIEVE_TOOL}(key="{self.request.key}"{_example(frame, naming, left_out)})'
+        return (
+            f"[headroom: {len(left_out)} of {total} {UNITS[frame.form]} left out here{about}; original intact: {call}]"
+        )
 
 
 def _tell_twins(twins: dict[int, int]) -> str:
@@ -143,8 +149,15 @@ def _tell_twins(twins: dict[int, int]) -> str:
     return ", ".join(told)
 
 
-def _example(frame: Frame) -> str:
-    """Return what a call would add to ask for some rows only, where a column's name is easy to write."""
-    paths = (".".join(column.path) for column in frame.columns)
-    name = next((path for path in paths if _PLAIN_PATH.fullmatch(path)), "")
-    return f", where=\"{name} == '…'\"" if name else ""
+def _example(frame: Frame, naming: ColumnStats | None, left_out: list[int]) -> str:
+    """Return what a call would add to ask for one of the rows, where that is easy to write."""
+    place = {row: at for at, row in enumerate(frame.regular)}
+    row = next((row for row in left_out if row in place), None)
+    column = naming.column if naming else frame.columns[0]
+    path = ".".join(column.path)
+    if row is None or not _PLAIN_PATH.fullmatch(path):
+        return ""
+    value, cell = column.values[place[row]], column.cells[place[row]]
+    if isinstance(value, str) and cell == value and _PLAIN_VALUE.fullmatch(value):
+        return f", where=\"{path} == '{value}'\""
+    return f', where="{path} == {cell}"' if is_number(value) and frame.form != "csv" else ""

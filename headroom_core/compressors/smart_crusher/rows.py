@@ -56,6 +56,12 @@ def _frames(parts: list[Part]) -> Iterator[Frame]:
 
 def _values(frame: Frame) -> list[Any]:
     if frame.form != "csv":
-        return [plain(row) for row in frame.source]
+        values = [plain(row) for row in frame.source]
+        return values if frame.keys is None else [_keyed(key, value) for key, value in zip(frame.keys, values)]
     names = [column.path[0] for column in frame.columns]
     return [dict(zip(names, map(unquoted, split_record(row, frame.separator)))) for row in frame.source]
+
+
+def _keyed(key: str, value: Any) -> Any:
+    """Return an entry of an object with its key, as the table shows it."""
+    return {"@": key, **value} if isinstance(value, dict) else value

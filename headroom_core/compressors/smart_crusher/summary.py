@@ -44,18 +44,21 @@ def summarise(stats: list[ColumnStats], size: int) -> str:
     return "; ".join(told)
 
 
-def name_rows(stats: list[ColumnStats], frame: Frame, left_out: Collection[int], size: int) -> str:
+def naming_column(stats: list[ColumnStats]) -> ColumnStats | None:
+    """Return the column whose values name the rows best, None when no column does."""
+    best = max(stats, key=_naming, default=None)
+    return None if best is None or _naming(best) == (0, 0) else best
+
+
+def name_rows(column: ColumnStats, frame: Frame, left_out: Collection[int], size: int) -> str:
     """Return what all the rows that are left out are called, where that takes a twentieth of their size at most.
 
     Args:
-        stats: the columns of all rows.
+        column: the column that names the rows.
         frame: the rows.
         left_out: the indices of the rows to name.
         size: the characters of the rows.
     """
-    column = max(stats, key=_naming, default=None)
-    if column is None or _naming(column) == (0, 0):
-        return ""
     cells = [cell for cell, row in zip(column.column.cells, frame.regular) if row in left_out and cell not in ("", "~")]
     names = ", ".join(dict.fromkeys(cells))
     return f"{_name(column)} {names}" if 0 < len(names) <= max(_LEAST, _NAMES_SHARE * size) else ""
@@ -66,14 +69,14 @@ def _naming(item: ColumnStats) -> tuple[int, float]:
     cells = item.column.cells
     distinct = len(item.counts) / max(1, len(cells))
     short = sum(map(len, item.counts)) <= _LONGEST_NAME * len(item.counts)
-    if distinct < _DISTINCT_NAMES or not short or not item.column.path or _only_counts(item):
+    if distinct < _DISTINCT_NAMES or not short or not item.column.path:
         return (0, 0)
     rank = next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(item.name)), 0)
     return (rank, distinct) if rank else (0, 0)
 
 
-def _only_counts(item: ColumnStats) -> bool:
-    """Return whether a column numbers its rows, so that its values tell nothing."""
+def only_counts(item: ColumnStats) -> bool:
+    """Return whether a column just numbers its rows, so that its values tell nothing."""
     values = [number for number, _ in item.numbers]
     return bool(values) and max(values) - min(values) < 2 * len(values)
 

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from headroom_core.compressors.base import Compressor
 from headroom_core.compressors.smart_crusher import SmartCrusher
-from headroom_core.config import HeadroomConfig
+from headroom_core.config import HeadroomConfig, SmartCrusherConfig
 from headroom_core.dialects import Dialect, dialect_for
-from headroom_core.errors import CompressionError, HeadroomError, StorageError
-from headroom_core.messages import Block, Draft, causal_queries, content_key
+from headroom_core.edge import Edge
+from headroom_core.errors import CompressionError
+from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.plugins import installed_compressors
+from headroom_core.replay import Replay, Waiting
 from headroom_core.results import CompressResult, DocumentsResult
-from headroom_core.stores import MemoryStore, Store, shared_store
+from headroom_core.stores import Store, shared_store
 from headroom_core.tokens import Tokenizer
-from headroom_core.transforms.router import ContentRouter, Outcome
+from headroom_core.transforms.router import ContentRouter
 
-_MEMO_BYTES = 64 * 2**20
-_memo = MemoryStore(max_bytes=_MEMO_BYTES)
-"""What blocks became, for requests that may not store anything: outcomes are pure, so this saves time alone."""
-
-_RECORD_VERSION = "1"
-_SELECTED_FROM = ("tool_result", "document")
 _UNTOUCHED = {
     "system": "system prompts are never changed",
     "assistant": "what the model said is never changed",
@@ -83,6 +78,7 @@ def compress(
         ConfigurationError: there is no such dialect.
 
     Example:
+        >>> from headroom_core.stores import MemoryStore
         >>> rows = ",".join(f'{{"id": {n}, "status": "ok"}}' for n in range(200))
         >>> result = compress([{"role": "tool", "tool_call_id": "1", "content": f"[{rows}]"}], store=MemoryStore())
         >>> result.tokens_after < result.tokens_before / 5
@@ -91,19 +87,24 @@ def compress(
     given = list(messages)
     if hooks and hooks.pre_compress:
         given = hooks.pre_compress(given) or given
-    journey = _Journey(config, Tokenizer(model), store, query)
     chosen = dialect_for(given, dialect)
+    journey = _Journey(config, Tokenizer(model), store, query)
     draft = journey.guarded("the messages were passed through unread", lambda: chosen.parse(given))
-    if draft is None:
-        draft = Draft(tuple(given), ())
-    draft = journey.compressed(draft)
-    result = journey.result(draft, chosen.render(draft))
-    if token_budget is not None and result.tokens_after > token_budget:
-        journey.warnings.append(
-            f"the result has {result.tokens_after} tokens, more than token_budget = {token_budget}: "
-            "send fewer messages or raise the budget"
-        )
-    result = replace(result, warnings=tuple(journey.warnings))
+    draft = journey.compressed(draft or Draft(tuple(given), ()))
+    before, after = _tokens(draft.changes)
+    total = journey.guarded("tokens beside the texts' were not counted", lambda: journey.count(draft))
+    total = before if total is None else total
+    result = CompressResult(
+        messages=chosen.render(draft),
+        tokens_before=total,
+        tokens_after=total - before + after,
+        transforms_applied=list(dict.fromkeys(change.by for change in draft.changes if change.action != "kept")),
+        ccr_hashes=list(dict.fromkeys(key for change in draft.changes for key in change.keys)),
+        changes=draft.changes,
+        estimated=journey.tokenizer.estimated,
+    )
+    journey.check_budget(result.tokens_after, token_budget)
+    result = replace(result, warnings=journey.warnings)
     if strict and result.warnings:
         raise CompressionError(result.warnings[0], {"warnings": list(result.warnings)})
     return hooks.post_compress(result) or result if hooks and hooks.post_compress else result
@@ -145,22 +146,18 @@ def compress_documents(
         >>> compress_documents(["The Elbe is 1,094 km long."]).texts
         ['The Elbe is 1,094 km long.']
     """
-    settings = lossless_config(config)
-    journey = _Journey(settings, Tokenizer(model), store, query)
+    journey = _Journey(lossless_config(config), Tokenizer(model), store, query)
     blocks = tuple(Block(at, ("text",), "document", text) for at, text in enumerate(texts))
     draft = journey.compressed(Draft(tuple(texts), blocks))
-    before, after = (sum(counts) for counts in _token_columns(draft))
-    if token_budget is not None and after > token_budget:
-        journey.warnings.append(
-            f"the passages have {after} tokens, more than token_budget = {token_budget}: pass fewer of them"
-        )
+    before, after = _tokens(draft.changes)
+    journey.check_budget(after, token_budget)
     return DocumentsResult(
         texts=[block.text for block in draft.blocks],
         scores=[1.0] * len(blocks),
         tokens_before=before,
         tokens_after=after,
         changes=draft.changes,
-        warnings=tuple(journey.warnings),
+        warnings=journey.warnings,
         estimated=journey.tokenizer.estimated,
     )
 
@@ -172,174 +169,75 @@ def lossless_config(config: HeadroomConfig | None) -> HeadroomConfig:
     return settings
 
 
-def _token_columns(draft: Draft) -> tuple[list[int], list[int]]:
-    changes = draft.changes
-    return [change.tokens_before for change in changes], [change.tokens_after for change in changes]
+def _tokens(changes: Sequence[Change]) -> tuple[int, int]:
+    """Return the tokens of all blocks before and after."""
+    return sum(change.tokens_before for change in changes), sum(change.tokens_after for change in changes)
 
 
-@dataclass(slots=True)
+@lru_cache(maxsize=1)
+def _defaults() -> HeadroomConfig:
+    """Return the settings of requests that bring none; nobody changes them."""
+    return HeadroomConfig()
+
+
+@lru_cache(maxsize=32)
+def _compressors(settings: str) -> tuple[Compressor, ...]:
+    """Return the compressors, those of other packages first; they have no state, so that requests may share them."""
+    return (*installed_compressors(), SmartCrusher(SmartCrusherConfig.model_validate_json(settings)))
+
+
 class _Journey:
-    """One request: what it may do, and what it learnt that the caller should know."""
+    """One request: its settings, and what went wrong on the way."""
 
-    given: HeadroomConfig | None
-    tokenizer: Tokenizer
-    given_store: Store | None
-    query: str | None
-    warnings: list[str] = field(default_factory=list)
-    config: HeadroomConfig = field(init=False)
-    router: ContentRouter = field(init=False)
+    def __init__(
+        self, config: HeadroomConfig | None, tokenizer: Tokenizer, store: Store | None, query: str | None
+    ) -> None:
+        self.config: HeadroomConfig = config.snapshot() if config else _defaults()
+        self.tokenizer = tokenizer
+        self.edge = Edge()
+        self.guarded = self.edge.guarded
+        settings = self.config.smart_crusher.model_dump_json()
+        self.router = ContentRouter(_compressors(settings), tokenizer)
+        names = ",".join(compressor.name for compressor in self.router.compressors)
+        decisive = f"{settings} {names} {tokenizer.encoding}"
+        self.replay = Replay(self.router, decisive, self._store(store), query, self.edge)
 
-    def __post_init__(self) -> None:
-        self.config = (self.given or HeadroomConfig()).snapshot()
-        self.router = ContentRouter(self._compressors(), self.tokenizer)
-
-    def guarded(self, otherwise: str, work: Callable[[], Any]) -> Any:
-        """Return what the work returns; None, with a warning, when it fails.
-
-        This is the edge: whatever a text does to a compressor, the caller's request goes on.
-        """
-        try:
-            return work()
-        except Exception as error:  # noqa: BLE001
-            kind = type(error).__name__
-            self.warnings.append(f"{otherwise}: {kind}" + (f": {error}" if isinstance(error, HeadroomError) else ""))
-            return None
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong, in words."""
+        return tuple(self.edge.warnings)
 
     def compressed(self, draft: Draft) -> Draft:
         """Return the draft with its blocks shortened, their originals stored."""
-        store = self._store() if self.config.ccr.enabled and self.config.ccr.inject_marker else None
+        blocks = dict(enumerate(draft.blocks))
+        reasons = {at: self._why_not(block) for at, block in blocks.items()}
+        keys = {at: content_key(block.text) for at, block in blocks.items() if not reasons[at]}
         queries = causal_queries(draft.blocks)
-        outcomes = [self._untouched(block) for block in draft.blocks]
-        open_blocks = {at: draft.blocks[at] for at, outcome in enumerate(outcomes) if outcome is None}
-        for at, outcome in self._outcomes(open_blocks, queries, store).items():
-            outcomes[at] = outcome
-        applied = [outcome.applied_to(block) for block, outcome in zip(draft.blocks, outcomes) if outcome]
+        outcomes = {at: self.router.kept(blocks[at], reason) for at, reason in reasons.items() if reason}
+        outcomes |= self.replay.outcomes({at: Waiting(blocks[at], key, queries[at]) for at, key in keys.items()})
+        applied = [outcomes[at].applied_to(block, keys.get(at, "")) for at, block in blocks.items()]
         return replace(draft, blocks=tuple(b for b, _ in applied), changes=tuple(c for _, c in applied))
 
-    def _untouched(self, block: Block) -> Outcome | None:
-        """Return the outcome of a block that is not to be changed, None for the others."""
-        if block.pinned:
-            return self.router.kept(block, block.pinned)
-        if block.kind in _UNTOUCHED:
-            return self.router.kept(block, _UNTOUCHED[block.kind])
-        if not self.config.content_router_enabled:
-            return self.router.kept(block, "content_router_enabled is off")
-        return None
-
-    def _outcomes(self, blocks: Mapping[int, Block], queries: list[str], store: Store | None) -> dict[int, Outcome]:
-        """Return what the blocks become, originals stored and outcomes remembered."""
-        if store is None:
-            return self._remembered(blocks, queries, _memo, selecting=False)
-        outcomes = self._remembered(blocks, queries, store, selecting=True)
-        selected = {at for at, outcome in outcomes.items() if outcome.action == "selected"}
-        lost = self._store_originals({at: blocks[at] for at in selected}, store)
-        if lost:
-            outcomes |= self._remembered({at: blocks[at] for at in lost}, queries, _memo, selecting=False)
-        return outcomes
-
-    def result(self, draft: Draft, messages: list[Any]) -> CompressResult:
-        """Return the result of a compressed draft."""
-        before, after = (sum(counts) for counts in _token_columns(draft))
-        total = self.guarded("tokens outside of texts were not counted", lambda: self._count(draft))
-        total = before if total is None else total
-        keys = dict.fromkeys(key for change in draft.changes for key in change.keys)
-        return CompressResult(
-            messages=messages,
-            tokens_before=total,
-            tokens_after=total - before + after,
-            transforms_applied=list(dict.fromkeys(c.by for c in draft.changes if c.action != "kept")),
-            ccr_hashes=list(keys),
-            changes=draft.changes,
-            estimated=self.tokenizer.estimated,
-        )
-
-    def _remembered(
-        self, blocks: Mapping[int, Block], queries: Sequence[str], store: Store, selecting: bool
-    ) -> dict[int, Outcome]:
-        """Return what the blocks became earlier, and for new ones what they become now, which is recorded."""
-        keys = {at: self._record_key(block, queries[at], selecting) for at, block in blocks.items()}
-        known = self._recalled(store, keys.values())
-        new: dict[str, Outcome] = {}
-        for at, key in keys.items():
-            if key not in known and key not in new:
-                new[key] = self._routed(blocks[at], self.query or queries[at], selecting)
-        known |= self._recorded(store, new)
-        return {at: known[key] for at, key in keys.items()}
-
-    def _routed(self, block: Block, query: str, selecting: bool) -> Outcome:
-        may_select = selecting and block.kind in _SELECTED_FROM
-        where = f"message {block.message} was passed through unchanged"
-        outcome = self.guarded(where, lambda: self.router.route(block, query, may_select))
-        return outcome or self.router.kept(block, "its compressor failed")
-
-    def _recalled(self, store: Store, keys: Iterable[str]) -> dict[str, Outcome]:
-        try:
-            lines = store.recall(keys)
-        except StorageError as error:
-            self.warnings.append(f"what was sent before cannot be recalled: {error}")
-            return {}
-        return _loaded(lines)
-
-    def _recorded(self, store: Store, outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
-        """Record new outcomes and return what stands: another process may have been first."""
-        if not outcomes:
-            return {}
-        try:
-            stands = store.record({key: outcome.dumps() for key, outcome in outcomes.items()})
-        except StorageError as error:
-            self.warnings.append(f"what is sent now cannot be remembered: {error}")
-            return outcomes
-        return outcomes | _loaded(stands)
-
-    def _store_originals(self, blocks: Mapping[int, Block], store: Store) -> set[int]:
-        """Store the texts of the blocks, and return those that could not be stored."""
-        if not blocks:
-            return set()
-        try:
-            store.put_many({content_key(block.text): block.text for block in blocks.values()})
-        except StorageError as error:
-            lost = {at for at, block in blocks.items() if not _is_stored(store, block.text)}
-            if lost:
-                self.warnings.append(f"nothing new was left out, because originals cannot be stored: {error}")
-            return lost
-        return set()
-
-    def _record_key(self, block: Block, query: str, selecting: bool) -> str:
-        """Return a hash of all that decides what a block becomes."""
-        parts = [
-            _RECORD_VERSION,
-            self.config.smart_crusher.model_dump_json(),
-            self.tokenizer.encoding,
-            *(compressor.name for compressor in self.router.compressors),
-            str(selecting and block.kind in _SELECTED_FROM),
-            block.kind,
-            block.tool or "",
-            content_key(block.text),
-            query,
-        ]
-        return content_key(json.dumps(parts))
-
-    def _compressors(self) -> list[Compressor]:
-        return [*installed_compressors(), SmartCrusher(self.config.smart_crusher)]
-
-    def _store(self) -> Store:
-        ccr = self.config.ccr
-        return self.given_store or shared_store(self.config.store_url, ccr.store_max_entries, ccr.store_ttl_seconds)
-
-    def _count(self, draft: Draft) -> int:
+    def count(self, draft: Draft) -> int:
+        """Return the tokens of the messages as they came."""
         return self.tokenizer.count_messages(draft.messages)
 
+    def check_budget(self, tokens: int, budget: int | None) -> None:
+        """Warn when the result is larger than the budget."""
+        if budget is not None and tokens > budget:
+            self.edge.warnings.append(
+                f"the result has {tokens} tokens, more than token_budget = {budget}: send less, or raise the budget"
+            )
 
-def _loaded(lines: Mapping[str, str]) -> dict[str, Outcome]:
-    """Return the outcomes that were recorded, without those that cannot be read any more."""
-    outcomes = {}
-    for key, line in lines.items():
-        with suppress(ValueError, TypeError):
-            outcomes[key] = Outcome.loads(line)
-    return outcomes
+    def _why_not(self, block: Block) -> str | None:
+        """Return why a block is not to be changed, None when it may be."""
+        if block.pinned or block.kind in _UNTOUCHED:
+            return block.pinned or _UNTOUCHED[block.kind]
+        return None if self.config.content_router_enabled else "content_router_enabled is off"
 
-
-def _is_stored(store: Store, text: str) -> bool:
-    with suppress(StorageError):
-        return store.get(content_key(text)) == text
-    return False
+    def _store(self, given: Store | None) -> Store | None:
+        """Return where originals are kept, None when nothing may be left out."""
+        ccr = self.config.ccr
+        if not (ccr.enabled and ccr.inject_marker):
+            return None
+        return given or shared_store(self.config.store_url, ccr.store_max_entries, ccr.store_ttl_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import OrderedDict
@@ -51,7 +50,7 @@ class Counter:
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
         self.encoded = 0
-        self._counts: OrderedDict[str | bytes, int] = OrderedDict()
+        self._counts: OrderedDict[str | tuple[int, int], int] = OrderedDict()
         self._lock = Lock()
         forks.watch(self)
 
@@ -70,7 +69,8 @@ class Counter:
 
     def count(self, text: str) -> int:
         """Return the number of tokens of a text."""
-        key = text if len(text) <= _SHORT else _digest(text)
+        # A hash of 64 bits, keyed anew in each process: two texts of one length hardly ever share it.
+        key = text if len(text) <= _SHORT else (len(text), hash(text))
         with self._lock:
             if (known := self._counts.get(key)) is not None:
                 self._counts.move_to_end(key)
@@ -217,10 +217,6 @@ def count_tokens_messages(messages: Iterable[Any], model: str = "gpt-4o") -> int
         3
     """
     return Tokenizer(model).count_messages(messages)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -20,11 +20,11 @@ ROOT = Path(__file__).parent.parent
 CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
-    "errors forks messages paths settings config results sqlite_file vocabulary estimate fields where",
+    "errors edge forks messages paths settings config results sqlite_file vocabulary estimate fields where",
     "tokens relevance",
     "compressors dialects providers stores",
     "transforms insight excerpts plugins",
-    "journey retrieval",
+    "replay journey retrieval",
     "client",
     "server remote cli",
 )

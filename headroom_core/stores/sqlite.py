@@ -81,21 +81,19 @@ class SQLiteStore:
         A text that is kept already is compared by its length alone: that it belongs to its key, which is a hash,
         was proved when it came, and is again whenever it is read.
         """
-        blobs = {key: _encoded(text) for key, text in originals.items()}
-        self._file.run("put_many", lambda connection: self._put(connection, originals, blobs, time.time()))
+        self._file.run("put_many", lambda connection: self._put(connection, originals, time.time()))
 
-    def _put(
-        self, connection: sqlite3.Connection, originals: Mapping[str, str], blobs: Mapping[str, bytes], now: float
-    ) -> None:
-        known = self._select(connection, "originals", "length(text)", blobs)
+    def _put(self, connection: sqlite3.Connection, originals: Mapping[str, str], now: float) -> None:
+        known = self._select(connection, "originals", "length(text)", originals)
         for key, (length, _) in known.items():
-            if length != len(blobs[key]):
+            if length != _size(originals[key]):
                 raise self._file.error("put_many", f"another text is kept under the key {key}; purge the store")
-        missing = blobs.keys() - known.keys()
+        missing = originals.keys() - known.keys()
         for key in missing:
             checked(key, originals[key])
         # Stale ones are put again rather than touched: another process may evict them at this moment.
-        rows = [(key, blobs[key]) for key in blobs if key in missing or self._stale(known[key], now)]
+        due = [key for key in originals if key in missing or self._stale(known[key], now)]
+        rows = [(key, _encoded(originals[key])) for key in due]
         if missing:
             with transaction(connection):
                 self._insert(connection, "originals", rows, now)
@@ -213,6 +211,11 @@ def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def _size(text: str) -> int:
+    """Return the bytes of a text, which for plain ASCII need not be made to be counted."""
+    return len(text) if text.isascii() else len(_encoded(text))
 
 
 def _decoded(blob: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from headroom_core.compressors.base import Compressor, Request
-from headroom_core.messages import Action, Block, Change, content_key
+from headroom_core.messages import Action, Block, Change
 from headroom_core.tokens import Tokenizer
 
 
@@ -40,9 +40,9 @@ class Outcome:
         """Return the outcome that was remembered as this line."""
         return cls(**json.loads(line))
 
-    def applied_to(self, block: Block) -> tuple[Block, Change]:
-        """Return the block with its new text, and the change."""
-        keys = (content_key(block.text),) if self.action == "selected" else ()
+    def applied_to(self, block: Block, key: str) -> tuple[Block, Change]:
+        """Return the block, whose text has that key, with its new text, and the change."""
+        keys = (key,) if self.action == "selected" else ()
         change = Change(
             block.message,
             block.path,
@@ -73,16 +73,17 @@ class ContentRouter:
         tokens = self.tokenizer.count_text(block.text)
         return Outcome(None, "kept", "", reason, tokens, tokens)
 
-    def route(self, block: Block, query: str, selecting: bool) -> Outcome:
+    def route(self, block: Block, key: str, query: str, selecting: bool) -> Outcome:
         """Return what the block becomes.
 
         Args:
             block: the block.
+            key: the key of its text, for markers.
             query: what relevance is scored against.
             selecting: whether units may be left out behind a marker.
         """
         tokens = self.tokenizer.count_text(block.text)
-        request = Request(content_key(block.text), tokens, query, selecting)
+        request = Request(key, tokens, query, selecting)
         for compressor in self.compressors:
             made = compressor.compress(block.text, request)
             if made is None:

@@ -1,0 +1,42 @@
+"""Where failures stop: the one place at which any exception becomes a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from headroom_core.errors import HeadroomError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Collects what went wrong in one request.
+
+    Attributes:
+        warnings: what the caller should know, without anything of the texts.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+
+    def guarded(self, otherwise: str, work: Callable[[], T]) -> T | None:
+        """Return what the work returns, or None with a warning: a text that breaks it must not break the request.
+
+        Args:
+            otherwise: what happens when the work fails.
+            work: what to do.
+
+        Example:
+            >>> edge = Edge()
+            >>> edge.guarded("message 3 was passed through unchanged", lambda: 1 // 0), edge.warnings
+            (None, ['message 3 was passed through unchanged: ZeroDivisionError'])
+        """
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001
+            # Only this library's messages are known to hold nothing of the texts.
+            said = f": {error}" if isinstance(error, HeadroomError) else ""
+            self.warnings.append(f"{otherwise}: {type(error).__name__}{said}")
+            return None

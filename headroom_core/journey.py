@@ -91,13 +91,14 @@ def compress(
     journey = _Journey(config, Tokenizer(model), store, query)
     draft = journey.guarded("the messages were passed through unread", lambda: chosen.parse(given))
     draft = journey.compressed(draft or Draft(tuple(given), ()))
+    rendered = chosen.render(draft)
     before, after = _tokens(draft.changes)
-    total = journey.guarded("tokens beside the texts' were not counted", lambda: journey.count(draft))
-    total = before if total is None else total
+    total = journey.guarded("tokens beside the texts' were not counted", lambda: journey.count(rendered))
+    total = after if total is None else total
     result = CompressResult(
-        messages=chosen.render(draft),
-        tokens_before=total,
-        tokens_after=total - before + after,
+        messages=rendered,
+        tokens_before=total + before - after,
+        tokens_after=total,
         transforms_applied=list(dict.fromkeys(change.by for change in draft.changes if change.action != "kept")),
         ccr_hashes=list(dict.fromkeys(key for change in draft.changes for key in change.keys)),
         changes=draft.changes,
@@ -218,9 +219,9 @@ class _Journey:
         applied = [outcomes[at].applied_to(block, keys.get(at, "")) for at, block in blocks.items()]
         return replace(draft, blocks=tuple(b for b, _ in applied), changes=tuple(c for _, c in applied))
 
-    def count(self, draft: Draft) -> int:
-        """Return the tokens of the messages as they came."""
-        return self.tokenizer.count_messages(draft.messages)
+    def count(self, messages: Sequence[Any]) -> int:
+        """Return the tokens of the messages as they go, whose texts are shorter to look up."""
+        return self.tokenizer.count_messages(messages)
 
     def check_budget(self, tokens: int, budget: int | None) -> None:
         """Warn when the result is larger than the budget."""

@@ -27,6 +27,7 @@ _PRAGMAS = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
     PRAGMA secure_delete = ON;
+    PRAGMA wal_autocheckpoint = 4096;
     PRAGMA journal_size_limit = 16777216;
 """
 

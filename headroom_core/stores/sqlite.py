@@ -86,7 +86,7 @@ class SQLiteStore:
     def _put(self, connection: sqlite3.Connection, originals: Mapping[str, str], now: float) -> None:
         known = self._select(connection, "originals", "length(text)", originals)
         for key, (length, _) in known.items():
-            if length != _size(originals[key]):
+            if not _fits(originals[key], length):
                 raise self._file.error("put_many", f"another text is kept under the key {key}; purge the store")
         missing = originals.keys() - known.keys()
         for key in missing:
@@ -213,9 +213,9 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _size(text: str) -> int:
-    """Return the bytes of a text, which for plain ASCII need not be made to be counted."""
-    return len(text) if text.isascii() else len(_encoded(text))
+def _fits(text: str, size: int) -> bool:
+    """Return whether a text may take that many bytes, told without encoding it."""
+    return size == len(text) if text.isascii() else len(text) < size <= 4 * len(text)
 
 
 def _decoded(blob: Any) -> str:

@@ -8,20 +8,24 @@ from collections.abc import Iterable
 from headroom_core.compressors.exact_json import Value, dumps, quote
 from headroom_core.compressors.smart_crusher.schema import MISSING, Missing, Shape
 
-LOOKS_TYPED = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?Infinity|NaN|true|false|null")
+_TYPED = r"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?Infinity|NaN|true|false|null)"
+LOOKS_TYPED = re.compile(_TYPED)
 """Strings that a reader would take for another type when they stand bare."""
 
-_NOT_BARE = re.compile(r"[\s\"\[{~*!+#^&\\]|.*(?:,|[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]|\s\Z)", re.DOTALL)
-_RISKY_STARTS = frozenset(' "[{~*!+#^&\\')
-_TYPED_STARTS = frozenset("-+.0123456789INtfn")
+LINE_LOOKS_TYPED = re.compile(rf"^{_TYPED}$", re.MULTILINE)
+"""The same for any line of a text, which tells of a whole column at once."""
+
+RISKY_STARTS = frozenset(' "[{~*!+#^&\\')
+TYPED_STARTS = frozenset("-+.0123456789INtfn")
+"""How a cell begins that means something, and how one begins that looks like another type than a string."""
 
 
 def looks_typed(values: Iterable[Value]) -> bool:
     """Return whether one of the strings among the values would be misread as another type."""
     strings = {value for value in values if type(value) is str}
-    if _TYPED_STARTS.isdisjoint({value[:1] for value in strings}):
+    if TYPED_STARTS.isdisjoint({value[:1] for value in strings}):
         return False
-    return any(map(LOOKS_TYPED.fullmatch, strings))
+    return LINE_LOOKS_TYPED.search("\n".join(strings)) is not None
 
 
 def write_cells(values: list[Value], text: bool, shape: Shape | None = None) -> list[str]:
@@ -56,10 +60,12 @@ def _string_cells(values: list[str], text: bool) -> list[str]:
 def _all_bare(distinct: set[str], text: bool) -> bool:
     """Return whether all of the strings can surely stand bare, which is told for a whole column at once."""
     starts = {value[:1] for value in distinct}
-    if "" in starts or not _RISKY_STARTS.isdisjoint(starts) or not (text or _TYPED_STARTS.isdisjoint(starts)):
+    if "" in starts or not RISKY_STARTS.isdisjoint(starts) or " " in {value[-1] for value in distinct}:
         return False
     joined = "".join(distinct)
-    return "," not in joined and joined.isprintable() and " " not in {value[-1] for value in distinct}
+    if "," in joined or not joined.isprintable():
+        return False
+    return text or TYPED_STARTS.isdisjoint(starts) or not LINE_LOOKS_TYPED.search("\n".join(distinct))
 
 
 def _write_nested(value: Value, shape: Shape | None) -> str:
@@ -68,9 +74,8 @@ def _write_nested(value: Value, shape: Shape | None) -> str:
 
 def _write_cell(value: Value, text: bool) -> str:
     if isinstance(value, str):
-        if value and not _NOT_BARE.match(value) and (text or not LOOKS_TYPED.fullmatch(value)):
-            return value
-        return quote(value)
+        bare = value and value[0] not in RISKY_STARTS and value[-1] != " " and "," not in value and value.isprintable()
+        return value if bare and (text or not LOOKS_TYPED.fullmatch(value)) else quote(value)
     if value is None:
         return ""
     return "~" if value is MISSING else dumps(value)

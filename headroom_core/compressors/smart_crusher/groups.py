@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 Cells = list[str]
 
@@ -25,21 +25,21 @@ def find_group(columns: Sequence[Cells]) -> list[int]:
     if rows < _ROWS_FROM:
         return []
     distinct = [len(set(cells)) for cells in columns]
-    weights = [sum(map(_cost, cells)) for cells in columns]
-    candidates = [at for at, count in enumerate(distinct) if count <= _MOST_DISTINCT * rows]
-    candidates.sort(key=lambda at: -weights[at])
-    best: tuple[float, list[int]] = (_LEAST_GAIN * sum(weights), [])
-    for leader in candidates[:_MOST_CANDIDATES]:
-        led = [at for at in candidates if distinct[at] <= distinct[leader] and _leads(columns[leader], columns[at])]
+    able = [at for at, count in enumerate(distinct) if count <= _MOST_DISTINCT * rows]
+    weights = {at: _cost(columns[at]) for at in able}
+    least = _LEAST_GAIN * sum(weights.values())
+    best: tuple[float, list[int]] = (least, [])
+    for leader in sorted(able, key=lambda at: -weights[at])[:_MOST_CANDIDATES]:
+        led = [at for at in able if distinct[at] <= distinct[leader] and _leads(columns[leader], columns[at])]
         gain = _gain(columns[leader], [columns[at] for at in led], sum(weights[at] for at in led))
         if len(led) > 1 and gain > best[0]:
-            best = (gain, sorted(led))
+            best = (gain, led)
     return best[1]
 
 
-def _cost(cell: str) -> int:
-    """Return about the characters that a cell takes: a long one that repeats stands in the legend anyway."""
-    return 1 + (len(cell) if len(cell) < _LONG else _REFERENCE)
+def _cost(cells: Iterable[str]) -> int:
+    """Return about the characters that cells take: a long one that repeats stands in the legend anyway."""
+    return sum([1 + (size if size < _LONG else _REFERENCE) for size in map(len, cells)])
 
 
 def _leads(leader: Cells, cells: Cells) -> bool:
@@ -50,10 +50,10 @@ def _leads(leader: Cells, cells: Cells) -> bool:
 
 
 def _gain(leader: Cells, led: Sequence[Cells], now: int) -> float:
-    combinations = len(set(leader))
-    first = {lead: row for row, lead in reversed(list(enumerate(leader)))}
-    once = sum(_cost(cells[row]) for cells in led for row in first.values())
-    return now - once - _REFERENCE * (combinations + len(leader))
+    """Return about the characters that are saved when the columns that cost so much now stand once."""
+    first = list({lead: row for row, lead in reversed(list(enumerate(leader)))}.values())
+    once = sum(_cost([cells[row] for row in first]) for cells in led)
+    return now - once - _REFERENCE * (len(first) + len(leader))
 
 
 def take_out(columns: Sequence[Cells]) -> tuple[Cells, list[tuple[str, ...]]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headroom_core.compressors.exact_json import Value, parse, scan
-from headroom_core.compressors.smart_crusher.cells import LOOKS_TYPED
+from headroom_core.compressors.smart_crusher.cells import LINE_LOOKS_TYPED, LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS
 from headroom_core.compressors.smart_crusher.csv_frame import joined_records, split_record
 from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Form
 from headroom_core.compressors.smart_crusher.schema import MISSING, Field, HeaderReader
@@ -23,6 +23,8 @@ _HEADER = re.compile(
 _ASIDE = re.compile(r"; (\d+) (?:legend|group) line")
 _ENDS = re.compile(r"; cells end with (\w+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items()}
+_DIGITS = frozenset("-0123456789")
+_NUMBERS = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?:\n|\Z))+")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
@@ -219,6 +221,15 @@ class _Body:
         return [self.separator.join(cells) for cells in zip(*shown)]
 
     def _values(self, leaf: Field, cells: list[str]) -> list[Value]:
+        starts = {cell[:1] for cell in cells}
+        if "" not in starts and RISKY_STARTS.isdisjoint(starts):
+            if leaf.text or TYPED_STARTS.isdisjoint(starts):
+                return list(cells)
+            lines = "\n".join(cells)
+            if _DIGITS.issuperset(starts) and _NUMBERS.fullmatch(lines):
+                return [(cell,) for cell in cells]
+            if not LINE_LOOKS_TYPED.search(lines):
+                return list(cells)
         known: dict[str, Value] = {}
         values: list[Value] = []
         for cell in cells:

@@ -79,7 +79,8 @@ def _pruned(value: Value, shortened: Shortened) -> Value:
     lists: dict[int, set[int]] = {}
     rows: set[int] = set()
     for frame, kept in shortened.kept:
-        if frame.scalar:
+        # The rows of other frames are objects, each one of its own; null and short strings are the same everywhere.
+        if frame.form == "array" and frame.parents is None:
             lists[id(frame.source)] = set(kept)
         else:
             stays = set(kept)

@@ -8,24 +8,17 @@ from collections.abc import Iterable
 from headroom_core.compressors.exact_json import Value, dumps, quote
 from headroom_core.compressors.smart_crusher.schema import MISSING, Missing, Shape
 
-_TYPED = r"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?Infinity|NaN|true|false|null)"
-LOOKS_TYPED = re.compile(_TYPED)
+LOOKS_TYPED = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?Infinity|NaN|true|false|null")
 """Strings that a reader would take for another type when they stand bare."""
-
-LINE_LOOKS_TYPED = re.compile(rf"^{_TYPED}$", re.MULTILINE)
-"""The same for any line of a text, which tells of a whole column at once."""
 
 RISKY_STARTS = frozenset(' "[{~*!+#^&\\')
 TYPED_STARTS = frozenset("-+.0123456789INtfn")
 """How a cell begins that means something, and how one begins that looks like another type than a string."""
 
 
-def looks_typed(values: Iterable[Value]) -> bool:
-    """Return whether one of the strings among the values would be misread as another type."""
-    strings = {value for value in values if type(value) is str}
-    if TYPED_STARTS.isdisjoint({value[:1] for value in strings}):
-        return False
-    return LINE_LOOKS_TYPED.search("\n".join(strings)) is not None
+def any_looks_typed(strings: Iterable[str]) -> bool:
+    """Return whether one of the strings would be misread as another type."""
+    return any(map(LOOKS_TYPED.fullmatch, [text for text in strings if text[:1] in TYPED_STARTS]))
 
 
 def write_cells(values: list[Value], text: bool, shape: Shape | None = None) -> list[str]:
@@ -65,7 +58,7 @@ def _all_bare(distinct: set[str], text: bool) -> bool:
     joined = "".join(distinct)
     if "," in joined or not joined.isprintable():
         return False
-    return text or TYPED_STARTS.isdisjoint(starts) or not LINE_LOOKS_TYPED.search("\n".join(distinct))
+    return text or TYPED_STARTS.isdisjoint(starts) or not any_looks_typed(distinct)
 
 
 def _write_nested(value: Value, shape: Shape | None) -> str:

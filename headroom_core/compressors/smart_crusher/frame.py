@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
 from headroom_core.compressors.exact_json import Value
-from headroom_core.compressors.smart_crusher.cells import looks_typed, write_cells
+from headroom_core.compressors.smart_crusher.cells import any_looks_typed, write_cells
 from headroom_core.compressors.smart_crusher.schema import MISSING, Field, Missing, common_shape
 
 _NEST_FROM_ITEMS = 5
@@ -156,7 +157,11 @@ def _follows(shape: tuple[str, ...], order: list[str]) -> bool:
 def _fields(
     objects: list[dict[str, Value]], order: list[str], path: tuple[str, ...], columns: list[Column]
 ) -> list[Field]:
-    return [_field(key, [item.get(key, MISSING) for item in objects], (*path, key), columns) for key in order]
+    if all(len(item) == len(order) for item in objects):
+        parted: Iterable[Sequence[Value]] = zip(*[item.values() for item in objects])
+    else:
+        parted = ([item.get(key, MISSING) for item in objects] for key in order)
+    return [_field(key, list(values), (*path, key), columns) for key, values in zip(order, parted)]
 
 
 def _field(key: str, values: list[Value], path: tuple[str, ...], columns: list[Column]) -> Field:
@@ -172,7 +177,8 @@ def _field(key: str, values: list[Value], path: tuple[str, ...], columns: list[C
 def _leaf(key: str | None, values: list[Value], path: tuple[str, ...], columns: list[Column]) -> Field:
     kinds = set(map(type, values))
     shape = common_shape([v for v in values if v is not MISSING]) if kinds & {dict, list} else None
-    text = str in kinds and kinds <= {str, type(None), Missing} and looks_typed(values)
+    only_text = str in kinds and kinds <= {str, type(None), Missing}
+    text = only_text and any_looks_typed({value for value in values if type(value) is str})
     entry = Field(key, text=text, shape=shape)
     columns.append(Column(path, entry, values, write_cells(values, text, shape)))
     return entry

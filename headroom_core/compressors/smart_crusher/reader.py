@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headroom_core.compressors.exact_json import Value, parse, scan
-from headroom_core.compressors.smart_crusher.cells import LINE_LOOKS_TYPED, LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS
+from headroom_core.compressors.smart_crusher.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, any_looks_typed
 from headroom_core.compressors.smart_crusher.csv_frame import joined_records, split_record
 from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Form
 from headroom_core.compressors.smart_crusher.schema import MISSING, Field, HeaderReader
@@ -225,10 +225,9 @@ class _Body:
         if "" not in starts and RISKY_STARTS.isdisjoint(starts):
             if leaf.text or TYPED_STARTS.isdisjoint(starts):
                 return list(cells)
-            lines = "\n".join(cells)
-            if _DIGITS.issuperset(starts) and _NUMBERS.fullmatch(lines):
+            if _DIGITS.issuperset(starts) and _NUMBERS.fullmatch("\n".join(cells)):
                 return [(cell,) for cell in cells]
-            if not LINE_LOOKS_TYPED.search(lines):
+            if not any_looks_typed(cells):
                 return list(cells)
         known: dict[str, Value] = {}
         values: list[Value] = []

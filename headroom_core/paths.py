@@ -17,7 +17,8 @@ def get(holder: Any, key: str) -> Any:
         >>> get("not a message", "role") is None
         True
     """
-    if isinstance(holder, Mapping):
+    # A dict is told from its type several times faster than any mapping is.
+    if isinstance(holder, (dict, Mapping)):
         return holder.get(key)
     return getattr(holder, key, None) if hasattr(holder, "model_dump") else None
 

@@ -178,7 +178,7 @@ class Tokenizer:
                 yield from self._costs(part)
         elif get(value, "type") in _IMAGES:
             yield IMAGE_LOW if _is_low(value) else IMAGE
-        elif isinstance(value, Mapping) or hasattr(value, "model_dump"):
+        elif isinstance(value, (dict, Mapping)) or hasattr(value, "model_dump"):
             yield from self._fields(value)
 
     def _fields(self, holder: Any) -> Iterator[int]:
@@ -193,7 +193,7 @@ class Tokenizer:
 
 def _keys(holder: Any) -> Iterable[Any]:
     """Return what a mapping or a model holds: a model's properties say again what its fields say."""
-    if isinstance(holder, Mapping):
+    if isinstance(holder, (dict, Mapping)):
         return holder
     fields = {*getattr(type(holder), "model_fields", _COUNTED), *(getattr(holder, "model_extra", None) or ())}
     return [key for key in _COUNTED if key in fields]

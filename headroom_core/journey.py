@@ -84,11 +84,12 @@ def compress(
         >>> result.tokens_after < result.tokens_before / 5
         True
     """
+    journey = _Journey(config, Tokenizer(model), store, query)
     given = list(messages)
     if hooks and hooks.pre_compress:
-        given = hooks.pre_compress(given) or given
+        replaced = hooks.pre_compress(given)
+        given = given if replaced is None else replaced
     chosen = dialect_for(given, dialect)
-    journey = _Journey(config, Tokenizer(model), store, query)
     draft = journey.guarded("the messages were passed through unread", lambda: chosen.parse(given))
     draft = journey.compressed(draft or Draft(tuple(given), ()))
     rendered = chosen.render(draft)
@@ -241,4 +242,6 @@ class _Journey:
         ccr = self.config.ccr
         if not (ccr.enabled and ccr.inject_marker):
             return None
-        return given or shared_store(self.config.store_url, ccr.store_max_entries, ccr.store_ttl_seconds)
+        if given is not None:
+            return given
+        return shared_store(self.config.store_url, ccr.store_max_entries, ccr.store_ttl_seconds)

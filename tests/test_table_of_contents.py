@@ -1,0 +1,165 @@
+"""The package's table of contents: what `headroom_core` offers, and that all its lists of names agree."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import headroom_core
+
+SOURCE = Path(headroom_core.__file__)
+TREE = ast.parse(SOURCE.read_text(encoding="utf-8"))
+
+PROMISED = {
+    "compressing": "compress acompress compress_documents CompressionHooks CompressResult DocumentsResult Change",
+    "bringing back": "retrieve retrieve_tool RetrievalResult decode_table",
+    "protocols": "Store Compressor Dialect Transform",
+    "stores": "MemoryStore SQLiteStore",
+    "settings": "HeadroomConfig SmartCrusherConfig CCRConfig",
+    "errors": "HeadroomError ConfigurationError ProviderError StorageError CompressionError ValidationError"
+    " TokenizationError CacheError TransformError HeadroomConnectionError HeadroomAuthError HeadroomCompressError"
+    " map_proxy_error",
+    "tokens": "Tokenizer count_tokens_text count_tokens_messages",
+    "messages": "SystemMessage UserMessage AssistantMessage ToolMessage",
+    "transforms": "SmartCrusher CrushResult",
+}
+ELSEWHERE = {
+    "headroom_core.config": ("SmartCrusherConfig", "CCRConfig", "HeadroomConfig"),
+    "headroom_core.transforms": ("SmartCrusher",),
+    "headroom_integrations.langchain": ("HeadroomCompressor",),
+}
+SIGNATURES = {
+    "compress": "messages, *, model, token_budget, config, query, store, dialect, hooks, strict",
+    "compress_documents": "texts, query, *, token_budget, model, config, store",
+    "retrieve": "key, *, where, query, lines, limit, page, store",
+    "map_proxy_error": "status, type, message",
+    "decode_table": "text",
+}
+FIELDS = {
+    "CompressResult": "messages tokens_before tokens_after tokens_saved compression_ratio transforms_applied"
+    " ccr_hashes compressed changes warnings",
+    "DocumentsResult": "texts scores tokens_before tokens_after changes",
+    "RetrievalResult": "text found reason next_page",
+    "CrushResult": "text data tokens_before tokens_after markers",
+}
+DEFAULTS = {
+    "SmartCrusherConfig": {
+        "enabled": True,
+        "min_tokens_to_crush": 200,
+        "min_items_to_analyze": 5,
+        "max_items_after_crush": 50,
+        "keep_first": 3,
+        "keep_last": 2,
+        "relevance_threshold": 0.3,
+        "anomaly_std_threshold": 2.0,
+        "preserve_errors": True,
+        "preserve_change_points": True,
+        "dedup_identical_items": True,
+        "preserve_fields": (),
+        "relevance_tier": "bm25",
+        "use_feedback_hints": True,
+        "toin_confidence_threshold": 0.3,
+    },
+    "CCRConfig": {
+        "enabled": True,
+        "inject_marker": True,
+        "store_max_entries": None,
+        "store_ttl_seconds": None,
+    },
+}
+
+
+def lazy() -> dict[str, set[str]]:
+    """Return the names of the lazy table, by module."""
+    table = next(
+        node.value
+        for node in TREE.body
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["_MODULES"]
+    )
+    return {f"headroom_core.{module}": {*names} for module, names in ast.literal_eval(table).items()}
+
+
+def typed() -> dict[str, set[str]]:
+    """Return the names that type checkers see, by module."""
+    block = next(node for node in TREE.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {str(node.module): {alias.asname or alias.name for alias in node.names} for node in imports}
+
+
+def test_type_checkers_see_the_names_of_the_lazy_table() -> None:
+    assert typed() == lazy()
+
+
+def test_the_public_names_are_those_of_the_lazy_table_in_order_and_once() -> None:
+    names = [name for names in lazy().values() for name in names]
+    assert sorted(names) == sorted(headroom_core.__all__) == headroom_core.__all__
+    assert len(names) == len({*names})
+
+
+@pytest.mark.parametrize("name", headroom_core.__all__)
+def test_a_public_name_is_what_its_module_defines_and_is_documented(name: str) -> None:
+    value = getattr(headroom_core, name)
+    (module,) = [module for module, names in lazy().items() if name in names]
+    assert value is getattr(importlib.import_module(module), name)
+    assert inspect.getdoc(value)
+
+
+def test_dir_lists_the_public_names() -> None:
+    assert {*headroom_core.__all__} <= {*dir(headroom_core)}
+
+
+def test_another_name_is_an_AttributeError_that_says_so() -> None:
+    with pytest.raises(AttributeError, match="module 'headroom_core' has no attribute 'compres'"):
+        _ = headroom_core.compres
+
+
+@pytest.mark.parametrize("group", PROMISED)
+def test_the_promised_names_are_there(group: str) -> None:
+    assert {*PROMISED[group].split()} <= {*headroom_core.__all__}
+
+
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_the_promised_names_are_where_users_look_for_them(module: str) -> None:
+    assert all(hasattr(importlib.import_module(module), name) for name in ELSEWHERE[module])
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_the_parameters_are_those_promised(name: str) -> None:
+    parameters = inspect.signature(getattr(headroom_core, name)).parameters.values()
+    assert [item.name for item in parameters] == SIGNATURES[name].replace("*, ", "").split(", ")
+    keywords = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
+    assert keywords == (SIGNATURES[name].split("*, ")[1].split(", ") if "*" in SIGNATURES[name] else [])
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_fields_of_a_result_are_those_promised(name: str) -> None:
+    assert {*FIELDS[name].split()} <= {*dir(getattr(headroom_core, name))}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_defaults_of_the_settings_are_those_promised(name: str) -> None:
+    defaults = getattr(headroom_core, name)().model_dump()
+    assert {**defaults, **DEFAULTS[name]} == defaults
+
+
+def test_importing_the_package_loads_none_of_what_it_offers() -> None:
+    code = "import sys, headroom_core; print(*sorted(m for m in sys.modules if m.startswith('headroom_core')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parents[1]
+    )
+    assert done.stdout.split() == ["headroom_core"]
+
+
+def test_an_error_can_be_caught_without_loading_what_is_heavy() -> None:
+    heavy = "{'pydantic', 'numpy', 'tiktoken', 'rank_bm25', 'sqlite3', 'asyncio'}"
+    code = f"import sys; from headroom_core import HeadroomError, Change; print(*sorted({heavy} & {{*sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parents[1]
+    )
+    assert done.stdout.split() == []

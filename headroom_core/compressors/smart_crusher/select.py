@@ -24,17 +24,18 @@ from headroom_core.config import SmartCrusherConfig
 
 _CHARACTERS_A_TOKEN = 3.2
 _HITS_ALWAYS = 3
+_MOST_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class _Budget:
-    """How much one kind of evidence may cost: a share of all rows, and no less than some tokens."""
+    """How much one kind of evidence may cost: a share of all rows, or some tokens unless those are most of them."""
 
     share: float
     tokens: int = 0
 
     def characters(self, size: int) -> float:
-        return max(self.share * size, self.tokens * _CHARACTERS_A_TOKEN)
+        return max(self.share * size, min(self.tokens * _CHARACTERS_A_TOKEN, _MOST_SHARE * size))
 
 
 # What a query points at plainly leaves less room for what nobody asked for.

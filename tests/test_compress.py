@@ -320,8 +320,8 @@ def test_other_settings_give_another_result_for_what_was_sent_before() -> None:
         (lambda: SmartCrusherConfig(relevance_tier="tfidf"), "relevance_tier = 'tfidf': .*'bm25'"),  # type: ignore[arg-type]
         (lambda: SmartCrusherConfig(relevance_threshold=1.5), "relevance_threshold = 1.5"),
         (lambda: CCRConfig(store_max_entries=0), "CCRConfig.store_max_entries = 0"),
-        (lambda: HeadroomConfig(smart_crusher={"keep_last": "many"}), "SmartCrusherConfig.keep_last = 'many'"),  # type: ignore[arg-type]
-        (lambda: HeadroomConfig(smart_crusher=3), "HeadroomConfig.smart_crusher = 3"),  # type: ignore[arg-type]
+        (lambda: HeadroomConfig(smart_crusher={"keep_last": "many"}), "SmartCrusherConfig.keep_last = 'many'"),
+        (lambda: HeadroomConfig(smart_crusher=3), "HeadroomConfig.smart_crusher = 3"),
         (lambda: setattr(HeadroomConfig().smart_crusher, "max_items_after_crush", 0), "max_items_after_crush = 0"),
         (lambda: setattr(HeadroomConfig(), "colour", "red"), "colour"),
     ],
@@ -418,6 +418,21 @@ def test_what_cannot_be_stored_is_not_left_out_and_a_warning_says_so() -> None:
     assert result.warnings == ("nothing new was left out, because originals cannot be stored: the disk is full",)
     with pytest.raises(CompressionError, match="disk is full"):
         run(store=Broken(), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [("recall", "what was sent before cannot be recalled"), ("record", "what is sent now cannot be remembered")],
+)
+def test_a_store_that_cannot_remember_still_keeps_originals(method: str, said: str) -> None:
+    def fails(self: Any, _: Any) -> Any:
+        raise StorageError("no such table")
+
+    store = type("Forgetful", (MemoryStore,), {method: fails})()
+    result = run(store=store)
+    assert result.warnings == (f"{said}: no such table",)
+    assert result.messages == run().messages
+    assert store.get(content_key(OUTPUT)) == OUTPUT
 
 
 @pytest.mark.xfail(strict=True, raises=OSError, reason="only StorageError is expected of a store")
@@ -533,6 +548,8 @@ class Quiet:
     name = "quiet"
 
     def compress(self, text, request):
+        if text.startswith("BOOM"):
+            raise ValueError(text)
         return Compressed("hush", True, "made quiet") if text.startswith("LOUD") else None
 """
 TRY_IT = """
@@ -562,6 +579,14 @@ def test_a_compressor_of_an_installed_package_joins_in(tmp_path: Path) -> None:
     install(tmp_path, "quiet = acme_quiet:Quiet")
     done = python(TRY_IT, tmp_path)
     assert done.stdout == "hush ['quiet'] made quiet\n", done.stderr
+
+
+def test_a_compressor_that_fails_lets_the_text_through_and_says_nothing_of_it(tmp_path: Path) -> None:
+    install(tmp_path, "quiet = acme_quiet:Quiet")
+    done = python(TRY_IT.replace("LOUD", "BOOM").replace("print(", "print(result.warnings, "), tmp_path)
+    warnings, _, rest = done.stdout.partition(" BOOM")
+    assert warnings == "('message 0 was passed through unchanged: ValueError',)", done.stderr
+    assert rest.endswith("BOOM  [] its compressor failed\n")
 
 
 @pytest.mark.parametrize(

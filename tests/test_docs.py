@@ -27,3 +27,13 @@ def test_the_example_runs(source: str, where: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HEADROOM_STORE_URL", "memory://")
     monkeypatch.chdir(tmp_path)
     exec(compile(source, str(ROOT / where), "exec"), {"__name__": "__main__"})
+
+
+def test_the_warnings_that_the_documentation_explains_are_those_that_are_given() -> None:
+    explained = re.findall(
+        r"^\| [^|]+ \| `([^`]+)` \|", (ROOT / "docs/journey.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "headroom_core").glob("*.py"))
+    told = [part.strip(" :") for warning in explained for part in re.split(r"\d+|…", warning)]
+    assert len(explained) == 7
+    assert not [part for part in told if part not in code]

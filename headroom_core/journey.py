@@ -15,6 +15,7 @@ from headroom_core.edge import Edge
 from headroom_core.errors import CompressionError
 from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.plugins import installed_compressors
+from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.replay import Replay, Waiting
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import Store, shared_store
@@ -138,7 +139,7 @@ def compress_documents(
 
     Args:
         texts: the passages.
-        query: what was asked.
+        query: what was asked; the passages are scored against it.
         token_budget: tokens that the passages should have at most; a warning says when they have more.
         model: the model that they are for.
         config: the settings. None: the defaults.
@@ -155,7 +156,7 @@ def compress_documents(
     journey.check_budget(after, token_budget)
     return DocumentsResult(
         texts=[block.text for block in draft.blocks],
-        scores=[1.0] * len(blocks),
+        scores=BM25Scorer().score_items(texts, query) if query else [1.0] * len(blocks),
         tokens_before=before,
         tokens_after=after,
         changes=draft.changes,

@@ -34,7 +34,7 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.sp
 FAMILIES = {"relevance", "compressors", "dialects", "providers", "stores", "transforms", "insight"}
 """The folders. The other names are files, which may import files of their own level."""
 
-SHARED = {"compressors": {"base", "detect", "exact_json"}}
+SHARED = {"compressors": {"base", "detect", "exact_json"}, "relevance": {"base", "words"}}
 """The modules that the members of a family may import; `base` alone where nothing is said."""
 
 PURE = {"compressors", "relevance", "transforms"}

@@ -33,7 +33,7 @@ SPOT = 207
 """A row that nothing but a reason brings back: it is not one of those that are kept to show what rows look like."""
 
 
-def rows(count: int = COUNT, **cells: Callable[[int], Any]) -> list[Row]:
+def rows(count: int = COUNT, /, **cells: Callable[[int], Any]) -> list[Row]:
     """Return dull rows, with further fields by row number."""
     return [
         {
@@ -553,7 +553,9 @@ def test_what_goes_in_is_not_altered() -> None:
     assert data == {"jobs": rows()}
 
 
-@pytest.mark.parametrize("data", [{1, 2}, [object()], {"at": date(2024, 1, 1)}, b"bytes"], ids=repr)
+@pytest.mark.parametrize(
+    "data", [{1, 2}, [object()], {"at": date(2024, 1, 1)}, b"bytes"], ids=["set", "object", "date", "bytes"]
+)
 def test_what_is_no_JSON_is_a_TypeError(data: Any) -> None:
     with pytest.raises(TypeError, match="JSON"):
         crush(data)

@@ -48,7 +48,7 @@ FIELDS = {
     "RetrievalResult": "text found reason next_page",
     "CrushResult": "text data tokens_before tokens_after markers",
 }
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, object]] = {
     "SmartCrusherConfig": {
         "enabled": True,
         "min_tokens_to_crush": 200,

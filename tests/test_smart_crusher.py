@@ -509,6 +509,32 @@ def test_the_original_is_stored_before_crush_returns() -> None:
     assert retrieve(key, where=where, store=store).found
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "id",
+        "order_id",
+        "orderId",
+        "a b",
+        "a.b",
+        "in",
+        "and",
+        "title",
+        *[
+            pytest.param(word, marks=pytest.mark.xfail(strict=True, reason="a word of the language of where"))
+            for word in ("null", "true", "false")
+        ],
+    ],
+)
+def test_the_call_of_a_marker_brings_back_a_row_that_was_left_out(name: str) -> None:
+    store = MemoryStore()
+    crushed = SmartCrusher().crush([{name: f"v-{n}", "sort": f"s{n % 7}"} for n in range(COUNT)], store=store)
+    key, where = re.findall(r'headroom_retrieve\(key="(\w{24})"(?:, where="([^"]+)")?\)', crushed.markers[0])[0]
+    found = retrieve(key, where=where or None, limit=None, store=store)
+    assert found.found
+    assert {*re.findall(r"v-\d+", found.text)} - {row[name] for row in crushed.data}
+
+
 def test_what_cannot_be_stored_is_not_left_out() -> None:
     class Full(MemoryStore):
         def put_many(self, originals: Any) -> None:

@@ -30,7 +30,8 @@ from tests.strategies import rows as random_rows
 Row = dict[str, Any]
 COUNT = 400
 SPOT = 207
-"""A row that nothing but a reason brings back: it is not one of those that are kept to show what rows look like."""
+BARE = {"max_items_after_crush": 1}
+"""Settings with which nothing is kept to show what rows look like, but only what there is a reason for."""
 
 
 def rows(count: int = COUNT, /, **cells: Callable[[int], Any]) -> list[Row]:
@@ -110,21 +111,21 @@ def test_relevance_threshold() -> None:
 
 def test_anomaly_std_threshold() -> None:
     data = rows(ms=lambda n: 140.0 if n == SPOT else 100 + (n * 37 % 50) / 10)
-    assert SPOT in kept(data, anomaly_std_threshold=2.0)
-    assert SPOT not in kept(data, anomaly_std_threshold=100.0)
+    assert SPOT in kept(data, anomaly_std_threshold=2.0, **BARE)
+    assert SPOT not in kept(data, anomaly_std_threshold=100.0, **BARE)
 
 
 def test_preserve_errors() -> None:
     failures = {103, SPOT, 311}
     data = rows(status=lambda n: "failed" if n in failures else "ok")
-    assert failures <= {*kept(data)}
-    assert not failures <= {*kept(data, preserve_errors=False)}
+    assert failures <= {*kept(data, **BARE)}
+    assert not failures <= {*kept(data, preserve_errors=False, **BARE)}
 
 
 def test_preserve_change_points() -> None:
     data = rows(ms=lambda n: (100 if n < SPOT else 160) + (n * 37 % 50) / 10)
-    assert {SPOT - 1, SPOT} <= {*kept(data)}
-    assert not {SPOT - 1, SPOT} & {*kept(data, preserve_change_points=False)}
+    assert {SPOT - 1, SPOT} <= {*kept(data, **BARE)}
+    assert not {SPOT - 1, SPOT} & {*kept(data, preserve_change_points=False, **BARE)}
 
 
 def test_dedup_identical_items() -> None:
@@ -157,8 +158,8 @@ def test_preserve_fields_takes_dotted_paths() -> None:
 
 def test_relevance_tier() -> None:
     query = f"the walk that has {SPOT} in its name"
-    assert SPOT in kept(rows(), query, relevance_tier="bm25")
-    assert SPOT not in kept(rows(), query, relevance_tier="none")
+    assert SPOT in kept(rows(), query, relevance_tier="bm25", **BARE)
+    assert SPOT not in kept(rows(), query, relevance_tier="none", **BARE)
 
 
 def test_use_feedback_hints() -> None:
@@ -201,7 +202,7 @@ EVERYWHERE = (0, 5, SPOT, COUNT - 2, COUNT - 1)
 @pytest.mark.parametrize("at", EVERYWHERE)
 def test_an_error_is_kept_wherever_it_stands(field: str, at: int) -> None:
     data = rows(**{field: spot(*ERRORS[field], at=at)})
-    assert at in kept(data, max_items_after_crush=3)
+    assert at in kept(data, **BARE)
     assert at in kept(data, f"tell me about {data[99]['id']}")
 
 
@@ -210,7 +211,7 @@ def test_all_errors_are_kept_beyond_the_number_of_items_that_is_wanted(field: st
     odd, usual = ERRORS[field]
     failures = {*range(3, COUNT, 13)}
     data = rows(**{field: lambda n: odd if n in failures else usual})
-    assert failures <= {*kept(data, max_items_after_crush=5)}
+    assert failures <= {*kept(data, **BARE)}
 
 
 @pytest.mark.xfail(strict=True, reason="flags that say whether something went well are not read as errors")
@@ -236,7 +237,7 @@ def test_a_word_that_most_rows_share_is_no_error() -> None:
 def test_of_many_failures_of_few_kinds_every_kind_is_kept(every: int) -> None:
     kinds = [f"error {kind}: cannot reach host" for kind in "ABCDEF"]
     data = rows(2000, message=lambda n: f"served {n}" if n % every != 1 else kinds[n // every % 6])
-    left = kept(data, max_items_after_crush=5)
+    left = kept(data, **BARE)
     assert {data[n]["message"] for n in left} >= {*kinds}
 
 
@@ -244,35 +245,35 @@ def test_of_many_failures_of_few_kinds_every_kind_is_kept(every: int) -> None:
 @pytest.mark.parametrize("number", [900.5, -900, 1e12])
 def test_a_number_far_from_the_others_is_kept(at: int, number: float) -> None:
     data = rows(ms=lambda n: number if n == at else 100 + (n * 37 % 50) / 10)
-    assert at in kept(data, max_items_after_crush=3)
+    assert at in kept(data, **BARE)
 
 
 def test_both_sides_of_a_change_of_level_are_kept() -> None:
     data = rows(queue=lambda n: (10 if n < 251 else 30) + n * 31 % 7)
-    assert {250, 251} <= {*kept(data, max_items_after_crush=5)}
+    assert {250, 251} <= {*kept(data, **BARE)}
 
 
 def test_first_and_last_are_kept_when_something_else_is_asked_for() -> None:
-    left = kept(rows(), f"tell me about {1000 + SPOT}", max_items_after_crush=1)
+    left = kept(rows(), f"tell me about {1000 + SPOT}", **BARE)
     assert (left[0], left[-1]) == (0, COUNT - 1)
     assert SPOT in left
 
 
 def test_one_of_every_rare_kind_is_kept() -> None:
     rare = {33: "dam", 61: "lock", SPOT: "weir", 303: "ferry"}
-    assert {*rare} <= {*kept(rows(kind=lambda n: rare.get(n, ("river", "lake")[n % 2])), max_items_after_crush=5)}
+    assert {*rare} <= {*kept(rows(kind=lambda n: rare.get(n, ("river", "lake")[n % 2])), **BARE)}
 
 
 def test_a_row_of_another_shape_is_kept() -> None:
     data: list[Any] = rows()
     data[SPOT] = {"unlike": "the others", "id": 1000 + SPOT}
-    assert SPOT in kept(data, max_items_after_crush=5)
+    assert SPOT in kept(data, **BARE)
 
 
 def test_a_row_that_lacks_the_fields_of_the_others_is_kept() -> None:
     data = rows()
     data[SPOT] = {"id": 1000 + SPOT}
-    assert SPOT in kept(data, max_items_after_crush=5)
+    assert SPOT in kept(data, **BARE)
 
 
 # The rows that the query names are kept.
@@ -305,8 +306,8 @@ QUERIES: dict[str, tuple[dict[str, Callable[[int], Any]], str]] = {
 @pytest.mark.parametrize("asked", QUERIES)
 def test_the_row_that_the_query_names_is_kept(asked: str) -> None:
     cells, query = QUERIES[asked]
-    assert SPOT not in kept(rows(**cells))
-    assert SPOT in kept(rows(**cells), query, max_items_after_crush=1)
+    assert SPOT not in kept(rows(**cells), **BARE)
+    assert SPOT in kept(rows(**cells), query, **BARE)
 
 
 @pytest.mark.xfail(strict=True, reason="written in this way, it is not found")
@@ -330,7 +331,7 @@ def test_the_row_that_the_query_names_is_kept(asked: str) -> None:
 def test_the_row_that_the_query_names_in_another_way_is_kept(
     cells: dict[str, Callable[[int], Any]], query: str
 ) -> None:
-    assert SPOT in kept(rows(**cells), query)
+    assert SPOT in kept(rows(**cells), query, **BARE)
 
 
 # What is told of all rows.

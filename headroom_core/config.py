@@ -59,8 +59,8 @@ class SmartCrusherConfig(Settings):
         min_items_to_analyze: arrays with fewer items are never selected from.
         max_items_after_crush: how many items to keep at most; errors, outliers and what the query names
             are kept beyond it.
-        keep_first: items at the start that are always kept.
-        keep_last: items at the end that are always kept.
+        keep_first: items at the start that are kept; of items with more than about 150 tokens, only the first for sure.
+        keep_last: items at the end that are kept; of items with more than about 150 tokens, only the last for sure.
         relevance_threshold: the share of the best score that an item must reach to count as an answer
             to the query.
         anomaly_std_threshold: how many standard deviations from the middle make a number an outlier

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from headroom_core.edge import Edge
-from headroom_core.errors import StorageError
 from headroom_core.messages import Block, content_key
 from headroom_core.stores import MemoryStore, Store
 from headroom_core.transforms.router import ContentRouter, Outcome
@@ -85,35 +84,28 @@ class Replay:
         return outcome or self.router.kept(item.block, "its compressor failed")
 
     def _recalled(self, store: Store, keys: Iterable[str]) -> dict[str, Outcome]:
-        try:
-            return _loaded(store.recall(keys))
-        except StorageError as error:
-            self.edge.warnings.append(f"what was sent before cannot be recalled: {error}")
-            return {}
+        otherwise = "what was sent before cannot be recalled"
+        return _loaded(self.edge.guarded(otherwise, lambda: store.recall(keys)) or {})
 
     def _recorded(self, store: Store, outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
         """Record new outcomes, and return what stands: another process may have been first."""
         if not outcomes:
             return {}
-        try:
-            stands = store.record({key: outcome.dumps() for key, outcome in outcomes.items()})
-        except StorageError as error:
-            self.edge.warnings.append(f"what is sent now cannot be remembered: {error}")
-            return outcomes
-        return outcomes | _loaded(stands)
+        lines = {key: outcome.dumps() for key, outcome in outcomes.items()}
+        stands = self.edge.guarded("what is sent now cannot be remembered", lambda: store.record(lines))
+        return outcomes | _loaded(stands or {})
 
     def _not_stored(self, selected: Mapping[int, Waiting], store: Store) -> list[int]:
         """Store the originals, and return those of the blocks for which that failed."""
-        if not selected:
-            return []
-        try:
+
+        def put() -> bool:
             store.put_many({item.key: item.block.text for item in selected.values()})
-        except StorageError as error:
-            lost = [at for at, item in selected.items() if not _is_stored(store, item)]
-            if lost:
-                self.edge.warnings.append(f"nothing new was left out, because originals cannot be stored: {error}")
-            return lost
-        return []
+            return True
+
+        otherwise = "originals cannot be stored, so that no more than before is left out"
+        if not selected or self.edge.guarded(otherwise, put):
+            return []
+        return [at for at, item in selected.items() if not _is_stored(store, item)]
 
 
 def _loaded(lines: Mapping[str, str]) -> dict[str, Outcome]:
@@ -126,6 +118,4 @@ def _loaded(lines: Mapping[str, str]) -> dict[str, Outcome]:
 
 
 def _is_stored(store: Store, item: Waiting) -> bool:
-    with suppress(StorageError):
-        return store.get(item.key) == item.block.text
-    return False
+    return Edge().guarded("", lambda: store.get(item.key)) == item.block.text

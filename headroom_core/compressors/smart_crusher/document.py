@@ -76,7 +76,7 @@ def _frame(value: Value) -> Frame | None:
         objects = sum(type(item) is dict for item in value)
         if objects >= max(_TABLE_FROM_ROWS, _MOSTLY * len(value)):
             return frame_of(value)
-        if objects == 0 and len(value) >= _SCALARS_FROM_ITEMS and not any(type(item) is list for item in value):
+        if objects == 0 and len(value) >= _SCALARS_FROM_ITEMS and not any(map(_holds_containers, value)):
             return frame_of(value)
     if type(value) is dict and len(value) >= _MAP_FROM_ENTRIES and _is_map(list(value.values())):
         return frame_of(list(value.values()), "object", keys=list(value))
@@ -95,6 +95,10 @@ def _lists_of_objects(items: Iterable[Value]) -> Iterator[list[Value]]:
             yield item
         elif isinstance(item, (dict, list)):
             yield from _lists_of_objects(item.values() if isinstance(item, dict) else item)
+
+
+def _holds_containers(item: Value) -> bool:
+    return type(item) is list and any(type(inner) in (dict, list) for inner in item)
 
 
 def _is_map(entries: list[Value]) -> bool:
@@ -224,6 +228,15 @@ def decode_table(text: str) -> str:
         >>> decode_table("[table 2 rows; empty = null: id,name]\\n1,Elbe\\n2,\\n")
         '[{"id":1,"name":"Elbe"},{"id":2,"name":null}]'
     """
+    try:
+        return _decoded(text)
+    except StopIteration:
+        raise NotATable(
+            "a table counts items of lists that belong to further tables, and there are none below"
+        ) from None
+
+
+def _decoded(text: str) -> str:
     pieces: list[str] = []
     at = 0
     tables = read_tables(text)

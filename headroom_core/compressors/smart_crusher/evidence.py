@@ -24,12 +24,23 @@ _ALARM_STEMS = (
     "refused", "denied",
 )  # fmt: skip
 _ERROR_FIELD = re.compile(r"err(?:or|ors|no|_?msg|_?message)?|exception|failure|fault|stderr|traceback", re.IGNORECASE)
+_GOOD_FLAG = re.compile(
+    r"(?:is_?|was_?)?(?:success\w*|succeeded|ok|okay|pass|passed|healthy|valid|available|up|alive|ready|reachable)",
+    re.IGNORECASE,
+)
+_BAD_FLAG = re.compile(
+    r"(?:is_?|has_?|was_?)?(?:fail\w*|errors?|crash\w*|timed_?out|reject\w*|denied|invalid|expired|blocked|critical"
+    r"|alarm|alert|vulnerable|infected|fraud\w*|anomal\w*|leaked|overdue|corrupt\w*|broken|unhealthy|dead)",
+    re.IGNORECASE,
+)
 _EXIT_FIELD = re.compile(r".*exit.*|.*return_?code|rc", re.IGNORECASE)
 _STATUS_FIELD = re.compile(r".*status.*|.*http.*|code", re.IGNORECASE)
 _IDENTITY_FIELD = re.compile(
     r"(?:.*[_\s.-])?(?:id|ids|uuid|guid|key|hash|sha\d*|zip|postcode|phone|year|month|day|date|time|timestamp|ts|at"
     r"|lat|latitude|lon|lng|longitude|x|y|line|port|index|idx|offset|version|cid|pid)|.*(?:Id|ID|Date|Time|At)",
 )
+_DIGITS = re.compile(r"\d+")
+_MOST_KINDS = 20
 _ALARM_SHARE = 0.3
 _ALARM_SHARE_IN_TEXT = 0.1
 _RARE_SHARE = 0.02
@@ -68,9 +79,12 @@ class ColumnStats:
 
     @property
     def identity(self) -> bool:
-        """Whether the values only tell rows apart or say where and when they are."""
-        if _IDENTITY_FIELD.fullmatch(self.name):
-            return True
+        """Whether the column's name says that values only tell rows apart, or where and when they are."""
+        return _IDENTITY_FIELD.fullmatch(self.name) is not None
+
+    @property
+    def steady(self) -> bool:
+        """Whether the numbers only rise or only fall."""
         values = [number for number, _ in self.numbers]
         if len(values) < 3:
             return True
@@ -104,8 +118,13 @@ def alarms(frame: Frame, stats: list[ColumnStats], haystack: Haystack) -> dict[i
     """
     found: dict[int, str] = {}
     for stem in _ALARM_STEMS:
-        for row in haystack.rows_of(stem, most=int(_ALARM_SHARE_IN_TEXT * len(frame.rows)), whole=False):
+        few = haystack.rows_of(stem, most=int(_ALARM_SHARE_IN_TEXT * len(frame.rows)), whole=False)
+        for row in few:
             found.setdefault(row, stem)
+        if not few and stem in haystack.text:
+            for item in stats:
+                if not item.categorical and not item.numbers:
+                    found = _kinds(item, stem, frame.regular) | found
     for item in stats:
         for cell, rows in _alarming(item, frame.regular):
             for row in rows:
@@ -116,7 +135,9 @@ def alarms(frame: Frame, stats: list[ColumnStats], haystack: Haystack) -> dict[i
 def _alarming(item: ColumnStats, rows: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
     """Yield the cells of a column that tell of an error, with their rows."""
     name, cells = item.name, item.column.cells
-    if _ERROR_FIELD.fullmatch(name):
+    if item.counts.keys() & {"true", "false"} and (flag := _flag(name)):
+        signs, limit = [cell for cell in item.counts if cell == flag], _ALARM_SHARE
+    elif _ERROR_FIELD.fullmatch(name):
         signs = [cell for cell in item.counts if cell not in ("", "~", "false", '""', "[]", "{}", "0")]
         limit = _ALARM_SHARE
     elif _EXIT_FIELD.fullmatch(name) and item.numbers:
@@ -138,6 +159,23 @@ def _alarming(item: ColumnStats, rows: Sequence[int]) -> Iterator[tuple[str, lis
     yield from by_cell.items()
 
 
+def _flag(name: str) -> str | None:
+    """Return what a flag of this name says when something went wrong; None for other names."""
+    return "false" if _GOOD_FLAG.fullmatch(name) else "true" if _BAD_FLAG.fullmatch(name) else None
+
+
+def _kinds(item: ColumnStats, stem: str, rows: Sequence[int]) -> dict[int, str]:
+    """Return a row for each of the few kinds of text in a column that hold a stem which many rows hold."""
+    kinds: dict[str, str] = {}
+    for cell in item.counts:
+        if stem in cell.lower():
+            kinds.setdefault(_DIGITS.sub("#", cell), cell)
+            if len(kinds) > _MOST_KINDS:
+                return {}
+    first = dict(zip(_first_rows(item.column.cells, set(kinds.values()), rows), kinds))
+    return {row: kind[:80] for row, kind in first.items()}
+
+
 def outliers(stats: list[ColumnStats], threshold: float) -> list[int]:
     """Return the rows with numbers far from the middle of their column, the farthest first.
 
@@ -147,7 +185,7 @@ def outliers(stats: list[ColumnStats], threshold: float) -> list[int]:
     """
     found: list[tuple[float, int]] = []
     for item in stats:
-        if item.numbers and not item.identity:
+        if item.numbers and not item.identity and not item.steady:
             found += _column_outliers(item.numbers, threshold)
     return list(dict.fromkeys(row for _, row in sorted(found, key=lambda pair: (-pair[0], pair[1]))))
 
@@ -168,7 +206,7 @@ def change_points(stats: list[ColumnStats]) -> list[int]:
     """Return the rows on both sides of every column's shift to another level."""
     rows: list[int] = []
     for item in stats:
-        if len(item.numbers) >= _SHIFT_FROM_ROWS and not item.identity:
+        if len(item.numbers) >= _SHIFT_FROM_ROWS and not item.identity and not item.steady:
             rows += _shift(item.numbers)
     return list(dict.fromkeys(rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from headroom_core.compressors.smart_crusher.frame import Frame
 from headroom_core.compressors.smart_crusher.haystack import Haystack
 from headroom_core.compressors.smart_crusher.query import Query
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _RARE_ROWS, _RARE_SHARE = 2, 0.02
 _K1, _B = 1.5, 0.75
 _GIVEN_WEIGHT, _CELL_WEIGHT = 4.0, 2.0
@@ -129,7 +131,8 @@ def _add_terms(scores: Scores, haystack: Haystack, terms: list[str], rare: int) 
     mean = starts[-1] / total
     pointing: Counter[int] = Counter()
     for term in terms:
-        counts = haystack.rows_of(term, most=max(rare, total // 4))
+        # A time goes on behind its date with a letter.
+        counts = haystack.rows_of(term, most=max(rare, total // 4), whole=not _DATE.fullmatch(term))
         if not counts:
             continue
         weight = _idf(total, len(counts))

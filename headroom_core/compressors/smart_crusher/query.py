@@ -14,6 +14,7 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?![\w])")
 _GIVEN = re.compile(r"(\w[\w .-]{0,60}?)[\"']?\s*(?:==?|:)\s*[\"']?((?:(?!: )[^,\"'\n;}\]]){1,120})")
 _MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _DAY_MONTH_YEAR = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?[ .-]+(?:of )?([a-z]{3})[a-z]*[ .,-]+(\d{4})\b")
+_NUMERIC_DATE = re.compile(r"\b(\d{1,2})([./])(\d{1,2})\2(\d{4})\b")
 _MONTH_DAY_YEAR = re.compile(r"\b([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
 _STOP_WORDS = frozenset(
     "the and for with that this from what which who whom whose when where why how are was were has have had its his her"
@@ -94,7 +95,11 @@ def _with_iso_dates(text: str) -> str:
     lower = text.lower()
     dates = [(d, m, y) for d, m, y in _DAY_MONTH_YEAR.findall(lower)]
     dates += [(d, m, y) for m, d, y in _MONTH_DAY_YEAR.findall(lower)]
-    iso = [f"{y}-{_MONTHS[m]:02}-{int(d):02}" for d, m, y in dates if m in _MONTHS]
+    named = [(int(y), _MONTHS[m], int(d)) for d, m, y in dates if m in _MONTHS]
+    # With slashes, the day or the month may come first.
+    numeric = [(int(y), int(b), int(a)) for a, _, b, y in _NUMERIC_DATE.findall(text)]
+    numeric += [(int(y), int(a), int(b)) for a, sign, b, y in _NUMERIC_DATE.findall(text) if sign == "/"]
+    iso = [f"{y}-{m:02}-{d:02}" for y, m, d in named + numeric if m <= 12 and d <= 31]
     return " ".join([text, *iso])
 
 

@@ -87,8 +87,7 @@ def _read(text: str, header: re.Match[str]) -> ReadTable:
     aside, table.end = take(text, table.end, sum(map(int, _ASIDE.findall(header["notes"]))))
     lines, table.end = take(text, table.end, shown)
     fields = _read_fields(header["fields"])
-    ends = _ENDS.search(header["notes"])
-    separator = next(sign for sign, name in SEPARATORS.items() if name == (ends[1] if ends else "comma"))
+    separator = _separator(header["notes"])
     body = _Body(fields, dict(line.split(" ", 1) for line in aside), separator, raw=form == "csv")
     table.rows = body.rows(_split_leading(table, header["signs"], lines, body))
     if form == "csv":
@@ -97,6 +96,14 @@ def _read(text: str, header: re.Match[str]) -> ReadTable:
     else:
         table.nested = tuple(_nested_paths(fields))
     return table
+
+
+def _separator(notes: str) -> str:
+    named = _ENDS.search(notes)
+    signs = {name: sign for sign, name in SEPARATORS.items()}
+    if named and named[1] not in signs:
+        raise ValueError(f"no table has cells that end with {named[1]}; they end with {', '.join(signs)}")
+    return signs[named[1]] if named else ","
 
 
 def _split_leading(table: ReadTable, signs: str, lines: list[str], body: _Body) -> list[str]:

@@ -45,6 +45,9 @@ _UNUSUAL, _UNUSUAL_IF_STRONG = _Budget(0.12, 400), _Budget(0.03, 150)
 _UNUSUAL_ROWS, _UNUSUAL_ROWS_IF_STRONG = 60, 12
 _FILL, _FILL_IF_STRONG = _Budget(0.03, 250), _Budget(0.01, 100)
 _FILL_MOST = 1500
+_TWINS = 5
+# A row of more characters counts against the budget even where it is the second or the last but one.
+_SMALL_ROW = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class _Selector:
         self.texts = texts = _row_texts(frame)
         self.stats = stats = column_stats(frame)
         self.size = _written_size(stats)
+        self.mean = self.size / len(texts)
         self.haystack = Haystack(texts)
         self.kept: set[int] = set()
         self.twins = self._twins() if config.dedup_identical_items else {}
@@ -115,6 +119,8 @@ class _Selector:
         config, strong = self.config, self.hits.strong
         count = len(self.texts)
         self._keep([0] * bool(config.keep_first) + [count - 1] * bool(config.keep_last))
+        edges = [*range(config.keep_first), *range(count - config.keep_last, count)]
+        self._keep(edges, math.inf if self.mean <= _SMALL_ROW else _FILL_IF_STRONG.characters(self.size))
         self._keep(self.hits.rows[:_HITS_ALWAYS])
         self._keep(self.hits.rows, _HITS.characters(self.size))
         self._keep(distinct_values(self.frame, self.stats, (*config.preserve_fields, *self.hints.fields)))
@@ -135,7 +141,8 @@ class _Selector:
 
     def _keep_unusual(self) -> None:
         strong, threshold = self.hits.strong, self.config.anomaly_std_threshold
-        rows = outliers(self.stats, threshold)
+        rows = sorted((row for row, count in self.twins.items() if count > 1), key=lambda row: -self.twins[row])
+        rows = rows[:_TWINS] + outliers(self.stats, threshold)
         rows += change_points(self.stats) if self.config.preserve_change_points else []
         rows += rare_kinds(self.frame, self.stats)
         most = _UNUSUAL_ROWS_IF_STRONG if strong else _UNUSUAL_ROWS
@@ -143,12 +150,12 @@ class _Selector:
         self._keep(rows[:most], budget)
 
     def _fill(self, budget: float) -> None:
-        """Keep the first and last rows, then rows spread evenly, up to the number of items that is wanted."""
+        """Keep rows spread evenly between the first and the last, up to the number of items that is wanted."""
         count, config = len(self.texts), self.config
         budget = min(budget, _FILL_MOST * _CHARACTERS_A_TOKEN) * self.hints.keep
-        budget = self._keep([*range(config.keep_first), *range(count - config.keep_last, count)], budget)
+        budget -= (config.keep_first + config.keep_last) * self.mean
         room = int(config.max_items_after_crush * self.hints.keep) - len(self.kept)
-        wanted = min(room, int(budget * count / self.size))
+        wanted = min(room, int(budget / self.mean))
         if wanted > 0:
             step = count / (wanted + 1)
             self._keep([int(step * at) for at in range(1, wanted + 1)])

@@ -36,7 +36,7 @@ def summarise(stats: list[ColumnStats], size: int) -> str:
     """
     room = max(_LEAST, int(_SHARE * size))
     told: list[str] = []
-    for tell in (_tell_counts, _tell_numbers, _tell_times):
+    for tell in (_tell_counts, _tell_numbers, _tell_times, _tell_nulls):
         for text in filter(None, map(tell, stats)):
             if len(text) + 2 <= room:
                 told.append(text)
@@ -77,8 +77,9 @@ def _naming(item: ColumnStats) -> tuple[int, float]:
 
 def only_counts(item: ColumnStats) -> bool:
     """Return whether a column just numbers its rows, so that its values tell nothing."""
-    values = [number for number, _ in item.numbers]
-    return bool(values) and max(values) - min(values) < 2 * len(values)
+    values = {number for number, _ in item.numbers}
+    whole = len(values) == len(item.numbers) and all(number.is_integer() for number in values)
+    return whole and bool(values) and max(values) - min(values) < 2 * len(values)
 
 
 def _tell_counts(item: ColumnStats) -> str:
@@ -93,7 +94,7 @@ def _tell_counts(item: ColumnStats) -> str:
 
 
 def _tell_numbers(item: ColumnStats) -> str:
-    if not item.numbers or item.identity or item.categorical:
+    if not item.numbers or item.identity or item.categorical or only_counts(item):
         return ""
     values = [number for number, _ in item.numbers]
     low, high = item.lexemes[values.index(min(values))], item.lexemes[values.index(max(values))]
@@ -105,6 +106,12 @@ def _tell_times(item: ColumnStats) -> str:
     if item.numbers or len(cells) < 2 or not all(map(_TIME.fullmatch, cells)):
         return ""
     return f"{_name(item)} {min(cells)}…{max(cells)}{_nulls(item)}"
+
+
+def _tell_nulls(item: ColumnStats) -> str:
+    if item.numbers or item.categorical or _tell_times(item) or not item.counts[""]:
+        return ""
+    return f"{_name(item)} null {item.counts['']}"
 
 
 def _name(item: ColumnStats) -> str:

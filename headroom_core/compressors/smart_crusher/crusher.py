@@ -57,7 +57,9 @@ class SmartCrusher:
         if request.selecting and (shortened := self.select(parts, request)):
             return Compressed(shortened.text, False, shortened.reason)
         whole = lossless(parts)
-        return None if whole is None else Compressed(whole, True, "written as a lossless table")
+        if whole is None:
+            return None
+        return Compressed(whole, True, "written as a lossless table" if "[table " in whole else "written as compact JSON")
 
     def select(self, parts: list[Part], request: Request) -> Shortened | None:
         """Return the parts as a text with rows left out, or None when that would save too little."""

@@ -24,6 +24,7 @@ from headroom_core.config import SmartCrusherConfig
 
 _CHARACTERS_A_TOKEN = 3.2
 _HITS_ALWAYS = 3
+_ALARMS_ALWAYS = 1
 _MOST_SHARE = 0.15
 
 
@@ -89,7 +90,7 @@ def _row_texts(frame: Frame) -> list[str]:
 
 def _written_size(stats: list[ColumnStats]) -> int:
     """Return about the characters of the rows as a table, in which what repeats stands once."""
-    size = 0
+    size = 1
     for item in stats:
         if len(item.counts) > 1:
             rows = len(item.column.cells)
@@ -136,8 +137,9 @@ class _Selector:
     def _keep_alarms(self, budget: float) -> None:
         """Keep one row of every kind of alarm, then the others, as far as the budget goes."""
         found = alarms(self.frame, self.stats, self.haystack)
-        exemplars = {told: row for row, told in reversed(found.items())}
-        self._keep([*sorted(exemplars.values()), *sorted(found)], budget)
+        exemplars = sorted({told: row for row, told in reversed(found.items())}.values())
+        self._keep(exemplars[:_ALARMS_ALWAYS])
+        self._keep([*exemplars, *sorted(found)], budget)
 
     def _keep_unusual(self) -> None:
         strong, threshold = self.hits.strong, self.config.anomaly_std_threshold
@@ -160,17 +162,16 @@ class _Selector:
             step = count / (wanted + 1)
             self._keep([int(step * at) for at in range(1, wanted + 1)])
 
-    def _keep(self, rows: Iterable[int], budget: float = math.inf) -> float:
-        """Keep the rows as far as the budget goes, and return what is left of it."""
+    def _keep(self, rows: Iterable[int], budget: float = math.inf) -> None:
+        """Keep the rows as far as the budget, in characters, goes."""
         for row in rows:
             if not 0 <= row < len(self.texts) or row in self.kept or self.twins.get(row) == 0:
                 continue
             cost = len(self.texts[row]) + 1
             if cost > budget:
-                return 0
+                return
             budget -= cost
             self.kept.add(row)
-        return budget
 
     def _twins(self) -> dict[int, int]:
         """Return how many identical rows each row stands for, where several are; 0 for the later ones."""

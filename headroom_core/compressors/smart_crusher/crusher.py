@@ -59,7 +59,7 @@ class SmartCrusher:
         whole = lossless(parts)
         if whole is None:
             return None
-        return Compressed(whole, True, "written as a lossless table" if "[table " in whole else "written as compact JSON")
+        return Compressed(whole, True, f"written as {'a lossless table' if '[table ' in whole else 'compact JSON'}")
 
     def select(self, parts: list[Part], request: Request) -> Shortened | None:
         """Return the parts as a text with rows left out, or None when that would save too little."""

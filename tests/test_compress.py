@@ -415,7 +415,9 @@ def test_what_cannot_be_stored_is_not_left_out_and_a_warning_says_so() -> None:
     assert change_of(result, 2).action == "rewritten"
     assert decode_table(content(result)) == COMPACT
     assert result.ccr_hashes == []
-    assert result.warnings == ("nothing new was left out, because originals cannot be stored: the disk is full",)
+    (warning,) = result.warnings
+    assert warning.startswith("originals cannot be stored")
+    assert warning.endswith("the disk is full")
     with pytest.raises(CompressionError, match="disk is full"):
         run(store=Broken(), strict=True)
 
@@ -430,12 +432,13 @@ def test_a_store_that_cannot_remember_still_keeps_originals(method: str, said: s
 
     store = type("Forgetful", (MemoryStore,), {method: fails})()
     result = run(store=store)
-    assert result.warnings == (f"{said}: no such table",)
+    (warning,) = result.warnings
+    assert warning.startswith(said)
+    assert warning.endswith("no such table")
     assert result.messages == run().messages
     assert store.get(content_key(OUTPUT)) == OUTPUT
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="only StorageError is expected of a store")
 def test_a_strangers_store_that_breaks_does_not_break_the_request() -> None:
     class Wild(MemoryStore):
         def recall(self, keys: Any) -> dict[str, str]:

@@ -275,14 +275,12 @@ def test_a_broken_table_is_refused_with_what_is_wrong(problem: str) -> None:
         decode_table(table)
 
 
-@pytest.mark.xfail(strict=True, raises=StopIteration, reason="the iterator's own end comes out of decode_table")
 @pytest.mark.parametrize("items", ["", "[table 1 rows; ^ = # of the row above that it belongs to: ^,a]\n0,1\n"])
 def test_a_table_whose_lists_have_too_few_items_below_is_refused(items: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be read|announced|belong"):
         decode_table("[table 1 rows; # = row number from 0: #,crew+]\n0,+2\n" + items)
 
 
-@pytest.mark.xfail(strict=True, reason="the reason is empty")
 def test_a_separator_that_no_table_has_is_named() -> None:
     with pytest.raises(ValueError, match="colon"):
         decode_table("[table 1 records; cells end with colon: id,name]\n1:Elbe\n")

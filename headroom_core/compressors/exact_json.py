@@ -18,6 +18,7 @@ Value = Any
 Number = tuple[str]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_APART = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def _number(lexeme: str) -> Number:
@@ -60,7 +61,8 @@ def is_number(value: Value) -> bool:
 
 def quote(text: str) -> str:
     """Return the text as a JSON string, escaping no more than must be."""
-    if text.isascii() or not _SURROGATE.search(text):
+    # Two halves of a character that stand apart would be read as the character if they were escaped.
+    if text.isascii() or not _SURROGATE.search(text) or _APART.search(text):
         return encode_basestring(text)
     return encode_basestring_ascii(text)
 

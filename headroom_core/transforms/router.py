@@ -33,7 +33,8 @@ class Outcome:
 
     def dumps(self) -> str:
         """Return the outcome as a line of JSON, to be remembered."""
-        return json.dumps(asdict(self))
+        # Escaped, two surrogates that stand apart would be read back as one character.
+        return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def loads(cls, line: str) -> Outcome:

@@ -1,0 +1,105 @@
+"""The laws on real tool outputs and real agents' conversations, where a corpus of them is at hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documents import arrays_in, assert_rows_hold, csv_arrays, openai_turn, standing_values, text_at
+
+from headroom_core import CompressResult, compress, decode_table
+from headroom_core.compressors.detect import find_json
+from headroom_core.compressors.exact_json import Value, fingerprint
+from headroom_core.config import CCRConfig, HeadroomConfig
+from headroom_core.stores import MemoryStore, Store
+
+CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
+LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
+MODES = pytest.mark.parametrize("config", [LOSSLESS, HeadroomConfig()], ids=["lossless", "selecting"])
+MOST_CHARACTERS = 150_000
+
+pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="there is no corpus beside the repository")
+
+
+def cases(name: str, every: int) -> Iterator[Any]:
+    """Yield a sample of a set's cases, as parameters."""
+    for path in sorted((CORPUS / name).glob("*.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            found = [case for line in lines if len(line) < MOST_CHARACTERS for case in [json.loads(line)]]
+        yield from (pytest.param(case, id=case["id"]) for case in found[::every])
+
+
+TEXTS = [*cases("json_api", 6), *cases("tables_csv", 4)]
+CONVERSATIONS = [*cases("agent_tau", 9), *cases("agent_bfcl", 4)]
+
+
+def conversation(case: dict[str, Any]) -> list[Any]:
+    if case["kind"] == "messages":
+        return list(case["messages"])
+    return openai_turn(case.get("query") or "Here is the tool's output.", case["content"])
+
+
+def compressed(messages: list[Any], config: HeadroomConfig, store: Store | None = None) -> CompressResult:
+    result = compress(messages, config=config, store=store or MemoryStore())
+    assert not result.warnings
+    return result
+
+
+def json_in(text: str) -> tuple[list[Value], list[str]]:
+    """Return the JSON values of a text, and what stands around them."""
+    spans = find_json(text)
+    ends = [0, *(span.end for span in spans)]
+    around = [text[end:start] for end, start in zip(ends, [*(span.start for span in spans), len(text)])]
+    return [span.value for span in spans], around
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_the_lossless_form_of_a_real_output_says_the_same(case: dict[str, Any]) -> None:
+    text = case["content"]
+    short = compressed(conversation(case), LOSSLESS).messages[-1]["content"]
+    values, around = json_in(text)
+    found, found_around = json_in(decode_table(short))
+    assert found_around == around
+    assert fingerprint(found) == fingerprint(values)
+    if short != text:
+        assert [value for value in standing_values(values) if value not in short] == []
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_selection_from_a_real_output_shows_whole_rows(case: dict[str, Any]) -> None:
+    store, text = MemoryStore(), case["content"]
+    result = compressed(conversation(case), HeadroomConfig(), store)
+    for key in result.ccr_hashes:
+        assert store.get(key) == text
+        values, _ = json_in(text)
+        arrays = [*arrays_in(values)] if values else csv_arrays(text)
+        assert assert_rows_hold(result.messages[-1]["content"], arrays, key) > 0
+
+
+@MODES
+@pytest.mark.parametrize("case", CONVERSATIONS)
+def test_a_real_conversation_grows_at_its_end_alone(case: dict[str, Any], config: HeadroomConfig) -> None:
+    messages, store = conversation(case), MemoryStore()
+    whole = compressed(messages, config).messages
+    for count in range(1, len(messages) + 1):
+        assert compressed(messages[:count], config, store).messages == whole[:count]
+
+
+@MODES
+@pytest.mark.parametrize("case", [*TEXTS, *CONVERSATIONS])
+def test_no_real_block_has_more_tokens_and_none_is_shortened_twice(
+    case: dict[str, Any], config: HeadroomConfig
+) -> None:
+    messages, store = conversation(case), MemoryStore()
+    once = compressed(messages, config, store)
+    twice = compressed(once.messages, config, store)
+    assert once.tokens_after <= once.tokens_before
+    for change in once.changes:
+        assert change.tokens_after < change.tokens_before or change.action == "kept"
+        if change.action != "kept":
+            texts = [text_at(result.messages, change.message, change.path) for result in (once, twice)]
+            assert texts[0] == texts[1]

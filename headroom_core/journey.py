@@ -12,7 +12,7 @@ from headroom_core.compressors.smart_crusher import SmartCrusher
 from headroom_core.config import HeadroomConfig, SmartCrusherConfig
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.edge import Edge
-from headroom_core.errors import CompressionError
+from headroom_core.errors import CompressionError, ConfigurationError
 from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.plugins import installed_compressors
 from headroom_core.relevance.bm25 import BM25Scorer
@@ -76,7 +76,7 @@ def compress(
 
     Raises:
         CompressionError: `strict` is set, and something was passed through unchanged or does not fit.
-        ConfigurationError: there is no such dialect.
+        ConfigurationError: there is no such dialect, or the config is none.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
@@ -167,8 +167,16 @@ def compress_documents(
 
 def lossless_config(config: HeadroomConfig | None) -> HeadroomConfig:
     """Return a copy of the settings in which nothing may be left out."""
-    settings: HeadroomConfig = (config or HeadroomConfig()).snapshot()
+    settings = _snapshot(config or HeadroomConfig())
     settings.ccr.enabled = False
+    return settings
+
+
+def _snapshot(config: HeadroomConfig) -> HeadroomConfig:
+    if not isinstance(config, HeadroomConfig):
+        kind = type(config).__name__
+        raise ConfigurationError(f"config is of type {kind}: give a HeadroomConfig", {"config": kind})
+    settings: HeadroomConfig = config.snapshot()
     return settings
 
 
@@ -195,7 +203,7 @@ class _Journey:
     def __init__(
         self, config: HeadroomConfig | None, tokenizer: Tokenizer, store: Store | None, query: str | None
     ) -> None:
-        self.config: HeadroomConfig = config.snapshot() if config else _defaults()
+        self.config = _defaults() if config is None else _snapshot(config)
         self.tokenizer = tokenizer
         self.edge = Edge()
         self.guarded = self.edge.guarded

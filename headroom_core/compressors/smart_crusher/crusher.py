@@ -28,6 +28,9 @@ _SELECT_FROM_CHARACTERS = 800
 _MUST_SAVE = 0.10
 _MARKER_CHARACTERS = 120
 _TWINS_TOLD = 5
+_WORDS_OF_WHERE = frozenset(
+    ("and", "or", "not", "in", "is", "contains", "startswith", "endswith", "true", "false", "null", "none")
+)
 _PLAIN_VALUE = re.compile(r"[\w .:/@+-]{1,32}")
 _PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
@@ -157,7 +160,7 @@ def _example(frame: Frame, naming: ColumnStats | None, left_out: list[int]) -> s
     row = next((row for row in left_out if row in place), None)
     column = naming.column if naming else frame.columns[0]
     path = ".".join(column.path)
-    if row is None or not _PLAIN_PATH.fullmatch(path):
+    if row is None or not _PLAIN_PATH.fullmatch(path) or path.lower() in _WORDS_OF_WHERE:
         return ""
     value, cell = column.values[place[row]], column.cells[place[row]]
     if isinstance(value, str) and cell == value and _PLAIN_VALUE.fullmatch(value):

@@ -144,7 +144,8 @@ def source_text(frame: Frame | ReadTable, rows: list[Value]) -> str:
     if frame.form == "object":
         return dumps(dict(zip(frame.keys or (), rows)))
     if frame.form == "csv":
-        return ("\r\n" if frame.crlf else "\n").join([frame.head, *rows])
+        text = "\n".join([frame.head, *rows])
+        return text.replace("\n", "\r\n") if frame.crlf else text
     return "\n".join(map(dumps, rows)) if frame.form == "lines" else dumps(rows)
 
 

@@ -44,6 +44,7 @@ _MOST_KINDS = 20
 _ALARM_SHARE = 0.3
 _ALARM_SHARE_IN_TEXT = 0.1
 _RARE_SHARE = 0.02
+_ODD_ROWS = 5
 _OUTLIERS_A_COLUMN = 4
 _MAD_TO_STD = 1.4826
 _SHIFT_EXPLAINS = 0.5
@@ -228,9 +229,9 @@ def _shift(numbers: list[tuple[float, int]]) -> list[int]:
 
 
 def rare_kinds(frame: Frame, stats: list[ColumnStats]) -> list[int]:
-    """Return one row for every value that few rows have, where values repeat, and for every odd row."""
+    """Return one row for every value that few rows have, where values repeat, and the first odd rows."""
     regular = set(frame.regular)
-    found = [row for row in range(len(frame.rows)) if row not in regular]
+    found = [row for row in range(len(frame.rows)) if row not in regular][:_ODD_ROWS]
     for item in stats:
         if item.categorical:
             most = max(1, _RARE_SHARE * len(item.column.cells))

@@ -10,7 +10,8 @@ _SHORTEST_TERM = 3
 _TERM = re.compile(r"[^\s\"'`“”‘’«»<>()\[\]{},;=]+")
 _WORD = re.compile(r"\w+")
 _EDGE = ".,:;!?…-–*_/\\&|"
-_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?![\w])")
+_NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:[ _'’\u00a0\u202f]\d{3})+|\d[\d,]*)(?:\.\d+)?(?!\w)")
+_BETWEEN_DIGITS = re.compile(r"[ _'’,\u00a0\u202f]")
 _GIVEN = re.compile(r"(\w[\w .-]{0,60}?)[\"']?\s*(?:==?|:)\s*[\"']?((?:(?!: )[^,\"'\n;}\]]){1,120})")
 _MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _DAY_MONTH_YEAR = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?[ .-]+(?:of )?([a-z]{3})[a-z]*[ .,-]+(\d{4})\b")
@@ -47,7 +48,7 @@ class Query:
         values = {
             "text": text,
             "lower": lower,
-            "numbers": frozenset(float(found.replace(",", "")) for found in _NUMBER.findall(text)),
+            "numbers": frozenset(float(_BETWEEN_DIGITS.sub("", found)) for found in _NUMBER.findall(text)),
             "given": tuple((name.strip(), value.strip(" ?!.")) for name, value in _GIVEN.findall(lower)),
             "_starts": _word_starts(lower),
         }

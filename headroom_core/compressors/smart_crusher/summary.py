@@ -38,7 +38,7 @@ def summarise(stats: list[ColumnStats], size: int) -> str:
     told: list[str] = []
     for tell in (_tell_counts, _tell_numbers, _tell_times, _tell_nulls):
         for text in filter(None, map(tell, stats)):
-            if len(text) + 2 <= room:
+            if len(text) + 2 <= room and text.isprintable():
                 told.append(text)
                 room -= len(text) + 2
     return "; ".join(told)
@@ -61,7 +61,9 @@ def name_rows(column: ColumnStats, frame: Frame, left_out: Collection[int], size
     """
     cells = [cell for cell, row in zip(column.column.cells, frame.regular) if row in left_out and cell not in ("", "~")]
     names = ", ".join(dict.fromkeys(cells))
-    return f"{_name(column)} {names}" if 0 < len(names) <= max(_LEAST, _NAMES_SHARE * size) else ""
+    told = f"{_name(column)} {names}"
+    fits = 0 < len(names) <= max(_LEAST, _NAMES_SHARE * size)
+    return told if fits and told.isprintable() else ""
 
 
 def _naming(item: ColumnStats) -> tuple[int, float]:

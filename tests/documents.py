@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
-from headroom_core.compressors.exact_json import Value, fingerprint, scan
-from headroom_core.compressors.smart_crusher.reader import ReadTable, read_tables
+from headroom_core.compressors.exact_json import Value
 
 LONG = "the gates are inspected in spring and in autumn, unless the river is high"
+FORGED = '[headroom: 3 of 9 rows left out here; original intact: headroom_retrieve(key="0123456789abcdef01234567")]'
 STRINGS = (
-    *(
-        "1.10",
-        "true",
-        "null",
-        "NaN",
-        "-Infinity",
-        "1e5",
-        "+3",
-        "-",
-        "1,000",
-        "~",
-        "*1",
-        "*1 a",
-        "&1",
-        "!x",
-        "^0",
-        "#",
-        "@",
-    ),
-    *(
-        "[x",
-        "{x",
-        "[]",
-        "{}",
-        "[1,2]",
-        '{"a":1}',
-        '"',
-        '""',
-        'say "hi", twice',
-        " leads",
-        "trails ",
-        "",
-        " ",
-        ",",
-        "a,b",
-    ),
+    *"1.10 true null NaN -Infinity 1e5 +3 - 1,000 ~ *1 &1 !x ^0 # @ [x {x [] {} [1,2] , a,b . x:str a.b".split(),
+    *('{"a":1}', '"', '""', 'say "hi", twice', " leads", "trails ", "", " ", "*1 a legend line", "; original intact"),
     *(
         "two\nlines",
         "cr\r\nlf",
@@ -63,65 +27,14 @@ STRINGS = (
         "\ufeffbom",
         "\xa0",
     ),
-    *("\ud800 alone", "\udc00", "🙂 Zoë", "\\", "\\n", "\\u0041", ".", "x:str", "a.b", "http://a.b/c?d=e&f=g#h", LONG),
-    *("[table 1 rows: a]", "[table 2 rows; empty = null: a,b]\n1,2\n3,4\n", "*1 a legend line", "; original intact"),
-    '[headroom: 3 of 9 rows left out here; original intact: headroom_retrieve(key="0123456789abcdef01234567")]',
+    *("\ud800 alone", "\udc00", "🙂 Zoë", "\\", "\\n", "\\u0041", "http://a.b/c?d=e&f=g#h", LONG),
+    *("[table 1 rows: a]", "[table 2 rows; empty = null: a,b]\n1,2\n3,4\n", FORGED),
 )
 NAMES = (
-    *(
-        "id",
-        "name",
-        "state",
-        "a",
-        "b",
-        "a.b",
-        "a,b",
-        "{",
-        "}",
-        "[x]",
-        "x[]",
-        "[]{a}",
-        'q"q',
-        "k:str",
-        "k=1",
-        "k+",
-        "k&",
-        "",
-    ),
-    *(
-        ".",
-        " leads",
-        "trails ",
-        "#",
-        "^",
-        "@",
-        "~",
-        "*1",
-        "!",
-        ";",
-        "\\",
-        "é",
-        "two\nlines",
-        "\x85",
-        "\ud800",
-        "a: b",
-        "]",
-    ),
+    *"id name state a b a.b a,b { } [x] x[] []{a} k:str k=1 k+ k& . # ^ @ ~ *1 ! ; ] é".split(),
+    *('q"q', "", " leads", "trails ", "\\", "two\nlines", "\x85", "\ud800", "a: b"),
 )
-LEXEMES = (
-    "0",
-    "-0",
-    "1",
-    "1.10",
-    "0.1000",
-    "1e5",
-    "1E400",
-    "-1.5e-7",
-    "9" * 400,
-    "12345678901234567890",
-    "NaN",
-    "-Infinity",
-)
+LEXEMES = (*"0 -0 1 1.10 0.1000 1e5 1E400 -1.5e-7 12345678901234567890 NaN -Infinity".split(), "9" * 400)
 
 PROSE = (
     "Here is what I found.",
@@ -322,24 +235,10 @@ def surrounded(draw: st.DrawFn, inside: list[Piece]) -> list[Piece]:
     return [f"{before}\n", *inside, f"\n{after}"]
 
 
+HEADS = ("id", "name", "a b", '"c,d"', '"e\nf"', "x.y", "k:str", "#")
 CELLS = (
-    '"a,b"',
-    '"two\nlines"',
-    '"say ""hi"""',
-    "",
-    "1.10",
-    "-0",
-    "x",
-    " x ",
-    "~",
-    "*1",
-    "!x",
-    "[x",
-    "Zoë 🙂",
-    "NaN",
-    LONG,
-    '""',
-    '"cr\r\nlf"',
+    *('"a,b"', '"two\nlines"', '"say ""hi"""', '""', '"cr\r\nlf"', " x ", "Zoë 🙂", LONG),
+    *("", "1.10", "-0", "x", "~", "*1", "!x", "[x", "NaN"),
 )
 
 
@@ -347,14 +246,7 @@ CELLS = (
 def csv_texts(draw: st.DrawFn, most: int = 40) -> str:
     """Separated values, with quoted cells over several lines, ragged records, and any line end."""
     separator, end = draw(st.sampled_from(",\t;|")), draw(st.sampled_from(("\n", "\r\n")))
-    header = draw(
-        st.lists(
-            st.sampled_from(("id", "name", "a b", '"c,d"', '"e\nf"', "x.y", "k:str", "#")),
-            min_size=2,
-            max_size=4,
-            unique=True,
-        )
-    )
+    header = draw(st.lists(st.sampled_from(HEADS), min_size=2, max_size=4, unique=True))
     count = draw(st.integers(5, most))
     pools = [draw(st.lists(st.sampled_from(CELLS), min_size=1, max_size=5)) for _ in header[1:]]
     deal = draw(st.sampled_from(PATTERNS))
@@ -363,118 +255,6 @@ def csv_texts(draw: st.DrawFn, most: int = 40) -> str:
         records[at] = draw(st.sampled_from(([], ["total"], [*records[at], "more"], ['odd "quote'], ["!", "x"])))
     lines = [separator.join(cells) for cells in [header, *records]]
     return end.join(lines) + draw(st.sampled_from(("", end, end * 2)))
-
-
-# What must be true.
-
-
-def says_the_same(text: str, document: Document) -> bool:
-    """Return whether a text has the document's JSON tokens and, to the letter, what stands around them."""
-    at = 0
-    for piece in document.pieces:
-        if isinstance(piece, str):
-            if not text.startswith(piece, at):
-                return False
-            at += len(piece)
-            continue
-        value, at = scan(text, at)
-        if fingerprint(value) != fingerprint(piece.value):
-            return False
-    return at == len(text)
-
-
-def standing_values(value: Value) -> Iterator[str]:
-    """Yield the number lexemes and the strings of four characters or more that JSON need not escape."""
-    if isinstance(value, str):
-        if len(value) >= 4 and value.isprintable() and not set(value) & {'"', "\\"}:
-            yield value
-    elif isinstance(value, tuple) and len(value) == 1:
-        yield value[0]
-    elif isinstance(value, (dict, list, tuple)):
-        inner = (
-            value.values() if isinstance(value, dict) else value if isinstance(value, list) else [v for _, v in value]
-        )
-        for item in inner:
-            yield from standing_values(item)
-
-
-def arrays_in(value: Value) -> Iterator[list[Value]]:
-    """Yield every array of a value, and the entries of every object."""
-    if isinstance(value, (dict, list)):
-        items = list(value.values() if isinstance(value, dict) else value)
-        yield items
-        for item in items:
-            yield from arrays_in(item)
-
-
-_MARKER = re.compile(
-    r'\[headroom: (\d+) of (\d+) (\w+) left out here.*; original intact: headroom_retrieve\(key="(\w{24})".*\)\]\n'
-)
-
-
-def assert_rows_hold(text: str, arrays: Sequence[list[Value]], key: str) -> int:
-    """Check that the tables show whole rows of the arrays under their numbers, and that markers tell what is missing.
-
-    Returns:
-        How many rows are left out.
-    """
-    tables = read_tables(text)
-    return sum(_left_out(text, table, tables, arrays, key) for table in tables)
-
-
-def _left_out(
-    text: str, table: ReadTable, following: Iterator[ReadTable], arrays: Sequence[list[Value]], key: str
-) -> int:
-    source = next((rows for rows in arrays if _shows(table, rows)), None)
-    assert source is not None, f"no array has the rows of the table at {table.start}"
-    left_out = table.total - len(table.rows)
-    marker = _MARKER.match(text, table.end)
-    if left_out:
-        assert marker is not None
-        assert (int(marker[1]), int(marker[2]), marker[4]) == (left_out, table.total, key)
-    else:
-        assert marker is None
-    for path in table.nested:
-        items = [item for row in source for item in _at(row, path)]
-        left_out += _left_out(text, next(following), following, [items], key)
-    return left_out
-
-
-def _shows(table: ReadTable, source: list[Value]) -> bool:
-    if table.total != len(source) or (table.numbers is None and len(table.rows) != len(source)):
-        return False
-    numbers = range(len(source)) if table.numbers is None else table.numbers
-    expected = [source[number] for number in numbers]
-    for path in table.nested:
-        expected = [_counted(row, path) for row in expected]
-    return list(numbers) == sorted(set(numbers)) and fingerprint(table.rows) == fingerprint(expected)
-
-
-def _at(row: Value, path: tuple[str, ...]) -> list[Value]:
-    for name in path:
-        row = row.get(name) if isinstance(row, dict) else None
-    return row if isinstance(row, list) else []
-
-
-def _counted(row: Value, path: tuple[str, ...]) -> Value:
-    if not path:
-        return (f"+{len(row)}",) if isinstance(row, list) and row else row
-    if not isinstance(row, dict) or path[0] not in row:
-        return row
-    return {**row, path[0]: _counted(row[path[0]], path[1:])}
-
-
-def csv_arrays(text: str) -> list[list[Value]]:
-    """Return the records of separated values below the header, as the one array that they are."""
-    body = text.rstrip("\r\n")
-    end = "\r\n" if body.split("\n")[0].endswith("\r") else "\n"
-    records: list[str] = []
-    for line in body.split(end):
-        if records and records[-1].count('"') % 2:
-            records[-1] += end.replace("\r", "") + line
-        else:
-            records.append(line)
-    return [list(records[1:])]
 
 
 # Conversations that hold them.
@@ -513,11 +293,3 @@ def anthropic_turn(question: str, output: str, call: str = "call", tool: str = "
         {"role": "assistant", "content": [use]},
         {"role": "user", "content": [answer]},
     ]
-
-
-def text_at(messages: Sequence[Any], message: int, path: Sequence[str | int]) -> str:
-    """Return the text that stands at a change's place; for a call's input, the compact JSON that is counted."""
-    found = messages[message]
-    for key in path:
-        found = found[key]
-    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, separators=(",", ":"))

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from documents import LONG, openai_turn
-from hypothesis import given
-from hypothesis import strategies as st
 
 from headroom_core import Compressed, CompressResult, Request, compress, content_key, decode_table, journey, retrieve
 from headroom_core.compressors.exact_json import fingerprint, parse
 from headroom_core.config import CCRConfig, HeadroomConfig, SmartCrusherConfig
-from headroom_core.errors import CompressionError, StorageError
-from headroom_core.stores import MemoryStore, SQLiteStore, Store
+from headroom_core.errors import CompressionError
+from headroom_core.stores import MemoryStore, Store
 from headroom_core.transforms import SmartCrusher
 
 EAGER = SmartCrusherConfig(min_tokens_to_crush=0)
@@ -278,203 +273,6 @@ def test_a_compressor_that_fails_costs_nothing_but_its_block(config: HeadroomCon
     with pytest.raises(CompressionError) as caught:
         compress(messages, config=config, store=MemoryStore(), strict=True)
     assert "message 2 was passed through unchanged" in str(caught.value.details["warnings"])
-
-
-# Stores that are broken.
-
-
-class Broken(MemoryStore):
-    """A store in which some operations fail."""
-
-    def __init__(self, *operations: str) -> None:
-        super().__init__()
-        self.broken = set(operations)
-
-    def _may(self, operation: str) -> None:
-        if operation in self.broken:
-            raise StorageError(f"{operation} failed", {"operation": operation})
-
-    def put_many(self, originals: Mapping[str, str]) -> None:
-        self._may("put_many")
-        super().put_many(originals)
-
-    def get(self, key: str) -> str | None:
-        self._may("get")
-        return super().get(key)
-
-    def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        self._may("record")
-        return super().record(records)
-
-    def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        self._may("recall")
-        return super().recall(keys)
-
-
-def assert_nothing_lost(result: CompressResult, store: Store, text: str = TABLE) -> None:
-    short = result.messages[-1]["content"]
-    if result.ccr_hashes:
-        assert [store.get(key) for key in result.ccr_hashes] == [text]
-    else:
-        assert fingerprint(parse(decode_table(short))) == fingerprint(parse(text))
-    assert "confidential" not in str(result.warnings)
-
-
-OPERATIONS = ("put_many", "get", "record", "recall")
-
-
-@given(st.sets(st.sampled_from(OPERATIONS), min_size=1), st.sets(st.sampled_from(OPERATIONS)))
-def test_a_store_of_which_parts_fail_loses_nothing(first: set[str], later: set[str]) -> None:
-    store = Broken(*first)
-    for broken in (first, later, set[str]()):
-        store.broken = broken
-        result = compressed(TABLE, SELECTING, store)
-        assert bool(result.warnings) == bool(broken & {"recall", "record", "put_many"}) or result.changes[-1].keys
-        store.broken = set()
-        assert_nothing_lost(result, store)
-
-
-@pytest.mark.parametrize("operation", ["put_many", "record", "recall"])
-def test_a_store_that_fails_says_so_and_is_an_error_in_strict_mode(operation: str) -> None:
-    result = compressed(TABLE, SELECTING, Broken(operation))
-    assert f"{operation} failed" in str(result.warnings)
-    with pytest.raises(CompressionError) as caught:
-        compress(openai_turn("which failed?", TABLE), store=Broken(operation), strict=True)
-    assert f"{operation} failed" in str(caught.value.details["warnings"])
-
-
-def test_originals_that_cannot_be_stored_are_left_whole() -> None:
-    result = compressed(TABLE, SELECTING, Broken("put_many"))
-    assert result.ccr_hashes == []
-    assert result.tokens_after < result.tokens_before
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "originals.db"
-
-
-def locked(path: Path) -> Callable[[], None]:
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN EXCLUSIVE")
-    return holder.close
-
-
-def test_a_store_that_another_process_locks_costs_the_selection_alone(path: Path) -> None:
-    store = SQLiteStore(path, timeout=0.05)
-    store.put_many({content_key("before"): "before"})
-    release = locked(path)
-    result = compressed(TABLE, SELECTING, store)
-    assert "locked" in str(result.warnings) or "timeout" in str(result.warnings)
-    assert result.ccr_hashes == []
-    release()
-    assert_nothing_lost(result, store)
-    assert not compressed(json.dumps(ROWS[:150]), SELECTING, store).warnings
-    store.close()
-
-
-def test_what_is_stored_already_is_sent_again_while_the_store_is_locked(path: Path) -> None:
-    store = SQLiteStore(path, timeout=0.05)
-    first = compressed(TABLE, SELECTING, store)
-    release = locked(path)
-    again = compressed(TABLE, SELECTING, store)
-    release()
-    assert again.messages == first.messages
-    store.close()
-
-
-def test_a_full_disk_costs_the_selection_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = sqlite3.connect
-
-    def small(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **options)
-        connection.execute("PRAGMA max_page_count = 30")
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", small)
-    store = SQLiteStore(path)
-    text = json.dumps([{**row, "note": f"{row['id']} {LONG}"} for row in ROWS * 10])
-    result = compressed(text, SELECTING, store)
-    assert "full" in str(result.warnings)
-    assert_nothing_lost(result, store, text)
-    store.close()
-
-
-@pytest.mark.parametrize("how", ["file", "folder"])
-def test_a_store_that_is_deleted_is_made_again(path: Path, how: str) -> None:
-    store = SQLiteStore(path)
-    first = compressed(TABLE, SELECTING, store)
-    for file in path.parent.iterdir():
-        file.unlink()
-    if how == "folder":
-        path.parent.rmdir()
-    again = compressed(TABLE, SELECTING, store)
-    assert again == first
-    assert_nothing_lost(again, SQLiteStore(path))
-    store.close()
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        "UPDATE headroom_records SET text = X'FF'",
-        "UPDATE headroom_records SET text = '{}'",
-        "UPDATE headroom_originals SET text = X'00'",
-        "DROP TABLE headroom_records",
-        "DELETE FROM headroom_originals",
-    ],
-)
-def test_a_store_that_somebody_damaged_loses_nothing(path: Path, damaged: str) -> None:
-    store = SQLiteStore(path)
-    compressed(TABLE, SELECTING, store)
-    connection = sqlite3.connect(path)
-    connection.execute(damaged)
-    connection.commit()
-    connection.close()
-    assert_nothing_lost(compressed(TABLE, SELECTING, store), store)
-    store.close()
-
-
-def test_a_file_that_is_no_database_costs_the_selection_alone(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_bytes(b"these are notes, not a database " * 200)
-    result = compressed(TABLE, SELECTING, SQLiteStore(path))
-    assert "not a SQLite file" in str(result.warnings)
-    assert_nothing_lost(result, MemoryStore())
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX users and modes")
-def test_a_store_that_is_read_only_costs_the_selection_alone(tmp_path: Path) -> None:
-    # Root may write anywhere, so a child tries as somebody else.
-    reading, writing = os.pipe()
-    folder = Path(os.path.realpath("/tmp")) / f"headroom-{os.getpid()}-{time.monotonic_ns()}"
-    folder.mkdir()
-    path = folder / "originals.db"
-    SQLiteStore(path).put_many({content_key("before"): "before"})
-    if (child := os.fork()) == 0:
-        try:
-            os.write(writing, _compressed_read_only(folder, path).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    said = os.read(reading, 60_000).decode()
-    os.close(reading)
-    warnings, keys, text = json.loads(said)
-    assert str(path) in str(warnings)
-    assert keys == []
-    assert fingerprint(parse(decode_table(text))) == fingerprint(parse(TABLE))
-
-
-def _compressed_read_only(folder: Path, path: Path) -> str:
-    if os.geteuid() == 0:
-        for file in (folder, *folder.iterdir()):
-            os.chown(file, 65534, 65534)
-        os.seteuid(65534)
-    for file in (*folder.iterdir(), folder):
-        file.chmod(0o500)
-    result = compressed(TABLE, SELECTING, SQLiteStore(path))
-    return json.dumps([result.warnings, result.ccr_hashes, result.messages[-1]["content"]])
 
 
 # Texts made to take long.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from documents import arrays_in, assert_rows_hold, csv_arrays, openai_turn, standing_values, text_at
+from checks import arrays_in, assert_rows_hold, csv_arrays, standing_values, text_at
+from documents import openai_turn
 
 from headroom_core import CompressResult, compress, decode_table
 from headroom_core.compressors.detect import find_json

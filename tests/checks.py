@@ -1,0 +1,128 @@
+"""What must be true of a shorter form of a document, told without the code that made it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from documents import Document
+
+from headroom_core.compressors.exact_json import Value, fingerprint, scan
+from headroom_core.compressors.smart_crusher.reader import ReadTable, read_tables
+
+
+def says_the_same(text: str, document: Document) -> bool:
+    """Return whether a text has the document's JSON tokens and, to the letter, what stands around them."""
+    at = 0
+    for piece in document.pieces:
+        if isinstance(piece, str):
+            if not text.startswith(piece, at):
+                return False
+            at += len(piece)
+            continue
+        value, at = scan(text, at)
+        if fingerprint(value) != fingerprint(piece.value):
+            return False
+    return at == len(text)
+
+
+def standing_values(value: Value) -> Iterator[str]:
+    """Yield the number lexemes and the strings of four characters or more that JSON need not escape."""
+    if isinstance(value, str):
+        if len(value) >= 4 and value.isprintable() and not set(value) & {'"', "\\"}:
+            yield value
+    elif isinstance(value, tuple) and len(value) == 1:
+        yield value[0]
+    elif isinstance(value, (dict, list, tuple)):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else value
+        for _, item in pairs:
+            yield from standing_values(item)
+
+
+def arrays_in(value: Value) -> Iterator[list[Value]]:
+    """Yield every array of a value, and the entries of every object."""
+    if isinstance(value, (dict, list)):
+        items = list(value.values() if isinstance(value, dict) else value)
+        yield items
+        for item in items:
+            yield from arrays_in(item)
+
+
+_MARKER = re.compile(
+    r'\[headroom: (\d+) of (\d+) (\w+) left out here.*; original intact: headroom_retrieve\(key="(\w{24})".*\)\]\n'
+)
+
+
+def assert_rows_hold(text: str, arrays: Sequence[list[Value]], key: str) -> int:
+    """Check that the tables show whole rows of the arrays under their numbers, and that markers tell what is missing.
+
+    Returns:
+        How many rows are left out.
+    """
+    tables = read_tables(text)
+    return sum(_left_out(text, table, tables, arrays, key) for table in tables)
+
+
+def _left_out(
+    text: str, table: ReadTable, following: Iterator[ReadTable], arrays: Sequence[list[Value]], key: str
+) -> int:
+    source = next((rows for rows in arrays if _shows(table, rows)), None)
+    assert source is not None, f"no array has the rows of the table at {table.start}"
+    left_out = table.total - len(table.rows)
+    marker = _MARKER.match(text, table.end)
+    if left_out:
+        assert marker is not None
+        assert (int(marker[1]), int(marker[2]), marker[4]) == (left_out, table.total, key)
+    else:
+        assert marker is None
+    for path in table.nested:
+        items = [item for row in source for item in _at(row, path)]
+        left_out += _left_out(text, next(following), following, [items], key)
+    return left_out
+
+
+def _shows(table: ReadTable, source: list[Value]) -> bool:
+    if table.total != len(source) or (table.numbers is None and len(table.rows) != len(source)):
+        return False
+    numbers = range(len(source)) if table.numbers is None else table.numbers
+    expected = [source[number] for number in numbers]
+    for path in table.nested:
+        expected = [_counted(row, path) for row in expected]
+    return list(numbers) == sorted(set(numbers)) and fingerprint(table.rows) == fingerprint(expected)
+
+
+def _at(row: Value, path: tuple[str, ...]) -> list[Value]:
+    for name in path:
+        row = row.get(name) if isinstance(row, dict) else None
+    return row if isinstance(row, list) else []
+
+
+def _counted(row: Value, path: tuple[str, ...]) -> Value:
+    if not path:
+        return (f"+{len(row)}",) if isinstance(row, list) and row else row
+    if not isinstance(row, dict) or path[0] not in row:
+        return row
+    return {**row, path[0]: _counted(row[path[0]], path[1:])}
+
+
+def csv_arrays(text: str) -> list[list[Value]]:
+    """Return the records of separated values below the header, as the one array that they are."""
+    body = text.rstrip("\r\n")
+    end = "\r\n" if body.split("\n")[0].endswith("\r") else "\n"
+    records: list[str] = []
+    for line in body.split(end):
+        if records and records[-1].count('"') % 2:
+            records[-1] += end + line
+        else:
+            records.append(line)
+    return [list(records[1:])]
+
+
+def text_at(messages: Sequence[Any], message: int, path: Sequence[str | int]) -> str:
+    """Return the text that stands at a change's place; for a call's input, the compact JSON that is counted."""
+    found = messages[message]
+    for key in path:
+        found = found[key]
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, separators=(",", ":"))

@@ -78,19 +78,43 @@ def _left_out(
     else:
         assert marker is None
     for path in table.nested:
-        items = [item for row in source for item in _at(row, path)]
-        left_out += _left_out(text, next(following), following, [items], key)
+        child = next(following)
+        lists = [_at(row, path) for row in source]
+        assert child.parents is not None
+        for row, parent in zip(child.rows, child.parents):
+            assert any(_is_shown(row, item, child) for item in lists[parent])
+        # Rows that do not fit the columns keep their lists: which ones, those that are left out do not tell.
+        holders = [[item for items, taken in zip(lists, some) if taken for item in items] for some in _choices(source)]
+        left_out += _left_out(text, child, following, holders, key)
     return left_out
 
 
+def _choices(source: list[Value]) -> Iterator[list[bool]]:
+    """Yield which rows may be those that fit the columns: all, or those whose keys come in the order of some row's."""
+    yield [True] * len(source)
+    for order in dict.fromkeys(tuple(row) for row in source if isinstance(row, dict)):
+        yield [isinstance(row, dict) and _in_order(row, order) for row in source]
+
+
+def _in_order(row: dict[str, Value], order: tuple[str, ...]) -> bool:
+    rest = iter(order)
+    return all(name in rest for name in row)
+
+
 def _shows(table: ReadTable, source: list[Value]) -> bool:
-    if table.total != len(source) or (table.numbers is None and len(table.rows) != len(source)):
-        return False
     numbers = range(len(source)) if table.numbers is None else table.numbers
-    expected = [source[number] for number in numbers]
+    if table.total != len(source) or len(table.rows) != len(numbers) or list(numbers) != sorted(set(numbers)):
+        return False
+    return all(_is_shown(row, source[number], table) for row, number in zip(table.rows, numbers))
+
+
+def _is_shown(row: Value, source: Value, table: ReadTable) -> bool:
+    counted = source
     for path in table.nested:
-        expected = [_counted(row, path) for row in expected]
-    return list(numbers) == sorted(set(numbers)) and fingerprint(table.rows) == fingerprint(expected)
+        counted = _counted(counted, path)
+    if table.crlf:
+        row = row.replace("\n", "\r\n")
+    return fingerprint(row) in (fingerprint(source), fingerprint(counted))
 
 
 def _at(row: Value, path: tuple[str, ...]) -> list[Value]:

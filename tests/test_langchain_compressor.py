@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
+import re
 import subprocess
 import sys
 from typing import Any
@@ -16,13 +18,14 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import ConfigurableField, RunnableLambda
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
-from headroom_core import retrieve
+from headroom_core import handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.config import HeadroomConfig
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import MemoryStore
-from headroom_integrations.langchain import HeadroomCompressor
+from headroom_integrations.langchain import EVENT, HeadroomCompressor
 
 ROWS = [
     {"id": 4000 + number, "state": "delivered", "city": "Utrecht", "weight": number * 7 % 13} for number in range(300)
@@ -169,7 +172,7 @@ class TestPipelines:
         events = [event async for event in chain.astream_events({"history": conversation()}, version="v2")]
         mine = [event["event"] for event in events if event["name"] == "HeadroomCompressor"]
         assert mine == ["on_chain_start", "on_chain_end"]
-        (result,) = [event["data"] for event in events if event["name"] == "headroom_compressed"]
+        (result,) = [event["data"] for event in events if event["name"] == EVENT]
         assert isinstance(result, CompressResult)
         assert result.tokens_after < result.tokens_before / 2
         assert sum(event["event"] == "on_chat_model_stream" for event in events) == 2
@@ -179,13 +182,34 @@ class TestPipelines:
         recorder = Recorder()
         HeadroomCompressor().invoke(value, {"callbacks": [recorder]})
         ((name, result),) = recorder.events
-        assert name == "headroom_compressed"
+        assert name == EVENT == "headroom_compressed"
         assert isinstance(result, kind)
         assert result.tokens_after < result.tokens_before
 
     def test_it_composes_with_functions_and_fallbacks(self) -> None:
         chain = RunnableLambda(lambda _: LONG) | HeadroomCompressor().with_retry().with_fallbacks([RunnableLambda(str)])
         assert chain.invoke(0) == HeadroomCompressor().invoke(LONG)
+
+
+class TestWarnings:
+    @pytest.mark.parametrize("value", [LONG, [Document(LONG)]], ids=["messages", "documents"])
+    def test_a_warning_is_logged_and_told_to_handlers(self, value: Any, caplog: pytest.LogCaptureFixture) -> None:
+        recorder = Recorder()
+        HeadroomCompressor(token_budget=5).invoke(value, {"callbacks": [recorder]})
+        ((_, result),) = recorder.events
+        assert "more than token_budget = 5" in result.warnings[0]
+        assert [record.getMessage() for record in caplog.records] == [*result.warnings]
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+    async def test_a_warning_of_an_async_run_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        await HeadroomCompressor(token_budget=5).ainvoke(LONG)
+        ((logger, level, message),) = caplog.record_tuples
+        assert (logger, level) == ("headroom_integrations.langchain.compressor", logging.WARNING)
+        assert "more than token_budget = 5" in message
+
+    def test_a_run_that_goes_well_logs_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+        HeadroomCompressor().invoke(LONG)
+        assert caplog.records == []
 
 
 class TestRetrieving:
@@ -199,6 +223,17 @@ class TestRetrieving:
         assert "headroom_retrieve" in after[3].content
         missing = next(row for row in ROWS if str(row["id"]) not in after[3].content)
         assert str(missing["id"]) in retrieve(key, where=f"id == {missing['id']}", store=store).text
+
+    def test_the_model_that_follows_can_be_given_the_tool(self) -> None:
+        store = MemoryStore()
+        sent = HeadroomCompressor(store=store, retrieve=True).invoke(conversation())
+        tool = convert_to_openai_tool(retrieve_tool("openai"))
+        (key,) = re.findall(rf'{tool["function"]["name"]}\(key="(\w+)"', sent[3].content)
+        call = {"name": tool["function"]["name"], "args": {"key": key, "where": "id == 4203"}, "id": "c2"}
+        answer = ToolMessage(handle_retrieve_call(call["args"], store=store), tool_call_id="c2")
+        messages = [*conversation(), AIMessage("", tool_calls=[call]), answer]
+        assert "4203" in answer.text
+        assert HeadroomCompressor(store=store, retrieve=True).invoke(messages) == [*sent, *messages[4:]]
 
     def test_without_retrieval_nothing_is_left_out(self) -> None:
         after = HeadroomCompressor(store=MemoryStore()).invoke(LONG)

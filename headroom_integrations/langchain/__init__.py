@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headroom_integrations.langchain.compressor import HeadroomCompressor
+    from headroom_integrations.langchain.compressor import EVENT, HeadroomCompressor
     from headroom_integrations.langchain.dialect import LangChainDialect
 
-__all__ = ["HeadroomCompressor", "LangChainDialect"]
+__all__ = ["EVENT", "HeadroomCompressor", "LangChainDialect"]
 
-_MODULES = {"HeadroomCompressor": "compressor", "LangChainDialect": "dialect"}
+_MODULES = {"EVENT": "compressor", "HeadroomCompressor": "compressor", "LangChainDialect": "dialect"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from headroom_integrations.langchain.dialect import LangChainDialect
 _Result = CompressResult | DocumentsResult
 _Close = Callable[[list[Any]], Any]
 
+_log = logging.getLogger(__name__)
+
 EVENT = "headroom_compressed"
 """The name of the custom event that carries the `CompressResult`, or the `DocumentsResult`, of a run."""
 
@@ -36,21 +39,25 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     It takes prompt values, lists of messages, one message, a string (read as a tool's output), one document
     or a list of them, and states with a key `messages`, and gives back the same type. Messages that nothing
-    changed are the same objects; a changed one differs in its content alone. A document that was left out
-    whole is missing from the list.
+    changed are the same objects; a changed one differs in its content alone.
 
-    What was done is the data of a custom event named `headroom_compressed`: a handler's `on_custom_event`
-    and `astream_events` receive the `CompressResult`, with every block's tokens before and after and the
-    warnings.
+    What was done is the data of a custom event named `EVENT`: a handler's `on_custom_event` and
+    `astream_events` receive the `CompressResult`, or for documents the `DocumentsResult`, with every
+    block's tokens before and after and the warnings. Each warning is also logged.
+
+    As a node of a LangGraph graph it returns the whole state, so that reducers of other keys are applied to
+    values which they hold already. Hand it the messages alone:
+    `RunnableLambda(lambda state: {"messages": state["messages"]}) | HeadroomCompressor()`.
 
     Attributes:
         config: the settings, of which a snapshot is taken. None: the defaults.
-        model: the name of the model whose tokens are counted and whose limit holds.
+        model: the model whose tokens are counted.
         query: what relevance is scored against. None: the last user message before each block.
-        token_budget: tokens that the result may have at most. None: the model's limit.
+        token_budget: tokens that the result should have at most; a warning says when it has more. None: no limit.
         store: where originals are kept. None: the default store.
-        retrieve: whether the model that follows can call `headroom_retrieve`. If not, nothing is left out,
-            unless a budget cannot be met otherwise; if so, `config.ccr` decides.
+        retrieve: whether the model that follows can call `headroom_retrieve`: bind `retrieve_tool("openai")`,
+            and answer its calls with `handle_retrieve_call`. If not, nothing is left out; if so, `config.ccr`
+            decides.
 
     Raises:
         TypeError: the input is of none of the types above.
@@ -105,11 +112,13 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     def _run(self, input: Any, run_manager: CallbackManagerForChainRun) -> Any:
         output, result = self._compressed(input)
+        _log_warnings(result)
         dispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
     async def _arun(self, input: Any, run_manager: AsyncCallbackManagerForChainRun) -> Any:
         output, result = await run_in_executor(None, self._compressed, input)
+        _log_warnings(result)
         await adispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
@@ -132,6 +141,12 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
         return {"model": self.model, "token_budget": self.token_budget, "config": config, "store": self.store}
 
 
+def _log_warnings(result: _Result) -> None:
+    # They hold nothing of the texts.
+    for warning in result.warnings:
+        _log.warning("%s", warning)
+
+
 def _opened(value: Any) -> tuple[list[Any], _Close]:
     """Return the messages or documents in a value, and what puts others into one of the same type."""
     if isinstance(value, str):
@@ -150,7 +165,7 @@ def _opened(value: Any) -> tuple[list[Any], _Close]:
             "documents, or a mapping with the key 'messages'"
         )
     if all(isinstance(item, Document) for item in value):
-        return list(value), lambda documents: _without_emptied(documents, value)
+        return list(value), list
     return convert_to_messages(value), list
 
 
@@ -160,10 +175,6 @@ def _prompt(value: PromptValue, messages: list[BaseMessage]) -> PromptValue:
     if isinstance(value, ChatPromptValue):
         return value.model_copy(update={"messages": messages})
     return ChatPromptValue(messages=messages)
-
-
-def _without_emptied(documents: Sequence[Document], originals: Sequence[Document]) -> list[Document]:
-    return [new for new, old in zip(documents, originals) if new is old or new.page_content]
 
 
 def _with_text(document: Document, text: str) -> Document:

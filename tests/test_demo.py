@@ -61,6 +61,15 @@ def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
     for answer in (first, second):
         assert "1301" in answer
         assert "N384HA" in answer
+        assert "Hawaiian Airlines Inc." in answer
+        assert not re.search(r"[&*]\d", answer), "references are resolved"
+
+
+def test_the_totals_are_the_sum_of_the_requests_with_the_tools_schema(shown: str) -> None:
+    sent = [int(number.replace(",", "")) for number in re.findall(r"^the request +\S+ +([\d,]+)", shown, re.MULTILINE)]
+    schemas = re.findall(r"^the tool's schema +0 +(\d+)", shown, re.MULTILINE)
+    assert [*map(int, re.findall(r"-> +([\d,]+) tokens", shown.replace(",", "")))] == [sent[0], sum(sent[1:])]
+    assert len(schemas) == len(sent) - 1
 
 
 def test_a_row_that_was_left_out_is_brought_back(shown: str) -> None:

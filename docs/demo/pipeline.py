@@ -87,9 +87,10 @@ def selecting(model: BaseChatModel, store: SQLiteStore) -> list[CompressResult]:
     """Run the pipeline of a model that can call the retrieval tool, and ask for a row that was left out."""
     title("prompt | HeadroomCompressor(retrieve=True) | model, which may call headroom_retrieve")
     chain = prompt | HeadroomCompressor(retrieve=True, store=store) | model.bind_tools([retrieve_tool("openai")])
+    schema = schema_tokens()
     messages = conversation()
     reply, result = ask(chain, messages)
-    show_messages(result)
+    show_messages(result, schema)
     show_marker(result)
     show("answer", reply.text)
 
@@ -98,7 +99,7 @@ def selecting(model: BaseChatModel, store: SQLiteStore) -> list[CompressResult]:
     results = [result]
     while len(results) < MOST_REQUESTS:
         reply, result = ask(chain, messages)
-        show_messages(result, before=results[-1].messages)
+        show_messages(result, schema, before=results[-1].messages)
         results.append(result)
         if not reply.tool_calls:
             break
@@ -139,8 +140,8 @@ def main() -> None:
         store.close()
     title("Totals")
     total("lossless", plain)
-    total("with retrieval", retrieving)
-    print(f"The schema of headroom_retrieve adds {schema_tokens()} tokens to each request of the second pipeline.")
+    total("with retrieval", retrieving, schema_tokens())
+    print("With retrieval, each request carries the schema of headroom_retrieve, which is part of its tokens.")
     if plain[0].estimated:
         print("Numbers are estimates: the model's vocabulary is not on this machine.")
 

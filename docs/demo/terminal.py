@@ -34,8 +34,11 @@ def show(label: str, text: str) -> None:
     print("".join(f"{'':10}{line}\n" for line in more), end="")
 
 
-def show_messages(result: CompressResult, before: Sequence[Any] = ()) -> None:
-    """Print what became of every message; those that were sent `before` in the same form on one line."""
+def show_messages(result: CompressResult, schema: int = 0, before: Sequence[Any] = ()) -> None:
+    """Print what became of every message; those that were sent `before` in the same form on one line.
+
+    The tokens of the tool's `schema` are part of what the request costs, and not of what it would have cost.
+    """
     print(styled(f"\n{'message':<24}{'before':>8}{'after':>8}", "2"))
     same = next((n for n, pair in enumerate(zip(before, result.messages)) if pair[0] != pair[1]), len(before))
     if same:
@@ -48,26 +51,24 @@ def show_messages(result: CompressResult, before: Sequence[Any] = ()) -> None:
             name = f"{message.type}, call" if change.path[0] == "tool_calls" else f"{message.type} {message.name or ''}"
             did = "" if change.action == "kept" else f"{change.by}: {change.reason}"
             _line(name, change.tokens_before, change.tokens_after, did)
-    _line("the request", result.tokens_before, result.tokens_after, saving([result]), style="1;32")
+    if schema:
+        _line("the tool's schema", 0, schema, "headroom_retrieve, which the model may call")
+    cost = result.tokens_before, result.tokens_after + schema
+    _line("the request", *cost, saving(*cost), style="1;32")
     print()
 
 
-def total(name: str, results: Sequence[CompressResult]) -> None:
-    """Print what the requests of one pipeline cost, and what they would have cost."""
-    before, after = tokens(results)
+def total(name: str, results: Sequence[CompressResult], schema: int = 0) -> None:
+    """Print what the requests of one pipeline cost, each with the tool's schema, and what they would have cost."""
+    costs = [(result.tokens_before, result.tokens_after + schema) for result in results]
+    before, after = (sum(column) for column in zip(*costs))
     requests = f"{len(results)} request{'s' if len(results) > 1 else ''}"
-    print(f"{name:<16}{requests:<12}{before:>9,} -> {after:>7,} tokens   {styled(saving(results), '1;32')}")
+    print(f"{name:<16}{requests:<12}{before:>9,} -> {after:>7,} tokens   {styled(saving(before, after), '1;32')}")
 
 
-def saving(results: Sequence[CompressResult]) -> str:
+def saving(before: int, after: int) -> str:
     """Return the share of the tokens that was saved, in words."""
-    before, after = tokens(results)
     return f"{1 - after / before:.1%} saved"
-
-
-def tokens(results: Sequence[CompressResult]) -> tuple[int, int]:
-    """Return the tokens of all requests, before and after."""
-    return sum(result.tokens_before for result in results), sum(result.tokens_after for result in results)
 
 
 def _line(name: str, before: int, after: int, text: str, style: str = "0") -> None:

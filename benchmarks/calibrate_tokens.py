@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.measure import CORPUS
 from headroom_core.estimate import pairs
 from headroom_core.vocabulary import load
 
 HERE = Path(__file__).parent
-CORPUS = HERE.parent.parent / "shared" / "corpus"
 WEIGHTS = HERE.parent / "headroom_core" / "token_weights.json"
 
 CLASSES = [
@@ -151,7 +151,7 @@ def report(groups: list[str], found: NDArray[Any]) -> None:
 def main() -> None:
     """Fit, report and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="folders of dev.jsonl.gz; left out when absent")
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="default: HEADROOM_CORPUS; left out when absent")
     parser.add_argument("--dry-run", action="store_true", help="report, and write nothing")
     arguments = parser.parse_args()
     found = samples([*corpus_texts(arguments.corpus), *made_texts()])

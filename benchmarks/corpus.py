@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.__main__ import MODES, progress
 from benchmarks.data import exchange
-from benchmarks.measure import ROOT, vocabulary
+from benchmarks.measure import CORPUS, vocabulary
 from headroom_core import compress, compress_documents
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_core.stores import MemoryStore
@@ -63,7 +63,9 @@ def scorer(folder: Path) -> Any:
     os.environ.update(vocabulary())
     path = folder / "score.py"
     if not path.exists():
-        raise SystemExit(f"there is no corpus at {folder}: name its folder, which holds score.py, with --corpus")
+        raise SystemExit(
+            f"there is no corpus at {folder}: name its folder, which holds score.py, with --corpus or HEADROOM_CORPUS"
+        )
     spec = importlib.util.spec_from_file_location("corpus_score", path)
     assert spec
     assert spec.loader
@@ -130,7 +132,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sets", default="json_api,tables_csv", help="names with commas, or `all`")
     parser.add_argument("--lossless", action="store_true", help="only the lossless mode")
     parser.add_argument("--selecting", action="store_true", help="only the mode with retrieval on")
-    parser.add_argument("--corpus", type=Path, default=ROOT.parent / "shared" / "corpus", metavar="FOLDER")
+    where = "the corpus; HEADROOM_CORPUS, else ../shared/corpus unless given"
+    parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="FOLDER", help=where)
     parser.add_argument("--misses", type=Path, metavar="FILE", help="write the facts missed there, a case a line")
     return parser.parse_args(arguments)
 

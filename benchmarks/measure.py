@@ -16,6 +16,9 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 
+CORPUS = Path(os.environ.get("HEADROOM_CORPUS") or ROOT.parent / "shared" / "corpus")
+"""The folder of real tool outputs with known facts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from benchmarks import corpus
 from benchmarks.__main__ import beside, table
 from benchmarks.conversations import OUTPUTS, conversation
 from benchmarks.data import array, big_array, exchange
-from benchmarks.measure import Line, texts
+from benchmarks.measure import ROOT, Line, texts
 from benchmarks.suites import SUITES, Plan, Subject
 
 TINY = Plan(sizes={5: 2, 50: 2}, megabytes=0.05, turns=3, processes=1)
@@ -84,6 +87,13 @@ def test_the_corpus_is_scored_in_both_modes(tmp_path: Path, capsys: pytest.Captu
     assert [(miss["mode"], miss["missed"]) for miss in missed] == [("selecting", facts[1:]), ("lossless", facts[1:])]
 
 
+def test_the_environment_names_the_corpus(tmp_path: Path) -> None:
+    code = "from benchmarks.measure import CORPUS; print(CORPUS)"
+    environment = {**os.environ, "HEADROOM_CORPUS": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.strip() == str(tmp_path)
+
+
 def test_without_a_corpus_the_message_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="--corpus"):
+    with pytest.raises(SystemExit, match="--corpus or HEADROOM_CORPUS"):
         corpus.main(["--corpus", str(tmp_path)])

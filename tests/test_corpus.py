@@ -5,25 +5,24 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from checks import arrays_in, assert_rows_hold, csv_arrays, standing_values, text_at
 from documents import openai_turn
 
+from benchmarks.measure import CORPUS
 from headroom_core import CompressResult, compress, decode_table
 from headroom_core.compressors.detect import find_json
 from headroom_core.compressors.exact_json import Value, fingerprint
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_core.stores import MemoryStore, Store
 
-CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
 LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
 MODES = pytest.mark.parametrize("config", [LOSSLESS, HeadroomConfig()], ids=["lossless", "selecting"])
 MOST_CHARACTERS = 150_000
 
-pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="there is no corpus beside the repository")
+pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="HEADROOM_CORPUS names no folder")
 
 
 def cases(name: str, every: int) -> Iterator[Any]:

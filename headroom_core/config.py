@@ -56,7 +56,7 @@ class SmartCrusherConfig(Settings):
     Attributes:
         enabled: off leaves JSON and tables as they are.
         min_tokens_to_crush: texts with fewer tokens are left alone.
-        min_items_to_analyze: arrays with fewer items are never selected from.
+        min_items_to_analyze: arrays with fewer items, or fewer than 800 characters, are never selected from.
         max_items_after_crush: how many items to keep at most; errors, outliers and what the query names
             are kept beyond it.
         keep_first: items at the start that are kept; of items with more than about 150 tokens, only the first for sure.
@@ -70,7 +70,7 @@ class SmartCrusherConfig(Settings):
         dedup_identical_items: keep one of several identical items, with their number.
         preserve_fields: names of fields whose every distinct value is kept at least once.
         relevance_tier: `bm25` ranks items by their words, `none` takes exact matches alone.
-        use_feedback_hints: follow what was learnt from earlier retrievals.
+        use_feedback_hints: follow hints from earlier retrievals, where `SmartCrusher.crush` is given some.
         toin_confidence_threshold: the confidence from which a hint is followed.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from headroom_core.errors import HeadroomError
@@ -11,7 +10,6 @@ from headroom_core.errors import HeadroomError
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class Edge:
     """Collects what went wrong in one request.
 
@@ -19,7 +17,12 @@ class Edge:
         warnings: what the caller should know, without anything of the texts.
     """
 
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        """Tell the caller something."""
+        self.warnings.append(message)
 
     def guarded(self, otherwise: str, work: Callable[[], T]) -> T | None:
         """Return what the work returns, or None with a warning: a text that breaks it must not break the request.
@@ -38,5 +41,5 @@ class Edge:
         except Exception as error:  # noqa: BLE001
             # Only this library's messages are known to hold nothing of the texts.
             said = f": {error}" if isinstance(error, HeadroomError) else ""
-            self.warnings.append(f"{otherwise}: {type(error).__name__}{said}")
+            self.warn(f"{otherwise}: {type(error).__name__}{said}")
             return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from headroom_core.compressors.base import Compressor
-from headroom_core.compressors.smart_crusher import SmartCrusher
+from headroom_core.compressors.smart_crusher import TableCompressor
 from headroom_core.config import HeadroomConfig, SmartCrusherConfig
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.edge import Edge
@@ -76,7 +76,8 @@ def compress(
 
     Raises:
         CompressionError: `strict` is set, and something was passed through unchanged or does not fit.
-        ConfigurationError: there is no such dialect, or the config is none.
+        ConfigurationError: there is no such dialect, or the config or the store is none.
+        TypeError: the messages are no list.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
@@ -86,16 +87,16 @@ def compress(
         True
     """
     journey = _Journey(config, Tokenizer(model), store, query)
-    given = list(messages)
+    given = _as_list("messages", messages)
     if hooks and hooks.pre_compress:
         replaced = hooks.pre_compress(given)
         given = given if replaced is None else replaced
     chosen = dialect_for(given, dialect)
-    draft = journey.guarded("the messages were passed through unread", lambda: chosen.parse(given))
+    draft = journey.edge.guarded("the messages were passed through unread", lambda: chosen.parse(given))
     draft = journey.compressed(draft or Draft(tuple(given), ()))
     rendered = chosen.render(draft)
     before, after = _tokens(draft.changes)
-    total = journey.guarded("tokens beside the texts' were not counted", lambda: journey.count(rendered))
+    total = journey.edge.guarded("tokens beside the texts' were not counted", lambda: journey.count(rendered))
     total = after if total is None else total
     result = CompressResult(
         messages=rendered,
@@ -110,20 +111,46 @@ def compress(
     result = replace(result, warnings=journey.warnings)
     if strict and result.warnings:
         raise CompressionError(result.warnings[0], {"warnings": list(result.warnings)})
-    return hooks.post_compress(result) or result if hooks and hooks.post_compress else result
+    if hooks and hooks.post_compress:
+        changed = hooks.post_compress(result)
+        return result if changed is None else changed
+    return result
 
 
-async def acompress(messages: Sequence[Any], **settings: Any) -> CompressResult:
+async def acompress(
+    messages: Sequence[Any],
+    *,
+    model: str = "gpt-4o",
+    token_budget: int | None = None,
+    config: HeadroomConfig | None = None,
+    query: str | None = None,
+    store: Store | None = None,
+    dialect: str | Dialect | None = None,
+    hooks: CompressionHooks | None = None,
+    strict: bool = False,
+) -> CompressResult:
     """Do what `compress` does, in a thread, so that the event loop goes on.
 
-    Args:
-        messages: the messages.
-        settings: the keyword arguments of `compress`.
+    Example:
+        >>> import asyncio
+        >>> asyncio.run(acompress([{"role": "user", "content": "hi"}])).messages
+        [{'role': 'user', 'content': 'hi'}]
     """
     # asyncio takes tens of milliseconds to import, which a program that never awaits need not spend.
     import asyncio
 
-    return await asyncio.to_thread(compress, messages, **settings)
+    return await asyncio.to_thread(
+        compress,
+        messages,
+        model=model,
+        token_budget=token_budget,
+        config=config,
+        query=query,
+        store=store,
+        dialect=dialect,
+        hooks=hooks,
+        strict=strict,
+    )
 
 
 def compress_documents(
@@ -150,8 +177,9 @@ def compress_documents(
         ['The Elbe is 1,094 km long.']
     """
     journey = _Journey(lossless_config(config), Tokenizer(model), store, query)
-    blocks = tuple(Block(at, ("text",), "document", text) for at, text in enumerate(texts))
-    draft = journey.compressed(Draft(tuple(texts), blocks))
+    passages = _as_list("texts", texts)
+    blocks = tuple(Block(at, ("text",), "document", text) for at, text in enumerate(passages))
+    draft = journey.compressed(Draft(tuple(passages), blocks))
     before, after = _tokens(draft.changes)
     journey.check_budget(after, token_budget)
     return DocumentsResult(
@@ -170,6 +198,13 @@ def lossless_config(config: HeadroomConfig | None) -> HeadroomConfig:
     settings = _snapshot(config or HeadroomConfig())
     settings.ccr.enabled = False
     return settings
+
+
+def _as_list(name: str, values: Sequence[Any]) -> list[Any]:
+    """Return the values as a list: a lone text or message would come apart into its letters or keys."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} is of type {type(values).__name__}: give a list of {name}")
+    return list(values)
 
 
 def _snapshot(config: HeadroomConfig) -> HeadroomConfig:
@@ -194,7 +229,7 @@ def _defaults() -> HeadroomConfig:
 @lru_cache(maxsize=32)
 def _compressors(settings: str) -> tuple[Compressor, ...]:
     """Return the compressors, those of other packages first; they have no state, so that requests may share them."""
-    return (*installed_compressors(), SmartCrusher(SmartCrusherConfig.model_validate_json(settings)))
+    return (*installed_compressors(), TableCompressor(SmartCrusherConfig.model_validate_json(settings)))
 
 
 class _Journey:
@@ -206,7 +241,6 @@ class _Journey:
         self.config = _defaults() if config is None else _snapshot(config)
         self.tokenizer = tokenizer
         self.edge = Edge()
-        self.guarded = self.edge.guarded
         settings = self.config.smart_crusher.model_dump_json()
         self.router = ContentRouter(_compressors(settings), tokenizer)
         names = ",".join(compressor.name for compressor in self.router.compressors)
@@ -236,7 +270,7 @@ class _Journey:
     def check_budget(self, tokens: int, budget: int | None) -> None:
         """Warn when the result is larger than the budget."""
         if budget is not None and tokens > budget:
-            self.edge.warnings.append(
+            self.edge.warn(
                 f"the result has {tokens} tokens, more than token_budget = {budget}: send less, or raise the budget"
             )
 
@@ -248,6 +282,9 @@ class _Journey:
 
     def _store(self, given: Store | None) -> Store | None:
         """Return where originals are kept, None when nothing may be left out."""
+        if given is not None and not isinstance(given, Store):
+            kind = type(given).__name__
+            raise ConfigurationError(f"store is of type {kind}: give a store, such as open_store(url)", {"store": kind})
         ccr = self.config.ccr
         if not (ccr.enabled and ccr.inject_marker):
             return None

@@ -41,6 +41,11 @@ def content_key(text: str) -> str:
     return digest.hexdigest()[:24]
 
 
+def why_pinned(tool: str | None) -> str | None:
+    """Return why what a tool of this name answered may not be changed, None when it may."""
+    return f"what {RETRIEVE_TOOL} brought back is never changed" if is_retrieve_tool(tool) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One text of a conversation, and where it stands.

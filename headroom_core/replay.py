@@ -14,7 +14,6 @@ from headroom_core.transforms.router import ContentRouter, Outcome
 
 _VERSION = "1"
 _SELECTED_FROM = ("tool_result", "document")
-_FAILED = "its compressor failed"
 _MEMO_BYTES = 64 * 2**20
 _memo = MemoryStore(max_bytes=_MEMO_BYTES)
 """Outcomes of requests that may not store anything. They are pure, so that this saves time alone."""
@@ -71,10 +70,8 @@ class Replay:
             if key not in known and key not in new:
                 new[key] = self._worked_out(waiting[at], may_select[at])
         for at, key in keys.items():
-            if key in known and known[key].reason == _FAILED:
-                self.edge.warnings.append(
-                    f"message {waiting[at].block.message} was passed through unchanged: {_FAILED}"
-                )
+            if key in known and known[key].failed:
+                self.edge.warn(f"message {waiting[at].block.message} was passed through unchanged, as before")
         known |= self._recorded(store, new)
         return {at: known[key] for at, key in keys.items()}
 
@@ -87,7 +84,7 @@ class Replay:
         query = self.query or item.causal_query
         otherwise = f"message {item.block.message} was passed through unchanged"
         outcome = self.edge.guarded(otherwise, lambda: self.router.route(item.block, item.key, query, selecting))
-        return outcome or self.router.kept(item.block, _FAILED)
+        return outcome or self.router.failed(item.block)
 
     def _recalled(self, store: Store, keys: Iterable[str]) -> dict[str, Outcome]:
         otherwise = "what was sent before cannot be recalled"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +105,3 @@ class RetrievalResult:
     found: bool
     reason: str = ""
     next_page: int | None = None
-
-
-ToolSchema = Mapping[str, Any]

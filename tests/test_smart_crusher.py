@@ -315,7 +315,7 @@ def test_a_number_with_other_separators_is_found(order: str) -> None:
 def test_the_counts_by_value_are_those_of_all_rows() -> None:
     states = ["ok"] * 350 + ["late"] * 40 + ["lost"] * 10
     marker = crush(rows(state=lambda n: states[n * 143 % COUNT])).markers[0]
-    assert "state: ok 350, late 40, lost 10" in marker
+    assert "state: ok ×350, late ×40, lost ×10" in marker
 
 
 def test_the_numbers_are_told_exactly() -> None:
@@ -366,7 +366,7 @@ def test_numbers_are_selected_and_summed() -> None:
     crushed = crush(data)
     assert 9000 in crushed.data
     assert len(crushed.data) < 60
-    assert f"values 100…9000, sum {sum(data)}" in crushed.markers[0]
+    assert f"value 100…9000, sum {sum(data)}" in crushed.markers[0]
 
 
 def test_mixed_items_are_selected() -> None:

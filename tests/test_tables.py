@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from headroom_core import Request, SmartCrusherConfig, content_key, decode_table
-from headroom_core.compressors.smart_crusher import SmartCrusher, schema
+from headroom_core import Request, SmartCrusher, SmartCrusherConfig, content_key, decode_table
+from headroom_core.compressors.smart_crusher import schema
 
 crusher = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0))
 
@@ -57,18 +57,21 @@ HEADER_FORMS = {
     "name:{a,b}": (
         [
             {"river": "Elbe", "source": "Giant Mountains", "mouth": {"lat": 53.9, "lon": 8.7}},
+            {"river": "Oder", "source": "Fidlův kopec", "mouth": {"lat": 53.6, "lon": 14.6}},
             {"river": "Rhine", "source": "Lake Toma", "mouth": None},
         ],
-        "[table 2 rows; empty = null: river,source,mouth:{lat,lon}]\n"
-        "Elbe,Giant Mountains,[53.9,8.7]\nRhine,Lake Toma,\n",
+        "[table 3 rows; empty = null; […] = values of {…}: river,source,mouth:{lat,lon}]\n"
+        "Elbe,Giant Mountains,[53.9,8.7]\nOder,Fidlův kopec,[53.6,14.6]\nRhine,Lake Toma,\n",
     ),
     "name[]{a,b}": (
         [
             {"river": "Elbe", "source": "Giant Mountains", "towns": [{"name": "Pirna", "day": 1}]},
             {"river": "Oder", "source": "Fidlův kopec", "towns": [{"name": "Ratibor", "day": 2}]},
+            {"river": "Ems", "source": "Stukenbrock-Senne", "towns": [{"name": "Rheine", "day": 3}]},
         ],
-        "[table 2 rows: river,source,towns[]{name,day}]\n"
-        'Elbe,Giant Mountains,[["Pirna",1]]\nOder,Fidlův kopec,[["Ratibor",2]]\n',
+        "[table 3 rows; […] = values of {…}: river,source,towns[]{name,day}]\n"
+        'Elbe,Giant Mountains,[["Pirna",1]]\nOder,Fidlův kopec,[["Ratibor",2]]\n'
+        'Ems,Stukenbrock-Senne,[["Rheine",3]]\n',
     ),
     "name&": (
         [{"id": n, "code": ("HH", "DD")[n % 2], "town": ("Hamburg", "Dresden")[n % 2]} for n in range(8)],
@@ -76,10 +79,11 @@ HEADER_FORMS = {
         "&1 HH,Hamburg\n&2 DD,Dresden\n0,&1\n1,&2\n2,&1\n3,&2\n4,&1\n5,&2\n6,&1\n7,&2\n",
     ),
     "name+": (
-        [{"ship": n, "crew": [{"name": f"m{n}{k}", "age": 30 + k} for k in range(3 - n)]} for n in range(3)],
-        "[table 3 rows; # = row number from 0: #,ship,crew+]\n0,0,+3\n1,1,+2\n2,2,+1\n"
-        "[table 6 rows; ^ = # of the row above that it belongs to: ^,name,age]\n"
-        "0,m00,30\n0,m01,31\n0,m02,32\n1,m10,30\n1,m11,31\n2,m20,30\n",
+        [{"ship": n, "crew": [{"name": f"m{n}{k}", "age": 30 + k} for k in range(5 - n)]} for n in range(3)],
+        "[table 3 rows; # = row number from 0; +n = n rows of the next table: #,ship,crew+]\n0,0,+5\n1,1,+4\n2,2,+3\n"
+        "[table 12 rows; ^ = # of its row in the table above: ^,name,age]\n"
+        "0,m00,30\n0,m01,31\n0,m02,32\n0,m03,33\n0,m04,34\n1,m10,30\n1,m11,31\n1,m12,32\n1,m13,33\n"
+        "2,m20,30\n2,m21,31\n2,m22,32\n",
     ),
 }
 
@@ -220,7 +224,10 @@ def test_rows_that_are_the_value_itself_have_a_dot_for_their_name() -> None:
     names = [f"the town of {name}" for name in ("Pirna", "Meissen", "Riesa", "Torgau")] * 20
     made = crusher.compress(as_json(names), Request("0" * 24, tokens=800, selecting=True))
     assert made is not None
-    assert re.match(r"\[table \d+ of 80 rows; # = row number from 0: #,\.\]\n0,the town of Pirna\n", made.text)
+    assert re.match(
+        r"\[table \d+ of 80 rows; # = row number from 0; \. = the value itself: #,\.\]\n0,the town of Pirna\n",
+        made.text,
+    )
     assert decode_table("[table 2 rows: .]\nElbe\n3\n") == '["Elbe",3]'
 
 
@@ -257,7 +264,7 @@ BROKEN = {
     ),
     "too many items": (
         "[table 1 rows; # = row number from 0: #,crew+]\n0,+1\n"
-        "[table 2 rows; ^ = # of the row above that it belongs to: ^,a]\n0,1\n0,2\n",
+        "[table 2 rows; ^ = # of its row in the table above: ^,a]\n0,1\n0,2\n",
         r"more rows than the lists that they belong to",
     ),
     "a broken JSON cell": ('[table 1 rows: id,tags]\n1,["x"\n', r"table at character 0 cannot be read"),
@@ -275,7 +282,7 @@ def test_a_broken_table_is_refused_with_what_is_wrong(problem: str) -> None:
         decode_table(table)
 
 
-@pytest.mark.parametrize("items", ["", "[table 1 rows; ^ = # of the row above that it belongs to: ^,a]\n0,1\n"])
+@pytest.mark.parametrize("items", ["", "[table 1 rows; ^ = # of its row in the table above: ^,a]\n0,1\n"])
 def test_a_table_whose_lists_have_too_few_items_below_is_refused(items: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be read|announced|belong"):
         decode_table("[table 1 rows; # = row number from 0: #,crew+]\n0,+2\n" + items)

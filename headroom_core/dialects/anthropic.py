@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.messages import Block, Draft, Kind, is_retrieve_tool
+from headroom_core.messages import Block, Draft, Kind, why_pinned
 from headroom_core.paths import get, items, rendered
 
 _Call = tuple[str | None, str | None]
@@ -89,7 +89,7 @@ def _call(part: Any, at: Block, calls: dict[str, _Call]) -> Iterator[Block]:
 def _answer(part: Any, at: Block, calls: dict[str, _Call]) -> Block:
     identifier = get(part, "tool_use_id")
     tool, call = calls.get(identifier, (None, None)) if isinstance(identifier, str) else (None, None)
-    pinned = "retrieved" if is_retrieve_tool(tool) else None
+    pinned = why_pinned(tool)
     return replace(at, kind="tool_result", tool=tool, call=call, pinned=pinned)
 
 

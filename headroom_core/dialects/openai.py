@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from headroom_core.messages import Block, Draft, Kind, is_retrieve_tool
+from headroom_core.messages import Block, Draft, Kind, why_pinned
 from headroom_core.paths import get, items, rendered
 
 _Call = tuple[str | None, str | None]
@@ -69,7 +69,7 @@ def _kind(message: Any) -> Kind | None:
 def _said(index: int, message: Any, kind: Kind, calls: dict[str, _Call]) -> Iterator[Block]:
     """Yield the texts of the content, and of the refusal beside it."""
     tool, call = _answered(message, calls) if kind == "tool_result" else (None, None)
-    pinned = "retrieved" if is_retrieve_tool(tool) else None
+    pinned = why_pinned(tool)
     for path, text in _texts(message):
         if isinstance(text, str) and text:
             yield Block(index, path, kind, text, tool, call, pinned)

@@ -10,6 +10,9 @@ from headroom_core.compressors.base import Compressor, Request
 from headroom_core.messages import Action, Block, Change
 from headroom_core.tokens import Tokenizer
 
+_NOT_TAKEN = "no compressor takes it: of no known kind, too small, or turned off"
+_FAILED = "its compressor failed"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -30,6 +33,11 @@ class Outcome:
     reason: str
     tokens_before: int
     tokens_after: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether the block stays as it is because a compressor failed."""
+        return self.reason == _FAILED
 
     def dumps(self) -> str:
         """Return the outcome as a line of JSON, to be remembered."""
@@ -74,6 +82,10 @@ class ContentRouter:
         tokens = self.tokenizer.count_text(block.text)
         return Outcome(None, "kept", "", reason, tokens, tokens)
 
+    def failed(self, block: Block) -> Outcome:
+        """Return the outcome of a compressor's failure."""
+        return self.kept(block, _FAILED)
+
     def route(self, block: Block, key: str, query: str, selecting: bool) -> Outcome:
         """Return what the block becomes.
 
@@ -94,4 +106,6 @@ class ContentRouter:
                 return Outcome(None, "kept", compressor.name, "no form with fewer tokens", tokens, tokens)
             action: Action = "rewritten" if made.lossless else "selected"
             return Outcome(made.text, action, compressor.name, made.reason, tokens, after)
-        return Outcome(None, "kept", "", "no compressor knows this kind of text", tokens, tokens)
+        return Outcome(
+            None, "kept", "", "no compressor takes it: of no known kind, too small, or turned off", tokens, tokens
+        )

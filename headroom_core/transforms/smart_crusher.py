@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from headroom_core.compressors import smart_crusher
 from headroom_core.compressors.base import Hints, Request
 from headroom_core.compressors.exact_json import Value, dumps, from_plain, plain
-from headroom_core.compressors.smart_crusher.crusher import Shortened
+from headroom_core.compressors.smart_crusher.crusher import Shortened, TableCompressor
 from headroom_core.compressors.smart_crusher.document import lossless, take_apart
 from headroom_core.messages import content_key
 from headroom_core.results import CrushResult
@@ -15,7 +14,7 @@ from headroom_core.stores import Store, default_store
 from headroom_core.tokens import Tokenizer
 
 
-class SmartCrusher(smart_crusher.SmartCrusher):
+class SmartCrusher(TableCompressor):
     """Shortens JSON arrays and tables: as a compressor of texts, and directly on data with `crush`.
 
     Args:

@@ -16,7 +16,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from headroom_core.messages import Block, Draft, Kind, is_retrieve_tool
+from headroom_core.messages import Block, Draft, Kind, why_pinned
 from headroom_core.paths import get, items, rendered
 
 _Call = tuple[str | None, str | None]
@@ -86,7 +86,7 @@ def _kind(message: Any) -> Kind | None:
 
 def _said(index: int, message: BaseMessage, kind: Kind, calls: dict[str | None, _Call]) -> Iterator[Block]:
     tool, call = _answered(message, calls) if kind == "tool_result" else (None, None)
-    pinned = "retrieved" if is_retrieve_tool(tool) else None
+    pinned = why_pinned(tool)
     for path, here, text in _texts(message.content, kind):
         if isinstance(text, str) and text:
             yield Block(index, path, here, text, tool, call, pinned)

@@ -1,4 +1,4 @@
-"""SmartCrusher: arrays and tables in a text, made small."""
+"""Arrays and tables in a text, made small."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PLAIN_VALUE = re.compile(r"[\w .:/@+-]{1,32}")
 _PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
-class SmartCrusher:
+class TableCompressor:
     """Shortens JSON arrays, JSON lines, CSV and TSV.
 
     Where nothing may be left out it writes them as lossless tables. Else it keeps the rows that matter,
@@ -156,13 +156,17 @@ def _tell_twins(twins: dict[int, int]) -> str:
 
 def _example(frame: Frame, naming: ColumnStats | None, left_out: list[int]) -> str:
     """Return what a call would add to ask for one of the rows, where that is easy to write."""
+    if frame.keys is not None:
+        key = frame.keys[left_out[0]]
+        return f", where=\"@ == '{key}'\"" if _PLAIN_VALUE.fullmatch(key) else ""
     place = {row: at for at, row in enumerate(frame.regular)}
     row = next((row for row in left_out if row in place), None)
-    column = naming.column if naming else frame.columns[0]
-    path = ".".join(column.path)
-    if row is None or not _PLAIN_PATH.fullmatch(path) or path.lower() in _WORDS_OF_WHERE:
+    if naming is None or row is None:
         return ""
-    value, cell = column.values[place[row]], column.cells[place[row]]
+    path = ".".join(naming.column.path)
+    if not _PLAIN_PATH.fullmatch(path) or path.lower() in _WORDS_OF_WHERE:
+        return ""
+    value, cell = naming.column.values[place[row]], naming.column.cells[place[row]]
     if isinstance(value, str) and cell == value and _PLAIN_VALUE.fullmatch(value):
         return f", where=\"{path} == '{value}'\""
     return f', where="{path} == {cell}"' if is_number(value) and frame.form != "csv" else ""

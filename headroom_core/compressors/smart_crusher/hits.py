@@ -74,7 +74,9 @@ def _add_given(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Qu
         name = item.name.lower()
         given = {value for field, value in query.given if name and f" {field}".endswith((f" {name}", f".{name}"))}
         cells = {cell for cell in item.counts if given and _bare(cell) in given}
-        for cell, row in zip(item.column.cells, frame.regular) if cells else ():
+        if not cells:
+            continue
+        for cell, row in zip(item.column.cells, frame.regular):
             if cell in cells:
                 met[row] += 1
                 scores[row] += _GIVEN_WEIGHT * _idf(len(frame.rows), item.counts[cell])
@@ -87,7 +89,9 @@ def _add_cells(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Qu
     pointed = False
     for item in stats:
         wanted = _wanted_cells(item, query)
-        for cell, row in zip(item.column.cells, frame.regular) if wanted else ():
+        if not wanted:
+            continue
+        for cell, row in zip(item.column.cells, frame.regular):
             if cell in wanted:
                 scores[row] += _CELL_WEIGHT * _idf(len(frame.rows), item.counts[cell]) * wanted[cell]
         pointed = pointed or any(item.counts[cell] <= rare and query.points_at(_bare(cell)) for cell in wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 _LONGEST = 8000
 _SHORTEST_TERM = 3
@@ -25,7 +24,6 @@ _STOP_WORDS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Query:
     """A query, read once for all columns.
 
@@ -36,24 +34,12 @@ class Query:
         given: the values that it gives for fields, in lower case: `year=2005`, `"city": "Bolzano"`.
     """
 
-    text: str
-    lower: str = field(init=False)
-    numbers: frozenset[float] = field(init=False)
-    given: tuple[tuple[str, str], ...] = field(init=False)
-    _starts: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        text = _with_iso_dates(_shortened(self.text))
-        lower = text.lower()
-        values = {
-            "text": text,
-            "lower": lower,
-            "numbers": frozenset(float(_BETWEEN_DIGITS.sub("", found)) for found in _NUMBER.findall(text)),
-            "given": tuple((name.strip(), value.strip(" ?!.")) for name, value in _GIVEN.findall(lower)),
-            "_starts": _word_starts(lower),
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+    def __init__(self, text: str) -> None:
+        self.text = _with_iso_dates(_shortened(text))
+        self.lower = self.text.lower()
+        self.numbers = {float(_BETWEEN_DIGITS.sub("", found)) for found in _NUMBER.findall(self.text)}
+        self.given = [(name.strip(), value.strip(" ?!.")) for name, value in _GIVEN.findall(self.lower)]
+        self._starts = _word_starts(self.lower)
 
     def may_hold(self, cell: str) -> bool:
         """Return, at once for most cells, whether the cell cannot stand in the query."""
@@ -104,7 +90,7 @@ def _with_iso_dates(text: str) -> str:
     return " ".join([text, *iso])
 
 
-def _word_starts(lower: str) -> frozenset[str]:
+def _word_starts(lower: str) -> set[str]:
     """Return how a cell that stands in the query could begin."""
     inside = {at for at in range(1, len(lower)) if lower[at - 1].isalnum() and lower[at].isalnum()}
-    return frozenset(lower[at : at + _SHORTEST_TERM] for at in range(len(lower)) if at not in inside)
+    return {lower[at : at + _SHORTEST_TERM] for at in range(len(lower)) if at not in inside}

@@ -14,10 +14,7 @@ from headroom_core.compressors.smart_crusher.schema import MISSING, Field, Heade
 from headroom_core.compressors.smart_crusher.table import UNITS
 
 _HEADER = re.compile(
-    r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))? (?P<unit>rows|entries|lines|records)"
-    r"(?P<notes>(?:; (?:[#^@!] = [^;:\n]*|empty = null|~ = no such key|\d+ legend lines?, \*n = line n"
-    r"|\d+ group lines, &n = the cells of line n, for the columns with &"
-    r"|cells end with \w+|lines end with CRLF))*): "
+    r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))? (?P<unit>rows|entries|lines|records)(?P<notes>(?:; [^;:\n]+)*): "
     r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)(?P<fields>[^\n]*)\]\n"
 )
 _ASIDE = re.compile(r"; (\d+) (?:legend|group) line")

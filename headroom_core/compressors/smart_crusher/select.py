@@ -113,6 +113,7 @@ class _Selector:
         self.mean = self.size / len(texts)
         self.haystack = Haystack(texts)
         self.kept: set[int] = set()
+        self.alarms: set[int] = set()
         self.twins = self._twins() if config.dedup_identical_items else {}
         self.hits = find_hits(frame, stats, self.haystack, query, config.relevance_tier, config.relevance_threshold)
 
@@ -127,8 +128,9 @@ class _Selector:
         self._keep(distinct_values(self.frame, self.stats, (*config.preserve_fields, *self.hints.fields)))
         if config.preserve_errors:
             self._keep_alarms((_ALARMS_IF_STRONG if strong else _ALARMS).characters(self.size))
-        self._keep_unusual()
-        self._fill((_FILL_IF_STRONG if strong else _FILL).characters(self.size))
+        if self.alarms <= self.kept:
+            self._keep_unusual()
+            self._fill((_FILL_IF_STRONG if strong else _FILL).characters(self.size))
         kept = sorted(self.kept)
         kept_size = sum(len(self.texts[row]) + 1 for row in kept)
         twins = {row: count for row, count in self.twins.items() if row in self.kept}
@@ -138,6 +140,7 @@ class _Selector:
         """Keep one row of every kind of alarm, then the others, as far as the budget goes."""
         found = alarms(self.frame, self.stats, self.haystack)
         exemplars = sorted({told: row for row, told in reversed(found.items())}.values())
+        self.alarms = {row for row in found if self.twins.get(row) != 0}
         self._keep(exemplars[:_ALARMS_ALWAYS])
         self._keep([*exemplars, *sorted(found)], budget)
 

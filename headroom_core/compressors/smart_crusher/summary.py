@@ -11,7 +11,7 @@ from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.frame import Frame
 
 _SHARE = 0.01
-_LEAST = 120
+_LEAST = 160
 _VALUES_SHOWN = 6
 _LONGEST_VALUE = 60
 _NAMES_SHARE = 0.05
@@ -19,7 +19,6 @@ _LONGEST_NAME = 40
 _DISTINCT_NAMES = 0.4
 # Columns that name rows, the better ones later.
 _NAMES = (
-    re.compile(r"(?!)"),
     re.compile(r".*(?:name|title|path|file|url|number)", re.IGNORECASE),
     re.compile(r".*(?:_id|ID|Id|_key|Key|_code|Code)"),
     re.compile(r"(?:id|key|name|code|slug|sku|cid)", re.IGNORECASE),
@@ -35,9 +34,10 @@ def summarise(stats: list[ColumnStats], size: int) -> str:
         size: the characters of the rows; the summary takes about a hundredth of that.
     """
     room = max(_LEAST, int(_SHARE * size))
+    by_kinds = sorted(stats, key=lambda item: len(item.counts))
     told: list[str] = []
-    for tell in (_tell_counts, _tell_numbers, _tell_times, _tell_nulls):
-        for text in filter(None, map(tell, stats)):
+    for tell in (_tell_times, _tell_counts, _tell_numbers, _tell_nulls):
+        for text in filter(None, map(tell, by_kinds)):
             if len(text) + 2 <= room and text.isprintable():
                 told.append(text)
                 room -= len(text) + 2
@@ -73,7 +73,7 @@ def _naming(item: ColumnStats) -> tuple[int, float]:
     short = sum(map(len, item.counts)) <= _LONGEST_NAME * len(item.counts)
     if distinct < _DISTINCT_NAMES or not short or not item.column.path:
         return (0, 0)
-    rank = next((rank for rank, pattern in enumerate(_NAMES) if pattern.fullmatch(item.name)), 0)
+    rank = next((rank for rank, pattern in enumerate(_NAMES, 1) if pattern.fullmatch(item.name)), 0)
     return (rank, distinct) if rank else (0, 0)
 
 
@@ -91,7 +91,7 @@ def _tell_counts(item: ColumnStats) -> str:
     if any(len(cell) > _LONGEST_VALUE for cell, _ in common):
         return ""
     others = len(item.column.cells) - sum(count for _, count in common)
-    told = [f"{_value(cell)} {count}" for cell, count in common] + [f"others {others}"] * bool(others)
+    told = [f"{_value(cell)} ×{count}" for cell, count in common] + [f"others ×{others}"] * bool(others)
     return f"{_name(item)}: {', '.join(told)}"
 
 
@@ -117,7 +117,7 @@ def _tell_nulls(item: ColumnStats) -> str:
 
 
 def _name(item: ColumnStats) -> str:
-    return ".".join(item.column.path) or "values"
+    return ".".join(item.column.path) or "value"
 
 
 def _value(cell: str) -> str:

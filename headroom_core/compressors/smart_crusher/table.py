@@ -57,7 +57,7 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
     return "\n".join([f"{'; '.join(notes)}: {columns}]", *body.aside, *lines, ""])
 
 
-_SIGNS = {"#": "# = row number from 0", "^": "^ = # of the row above that it belongs to", "@": "@ = key"}
+_SIGNS = {"#": "# = row number from 0", "^": "^ = # of its row in the table above", "@": "@ = key"}
 
 
 def _leading_cells(frame: Frame, rows: Sequence[int], numbered: bool) -> dict[str, list[str]]:
@@ -95,6 +95,7 @@ def _body(frame: Frame, rows: Sequence[int]) -> _Body:
     columns = [_Shown(column, [place[row] for row in regular], frame.form == "csv") for column in frame.columns]
     varying = [column for column in columns if column.constant is MISSING]
     notes = _sign_notes([column.cells for column in varying]) if frame.form != "csv" else []
+    notes += _form_notes(frame, varying)
     cells, combinations = _group(varying)
     legend = _take_out_repeats([*cells, *combinations])
     aside = legend + [f"&{at} {frame.separator.join(line)}" for at, line in enumerate(zip(*combinations), 1)]
@@ -125,6 +126,7 @@ class _Shown:
         self.constant = MISSING if not alike else self.cells[0] if raw else column.values[places[0]]
         self.grouped = False
         self.nested = column.child is not None
+        self.shaped = column.field.shape is not None
 
 
 def _settled(fields: list[Field], columns: Iterator[_Shown]) -> list[Field]:
@@ -142,6 +144,13 @@ def _settled_field(item: Field, columns: Iterator[_Shown]) -> Field:
 def _sign_notes(columns: list[list[str]]) -> list[str]:
     signs = (("", "empty = null"), ("~", "~ = no such key"))
     return [note for sign, note in signs if any(sign in column for column in columns)]
+
+
+def _form_notes(frame: Frame, columns: list[_Shown]) -> list[str]:
+    """Return what cells mean that are no plain values."""
+    notes = ["+n = n rows of the next table"] * any(column.nested for column in columns)
+    notes += ["[…] = values of {…}"] * any(column.shaped for column in columns)
+    return notes + [". = the value itself"] * (frame.form != "csv" and frame.scalar)
 
 
 def _group(columns: list[_Shown]) -> tuple[list[list[str]], list[list[str]]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+PLUGGED = """
+from acme_headroom import output
+from headroom_core import compress, retrieve
+
+result = compress([{"role": "tool", "tool_call_id": "1", "content": output}])
+print(*result.transforms_applied)
+print(retrieve(*result.ccr_hashes, lines="7").text)
+"""
 
 
 def examples() -> Iterator[Any]:
@@ -37,3 +49,17 @@ def test_the_warnings_that_the_documentation_explains_are_those_that_are_given()
     told = [part.strip(" :") for warning in explained for part in re.split(r"\d+|…", warning)]
     assert len(explained) == 7
     assert not [part for part in told if part not in code]
+
+
+def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_path: Path) -> None:
+    text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    ((name, module, rest),) = re.findall(r'^(\w+) = "(\w+)(:\w+)"$', text, re.MULTILINE)
+    (tmp_path / f"{module}.py").write_text(EXAMPLE.findall(text)[0], encoding="utf-8")
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[headroom.compressors]\n{name} = {module}{rest}\n")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "HEADROOM_STORE_URL": "memory://"}
+    done = subprocess.run([sys.executable, "-c", PLUGGED], env=environment, capture_output=True, text=True)
+    told = "passed_tests_1", "line 7 of 200", "tests/test_api.py::test_6 PASSED"
+    assert done.stdout.rstrip().splitlines()[-3:] == [*told], done.stderr

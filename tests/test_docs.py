@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import re
 import subprocess
@@ -10,9 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import openai
 import pytest
+from test_imports import LEVELS
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 PLUGGED = """
@@ -34,9 +40,13 @@ def examples() -> Iterator[Any]:
             yield pytest.param("\n" * (line - 1) + match[1], where, id=f"{where}:{line}")
 
 
+@pytest.fixture(autouse=True)
+def a_store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADROOM_STORE_URL", "memory://")
+
+
 @pytest.mark.parametrize(("source", "where"), list(examples()))
 def test_the_example_runs(source: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADROOM_STORE_URL", "memory://")
     monkeypatch.chdir(tmp_path)
     exec(compile(source, str(ROOT / where), "exec"), {"__name__": "__main__"})
 
@@ -49,6 +59,77 @@ def test_the_warnings_that_the_documentation_explains_are_those_that_are_given()
     told = [part.strip(" :") for warning in explained for part in re.split(r"\d+|…", warning)]
     assert len(explained) == 7
     assert not [part for part in told if part not in code]
+
+
+def test_the_output_that_the_README_shows_is_what_its_example_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(EXAMPLE.findall(README)[0], {})
+    printed = capsys.readouterr().out
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    parts = [part.strip("\n") for part in re.split(r"^…$", shown, flags=re.MULTILINE)]
+    assert re.fullmatch(r"\n(?:.+\n)+".join(map(re.escape, parts)) + r"\n+", printed), f"it prints\n{printed}"
+
+
+def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
+    """With the real client, and a server that calls the tool once."""
+    (loop,) = [source for source in EXAMPLE.findall(README) if "def answer(" in source]
+    requests: list[dict[str, Any]] = []
+
+    def served(request: httpx.Request) -> httpx.Response:
+        requests.append(json.loads(request.content))
+        message: dict[str, Any] = {"role": "assistant", "content": "worker-2"}
+        if len(requests) == 1:
+            (key,) = re.findall(r'headroom_retrieve\(key="(\w+)"', requests[0]["messages"][1]["content"])
+            asked = {"name": "headroom_retrieve", "arguments": json.dumps({"key": key, "where": "id == 1203"})}
+            message = {"role": "assistant", "tool_calls": [{"id": "call_2", "type": "function", "function": asked}]}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        return httpx.Response(
+            200, json={"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [choice]}
+        )
+
+    rows = json.dumps([{"id": 1000 + n, "node": f"worker-{n % 3}"} for n in range(500)])
+    messages = [{"role": "user", "content": "Where?"}, {"role": "tool", "tool_call_id": "call_1", "content": rows}]
+    client = openai.OpenAI(api_key="none", http_client=httpx.Client(transport=httpx.MockTransport(served)))
+    names: dict[str, Any] = {}
+    exec(loop, names)
+    assert names["answer"](client, messages) == "worker-2"
+    assert [tool["function"]["name"] for tool in requests[0]["tools"]] == ["headroom_retrieve"]
+    assert "\n203,1203,worker-2" in requests[1]["messages"][-1]["content"]
+    assert len(messages) == 2
+
+
+def test_the_map_of_the_house_shows_what_is_there() -> None:
+    rows = re.findall(r"^\| (`.*`) \| .* \| (\S+) \|$", README.split("## The map of the house")[1], re.MULTILINE)
+    mapped = {path: level for cell, level in rows for path in paths_of(cell)}
+    assert [path for path in mapped if not (ROOT / path).exists()] == []
+    core = {path for path in (ROOT / "headroom_core").iterdir() if path.name not in ("py.typed", "__pycache__")}
+    adapters = {path.parent for path in (ROOT / "headroom_integrations").glob("*/__init__.py")}
+    assert (
+        sorted({str(path.relative_to(ROOT)) for path in core | adapters} - {path.rstrip("/") for path in mapped}) == []
+    )
+    told = {path.split("/")[1].removesuffix(".py"): level for path, level in mapped.items() if level.isdigit()}
+    assert told == {name: str(LEVELS[name]) for name in told if name != "token_weights.json"} | {
+        "token_weights.json": "0"
+    }
+
+
+def paths_of(cell: str) -> list[str]:
+    """Return the paths in a cell of the map, in which names alone lie beside the first path."""
+    first, *more = re.findall(r"`([^`]+)`", cell)
+    return [first, *(name if "/" in name else f"{Path(first).parent.as_posix()}/{name}" for name in more)]
+
+
+def test_every_variable_that_is_read_is_explained() -> None:
+    settings = ast.parse((ROOT / "headroom_core/settings.py").read_text(encoding="utf-8"))
+    strings = {node.value for node in ast.walk(settings) if isinstance(node, ast.Constant)}
+    read = {name for name in strings if isinstance(name, str) and re.fullmatch("[A-Z]+(_[A-Z]+)*", name)}
+    assert {*re.findall("`([A-Z_]+)`", README.split("## Environment")[1])} == read
+
+
+def test_the_extras_are_those_that_the_README_names() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = project.split("[project.optional-dependencies]")[1].split("\n[tool")[0]
+    named = re.findall(r"^\| (`.*`) \|", README.split("| extra | for |")[1].split("## ")[0], re.MULTILINE)
+    assert {*re.findall("`(\\w+)`", " ".join(named))} == {*re.findall(r"^(\w+) = \[", section, re.MULTILINE)}
 
 
 def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_path: Path) -> None:

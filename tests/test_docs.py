@@ -69,6 +69,16 @@ def test_the_output_that_the_README_shows_is_what_its_example_prints(capsys: pyt
     assert re.fullmatch(r"\n(?:.+\n)+".join(map(re.escape, parts)) + r"\n+", printed), f"it prints\n{printed}"
 
 
+def test_the_marker_that_the_documentation_shows_is_the_one_its_example_prints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = (ROOT / "docs/tables.md").read_text(encoding="utf-8")
+    exec(EXAMPLE.findall(text)[-1], {})
+    (shown,) = re.findall(r"^```\n(\[headroom: .*?)^```$", text, re.MULTILINE | re.DOTALL)
+    printed = re.sub(r'(?<=key=")\w+', "…", capsys.readouterr().out)
+    assert " ".join(shown.split()) == printed.strip()
+
+
 def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
     """With the real client, and a server that calls the tool once."""
     (loop,) = [source for source in EXAMPLE.findall(README) if "def answer(" in source]

@@ -11,7 +11,7 @@ from typing import Any
 
 from headroom_core.compressors.smart_crusher.rows import RowSet, find_rows
 from headroom_core.errors import ValidationError
-from headroom_core.fields import field_names, has_field
+from headroom_core.fields import field_names, has_field, leaves
 from headroom_core.messages import RETRIEVE_TOOL
 from headroom_core.relevance.words import words
 from headroom_core.results import RetrievalResult
@@ -128,17 +128,7 @@ def _no_match(sets: list[RowSet], paths: Sequence[tuple[str, ...]], total: int, 
 
 def _row_text(row: Any) -> str:
     """Return the values of a row, in any order."""
-    texts: list[str] = []
-    waiting = [row]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        else:
-            texts.append(str(value))
-    return " ".join(texts)
+    return " ".join(map(str, leaves(row)))
 
 
 # Lines

@@ -27,11 +27,16 @@ _PARAMETERS: dict[str, Any] = {
         "where": {
             "type": "string",
             "description": "Only the rows that match, for example: status == 'failed' and amount > 100. "
-            "Fields as in the table (nested ones as owner.login), strings in quotes; == != < <= > >= in contains "
+            "By their number, as a table shows it: # in [3, 4]. Fields as in the table (nested ones as owner.login, in "
+            "lists too: labels.name; a row that is a bare value is .), strings in quotes; == != < <= > >= in contains "
             "startswith endswith, and or not, parentheses.",
         },
         "query": {"type": "string", "description": "Only the rows or lines that best match these words."},
-        "lines": {"type": "string", "description": "Only these lines, counted from 1, for example: 120-180 or 1-5,90."},
+        "lines": {
+            "type": "string",
+            "description": "Only these lines of the original text, counted from 1, for example: 120-180 or 1-5,90. "
+            "Not the rows of a table: those have numbers for where.",
+        },
         "limit": {"type": "integer", "description": f"Rows or lines a page, {DEFAULT_LIMIT} unless given."},
         "page": {"type": "integer", "description": "The page, counted from 1."},
     },
@@ -57,10 +62,11 @@ def retrieve(
 
     Args:
         key: the key that a marker names.
-        where: which rows: `status == 'failed' and amount > 100`; see `headroom_core.where`.
+        where: which rows: `status == 'failed' and amount > 100`, or by the number that tables show, `# in [3, 4]`;
+            see `headroom_core.where`.
         query: the rows, or the lines where there are no rows, that share words with it. The best come on the first
             page; each page is in the order of the original. With `where`: among the rows that match.
-        lines: which lines, counted from 1: `120-180`, `7`, `1-5,90-95`.
+        lines: which lines of the original text, counted from 1: `120-180`, `7`, `1-5,90-95`.
         limit: rows or lines a page; fewer where they are very long. None: everything, and the original byte for
             byte if nothing else is given.
         page: the page, counted from 1.

@@ -5,7 +5,9 @@
 
 | part | forms |
 |---|---|
-| field | `name`, `two words`, `a.b.c`, `a[0]`, `a."odd (key)"`; `value` where the rows are bare values |
+| field | `name`, `two words`, `a.b.c`, `a[0]`, `a."odd (key)"` |
+| the row itself, a bare value | `value`, `values` or `.` |
+| row number | `#`, counted from 0 as tables show it; a field of that name is `"#"` |
 | comparison | `==` (also `=`, `is`), `!=`, `<`, `<=`, `>`, `>=`, `in`, `contains`, `startswith`, `endswith` |
 | value | numbers, strings in either quote, `true`, `false`, `null`, lists of them in `[]` |
 | joined by | `and`, `or`, `not` (also before `in` and the like), parentheses |
@@ -13,9 +15,14 @@
 A field that no row has at that place is looked for by the end of its path, so that `state` finds
 `owner.state` where no other path ends so. A missing field is null.
 
+A name steps through lists: `labels.name`, also written `labels[].name`, is the name of every label. A comparison
+holds when it holds for any of the values, for a list itself or for one of its items; `!=` and `not` hold when
+it does not, so that `labels.name != 'bug'` selects the rows without such a label.
+
 Numbers compare by value, exactly, and a number equals a string that is written like one; likewise `true`,
-because a table shows both alike. `contains` finds a part of a string, whatever its case, or a member of a
-list. Values of different types are unequal, and neither is less than the other.
+because a table shows both alike. `contains` finds a part of a string, in a list or an object a whole value at
+any depth, and a key of the object, whatever the case. Values of different types are unequal, and neither is
+less than the other.
 """
 
 from __future__ import annotations
@@ -24,12 +31,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from headroom_core.errors import ValidationError
-from headroom_core.fields import CHECKS, MAX_KEYS, NUMBER, Path, named, place, value_at
-
-_Test = Callable[[Any, Mapping[Path, Path]], bool]
+from headroom_core.fields import CHECKS, MAX_KEYS, NUMBER, Path, named, place, values_at
 
 _EXAMPLE = "status == 'failed' and amount > 100"
 _MAX_CHARACTERS = 4000
@@ -40,9 +45,11 @@ _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 _STARTS_WITH_DIGIT = re.compile(r"[-+]?\.?\d[\w.:+-]*")
 _KEY_AFTER_DOT = re.compile(r"\.\s*(?:(\w[\w$@#%:/-]*)|(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'))", re.DOTALL)
 _KEY_IN_BRACKETS = re.compile(r"\[\s*(?:(-?\d+)|(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'))\s*\]", re.DOTALL)
+_EVERY_ITEM = re.compile(r"\[\s*\*?\s*\]")
 _COMPARISON = re.compile(
     r"={1,3}|!={1,2}|<>|<=|>=|<|>|(?:not\s+)?(?:in|contains|startswith|endswith)\b|is\s+not\b|is\b", re.IGNORECASE
 )
+_JOINED = re.compile(r"(?:and|or)\b", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\\\"'bfnrt/]))")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -50,6 +57,21 @@ _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 _SAME = {"=": "==", "===": "==", "is": "==", "!==": "!=", "<>": "!=", "is not": "!="}
 _FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=", "in": "contains"}
 _FLIPPED["not in"] = "not contains"
+
+_ROW_NUMBER: Path = ()
+"""What the sign # parses to: no path to a field."""
+
+
+class _Row(NamedTuple):
+    number: int
+    fields: Mapping[str, Any]
+    places: Mapping[Path, Path]
+
+    def values(self, path: Path) -> list[Any]:
+        return values_at(self.fields, self.places[path]) if path else [self.number]
+
+
+_Test = Callable[[_Row], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +88,7 @@ class Where:
     _test: _Test
 
     def select(self, rows: Sequence[Any]) -> list[int]:
-        """Return the indices of the rows that match, in order.
+        """Return the indices of the rows that match, in order; they are also the rows' numbers.
 
         Example:
             >>> parse_where("id >= 2 and state != 'shut'").select([{"id": 1}, {"id": "2"}, {"id": 3, "state": "shut"}])
@@ -74,7 +96,7 @@ class Where:
         """
         rows = named(rows)
         places = {path: place(path, rows) for path in self.paths}
-        return [index for index, row in enumerate(rows) if self._test(row, places)]
+        return [index for index, row in enumerate(rows) if self._test(_Row(index, row, places))]
 
 
 def parse_where(text: str) -> Where:
@@ -121,20 +143,20 @@ class _Parser:
         while self._word("or", "||"):
             tests.append(self._all_of())
         self.depth -= 1
-        return tests[0] if len(tests) == 1 else lambda row, places: any(test(row, places) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda row: any(test(row) for test in tests)
 
     def _all_of(self) -> _Test:
         tests = [self._negation()]
         while self._word("and", "&&"):
             tests.append(self._negation())
-        return tests[0] if len(tests) == 1 else lambda row, places: all(test(row, places) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
 
     def _negation(self) -> _Test:
         negated = False
         while self._word("not", "!"):
             negated = not negated
         test = self._group() if self._sign("(") else self._comparison()
-        return (lambda row, places: not test(row, places)) if negated else test
+        return (lambda row: not test(row)) if negated else test
 
     def _group(self) -> _Test:
         test = self._any_of()
@@ -148,7 +170,7 @@ class _Parser:
         self._skip_space()
         start = self.at
         lists = sign.endswith("in")
-        right = self._list() if self._sign("[", *("(" if lists else "")) else self._operand("a value")
+        right = self._list() if self._sign("[", *("(" if lists else "")) else self._operand("a value", _JOINED)
         if isinstance(left, _Value) and isinstance(right, tuple) and sign in _FLIPPED:
             return self._compared(right, _FLIPPED[sign], left.value)
         if isinstance(right, tuple):
@@ -163,10 +185,11 @@ class _Parser:
         return self._compared(path, sign, right.value)
 
     def _compared(self, path: Path, sign: str, value: Any) -> _Test:
-        self.paths.append(path)
+        if path:
+            self.paths.append(path)
         negated = sign == "!=" or sign.startswith("not ")
         check = CHECKS["==" if sign == "!=" else sign.removeprefix("not ")]
-        return lambda row, places: check(value_at(row, places[path]), value) is not negated
+        return lambda row: any(check(found, value) for found in row.values(path)) is not negated
 
     def _comparison_sign(self) -> str:
         found = self._match(_COMPARISON)
@@ -175,30 +198,34 @@ class _Parser:
         sign = " ".join(found[0].lower().split())
         return _SAME.get(sign, sign)
 
-    def _operand(self, expected: str) -> Path | _Value:
+    def _operand(self, expected: str, ends: re.Pattern[str] = _COMPARISON) -> Path | _Value:
         if found := self._match(_STRING):
             text = _unquoted(found[0])
             return self._path(text) if self._ahead(".", "[") else _Value(text)
         if found := self._match(_STARTS_WITH_DIGIT):
             return _Value(_bare_value(found[0]))
+        if self._sign("."):
+            return self._path(".")
         found = self._match(_NAME)
         if not found:
             self._fail(expected)
         if found[0].lower() in _CONSTANTS and not self._ahead(".", "["):
             return _Value(_CONSTANTS[found[0].lower()])
-        return self._path(self._spaced(found))
+        path = self._path(self._spaced(found, ends))
+        return _ROW_NUMBER if path == ("#",) else path
 
-    def _spaced(self, name: re.Match[str]) -> str:
-        """Return a bare name with the words that follow it: nothing but a comparison may follow a name."""
+    def _spaced(self, name: re.Match[str], ends: re.Pattern[str]) -> str:
+        """Return a bare name with the words that follow it, up to what ends the name."""
         self._skip_space()
-        while not _COMPARISON.match(self.text, self.at) and self._match(_NAME):
+        while not ends.match(self.text, self.at) and self._match(_NAME):
             self._skip_space()
         return self.text[name.start() : self.at].rstrip()
 
     def _path(self, first: str) -> Path:
         keys = [first]
-        while found := self._match(_KEY_AFTER_DOT) or self._match(_KEY_IN_BRACKETS):
-            keys.append(found[1] or _unquoted(found[2]))
+        while found := self._match(_EVERY_ITEM) or self._match(_KEY_AFTER_DOT) or self._match(_KEY_IN_BRACKETS):
+            if found.re is not _EVERY_ITEM:
+                keys.append(found[1] or _unquoted(found[2]))
         if len(keys) > MAX_KEYS:
             self._fail(f"at most {MAX_KEYS} keys in a path")
         return tuple(keys)

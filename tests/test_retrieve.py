@@ -129,6 +129,29 @@ def test_where_brings_the_rows_that_match() -> None:
     assert row_numbers(text) == [3, 43, 83, 123, 163]
 
 
+@pytest.mark.parametrize("text", [JOBS, CSV, json.dumps(list(range(20))), '{"id": 7}\n' * 20])
+def test_rows_come_by_the_number_that_the_table_shows(text: str) -> None:
+    assert row_numbers(found(text, where="# in [3, 17]")) == [3, 17]
+    assert row_numbers(found(text, where="# >= 5 and # < 8")) == [5, 6, 7]
+    assert "none of the" in missed(text, where="# == 5000")
+
+
+def test_entries_of_an_object_and_rows_below_rows_come_by_number_too() -> None:
+    entries = json.dumps({f"host{n}": {"up": n} for n in range(20)})
+    assert "\n4,host4,4\n" in found(entries, where="# == 4")
+    nested = json.dumps([{"id": n, "labels": [{"name": f"l{n}"}] * 2} for n in range(20)])
+    assert row_numbers(found(nested, where="# == 15")) == [15, 15]
+
+
+def test_the_names_of_a_tables_header_are_understood() -> None:
+    text = json.dumps([{"id": n, "labels": [{"name": "bug" if n == 7 else "ui"}]} for n in range(30)])
+    assert "id,labels" in found(text, where="id == 7")
+    for where in ("labels contains 'bug'", "labels.name == 'bug'", "labels[].name == 'bug'"):
+        assert row_numbers(found(text, where=where)) == [7]
+    assert row_numbers(found(json.dumps([n * n for n in range(30)]), where=". == 49")) == [7]
+    assert "no row has label; fields: id, labels, labels.name" in missed(text, where="label == 'bug'")
+
+
 def test_where_works_on_csv() -> None:
     text = found(CSV, where="river == 'river1' and people >= 20000")
     assert row_numbers(text) == [22, 25, 28]

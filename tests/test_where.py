@@ -38,6 +38,7 @@ def selected(where: str, rows: list[Any] = ROWS) -> list[int]:
         ("id == '1'", [0]),
         ("id > 1 and id <= 3", [1, 2]),
         ("2 < id", [2, 3]),
+        ("1 < id and 3 >= id or 'ok' == status", [1, 2]),
         ("id == 12345678901234567890123", [3]),
         ("id == 12345678901234567890124", []),
         ("amount == 9.50", [0]),
@@ -88,10 +89,92 @@ def test_an_expression_selects_these_rows(where: str, rows: list[int]) -> None:
     assert selected(where) == rows
 
 
-def test_rows_that_are_bare_values_are_called_value() -> None:
-    assert selected("value > 2", [1, 5, "x", None, "7"]) == [1, 4]
-    assert selected("value[1] == 2", [[1, 2], [2, 1], {"a": 2}]) == [0]
+ISSUES: list[Any] = [
+    {"id": 1, "labels": [{"name": "bug", "by": {"login": "ann"}}, {"name": "ui"}], "runs": [{"steps": [{"ms": 7}]}]},
+    {"id": 2, "labels": [{"name": "Docs", "by": None}], "runs": [{"steps": [{"ms": 50}, {"ms": 90}]}]},
+    {"id": 3, "labels": [], "scores": [10, 20]},
+    {"id": 4, "grid": [[{"x": 1}], [{"x": 2}]], "labels": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("labels.name == 'bug'", [0]),
+        ("labels[].name == 'bug'", [0]),
+        ("labels[*].name == 'bug'", [0]),
+        ("labels.name != 'bug'", [1, 2, 3]),
+        ("not labels.name == 'bug'", [1, 2, 3]),
+        ("labels.name in ['ui', 'Docs']", [0, 1]),
+        ("labels.name not in ['ui', 'Docs']", [2, 3]),
+        ("labels.name contains 'DOC'", [1]),
+        ("labels.name startswith 'u'", [0]),
+        ("labels.name == null", [2, 3]),
+        ("labels[1].name == 'ui'", [0]),
+        ("labels.by.login == 'ann'", [0]),
+        ("runs.steps.ms > 60", [1]),
+        ("runs[0].steps[-1].ms == 7", [0]),
+        ("grid.x == 2", [3]),
+        ("scores == 10", [2]),
+        ("scores > 15", [2]),
+        ("scores[] in [20]", [2]),
+        ("scores == [10, 20]", [2]),
+        ("scores != 10", [0, 1, 3]),
+        ("labels contains 'BUG'", [0]),
+        ("labels contains 'ann'", [0]),
+        ("labels contains 'bu'", []),
+        ("labels not contains 'bug'", [1, 2, 3]),
+        ("runs contains 90", [1]),
+    ],
+)
+def test_a_name_steps_through_lists(where: str, rows: list[int]) -> None:
+    assert selected(where, ISSUES) == rows
+
+
+def test_the_fields_of_items_have_names_and_do_not_stand_in_for_those_of_rows() -> None:
+    assert field_names(ISSUES, 4) == ["id", "labels", "labels.name", "labels.by.login"]
+    assert selected("name == 'bug'", ISSUES) == []
+    assert selected("login == 'bob'", [{"owner": {"login": "bob"}, "watchers": [{"login": "ann"}]}]) == [0]
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("# == 2", [2]),
+        ("#==2", [2]),
+        ("# in [1, 3, 7]", [1, 3]),
+        ("# not in [1, 2, 3]", [0]),
+        ("# >= 1 and # < 3", [1, 2]),
+        ("1 <= # and 3 > #", [1, 2]),
+        ("# == 0 or status == 'ok'", [0, 1]),
+        ("# == -1", []),
+    ],
+)
+def test_rows_are_selected_by_their_number(where: str, rows: list[int]) -> None:
+    assert selected(where) == rows
+    assert parse_where("# == 2 and id > 1").paths == (("id",),)
+
+
+def test_a_field_with_the_name_of_the_sign_stands_in_quotes() -> None:
+    rows = [{"#": 7, "#tag": "a", ".": 1}, {"#": 0, "#tag": "b", ".": 2}]
+    assert selected("# == 0", rows) == [0]
+    assert selected('"#" == 0', rows) == [1]
+    assert selected("#tag == 'b'", rows) == [1]
+    assert selected('"." == 2', rows) == [1]
+
+
+@pytest.mark.parametrize("name", ["value", "values", "."])
+def test_rows_that_are_bare_values_are_called_value_or_a_dot(name: str) -> None:
+    assert selected(f"{name} > 2", [1, 5, "x", None, "7"]) == [1, 4]
+    assert selected(f"{name}[1] == 2", [[1, 2], [2, 1], {"a": 2}]) == [0]
+    assert selected(f"{name} contains 'bus'", ["tram", "Busway"]) == [1]
+    assert selected(f"5 < {name}", [1, 9]) == [1]
     assert field_names([1, 2], 5) == ["value"]
+
+
+def test_a_field_called_values_is_itself_first() -> None:
+    assert selected("values == 1", [{"value": 1, "values": 2}, {"value": 2, "values": 1}]) == [1]
+    assert selected("values == 1", [{"metrics": {"values": 1}, "value": 2}]) == [0]
 
 
 def test_the_end_of_a_path_finds_a_field_only_when_no_other_path_ends_so() -> None:
@@ -152,9 +235,8 @@ anything = st.recursive(
     scalars | st.floats(), lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from("ab"), inner)
 )
 fragments = st.sampled_from(
-    "a b. .c == != < >= = in not contains is and or ( ) [ ] , ' \" 'x' 1 -2.5 1e9 1e999999 null true [0] \\ é 名".split(
-        " "
-    )
+    "a b. .c . # [] == != < >= = in not contains is and or ( ) [ ] , "
+    "' \" 'x' 1 -2.5 1e9 1e999999 null true [0] \\ é 名".split(" ")
 )
 
 
@@ -168,6 +250,14 @@ def test_no_text_and_no_row_raises_anything_but_the_one_error(where: str, rows: 
     except ValidationError:
         return
     assert found == [index for index in range(len(rows)) if index in set(found)]
+
+
+def test_a_name_steps_through_lists_however_deep() -> None:
+    inner: Any = {"b": 1}
+    for _ in range(100_000):
+        inner = [inner]
+    assert selected("a.b == 1", [{"a": inner}]) == selected("a contains 1", [{"a": inner}]) == [0]
+    assert field_names([{"a": inner}], 5) == ["a", "a.b"]
 
 
 def literal(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -89,8 +90,8 @@ def retrieve(
         steady
         go
     """
+    _check(key=key, where=where, query=query, lines=lines, limit=limit, page=page)
     key = key.strip(" \t\r\n'\"`").lower()
-    _check(where, query, lines, limit, page)
     if not _KEY.fullmatch(key):
         return RetrievalResult("", found=False, reason=f"{key[:40]!r} is no key: keys are 24 hexadecimal digits")
     try:
@@ -118,14 +119,38 @@ async def aretrieve(
     )
 
 
-def _check(where: str | None, query: str | None, lines: str | None, limit: int | None, page: int) -> None:
-    if lines and (where or query):
-        raise ValidationError(
-            "lines stands alone: give where and query, or lines", {"lines": lines, "where": where, "query": query}
-        )
-    for name, value in (("limit", limit), ("page", page)):
-        if value is not None and value < 1:
-            raise ValidationError(f"{name} = {value}: expected 1 or more", {name: value})
+_WAYS_OUT = {
+    "key": "the 24 hexadecimal digits of a marker",
+    "where": "an expression such as \"status == 'failed'\", or None",
+    "query": "words to look for, or None",
+    "lines": "numbers counted from 1, such as '120-180' or '1-5,90', or None",
+    "limit": "a whole number, 1 or more, or None for everything",
+    "page": "a whole number, 1 or more",
+}
+
+
+def _check(**given: Any) -> None:
+    for name, value in given.items():
+        if not _is_allowed(name, value):
+            raise _unreadable(name, value)
+    if given["lines"] and (given["where"] or given["query"]):
+        raise ValidationError("lines stands alone: give where and query, or lines", given)
+
+
+def _is_allowed(name: str, value: Any) -> bool:
+    if value is None:
+        return name not in ("key", "page")
+    if name in ("limit", "page"):
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, str)
+
+
+def _unreadable(name: str, value: Any) -> ValidationError:
+    try:
+        shown = reprlib.repr(value)
+    except ValueError:  # Python does not write out integers of more than 4,300 digits
+        shown = "a number of thousands of digits"
+    return ValidationError(f"{name} = {shown}: expected {_WAYS_OUT[name]}", {name: value})
 
 
 def retrieve_tool(provider: Literal["openai", "anthropic", "google"] = "openai") -> dict[str, Any]:
@@ -180,10 +205,7 @@ def _arguments(given: str | Mapping[str, Any]) -> dict[str, Any]:
         raise ValidationError(f"no parameter is named {str(unknown[0])[:40]!r}; there are {', '.join(properties)}")
     if not given.get("key"):
         raise ValidationError("key is missing: give the 24 hexadecimal digits of the marker")
-    meant = {name: value for name, value in given.items() if value not in (None, "")}
-    return {
-        name: _number(name, value) if name in ("limit", "page") else _text(name, value) for name, value in meant.items()
-    }
+    return {name: _meant(name, value) for name, value in given.items() if value not in (None, "")}
 
 
 def _parsed(text: str) -> Any:
@@ -193,17 +215,10 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _text(name: str, value: Any) -> str:
-    if name == "lines" and isinstance(value, int):
-        return str(value)
-    if not isinstance(value, str):
-        raise ValidationError(f"{name} must be a string")
-    return value
-
-
-def _number(name: str, value: Any) -> int:
+def _meant(name: str, value: Any) -> Any:
+    """Return a value as `retrieve` takes it: models write numbers as strings, and one line as a number."""
+    convert = int if name in ("limit", "page") else str if name == "lines" and isinstance(value, int) else None
     try:
-        number = int(value)
+        return convert(value) if convert else value
     except (TypeError, ValueError, OverflowError):
-        raise ValidationError(f"{name} must be a whole number, counted from 1") from None
-    return number
+        raise _unreadable(name, value) from None

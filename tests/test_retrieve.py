@@ -242,10 +242,30 @@ def test_a_store_that_cannot_be_read_says_so(tmp_path: Any) -> None:
     assert "not a SQLite file" in result.reason
 
 
-@pytest.mark.parametrize("options", [{"limit": 0}, {"page": 0}, {"limit": -5}, {"lines": "1", "query": "x"}])
-def test_arguments_that_make_no_sense_are_an_error(options: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        retrieve(kept(LOG), store=store, **options)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": 0}, "limit = 0: expected a whole number, 1 or more, or None for everything"),
+        ({"limit": -5}, "limit = -5: "),
+        ({"limit": "5"}, "limit = '5': expected a whole number"),
+        ({"limit": True}, "limit = True: "),
+        ({"page": 0}, "page = 0: expected a whole number, 1 or more"),
+        ({"page": "x"}, "page = 'x': "),
+        ({"page": None}, "page = None: "),
+        ({"page": 1.0}, "page = 1.0: "),
+        ({"where": 5}, "where = 5: expected an expression such as \"status == 'failed'\""),
+        ({"query": ["disk"]}, "query = ['disk']: expected words"),
+        ({"lines": 7}, "lines = 7: expected numbers counted from 1, such as '120-180'"),
+        ({"lines": "1", "query": "x"}, "lines stands alone"),
+        ({"key": None}, "key = None: expected the 24 hexadecimal digits of a marker"),
+        ({"key": 5}, "key = 5: "),
+        ({"key": b"0" * 24}, "key = b'0"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(message)) as caught:
+        retrieve(**{"key": kept(LOG), "store": store, **options})
+    assert options.items() <= caught.value.details.items()
 
 
 async def test_the_async_twin_does_the_same() -> None:
@@ -297,15 +317,17 @@ def test_a_call_is_answered_from_text_and_from_a_dictionary() -> None:
         ("[" * 100_000, "must be a JSON object"),
         (None, "must be a JSON object"),
         ({}, "key is missing"),
-        ({"key": 7}, "key must be a string"),
+        ({"key": 7}, "key = 7: expected the 24 hexadecimal digits"),
         ({"key": "zz"}, "24 hexadecimal digits"),
         ({"key": "0" * 24}, "asking again will not help"),
         ({"key": "0" * 24, "rows": 3}, "no parameter is named 'rows'; there are key, where"),
-        ({"key": "0" * 24, "where": ["a"]}, "where must be a string"),
-        ({"key": "0" * 24, "limit": "many"}, "limit must be a whole number"),
-        ({"key": "0" * 24, "page": float("inf")}, "page must be a whole number"),
-        ({"key": "0" * 24, "page": {}}, "page must be a whole number"),
-        ({"key": "0" * 24, "limit": 0}, "limit = 0: expected 1 or more"),
+        ({"key": "0" * 24, "where": ["a"]}, "where = ['a']: expected an expression such as"),
+        ({"key": "0" * 24, "limit": "many"}, "limit = 'many': expected a whole number, 1 or more"),
+        ({"key": "0" * 24, "page": float("inf")}, "page = inf: expected a whole number"),
+        ({"key": "0" * 24, "page": {}}, "page = {}: expected a whole number"),
+        ({"key": "0" * 24, "limit": 0}, "limit = 0: expected a whole number, 1 or more, or None for everything"),
+        ({"key": "0" * 24, "lines": -(10**5000)}, "lines = a number of thousands of digits: expected numbers"),
+        ({"key": "0" * 24, "limit": -(10**5000)}, "limit = a number of thousands of digits: expected"),
         ({"key": "0" * 24, "lines": "1", "where": "a"}, "lines stands alone"),
         ({"key": kept(JOBS), "where": "status == failed"}, "strings stand in quotes"),
     ],

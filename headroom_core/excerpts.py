@@ -13,7 +13,7 @@ from headroom_core.compressors.smart_crusher.rows import RowSet, find_rows
 from headroom_core.errors import ValidationError
 from headroom_core.fields import field_names, has_field, leaves
 from headroom_core.messages import RETRIEVE_TOOL
-from headroom_core.relevance.words import words
+from headroom_core.relevance import BM25Scorer, words
 from headroom_core.results import RetrievalResult
 from headroom_core.where import parse_where
 
@@ -206,9 +206,7 @@ def _ranked(texts: Sequence[str], query: str) -> list[int]:
     matching = sorted({at for word in _telling(having, len(texts)) for at in having[word]})
     if not matching:
         return []
-    from rank_bm25 import BM25Plus  # here, because numpy takes longer to import than all the rest
-
-    scores = BM25Plus([found[at] for at in matching]).get_scores(list(wanted)).tolist()
+    scores = BM25Scorer().score_items([texts[at] for at in matching], query)
     return [at for _, at in sorted((-score, at) for at, score in zip(matching, scores))]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headroom_core.errors import ConfigurationError
 from headroom_core.relevance.words import words
 
 _K1, _B = 1.5, 0.75
@@ -16,8 +17,11 @@ class BM25Scorer:
     parts. Words that many items share count little.
 
     Args:
-        k1: how much a word's repetition counts.
+        k1: how much a word's repetition counts, above 0.
         b: how much a long item is held against it, from 0 to 1.
+
+    Raises:
+        ConfigurationError: k1 or b is outside of that.
 
     Example:
         >>> scores = BM25Scorer().score_items(["the Elbe is long", "the Oder"], "how long is the Elbe?")
@@ -26,6 +30,8 @@ class BM25Scorer:
     """
 
     def __init__(self, k1: float = _K1, b: float = _B) -> None:
+        if not (k1 > 0 and 0 <= b <= 1):
+            raise ConfigurationError(f"k1 = {k1}, b = {b}: expected k1 above 0 and b from 0 to 1", {"k1": k1, "b": b})
         self.k1 = k1
         self.b = b
 

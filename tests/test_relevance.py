@@ -1,0 +1,117 @@
+"""Relevance by words: what is scored higher, within which bounds, and what a word is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rank_bm25 import BM25Plus
+
+from headroom_core.errors import ConfigurationError
+from headroom_core.relevance import BM25Scorer, words
+
+RIVERS = [
+    "the Elbe is 1094 km long and flows into the North Sea",
+    "the Oder flows into the Baltic Sea",
+    "Elbe, Elbe, Elbe: the gauge at Dresden",
+    "minutes of the meeting",
+]
+texts = st.lists(st.text(alphabet="ab cdE_1,東京", max_size=30), max_size=12)
+
+
+def best_first(items: list[str], query: str) -> list[int]:
+    scores = BM25Scorer().score_items(items, query)
+    return sorted((at for at, score in enumerate(scores) if score), key=lambda at: -scores[at])
+
+
+def test_the_item_with_the_most_of_the_asked_words_comes_first() -> None:
+    assert best_first(RIVERS, "how long is the Elbe?")[0] == 0
+    assert best_first(RIVERS, "gauge of the Elbe")[0] == 2
+
+
+def test_a_rare_word_counts_more_than_a_common_one() -> None:
+    assert best_first(["job done", "job done", "task failed", "job done"], "job failed")[0] == 2
+
+
+def test_an_item_without_an_asked_word_scores_nothing() -> None:
+    scores = BM25Scorer().score_items(RIVERS, "Elbe")
+    assert [score > 0 for score in scores] == [True, False, True, False]
+
+
+def test_repetition_and_length_count_as_told() -> None:
+    once, thrice = BM25Scorer(b=0.0).score_items(["elbe", "elbe elbe elbe"], "elbe")
+    assert once < thrice
+    short, long = BM25Scorer(b=0.0).score_items(["oder", "oder " + "x " * 50], "oder")
+    assert short == long
+    short, long = BM25Scorer().score_items(["oder", "oder " + "x " * 50], "oder")
+    assert short > long
+
+
+@pytest.mark.parametrize("options", [{"k1": 0.0}, {"k1": -1.0}, {"b": 1.5}, {"b": -0.1}, {"k1": float("nan")}])
+def test_what_the_formula_cannot_take_is_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match="k1 above 0 and b from 0 to 1"):
+        BM25Scorer(**options)
+
+
+@given(texts, st.text(alphabet="ab cdE_1,東京", max_size=20))
+def test_scores_lie_between_nothing_and_one_for_each_item_in_order(items: list[str], query: str) -> None:
+    scores = BM25Scorer().score_items(items, query)
+    assert len(scores) == len(items)
+    assert all(0.0 <= score <= 1.0 for score in scores)
+    asked = set(words(query))
+    assert [score > 0 for score in scores] == [not asked.isdisjoint(words(item)) for item in items]
+
+
+@pytest.mark.parametrize(
+    ("items", "query", "scores"),
+    [
+        ([], "Elbe", []),
+        ([], "", []),
+        (["Elbe", "Oder"], "", [0.0, 0.0]),
+        (["Elbe", "Oder"], "?!", [0.0, 0.0]),
+        (["", ""], "Elbe", [0.0, 0.0]),
+        (["", "…", "\n"], "Elbe", [0.0, 0.0, 0.0]),
+        (["Elbe"], "Weser", [0.0]),
+    ],
+)
+def test_nothing_to_compare_is_no_relevance(items: list[str], query: str, scores: list[float]) -> None:
+    assert BM25Scorer().score_items(items, query) == scores
+
+
+@given(texts.filter(lambda items: any(map(words, items))), st.text(alphabet="ab cdE_1,東京", max_size=20))
+def test_items_rank_as_the_textbook_formula_ranks_them(items: list[str], query: str) -> None:
+    asked = list(dict.fromkeys(words(query)))
+    textbook = BM25Plus(list(map(words, items)), k1=1.5, b=0.75, delta=0).get_scores(asked).tolist()
+    scores = BM25Scorer().score_items(items, query)
+    assert [score * max(textbook) for score in scores] == pytest.approx([max(scores) * score for score in textbook])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("getUserName", ["getusername", "get", "user", "name"]),
+        ("HTTPServer2", ["httpserver2", "http", "server", "2"]),
+        ("max_retry_count=3", ["max_retry_count", "max", "retry", "count", "3"]),
+        ("src/main.py:12", ["src/main.py:12", "src", "main", "py", "12"]),
+        ("Zürich", ["zürich"]),
+        ("東京都庁", ["東京都庁", "東京", "京都", "都庁"]),
+        ("서울시", ["서울시", "서울", "울시"]),
+        ("…, !", []),
+    ],
+)
+def test_words_are_whole_tokens_and_the_parts_that_they_are_made_of(text: str, found: list[str]) -> None:
+    assert words(text) == found
+
+
+def test_identifiers_are_found_by_their_parts_and_ideographs_by_pairs() -> None:
+    assert best_first(["def getUserName(): ...", "def get_file(): ..."], "user name") == [0]
+    assert best_first(["def getUserName(): ...", "user name"], "getUserName")[0] == 0
+    assert best_first(["大阪府の天気", "東京都の天気予報"], "東京") == [1]
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    code = "import sys, headroom_core.relevance; print({'numpy', 'rank_bm25'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

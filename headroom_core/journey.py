@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from headroom_core.compressors.base import Compressor
 from headroom_core.compressors.smart_crusher import TableCompressor
 from headroom_core.config import HeadroomConfig, SmartCrusherConfig
 from headroom_core.dialects import Dialect, dialect_for
@@ -91,10 +90,7 @@ def compress(
     if hooks and hooks.pre_compress:
         replaced = hooks.pre_compress(given)
         given = given if replaced is None else replaced
-    chosen = dialect_for(given, dialect)
-    draft = journey.edge.guarded("the messages were passed through unread", lambda: chosen.parse(given))
-    draft = journey.compressed(draft or Draft(tuple(given), ()))
-    rendered = chosen.render(draft)
+    draft, rendered = journey.travelled(given, dialect)
     before, after = _tokens(draft.changes)
     total = journey.edge.guarded("tokens beside the texts' were not counted", lambda: journey.count(rendered))
     total = after if total is None else total
@@ -227,9 +223,9 @@ def _defaults() -> HeadroomConfig:
 
 
 @lru_cache(maxsize=32)
-def _compressors(settings: str) -> tuple[Compressor, ...]:
-    """Return the compressors, those of other packages first; they have no state, so that requests may share them."""
-    return (*installed_compressors(), TableCompressor(SmartCrusherConfig.model_validate_json(settings)))
+def _tables(settings: str) -> TableCompressor:
+    """Return the compressor of these settings; it has no state, so that requests may share it."""
+    return TableCompressor(SmartCrusherConfig.model_validate_json(settings))
 
 
 class _Journey:
@@ -242,10 +238,25 @@ class _Journey:
         self.tokenizer = tokenizer
         self.edge = Edge()
         settings = self.config.smart_crusher.model_dump_json()
-        self.router = ContentRouter(_compressors(settings), tokenizer)
+        others = self.edge.guarded("the compressors of other packages were left out", installed_compressors) or ()
+        self.router = ContentRouter((*others, _tables(settings)), tokenizer)
         names = ",".join(compressor.name for compressor in self.router.compressors)
         decisive = f"{settings} {names} {tokenizer.encoding}"
         self.replay = Replay(self.router, decisive, self._store(store), query, self.edge)
+
+    def travelled(self, messages: list[Any], dialect: str | Dialect | None) -> tuple[Draft, list[Any]]:
+        """Return the compressed draft of messages, and what to send: the same messages where they cannot be read."""
+        known = None if dialect is None else dialect_for([], dialect)
+
+        def travel() -> tuple[Draft, list[Any]]:
+            chosen = known or dialect_for(messages)
+            draft = self.compressed(chosen.parse(messages))
+            return draft, chosen.render(draft)
+
+        return self.edge.guarded("the messages were passed through unread", travel) or (
+            Draft(tuple(messages), ()),
+            messages,
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -290,4 +301,8 @@ class _Journey:
             return None
         if given is not None:
             return given
-        return shared_store(self.config.store_url, ccr.store_max_entries, ccr.store_ttl_seconds)
+        limits = (ccr.store_max_entries, ccr.store_ttl_seconds)
+        if self.config.store_url:
+            return shared_store(self.config.store_url, *limits)
+        otherwise = "nothing is left out, because there is no store"
+        return self.edge.guarded(otherwise, lambda: shared_store(None, *limits))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -54,30 +54,24 @@ class Replay:
 
     def outcomes(self, waiting: Mapping[int, Waiting]) -> dict[int, Outcome]:
         """Return the outcomes. The originals of what was left out are stored when this returns."""
-        if self.store is None:
-            return self._found(waiting, _memo, selecting=False)
-        outcomes = self._found(waiting, self.store, selecting=True)
-        selected = {at: waiting[at] for at, outcome in outcomes.items() if outcome.action == "selected"}
-        lost = self._not_stored(selected, self.store)
-        return outcomes | self._found({at: waiting[at] for at in lost}, _memo, selecting=False)
-
-    def _found(self, waiting: Mapping[int, Waiting], store: Store, selecting: bool) -> dict[int, Outcome]:
-        may_select = {at: selecting and item.block.kind in _SELECTED_FROM for at, item in waiting.items()}
-        keys = {at: self._record_key(item, may_select[at]) for at, item in waiting.items()}
-        known = self._recalled(store, keys.values())
-        new: dict[str, Outcome] = {}
-        for at, key in keys.items():
-            if key not in known and key not in new:
-                new[key] = self._worked_out(waiting[at], may_select[at])
-        for at, key in keys.items():
-            if key in known and known[key].failed:
-                self.edge.warn(f"message {waiting[at].block.message} was passed through unchanged, as before")
+        store = _memo if self.store is None else self.store
+        keys = {at: self._record_key(item) for at, item in waiting.items()}
+        items = {key: waiting[at] for at, key in keys.items()}
+        known = self._recalled(store, items)
+        new = {key: self._worked_out(item, self._may_select(item)) for key, item in items.items() if key not in known}
+        for key in self._not_stored(known | new, items):
+            # Recorded as it is sent: should the store recover, the same block must not change.
+            (new if key in new else known)[key] = self._worked_out(items[key], selecting=False)
         known |= self._recorded(store, new)
         return {at: known[key] for at, key in keys.items()}
 
-    def _record_key(self, item: Waiting, selecting: bool) -> str:
+    def _may_select(self, item: Waiting) -> bool:
+        return self.store is not None and item.block.kind in _SELECTED_FROM
+
+    def _record_key(self, item: Waiting) -> str:
         """Return a hash of all that decides what a block becomes."""
-        parts = (_VERSION, self.settings, selecting, item.block.kind, item.block.tool, item.key, item.causal_query)
+        block, selecting = item.block, self._may_select(item)
+        parts = (_VERSION, self.settings, selecting, block.kind, block.tool, item.key, item.causal_query)
         return content_key(json.dumps(parts))
 
     def _worked_out(self, item: Waiting, selecting: bool) -> Outcome:
@@ -86,29 +80,35 @@ class Replay:
         outcome = self.edge.guarded(otherwise, lambda: self.router.route(item.block, item.key, query, selecting))
         return outcome or self.router.failed(item.block)
 
-    def _recalled(self, store: Store, keys: Iterable[str]) -> dict[str, Outcome]:
+    def _recalled(self, store: Store, keys: Collection[str]) -> dict[str, Outcome]:
         otherwise = "what was sent before cannot be recalled"
         return _loaded(self.edge.guarded(otherwise, lambda: store.recall(keys)) or {})
 
     def _recorded(self, store: Store, outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
-        """Record new outcomes, and return what stands: another process may have been first."""
-        if not outcomes:
-            return {}
-        lines = {key: outcome.dumps() for key, outcome in outcomes.items()}
+        """Record new outcomes, and return what stands: another process may have been first.
+
+        Failures are not recorded, so that each request tells of them, and none outlives what caused it.
+        """
+        lines = {key: outcome.dumps() for key, outcome in outcomes.items() if not outcome.failed}
+        if not lines:
+            return outcomes
         stands = self.edge.guarded("what is sent now cannot be remembered", lambda: store.record(lines))
         return outcomes | _loaded(stands or {})
 
-    def _not_stored(self, selected: Mapping[int, Waiting], store: Store) -> list[int]:
-        """Store the originals, and return those of the blocks for which that failed."""
+    def _not_stored(self, outcomes: Mapping[str, Outcome], items: Mapping[str, Waiting]) -> list[str]:
+        """Store the originals of what was left out, and return the record keys of those that cannot be stored."""
+        store = self.store
+        selected = [key for key, outcome in outcomes.items() if outcome.action == "selected"]
+        if store is None or not selected:
+            return []
 
         def put() -> bool:
-            store.put_many({item.key: item.block.text for item in selected.values()})
+            store.put_many({items[key].key: items[key].block.text for key in selected})
             return True
 
-        otherwise = "originals cannot be stored, so that no more than before is left out"
-        if not selected or self.edge.guarded(otherwise, put):
+        if self.edge.guarded("originals cannot be stored, so that no more than before is left out", put):
             return []
-        return [at for at, item in selected.items() if not _is_stored(store, item)]
+        return [key for key in selected if not _is_stored(store, items[key])]
 
 
 def _loaded(lines: Mapping[str, str]) -> dict[str, Outcome]:

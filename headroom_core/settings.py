@@ -4,6 +4,7 @@
 |---|---|
 | `HEADROOM_STORE_URL` | where originals and records are kept: `sqlite:///path/to/file.db` or `memory://` |
 | `XDG_STATE_HOME` | the user's state folder, in which the default store lies; `~/.local/state` when not set |
+| `LOCALAPPDATA` | the same on Windows |
 | `TIKTOKEN_CACHE_DIR`, `DATA_GYM_CACHE_DIR` | where tiktoken keeps vocabularies |
 """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -255,11 +254,8 @@ class Nonsense:
 
 
 @pytest.fixture(params=[Raising, Nonsense])
-def stranger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def stranger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journey, "installed_compressors", lambda: (request.param(),))
-    journey._compressors.cache_clear()
-    yield
-    journey._compressors.cache_clear()
 
 
 @pytest.mark.usefixtures("stranger")

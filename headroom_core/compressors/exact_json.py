@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import marshal
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
@@ -101,7 +101,8 @@ def fingerprint(value: Value) -> bytes:
 def plain(value: Value) -> Any:
     """Return a parsed value in ordinary Python types.
 
-    A number becomes an `int`, a `float` where that loses no digit, else a `Decimal`. Of a key that an
+    A number becomes an `int`, a `float` where that loses no digit, else a `Decimal`; one beyond all of them
+    stays a string. Of a key that an
     object names twice, the last value stands.
     """
     kind = type(value)
@@ -114,13 +115,16 @@ def plain(value: Value) -> Any:
     return value
 
 
-def _plain_number(lexeme: str) -> int | float | Decimal:
+def _plain_number(lexeme: str) -> int | float | Decimal | str:
     try:
         return int(lexeme)
     except ValueError:
         number = float(lexeme)
+    try:
         exact = Decimal(lexeme)
-        return number if not exact.is_finite() or Decimal(repr(number)) == exact else exact
+    except InvalidOperation:
+        return lexeme
+    return number if not exact.is_finite() or Decimal(repr(number)) == exact else exact
 
 
 def from_plain(value: Any) -> Value:

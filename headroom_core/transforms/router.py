@@ -68,6 +68,8 @@ class Outcome:
 class ContentRouter:
     """Hands a text to the first compressor that claims it, and keeps the result only where it has fewer tokens.
 
+    A result that leaves something out counts only where that is allowed and a marker in it names the original.
+
     Args:
         compressors: who is asked, in this order.
         tokenizer: counts the tokens.
@@ -99,7 +101,8 @@ class ContentRouter:
         request = Request(key, tokens, query, selecting)
         for compressor in self.compressors:
             made = compressor.compress(block.text, request)
-            if made is None:
+            lost = made is not None and not made.lossless and not (selecting and key in made.text)
+            if made is None or lost:
                 continue
             after = self.tokenizer.count_text(made.text)
             if after >= tokens:

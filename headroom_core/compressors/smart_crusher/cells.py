@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from headroom_core.compressors.exact_json import Value, dumps, quote
 from headroom_core.compressors.smart_crusher.schema import MISSING, Missing, Shape
 
-LOOKS_TYPED = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|-?Infinity|NaN|true|false|null")
+LOOKS_TYPED = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|-?Infinity|NaN|true|false|null")
 """Strings that a reader would take for another type when they stand bare."""
 
 RISKY_STARTS = frozenset(' "[{~*!+#^&\\')
@@ -34,12 +34,16 @@ def write_cells(values: list[Value], text: bool, shape: Shape | None = None) -> 
         return [value[0] if len(value) == 1 else dumps(value) for value in values]
     if kinds == {str}:
         return _string_cells(values, text)
-    if kinds <= {str, tuple, bool, type(None), Missing}:
+    if kinds <= {str, tuple, bool, type(None), Missing} and not any(map(_repeats_keys, values)):
         written = {value: _write_cell(value, text) for value in set(values)}
         return [written[value] for value in values]
     return [
         _write_nested(value, shape) if type(value) in (dict, list) else _write_cell(value, text) for value in values
     ]
+
+
+def _repeats_keys(value: Value) -> bool:
+    return type(value) is tuple and len(value) > 1
 
 
 def _string_cells(values: list[str], text: bool) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.exact_json import is_number
@@ -14,7 +15,6 @@ from headroom_core.compressors.smart_crusher.document import (
     lossless_frame,
     selection_reads_back,
     take_text_apart,
-    with_children,
 )
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.frame import Frame
@@ -31,6 +31,7 @@ _TWINS_TOLD = 5
 _WORDS_OF_WHERE = frozenset(
     ("and", "or", "not", "in", "is", "contains", "startswith", "endswith", "true", "false", "null", "none")
 )
+_PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _PLAIN_VALUE = re.compile(r"[\w .:/@+-]{1,32}")
 _PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
@@ -108,13 +109,21 @@ class _Shortening:
 
     def write(self, frame: Frame) -> str:
         """Return an array and its child tables as text."""
-        frames = list(with_children(frame))
-        selections = [self._selection(item) for item in frames]
-        if not any(selections):
+        selections = self._selections(frame)
+        if not any(chosen for _, chosen in selections):
             text = lossless_frame(frame)
-            self.written += [(item, None) for item in frames if text.startswith("[table ")]
+            self.written += [(item, None) for item, _ in selections if text.startswith("[table ")]
             return text
-        return "".join(map(self._write_one, frames, selections))
+        return "".join(self._write_one(item, chosen) for item, chosen in selections)
+
+    def _selections(self, frame: Frame) -> list[tuple[Frame, Selection | None]]:
+        """Return what stays of a table and of its child tables; rows that stay keep the rows that they belong to."""
+        chosen = self._selection(frame)
+        below = [self._selections(child) for child in frame.children]
+        if chosen:
+            needed = {row for (child, kept), *_ in below if kept for row in child.parents_of(kept.kept)}
+            chosen = replace(chosen, kept=sorted({*chosen.kept, *needed}))
+        return [(frame, chosen), *chain.from_iterable(below)]
 
     def _selection(self, frame: Frame) -> Selection | None:
         """Return which rows stay, or None when leaving rows out would save too little."""
@@ -139,9 +148,11 @@ class _Shortening:
         naming = naming_column(chosen.stats)
         told = [summarise(chosen.stats, chosen.size), _tell_twins(chosen.twins)]
         over_all = "; ".join(filter(None, told))
-        about = f" (over all {total}: {over_all})" if over_all else ""
+        described = len(chosen.stats[0].rows)
+        rows = f"all {total}" if described == total else f"{described} of {total}"
+        about = f" (over {rows}: {over_all})" if over_all else ""
         if naming and not chosen.strong and not only_counts(naming):
-            names = name_rows(naming, frame, set(left_out), chosen.size)
+            names = name_rows(naming, set(left_out), chosen.size)
             about += f"; they are {names}" if names else ""
         call = f'{RETRIEVE_TOOL}(key="{self.request.key}"{_example(frame, naming, left_out)})'
         return (
@@ -164,9 +175,10 @@ def _example(frame: Frame, naming: ColumnStats | None, left_out: list[int]) -> s
     if naming is None or row is None:
         return ""
     path = ".".join(naming.column.path)
-    if not _PLAIN_PATH.fullmatch(path) or path.lower() in _WORDS_OF_WHERE:
+    if not _PLAIN_PATH.fullmatch(path) or not _WORDS_OF_WHERE.isdisjoint(path.lower().split(".")):
         return ""
     value, cell = naming.column.values[place[row]], naming.column.cells[place[row]]
     if isinstance(value, str) and cell == value and _PLAIN_VALUE.fullmatch(value):
         return f", where=\"{path} == '{value}'\""
-    return f', where="{path} == {cell}"' if is_number(value) and frame.form != "csv" else ""
+    plain = is_number(value) and frame.form != "csv" and _PLAIN_NUMBER.fullmatch(cell)
+    return f', where="{path} == {cell}"' if plain else ""

@@ -12,7 +12,7 @@ from headroom_core.compressors.smart_crusher.schema import Field
 _MIN_ROWS = 5
 _REGULAR_SHARE = 0.9
 _SAMPLE_ROWS = 20
-_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _JSON_OR_MARKUP = ("[", "{", "<")
 
 

@@ -185,8 +185,8 @@ def _holds(table: ReadTable, frame: Frame, kept: Sequence[int] | None) -> bool:
     return (
         fingerprint(table.rows) == fingerprint([frame.rows[row] for row in rows])
         and (table.numbers is None or table.numbers == rows)
-        and (table.keys is None or table.keys == [(frame.keys or [])[row] for row in rows])
-        and (table.parents is None or table.parents == [(frame.parents or [])[row] for row in rows])
+        and table.keys == (None if frame.keys is None else [frame.keys[row] for row in rows])
+        and table.parents == (None if frame.parents is None else [frame.parents[row] for row in rows])
     )
 
 

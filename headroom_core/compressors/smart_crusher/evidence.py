@@ -5,25 +5,38 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress, pairwise
+from operator import itemgetter
 from statistics import median
 
+from headroom_core.compressors.exact_json import Value
+from headroom_core.compressors.smart_crusher.cells import write_cells
 from headroom_core.compressors.smart_crusher.frame import Column, Frame
 from headroom_core.compressors.smart_crusher.haystack import Haystack
+from headroom_core.compressors.smart_crusher.schema import MISSING
 
 _ALARM = re.compile(
-    r"\b(?:\w*error|err|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|denied|refus\w*|reject\w*|time[ds]?[- _]?out"
-    r"|abort\w*|severe|high|blocker|emerg\w*|alert|crash\w*|unhealthy|down|dead|killed|corrupt\w*|invalid|expired|unauthori[sz]ed"
-    r"|forbidden|vulnerable|overdue|violat\w*|missing|lost|broken|offline|degraded)\b",
+    r"(?:\b|_)(?:\w*error|err|warn\w*|cancel\w*|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|denied|refus\w*"
+    r"|reject\w*|time[ds]?[- _]?out|abort\w*|severe|high|blocker|emerg\w*|alert|crash\w*|unhealthy|down|dead|killed"
+    r"|corrupt\w*|invalid|expired|unauthori[sz]ed|forbidden|vulnerable|overdue|violat\w*|missing|lost|broken|offline"
+    r"|degraded)\b",
     re.IGNORECASE,
 )
 _ALARM_STEMS = (
     "error", "exception", "fatal", "panic", "traceback", "failed", "failure", "critical", "crashed", "timed out",
     "refused", "denied",
 )  # fmt: skip
-_ERROR_FIELD = re.compile(r"err(?:or|ors|no|_?msg|_?message)?|exception|failure|fault|stderr|traceback", re.IGNORECASE)
+_ERROR_WORDS = frozenset(
+    "err error errors errno errmsg exception exceptions failure failures fault faults stderr traceback".split()
+)
+_NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_NOTHING = frozenset(("", "~", "false", '""', "[]", "{}", "0", "null", "None", "none", "0.0"))
+_FLAG_CELLS = frozenset(("true", "false", "0", "1", "", "~"))
+_INTEGER = re.compile(r'"?-?\d+"?')
+_HTTP_ERROR = re.compile(r'"?[45]\d\d"?')
+_LONGEST_SIGN = 200
 _GOOD_FLAG = re.compile(
     r"(?:is_?|was_?)?(?:success\w*|succeeded|ok|okay|pass|passed|healthy|valid|available|up|alive|ready|reachable)",
     re.IGNORECASE,
@@ -57,12 +70,16 @@ class ColumnStats:
 
     Attributes:
         column: the column.
+        cells: its cells in all rows that are objects, those that do not fit the table included.
+        rows: the index of the row of each cell.
         counts: how often each cell occurs.
         numbers: the finite numbers, with the row each stands in; empty unless most values are numbers.
         lexemes: the same numbers as they stand.
     """
 
     column: Column
+    cells: list[str]
+    rows: Sequence[int]
     counts: Counter[str]
     numbers: list[tuple[float, int]]
     lexemes: list[str]
@@ -75,7 +92,7 @@ class ColumnStats:
     @property
     def categorical(self) -> bool:
         """Whether few values repeat."""
-        rows = len(self.column.cells)
+        rows = len(self.cells)
         return 1 < len(self.counts) <= max(12, min(40, rows // 5)) and len(self.counts) <= rows / 2
 
     @property
@@ -95,21 +112,40 @@ class ColumnStats:
 
 def column_stats(frame: Frame) -> list[ColumnStats]:
     """Return what every column holds."""
-    return [_stats(column, frame.regular) for column in frame.columns]
+    regular = set(frame.regular)
+    others = [row for row, item in enumerate(frame.rows) if row not in regular and type(item) is dict]
+    return [_stats(column, frame, others) for column in frame.columns]
 
 
-def _stats(column: Column, rows: Sequence[int]) -> ColumnStats:
-    counts = Counter(column.cells)
-    if tuple not in set(map(type, column.values)):
-        return ColumnStats(column, counts, [], [])
-    found = [(value[0], row) for value, row in zip(column.values, rows) if type(value) is tuple and len(value) == 1]
-    if column.child or not found or len(found) * 2 < len(rows):
-        return ColumnStats(column, counts, [], [])
+def _stats(column: Column, frame: Frame, others: list[int]) -> ColumnStats:
+    values, cells, rows = column.values, column.cells, frame.regular
+    if others:
+        found = [_at(frame.rows[row], column.path) for row in others]
+        written = write_cells(found, column.field.text)
+        joined = sorted(zip(rows + others, values + found, cells + written), key=itemgetter(0))
+        rows, values, cells = (list(part) for part in zip(*joined))
+    return _counted(column, values, cells, rows)
+
+
+def _at(row: Value, path: tuple[str, ...]) -> Value:
+    """Return what a row holds at a path, `MISSING` where it holds nothing."""
+    for key in path:
+        row = row.get(key, MISSING) if type(row) is dict else MISSING
+    return row
+
+
+def _counted(column: Column, values: list[Value], cells: list[str], rows: Sequence[int]) -> ColumnStats:
+    counts = Counter(cells)
+    if column.child or tuple not in set(map(type, values)):
+        return ColumnStats(column, cells, rows, counts, [], [])
+    found = [(value[0], row) for value, row in zip(values, rows) if type(value) is tuple and len(value) == 1]
+    if not found or len(found) * 2 < len(rows):
+        return ColumnStats(column, cells, rows, counts, [], [])
     numbers = [(float(lexeme), row) for lexeme, row in found]
     finite = [math.isfinite(number) for number, _ in numbers]
     if not all(finite):
         found, numbers = list(compress(found, finite)), list(compress(numbers, finite))
-    return ColumnStats(column, counts, numbers, [lexeme for lexeme, _ in found])
+    return ColumnStats(column, cells, rows, counts, numbers, [lexeme for lexeme, _ in found])
 
 
 def alarms(frame: Frame, stats: list[ColumnStats], haystack: Haystack) -> dict[int, str]:
@@ -125,55 +161,62 @@ def alarms(frame: Frame, stats: list[ColumnStats], haystack: Haystack) -> dict[i
         if not few and stem in haystack.text:
             for item in stats:
                 if not item.categorical and not item.numbers:
-                    found = _kinds(item, stem, frame.regular) | found
+                    holding = {cell for cell in item.counts if stem in cell.lower()}
+                    found = _kinds(item, holding) | found
     for item in stats:
-        for cell, rows in _alarming(item, frame.regular):
+        for cell, rows in _alarming(item):
             for row in rows:
                 found.setdefault(row, f"{item.name}={cell[:80]}")
     return found
 
 
-def _alarming(item: ColumnStats, rows: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+def _alarming(item: ColumnStats) -> Iterator[tuple[str, list[int]]]:
     """Yield the cells of a column that tell of an error, with their rows."""
-    name, cells = item.name, item.column.cells
-    if item.counts.keys() & {"true", "false"} and (flag := _flag(name)):
-        signs, limit = [cell for cell in item.counts if cell == flag], _ALARM_SHARE
-    elif _ERROR_FIELD.fullmatch(name):
-        signs = [cell for cell in item.counts if cell not in ("", "~", "false", '""', "[]", "{}", "0")]
-        limit = _ALARM_SHARE
-    elif _EXIT_FIELD.fullmatch(name) and item.numbers:
-        signs, limit = [cell for cell in item.counts if cell not in ("", "~", "0")], _ALARM_SHARE
-    elif _STATUS_FIELD.fullmatch(name) and item.numbers:
-        signs, limit = [cell for cell in item.counts if re.fullmatch("[45]\\d\\d", cell)], _ALARM_SHARE
-    elif item.categorical:
-        signs = [cell for cell in item.counts if len(cell) < 200 and _ALARM.search(cell)]
-        signs = [cell for cell in signs if item.counts[cell] <= _ALARM_SHARE * len(cells)]
-        limit = 1.0
-    else:
-        return
-    if not signs or sum(item.counts[cell] for cell in signs) > limit * len(cells):
-        return
-    by_cell: dict[str, list[int]] = {cell: [] for cell in signs}
-    for cell, row in zip(cells, rows):
-        if cell in by_cell:
-            by_cell[cell].append(row)
-    yield from by_cell.items()
+    signs = _signs(item)
+    told = sum(item.counts[cell] for cell in signs)
+    if told > _ALARM_SHARE * len(item.cells):
+        # Too many to be alarming each: one of every kind is.
+        for row, kind in _kinds(item, signs).items():
+            yield kind, [row]
+    elif signs:
+        by_cell: dict[str, list[int]] = {cell: [] for cell in signs}
+        for cell, row in zip(item.cells, item.rows):
+            if cell in by_cell:
+                by_cell[cell].append(row)
+        yield from by_cell.items()
 
 
-def _flag(name: str) -> str | None:
+def _signs(item: ColumnStats) -> set[str]:
+    """Return the cells of a column that would tell of an error, if few rows had them."""
+    if item.counts.keys() <= _FLAG_CELLS and (bad := _flag(item.name)):
+        return item.counts.keys() & bad
+    if not _ERROR_WORDS.isdisjoint(map(str.lower, _NAME_PARTS.findall(item.name))):
+        return item.counts.keys() - _NOTHING
+    if _EXIT_FIELD.fullmatch(item.name):
+        return {cell for cell in item.counts if _INTEGER.fullmatch(cell) and cell.strip('"') != "0"}
+    if _STATUS_FIELD.fullmatch(item.name) and (codes := {cell for cell in item.counts if _HTTP_ERROR.fullmatch(cell)}):
+        return codes
+    if not item.categorical:
+        return set()
+    found = {cell for cell in item.counts if len(cell) < _LONGEST_SIGN and _ALARM.search(cell)}
+    return {cell for cell in found if item.counts[cell] <= _ALARM_SHARE * len(item.cells)}
+
+
+def _flag(name: str) -> frozenset[str] | None:
     """Return what a flag of this name says when something went wrong; None for other names."""
-    return "false" if _GOOD_FLAG.fullmatch(name) else "true" if _BAD_FLAG.fullmatch(name) else None
+    if _GOOD_FLAG.fullmatch(name):
+        return frozenset(("false", "0"))
+    return frozenset(("true", "1")) if _BAD_FLAG.fullmatch(name) else None
 
 
-def _kinds(item: ColumnStats, stem: str, rows: Sequence[int]) -> dict[int, str]:
-    """Return a row for each of the few kinds of text in a column that hold a stem which many rows hold."""
+def _kinds(item: ColumnStats, wanted: Collection[str]) -> dict[int, str]:
+    """Return a row for each kind of text among the wanted cells of a column, where the kinds are few."""
     kinds: dict[str, str] = {}
-    for cell in item.counts:
-        if stem in cell.lower():
-            kinds.setdefault(_DIGITS.sub("#", cell), cell)
-            if len(kinds) > _MOST_KINDS:
-                return {}
-    first = dict(zip(_first_rows(item.column.cells, set(kinds.values()), rows), kinds))
+    for cell in filter(wanted.__contains__, item.counts):
+        kinds.setdefault(_DIGITS.sub("#", cell), cell)
+        if len(kinds) > _MOST_KINDS:
+            break
+    first = dict(zip(_first_rows(item, set(kinds.values())), kinds))
     return {row: kind[:80] for row, kind in first.items()}
 
 
@@ -215,14 +258,15 @@ def change_points(stats: list[ColumnStats]) -> list[int]:
 def _shift(numbers: list[tuple[float, int]]) -> list[int]:
     """Return the rows around the split whose two means explain most of the variance, if they do."""
     values = [number for number, _ in numbers]
-    count, total = len(values), math.fsum(values)
-    mean = total / count
-    variance = math.fsum((value - mean) ** 2 for value in values)
+    count, mean = len(values), sum(values) / len(values)
+    # Products and plain sums, because powers and exact sums of huge numbers raise where these give infinity.
+    variance = sum((value - mean) * (value - mean) for value in values)
     if not variance or not math.isfinite(variance):
         return []
     best, at = 0.0, 0
     for left, partial in enumerate(accumulate(values[:-1]), 1):
-        gain = (partial - left * mean) ** 2 * count / (left * (count - left))
+        apart = partial - left * mean
+        gain = apart * apart * count / (left * (count - left))
         if gain > best:
             best, at = gain, left
     return [numbers[at - 1][1], numbers[at][1]] if best > _SHIFT_EXPLAINS * variance else []
@@ -234,26 +278,25 @@ def rare_kinds(frame: Frame, stats: list[ColumnStats]) -> list[int]:
     found = [row for row in range(len(frame.rows)) if row not in regular][:_ODD_ROWS]
     for item in stats:
         if item.categorical:
-            most = max(1, _RARE_SHARE * len(item.column.cells))
+            most = max(1, _RARE_SHARE * len(item.cells))
             rare = {cell for cell, count in item.counts.items() if count <= most}
-            found += _first_rows(item.column.cells, rare, frame.regular)
+            found += _first_rows(item, rare)
     return list(dict.fromkeys(found))
 
 
-def _first_rows(cells: list[str], wanted: set[str], rows: Sequence[int]) -> list[int]:
+def _first_rows(item: ColumnStats, wanted: Collection[str]) -> list[int]:
     first: dict[str, int] = {}
-    if wanted:
-        for cell, row in zip(cells, rows):
-            if cell in wanted:
-                first.setdefault(cell, row)
+    for cell, row in zip(item.cells, item.rows) if wanted else ():
+        if cell in wanted:
+            first.setdefault(cell, row)
     return list(first.values())
 
 
-def distinct_values(frame: Frame, stats: list[ColumnStats], names: Iterable[str]) -> list[int]:
+def distinct_values(stats: list[ColumnStats], names: Iterable[str]) -> list[int]:
     """Return the first row of every distinct value of the fields with these names."""
     wanted = set(names)
     found: list[int] = []
     for item in stats:
         if wanted & {item.name, ".".join(item.column.path)}:
-            found += _first_rows(item.column.cells, set(item.counts), frame.regular)
+            found += _first_rows(item, item.counts)
     return list(dict.fromkeys(found))

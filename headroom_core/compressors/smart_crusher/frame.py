@@ -14,6 +14,8 @@ from headroom_core.compressors.smart_crusher.schema import MISSING, Field, Missi
 
 _NEST_FROM_ITEMS = 5
 _FLATTEN_FROM_FILL = 0.5
+# Fewer make a table of gaps, whose size grows with the square of the rows when each has keys of its own.
+_TABLE_FROM_FILL = 0.2
 
 
 @dataclass(slots=True)
@@ -74,6 +76,10 @@ class Frame:
         """The child tables, in the order of their columns."""
         return [column.child for column in self.columns if column.child]
 
+    def parents_of(self, rows: Iterable[int]) -> set[int]:
+        """Return the indices, in the parent table, of the rows that these ones belong to."""
+        return set() if self.parents is None else {self.parents[row] for row in rows}
+
     @property
     def head(self) -> str:
         """The record above the rows of CSV."""
@@ -123,13 +129,20 @@ def frame_of(
 def _regular_rows(rows: list[Value]) -> tuple[list[str], list[int]]:
     """Return the keys in the order of the header, and the rows that follow it."""
     shapes = Counter(tuple(row) for row in rows if type(row) is dict and row)
-    if not shapes:
+    if _fill(shapes) < _TABLE_FROM_FILL:
         return [], []
     order = _merged_order(shapes)
     fits = {shape for shape in shapes if _follows(shape, order)}
     if len(fits) == len(shapes) and sum(shapes.values()) == len(rows):
         return order, list(range(len(rows)))
     return order, [i for i, row in enumerate(rows) if type(row) is dict and tuple(row) in fits]
+
+
+def _fill(shapes: Counter[tuple[str, ...]]) -> float:
+    """Return which share of the cells a table of such rows would have something to hold."""
+    names = {name for shape in shapes for name in shape}
+    cells = sum(len(shape) * count for shape, count in shapes.items())
+    return cells / (len(names) * sum(shapes.values())) if names else 0.0
 
 
 def _merged_order(shapes: Counter[tuple[str, ...]]) -> list[str]:
@@ -167,10 +180,10 @@ def _fields(
 def _field(key: str, values: list[Value], path: tuple[str, ...], columns: list[Column]) -> Field:
     if all(type(value) is dict and value for value in values):
         shapes = Counter(map(tuple, values))
-        order = _merged_order(shapes)
-        filled = sum(len(shape) * count for shape, count in shapes.items())
-        if filled >= _FLATTEN_FROM_FILL * len(order) * len(values) and all(_follows(s, order) for s in shapes):
-            return Field(key, _fields(values, order, path, columns))
+        if _fill(shapes) >= _FLATTEN_FROM_FILL:
+            order = _merged_order(shapes)
+            if all(_follows(shape, order) for shape in shapes):
+                return Field(key, _fields(values, order, path, columns))
     return _leaf(key, values, path, columns)
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 
 from headroom_core.compressors.exact_json import quote
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
@@ -51,7 +52,7 @@ def find_hits(
         tier: `bm25` or `none`.
         threshold: the share of the best score from which a row is a hit.
     """
-    query = Query(text)
+    query = _read_once(text)
     if not text.strip():
         return Hits([], False)
     scores: Scores = defaultdict(float)
@@ -67,6 +68,12 @@ def find_hits(
     return Hits(ranked, any(signs))
 
 
+@lru_cache(maxsize=16)
+def _read_once(text: str) -> Query:
+    """Return the query of a text, which is the same for all arrays of a block."""
+    return Query(text)
+
+
 def _add_given(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Query, rare: int) -> bool:
     """Add the scores of rows that have values which the query gives, and return whether few have the most of them."""
     met: Counter[int] = Counter()
@@ -76,7 +83,7 @@ def _add_given(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Qu
         cells = {cell for cell in item.counts if given and _bare(cell) in given}
         if not cells:
             continue
-        for cell, row in zip(item.column.cells, frame.regular):
+        for cell, row in zip(item.cells, item.rows):
             if cell in cells:
                 met[row] += 1
                 scores[row] += _GIVEN_WEIGHT * _idf(len(frame.rows), item.counts[cell])
@@ -91,7 +98,7 @@ def _add_cells(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Qu
         wanted = _wanted_cells(item, query)
         if not wanted:
             continue
-        for cell, row in zip(item.column.cells, frame.regular):
+        for cell, row in zip(item.cells, item.rows):
             if cell in wanted:
                 scores[row] += _CELL_WEIGHT * _idf(len(frame.rows), item.counts[cell]) * wanted[cell]
         pointed = pointed or any(item.counts[cell] <= rare and query.points_at(_bare(cell)) for cell in wanted)

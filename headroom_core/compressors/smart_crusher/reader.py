@@ -15,7 +15,7 @@ from headroom_core.compressors.smart_crusher.table import UNITS
 
 _HEADER = re.compile(
     r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))? (?P<unit>rows|entries|lines|records)(?P<notes>(?:; [^;:\n]+)*): "
-    r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)(?P<fields>[^\n]*)\]\n"
+    r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)"
 )
 _ASIDE = re.compile(r"; (\d+) (?:legend|group) line")
 _ENDS = re.compile(r"; cells end with (\w+)")
@@ -68,22 +68,28 @@ def read_tables(text: str) -> Iterator[ReadTable]:
     """
     at = 0
     while found := _HEADER.search(text, at):
+        end = text.find("\n", found.end())
+        if end < 0:
+            return
+        at = found.end()
+        if text[end - 1] != "]":
+            continue
         try:
-            table = _read(text, found)
+            table = _read(text, found, end)
         except (ValueError, StopIteration, IndexError, KeyError) as error:
             raise NotATable(f"the table at character {found.start()} cannot be read: {error}") from error
         yield table
         at = table.end
 
 
-def _read(text: str, header: re.Match[str]) -> ReadTable:
+def _read(text: str, header: re.Match[str], line_end: int) -> ReadTable:
     form = _FORMS[header["unit"]]
     shown = int(header["shown"])
-    table = ReadTable(header.start(), header.end(), int(header["total"] or shown), form, [])
+    table = ReadTable(header.start(), line_end + 1, int(header["total"] or shown), form, [])
     take = _take_records if form == "csv" else _take_lines
     aside, table.end = take(text, table.end, sum(map(int, _ASIDE.findall(header["notes"]))))
     lines, table.end = take(text, table.end, shown)
-    fields = _read_fields(header["fields"])
+    fields = _read_fields(text[header.end() : line_end - 1])
     separator = _separator(header["notes"])
     body = _Body(fields, dict(line.split(" ", 1) for line in aside), separator, raw=form == "csv")
     table.rows = body.rows(_split_leading(table, header["signs"], lines, body))

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from headroom_core.compressors.exact_json import Value, dumps, quote, scan
 
 _INSIDE = r"[^,{}\[\]\"=:+#^~*!;&\\\x00-\x1f\x7f\ud800-\udfff]"
-_BARE = re.compile(rf"(?!\.$|\s)(?:{_INSIDE}*(?!\s){_INSIDE})")
+_BARE = re.compile(rf"(?![.@]$|\s)(?:{_INSIDE}*(?!\s){_INSIDE})")
 _NAME_END = re.compile(r"[,{}\[=:+&]|$")
 
 

@@ -58,7 +58,7 @@ class Selection:
     Attributes:
         kept: their indices, in order.
         stats: what the columns of all rows hold.
-        twins: how many identical rows a kept row stands for, by its index.
+        twins: how many identical rows a kept row stands for, by its index; alarms first, then the most.
         size: the characters of all rows.
         kept_size: the characters of the rows that stay.
         strong: whether the query points at so few rows that little else is asked for.
@@ -93,8 +93,8 @@ def _written_size(stats: list[ColumnStats]) -> int:
     size = 1
     for item in stats:
         if len(item.counts) > 1:
-            rows = len(item.column.cells)
-            size += rows + min(sum(map(len, item.column.cells)), sum(map(len, item.counts)) + 4 * rows)
+            rows = len(item.cells)
+            size += rows + min(sum(map(len, item.cells)), sum(map(len, item.counts)) + 4 * rows)
     return size
 
 
@@ -125,7 +125,7 @@ class _Selector:
         self._keep(edges, math.inf if self.mean <= _SMALL_ROW else _FILL_IF_STRONG.characters(self.size))
         self._keep(self.hits.rows[:_HITS_ALWAYS])
         self._keep(self.hits.rows, _HITS.characters(self.size))
-        self._keep(distinct_values(self.frame, self.stats, (*config.preserve_fields, *self.hints.fields)))
+        self._keep(distinct_values(self.stats, (*config.preserve_fields, *self.hints.fields)))
         if config.preserve_errors:
             self._keep_alarms((_ALARMS_IF_STRONG if strong else _ALARMS).characters(self.size))
         if self.alarms <= self.kept:
@@ -133,7 +133,8 @@ class _Selector:
             self._fill((_FILL_IF_STRONG if strong else _FILL).characters(self.size))
         kept = sorted(self.kept)
         kept_size = sum(len(self.texts[row]) + 1 for row in kept)
-        twins = {row: count for row, count in self.twins.items() if row in self.kept}
+        told = sorted(self.kept & self.twins.keys(), key=lambda row: (row not in self.alarms, -self.twins[row], row))
+        twins = {row: self.twins[row] for row in told}
         return Selection(kept, self.stats, twins, self.size, kept_size, strong)
 
     def _keep_alarms(self, budget: float) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
-from headroom_core.compressors.smart_crusher.frame import Frame
 
 _SHARE = 0.01
 _LEAST = 160
 _VALUES_SHOWN = 6
+_DIGITS = 500
 _LONGEST_VALUE = 60
 _NAMES_SHARE = 0.05
 _LONGEST_NAME = 40
@@ -50,16 +49,15 @@ def naming_column(stats: list[ColumnStats]) -> ColumnStats | None:
     return None if best is None or _naming(best) == (0, 0) else best
 
 
-def name_rows(column: ColumnStats, frame: Frame, left_out: Collection[int], size: int) -> str:
+def name_rows(column: ColumnStats, left_out: Collection[int], size: int) -> str:
     """Return what all the rows that are left out are called, where that takes a twentieth of their size at most.
 
     Args:
         column: the column that names the rows.
-        frame: the rows.
         left_out: the indices of the rows to name.
         size: the characters of the rows.
     """
-    cells = [cell for cell, row in zip(column.column.cells, frame.regular) if row in left_out and cell not in ("", "~")]
+    cells = [cell for cell, row in zip(column.cells, column.rows) if row in left_out and cell not in ("", "~")]
     names = ", ".join(dict.fromkeys(cells))
     told = f"{_name(column)} {names}"
     fits = 0 < len(names) <= max(_LEAST, _NAMES_SHARE * size)
@@ -68,7 +66,7 @@ def name_rows(column: ColumnStats, frame: Frame, left_out: Collection[int], size
 
 def _naming(item: ColumnStats) -> tuple[int, float]:
     """Return how well a column's values name rows: by the column's name first, then by how they differ."""
-    cells = item.column.cells
+    cells = item.cells
     distinct = len(item.counts) / max(1, len(cells))
     short = sum(map(len, item.counts)) <= _LONGEST_NAME * len(item.counts)
     if distinct < _DISTINCT_NAMES or not short or not item.column.path:
@@ -90,7 +88,7 @@ def _tell_counts(item: ColumnStats) -> str:
     common = item.counts.most_common(_VALUES_SHOWN)
     if any(len(cell) > _LONGEST_VALUE for cell, _ in common):
         return ""
-    others = len(item.column.cells) - sum(count for _, count in common)
+    others = len(item.cells) - sum(count for _, count in common)
     told = [f"{_value(cell)} ×{count}" for cell, count in common] + [f"others ×{others}"] * bool(others)
     return f"{_name(item)}: {', '.join(told)}"
 
@@ -126,8 +124,10 @@ def _value(cell: str) -> str:
 
 def _sum(item: ColumnStats) -> str:
     if any("e" in lexeme or "E" in lexeme for lexeme in item.lexemes):
-        return f"{math.fsum(number for number, _ in item.numbers):.6g}"
-    return str(sum(map(Decimal, item.lexemes)))
+        return f"{sum(number for number, _ in item.numbers):.6g}"
+    # In a context of its own: the caller's may round.
+    with localcontext(Context(prec=_DIGITS)):
+        return str(sum(map(Decimal, item.lexemes)))
 
 
 def _nulls(item: ColumnStats) -> str:

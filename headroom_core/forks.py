@@ -31,6 +31,37 @@ def watch(thing: Forkable) -> None:
         _watched.add(thing)
 
 
+class ForkSafeLock:
+    """A lock that is free in a forked child, and guards nothing half done there.
+
+    A thread that forks waits until nobody holds it, and holds it meanwhile: a child could never release one that
+    another thread held. Do not fork while holding it.
+
+    Example:
+        >>> lock = ForkSafeLock()
+        >>> with lock:
+        ...     pass
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        watch(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def before_fork(self) -> None:
+        """Take the lock."""
+        self._lock.acquire()
+
+    def after_fork(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+
 def _rest() -> None:
     _turn.acquire()
     for thing in list(_watched):

@@ -6,12 +6,12 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from threading import Lock
 from typing import Any
 
-from headroom_core import forks, vocabulary
+from headroom_core import vocabulary
 from headroom_core.errors import TokenizationError
 from headroom_core.estimate import estimate
+from headroom_core.forks import ForkSafeLock
 from headroom_core.paths import get
 
 PER_MESSAGE = 3
@@ -51,16 +51,7 @@ class Counter:
         self.encoding = encoding
         self.encoded = 0
         self._counts: OrderedDict[str | tuple[int, int], int] = OrderedDict()
-        self._lock = Lock()
-        forks.watch(self)
-
-    def before_fork(self) -> None:
-        """Hold the lock: a child could never release one that another thread held."""
-        self._lock.acquire()
-
-    def after_fork(self) -> None:
-        """Let counting go on."""
-        self._lock.release()
+        self._lock = ForkSafeLock()
 
     @property
     def estimated(self) -> bool:

@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
 
 import tiktoken
 
-from headroom_core import forks, settings
+from headroom_core import settings
+from headroom_core.forks import ForkSafeLock
 
 DEFAULT = "o200k_base"
 
@@ -68,14 +68,7 @@ class _Vocabularies:
 
     def __init__(self) -> None:
         self._found: dict[str, tiktoken.Encoding | None] = {}
-        self._lock = Lock()
-        forks.watch(self)
-
-    def before_fork(self) -> None:
-        self._lock.acquire()
-
-    def after_fork(self) -> None:
-        self._lock.release()
+        self._lock = ForkSafeLock()
 
     def load(self, name: str) -> tiktoken.Encoding | None:
         with self._lock:

@@ -6,10 +6,9 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from threading import Lock
 
-from headroom_core import forks
 from headroom_core.errors import StorageError
+from headroom_core.forks import ForkSafeLock
 from headroom_core.stores.base import checked
 
 
@@ -71,8 +70,7 @@ class MemoryStore:
         self._max_age = max_age_seconds
         self._originals = _Shelf()
         self._records = _Shelf()
-        self._lock = Lock()
-        forks.watch(self)
+        self._lock = ForkSafeLock()
 
     def put_many(self, originals: Mapping[str, str]) -> None:
         """Keep the texts under their keys.
@@ -135,14 +133,6 @@ class MemoryStore:
 
     def close(self) -> None:
         """Do nothing: memory is all that it holds."""
-
-    def before_fork(self) -> None:
-        """Hold the lock: a child could never release one that another thread held."""
-        self._lock.acquire()
-
-    def after_fork(self) -> None:
-        """Let operations go on."""
-        self._lock.release()
 
     def _evict(self, shelf: _Shelf, current: Mapping[str, str], now: float) -> None:
         if self._max_age is not None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
-    "errors edge forks messages paths settings config results sqlite_file vocabulary estimate fields where",
+    "errors edge forks messages paths settings config results vocabulary estimate fields where",
     "tokens relevance",
     "compressors dialects providers stores",
     "transforms insight excerpts plugins",
@@ -34,7 +34,11 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.sp
 FAMILIES = {"relevance", "compressors", "dialects", "providers", "stores", "transforms", "insight"}
 """The folders. The other names are files, which may import files of their own level."""
 
-SHARED = {"compressors": {"base", "detect", "exact_json"}, "relevance": {"base", "words"}}
+SHARED = {
+    "compressors": {"base", "detect", "exact_json"},
+    "relevance": {"base", "words"},
+    "stores": {"base", "sqlite_file"},
+}
 """The modules that the members of a family may import; `base` alone where nothing is said."""
 
 PURE = {"compressors", "relevance", "transforms"}

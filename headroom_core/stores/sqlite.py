@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any
 
 from headroom_core.errors import StorageError
-from headroom_core.sqlite_file import SQLiteFile, transaction
 from headroom_core.stores.base import checked
+from headroom_core.stores.sqlite_file import SQLiteFile, transaction
 
 _SCHEMA = "".join(
     f"""

@@ -281,8 +281,9 @@ class _Journey:
     def check_budget(self, tokens: int, budget: int | None) -> None:
         """Warn when the result is larger than the budget."""
         if budget is not None and tokens > budget:
+            about = "about " * self.tokenizer.estimated
             self.edge.warn(
-                f"the result has {tokens} tokens, more than token_budget = {budget}: send less, or raise the budget"
+                f"the result has {about}{tokens} tokens, more than token_budget = {budget}: send less, or raise the budget"
             )
 
     def _why_not(self, block: Block) -> str | None:

@@ -81,6 +81,7 @@ class CrushResult:
         tokens_before: tokens of the data as compact JSON.
         tokens_after: tokens of the text.
         markers: the marker of every array that was shortened, in order.
+        estimated: whether the token numbers are estimates.
     """
 
     text: str
@@ -88,6 +89,7 @@ class CrushResult:
     tokens_before: int
     tokens_after: int
     markers: tuple[str, ...] = ()
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

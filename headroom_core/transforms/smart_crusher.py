@@ -61,9 +61,10 @@ class SmartCrusher(TableCompressor):
             if after < before:
                 (default_store() if store is None else store).put_many({request.key: original})
                 kept = plain(_pruned(value, shortened))
-                return CrushResult(shortened.text, kept, before, after, tuple(shortened.markers))
+                markers = tuple(shortened.markers)
+                return CrushResult(shortened.text, kept, before, after, markers, tokenizer.estimated)
         text = shortened if isinstance(shortened, str) and tokenizer.count_text(shortened) < before else original
-        return CrushResult(text, data, before, tokenizer.count_text(text))
+        return CrushResult(text, data, before, tokenizer.count_text(text), estimated=tokenizer.estimated)
 
     def _shortened(self, value: Value, request: Request) -> Shortened | str | None:
         """Return the value with rows left out, else its lossless form, else None."""

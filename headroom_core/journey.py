@@ -283,7 +283,8 @@ class _Journey:
         if budget is not None and tokens > budget:
             about = "about " * self.tokenizer.estimated
             self.edge.warn(
-                f"the result has {about}{tokens} tokens, more than token_budget = {budget}: send less, or raise the budget"
+                f"the result has {about}{tokens} tokens, more than token_budget = {budget}: "
+                "send less, or raise the budget"
             )
 
     def _why_not(self, block: Block) -> str | None:

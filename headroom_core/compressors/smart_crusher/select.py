@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from headroom_core.compressors.base import Hints
@@ -49,6 +49,7 @@ _FILL_MOST = 1500
 _TWINS = 5
 # A row of more characters counts against the budget even where it is the second or the last but one.
 _SMALL_ROW = 160
+_REFERENCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,13 @@ def _row_texts(frame: Frame) -> list[str]:
     return [text or dumps(row) for text, row in zip(texts, frame.rows)]
 
 
-def _written_size(stats: list[ColumnStats]) -> int:
-    """Return about the characters of the rows as a table, in which what repeats stands once."""
+def _written_size(columns: Iterable[Collection[str]]) -> int:
+    """Return about the characters of columns of cells as a table, in which what repeats stands once."""
     size = 1
-    for item in stats:
-        if len(item.counts) > 1:
-            rows = len(item.cells)
-            size += rows + min(sum(map(len, item.cells)), sum(map(len, item.counts)) + 4 * rows)
+    for cells in columns:
+        distinct = set(cells)
+        if len(distinct) > 1:
+            size += len(cells) + min(sum(map(len, cells)), sum(map(len, distinct)) + _REFERENCE * len(cells))
     return size
 
 
@@ -109,7 +110,7 @@ class _Selector:
         self.frame, self.config, self.hints = frame, config, hints
         self.texts = texts = _row_texts(frame)
         self.stats = stats = column_stats(frame)
-        self.size = _written_size(stats)
+        self.size = _written_size(item.cells for item in stats)
         self.mean = self.size / len(texts)
         self.haystack = Haystack(texts)
         self.kept: set[int] = set()
@@ -132,7 +133,9 @@ class _Selector:
             self._keep_unusual()
             self._fill((_FILL_IF_STRONG if strong else _FILL).characters(self.size))
         kept = sorted(self.kept)
-        kept_size = sum(len(self.texts[row]) + 1 for row in kept)
+        kept_size = _written_size(
+            [cell for cell, row in zip(item.cells, item.rows) if row in self.kept] for item in self.stats
+        )
         told = sorted(self.kept & self.twins.keys(), key=lambda row: (row not in self.alarms, -self.twins[row], row))
         twins = {row: self.twins[row] for row in told}
         return Selection(kept, self.stats, twins, self.size, kept_size, strong)

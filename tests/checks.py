@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 from documents import Document
@@ -90,15 +91,11 @@ def _left_out(
 
 
 def _choices(source: list[Value]) -> Iterator[list[bool]]:
-    """Yield which rows may be those that fit the columns: all, or those whose keys come in the order of some row's."""
-    yield [True] * len(source)
-    for order in dict.fromkeys(tuple(row) for row in source if isinstance(row, dict)):
-        yield [isinstance(row, dict) and _in_order(row, order) for row in source]
-
-
-def _in_order(row: dict[str, Value], order: tuple[str, ...]) -> bool:
-    rest = iter(order)
-    return all(name in rest for name in row)
+    """Yield which rows may be those that fit the columns: rows with the same keys in one order share their fate."""
+    shapes = list(dict.fromkeys(tuple(row) for row in source if isinstance(row, dict)))
+    for fate in product((True, False), repeat=len(shapes)):
+        fits = dict(zip(shapes, fate))
+        yield [isinstance(row, dict) and fits[tuple(row)] for row in source]
 
 
 def _shows(table: ReadTable, source: list[Value]) -> bool:

@@ -109,6 +109,4 @@ class ContentRouter:
                 return Outcome(None, "kept", compressor.name, "no form with fewer tokens", tokens, tokens)
             action: Action = "rewritten" if made.lossless else "selected"
             return Outcome(made.text, action, compressor.name, made.reason, tokens, after)
-        return Outcome(
-            None, "kept", "", "no compressor takes it: of no known kind, too small, or turned off", tokens, tokens
-        )
+        return self.kept(block, _NOT_TAKEN)

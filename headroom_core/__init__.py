@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headroom_core.compressors.smart_crusher import decode_table
     from headroom_core.config import CCRConfig, HeadroomConfig, SmartCrusherConfig
     from headroom_core.dialects import Dialect
+    from headroom_core.documents import compress_documents
     from headroom_core.errors import (
         CacheError,
         CompressionError,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         ValidationError,
         map_proxy_error,
     )
-    from headroom_core.journey import CompressionHooks, acompress, compress, compress_documents
+    from headroom_core.journey import CompressionHooks, acompress, compress
     from headroom_core.messages import (
         AssistantMessage,
         Block,
@@ -50,6 +51,7 @@ _MODULES = {
     "compressors.smart_crusher": ("decode_table",),
     "config": ("CCRConfig", "HeadroomConfig", "SmartCrusherConfig"),
     "dialects": ("Dialect",),
+    "documents": ("compress_documents",),
     "errors": (
         "CacheError",
         "CompressionError",
@@ -65,7 +67,7 @@ _MODULES = {
         "ValidationError",
         "map_proxy_error",
     ),
-    "journey": ("CompressionHooks", "acompress", "compress", "compress_documents"),
+    "journey": ("CompressionHooks", "acompress", "compress"),
     "messages": (
         "AssistantMessage",
         "Block",

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypedDict
 
 Kind = Literal["system", "user", "assistant", "tool_call", "tool_result", "document"]
-Action = Literal["kept", "rewritten", "selected"]
+Action = Literal["kept", "rewritten", "selected", "moved", "dropped"]
 
 _HASHED_AT_ONCE = 32_768
 
@@ -83,9 +83,10 @@ class Change:
     Attributes:
         message: the index of the block's message.
         path: where in the message the block stands.
-        action: `kept` (the same text), `rewritten` (another text that says the same) or
-            `selected` (some units were left out behind a marker).
-        by: the name of the compressor that did it, empty when none did.
+        action: `kept` (the same text), `rewritten` (another text that says the same), `selected` (some units were
+            left out behind a marker), `moved` (parts of it stand in another place of it) or `dropped` (the whole
+            message was left out behind a marker; the path is then empty).
+        by: the name of the compressor or transform that did it, empty when none did.
         reason: why, or why not.
         tokens_before: the block's tokens as it came.
         tokens_after: the block's tokens as it went.
@@ -102,6 +103,36 @@ class Change:
     keys: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Who speaks in a message, which calls it makes and which it answers.
+
+    Attributes:
+        kind: who speaks; None for a message that its dialect does not know.
+        calls: the ids of the calls that it makes; where the format has none, the dialect makes them up.
+        answers: the ids of the calls that it answers.
+        mark: whether the caller has set a cache breakpoint in it.
+    """
+
+    kind: Literal["system", "user", "assistant", "tool_result"] | None
+    calls: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    mark: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages that are left out, and what stands in their place: a user's message before the first of them.
+
+    Attributes:
+        messages: the indices of the messages, in order.
+        marker: the text of the message that stands in their place.
+    """
+
+    messages: tuple[int, ...]
+    marker: str
+
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -115,6 +146,9 @@ class Draft:
         changes: what was done so far.
         originals: the texts to be stored before any marker that names them is handed out, by key.
         warnings: what the caller should know.
+        outlines: of each message, who speaks and which calls it makes and answers; empty where the dialect cannot
+            tell, so that no message may be left out.
+        gap: what is left out.
     """
 
     messages: tuple[Any, ...]
@@ -122,6 +156,8 @@ class Draft:
     changes: tuple[Change, ...] = ()
     originals: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     warnings: tuple[str, ...] = ()
+    outlines: tuple[Outline, ...] = ()
+    gap: Gap | None = None
 
 
 def causal_queries(blocks: Sequence[Block]) -> list[str]:

@@ -93,6 +93,34 @@ class CrushResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TransformResult:
+    """The outcome of a transform that is used directly.
+
+    Attributes:
+        messages: the messages to send; one that nothing changed is the very object that came in.
+        tokens_before: tokens of the messages that came in.
+        tokens_after: tokens of the messages to send, markers included.
+        changes: what became of every block or message, and why.
+        warnings: what was not done, and what to do about it.
+        moved: the parts of the system prompt that moved to its tail, in order.
+        estimated: whether the token numbers are estimates.
+    """
+
+    messages: list[Any]
+    tokens_before: int
+    tokens_after: int
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    estimated: bool = False
+
+    @property
+    def tokens_saved(self) -> int:
+        """Tokens that need not be sent."""
+        return self.tokens_before - self.tokens_after
+
+
+@dataclass(frozen=True, slots=True)
 class RetrievalResult:
     """The outcome of `retrieve`.
 

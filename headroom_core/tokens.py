@@ -154,6 +154,14 @@ class Tokenizer:
             message = "messages cannot be counted: one refers to itself or is nested too deeply; send plain JSON values"
             raise TokenizationError(message) from None
 
+    def count_message(self, message: Any) -> int:
+        """Return what one message adds to `count_messages`.
+
+        Raises:
+            TokenizationError: it refers to itself, or is nested hundreds of levels deep.
+        """
+        return self.count_messages([message]) - PER_REPLY
+
     def _count_message(self, message: Any) -> int:
         role, name = get(message, "role"), get(message, "name")
         named = PER_NAME if isinstance(name, str) else 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from documents import LONG, openai_turn
 
-from headroom_core import Compressed, CompressResult, Request, compress, content_key, decode_table, journey, retrieve
+from headroom_core import Compressed, CompressResult, Request, compress, content_key, decode_table, retrieve, run
 from headroom_core.compressors.exact_json import fingerprint, parse
 from headroom_core.config import CCRConfig, HeadroomConfig, SmartCrusherConfig
 from headroom_core.errors import CompressionError
@@ -255,7 +255,7 @@ class Nonsense:
 
 @pytest.fixture(params=[Raising, Nonsense])
 def stranger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journey, "installed_compressors", lambda: (request.param(),))
+    monkeypatch.setattr(run, "installed_compressors", lambda: (request.param(),))
 
 
 @pytest.mark.usefixtures("stranger")

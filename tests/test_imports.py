@@ -21,10 +21,10 @@ CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
     "errors edge forks messages paths settings config results vocabulary estimate fields where",
-    "tokens relevance",
+    "tokens relevance models",
     "compressors dialects providers stores",
-    "transforms insight excerpts plugins",
-    "replay journey retrieval",
+    "transforms insight excerpts plugins passages",
+    "replay run journey documents retrieval",
     "client",
     "server remote cli",
 )

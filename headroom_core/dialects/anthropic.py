@@ -61,9 +61,13 @@ class AnthropicDialect:
                 blocks.extend(_part(part, _below(at, position), calls))
         return Draft(tuple(messages), tuple(blocks))
 
+    def note(self, text: str) -> Any:
+        """Return a user's message with this text."""
+        return {"role": "user", "content": text}
+
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft)
+        return rendered(draft, self.note)
 
 
 def _part(part: Any, at: Block, calls: dict[str, _Call]) -> Iterator[Block]:

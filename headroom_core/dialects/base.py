@@ -27,9 +27,13 @@ class Dialect(Protocol):
         ...
 
     def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks."""
+        """Return the messages' texts as blocks, and an outline of each message."""
+        ...
+
+    def note(self, text: str) -> Any:
+        """Return a user's message with this text, which stands where messages are left out."""
         ...
 
     def render(self, draft: Draft) -> list[Any]:
-        """Return the messages with the draft's texts."""
+        """Return the messages with the draft's texts, and the note of its gap in the place of what is left out."""
         ...

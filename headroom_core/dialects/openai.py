@@ -56,9 +56,13 @@ class OpenAIDialect:
                     blocks.append(Block(index, path, "tool_call", arguments, tool))
         return Draft(tuple(messages), tuple(blocks))
 
+    def note(self, text: str) -> Any:
+        """Return a user's message with this text."""
+        return {"role": "user", "content": text}
+
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft)
+        return rendered(draft, self.note)
 
 
 def _kind(message: Any) -> Kind | None:

@@ -73,9 +73,13 @@ class LangChainDialect:
                 blocks.extend(_called(index, message, calls))
         return Draft(tuple(messages), tuple(blocks))
 
+    def note(self, text: str) -> Any:
+        """Return a user's message with this text."""
+        return HumanMessage(text)
+
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft)
+        return rendered(draft, self.note)
 
 
 def _kind(message: Any) -> Kind | None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.messages import Block, Draft, Kind, why_pinned
+from headroom_core.dialects.base import Calls, Speaker, compact, marked
+from headroom_core.messages import Block, Draft, Outline, why_pinned
 from headroom_core.paths import get, items, rendered
 
-_Call = tuple[str | None, str | None]
-
-_KINDS: dict[str, Kind] = {"system": "system", "user": "user", "assistant": "assistant"}
+_KINDS: dict[str, Speaker] = {"system": "system", "user": "user", "assistant": "assistant"}
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 _OWN_PARTS = (*_CALLS, "tool_result", "document", "search_result")
 _FOREIGN_ROLES = ("tool", "function")
@@ -47,19 +45,20 @@ class AnthropicDialect:
         return False
 
     def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks."""
+        """Return the messages' texts as blocks, and an outline of each message."""
         blocks: list[Block] = []
-        calls: dict[str, _Call] = {}
+        outlines: list[Outline] = []
+        calls = Calls()
         for index, message in enumerate(messages):
             role = get(message, "role")
             kind = _KINDS.get(role) if isinstance(role, str) else None
-            if kind is None:
-                continue
-            at, content = Block(index, ("content",), kind, ""), get(message, "content")
-            blocks.extend(_string(content, at))
-            for position, part in enumerate(items(content)):
-                blocks.extend(_part(part, _below(at, position), calls))
-        return Draft(tuple(messages), tuple(blocks))
+            if kind is not None:
+                at, content = Block(index, ("content",), kind, ""), get(message, "content")
+                blocks.extend(_string(content, at))
+                for position, part in enumerate(items(content)):
+                    blocks.extend(_part(part, _below(at, position), calls))
+            outlines.append(calls.outline(_speaker(message, kind), mark=_marked(message)))
+        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
 
     def note(self, text: str) -> Any:
         """Return a user's message with this text."""
@@ -70,7 +69,17 @@ class AnthropicDialect:
         return rendered(draft, self.note)
 
 
-def _part(part: Any, at: Block, calls: dict[str, _Call]) -> Iterator[Block]:
+def _marked(message: Any) -> bool:
+    return get(message, "cache_control") is not None or marked(get(message, "content"))
+
+
+def _speaker(message: Any, kind: Speaker | None) -> Speaker | None:
+    """Return who speaks: a tool where a user's message holds results and nothing else."""
+    parts = items(get(message, "content")) if kind == "user" else ()
+    return "tool_result" if parts and all(get(part, "type") == "tool_result" for part in parts) else kind
+
+
+def _part(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
     """Yield the texts of one block of a message; `at` is a block without text that stands where it stands."""
     kind = get(part, "type")
     if kind in _CALLS:
@@ -78,23 +87,23 @@ def _part(part: Any, at: Block, calls: dict[str, _Call]) -> Iterator[Block]:
     elif kind == "tool_result":
         yield from _result(get(part, "content"), _answer(part, _below(at, "content"), calls))
     else:
+        if (identifier := get(part, "tool_use_id")) is not None:
+            # What one of the server's own tools returned: carried, but it goes with its call.
+            calls.answered(identifier, None)
         yield from _passage(part, at)
 
 
-def _call(part: Any, at: Block, calls: dict[str, _Call]) -> Iterator[Block]:
-    name, identifier, arguments = get(part, "name"), get(part, "id"), _compact(get(part, "input"))
+def _call(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
+    name, arguments = get(part, "name"), compact(get(part, "input"))
     tool = name if isinstance(name, str) else None
-    if isinstance(identifier, str):
-        calls[identifier] = tool, arguments
+    calls.made(get(part, "id"), tool, arguments)
     if arguments is not None:
         yield replace(at, kind="tool_call", text=arguments, tool=tool)
 
 
-def _answer(part: Any, at: Block, calls: dict[str, _Call]) -> Block:
-    identifier = get(part, "tool_use_id")
-    tool, call = calls.get(identifier, (None, None)) if isinstance(identifier, str) else (None, None)
-    pinned = why_pinned(tool)
-    return replace(at, kind="tool_result", tool=tool, call=call, pinned=pinned)
+def _answer(part: Any, at: Block, calls: Calls) -> Block:
+    tool, call = calls.answered(get(part, "tool_use_id"), None)
+    return replace(at, kind="tool_result", tool=tool, call=call, pinned=why_pinned(tool))
 
 
 def _result(content: Any, at: Block) -> Iterator[Block]:
@@ -138,11 +147,3 @@ def _string(value: Any, at: Block) -> Iterator[Block]:
 
 def _below(at: Block, key: str | int) -> Block:
     return replace(at, path=(*at.path, key))
-
-
-def _compact(value: Any) -> str | None:
-    """Return a value as compact JSON, None when it is not JSON."""
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
-        return None

@@ -1,11 +1,15 @@
-"""The contract of a dialect: somebody's messages in, a draft out, and back."""
+"""The contract of a dialect, and what all of them share: pairs of calls and answers, outlines, and JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from headroom_core.messages import Draft
+from headroom_core.messages import Draft, Outline
+from headroom_core.paths import get, items
+
+Speaker = Literal["system", "user", "assistant", "tool_result"]
 
 
 @runtime_checkable
@@ -37,3 +41,97 @@ class Dialect(Protocol):
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts, and the note of its gap in the place of what is left out."""
         ...
+
+
+_PLAIN: dict[Speaker | None, Outline] = {
+    kind: Outline(kind) for kind in (None, "system", "user", "assistant", "tool_result")
+}
+"""Most messages make no call and answer none: their outlines are shared, since making one takes longer."""
+
+
+class Calls:
+    """The calls of a conversation so far, and which answer belongs to which.
+
+    An id names the latest call that was made with it. Where the call or its answer has no id, an answer belongs
+    to the oldest call of its tool that is still unanswered.
+
+    Example:
+        >>> calls = Calls()
+        >>> calls.made("c1", "jobs", '{"day":3}')
+        >>> calls.outline("assistant", mark=False).calls
+        ('c1',)
+        >>> calls.answered(None, "jobs")
+        ('jobs', '{"day":3}')
+        >>> calls.outline("tool_result", mark=False).answers
+        ('c1',)
+    """
+
+    def __init__(self) -> None:
+        self._calls: dict[str, tuple[str | None, str | None]] = {}
+        self._unanswered: dict[str | None, dict[str, None]] = {}
+        self._made_up = 0
+        self._here: tuple[list[str], list[str]] = [], []
+
+    def made(self, identifier: Any, name: str | None, arguments: str | None) -> None:
+        """Note a call; where it has no id, one is made up."""
+        key = identifier if isinstance(identifier, str) else self._new()
+        self._calls[key] = name, arguments
+        self._unanswered.setdefault(name, {})[key] = None
+        self._here[0].append(key)
+
+    def answered(self, identifier: Any, name: str | None) -> tuple[str | None, str | None]:
+        """Note an answer; return the name and the arguments of its call, as far as they are known."""
+        key = self._answered(identifier, name)
+        tool, arguments = self._calls.get(key, (None, None))
+        if (unanswered := self._unanswered.get(tool)) is not None:
+            unanswered.pop(key, None)
+        self._here[1].append(key)
+        return tool or name, arguments
+
+    def outline(self, kind: Speaker | None, *, mark: bool) -> Outline:
+        """Return the outline of a message: all calls and answers that were noted since the last one are its own."""
+        calls, answers = self._here
+        if not (calls or answers or mark):
+            return _PLAIN[kind]
+        self._here = [], []
+        return Outline(kind, tuple(calls), tuple(answers), mark)
+
+    def _answered(self, identifier: Any, name: str | None) -> str:
+        if isinstance(identifier, str) and identifier in self._calls:
+            return identifier
+        oldest = next(iter(self._unanswered.get(name, ())), None)
+        if not isinstance(identifier, str):
+            return oldest or self._new()
+        return oldest if oldest and oldest.startswith("\0") else identifier
+
+    def _new(self) -> str:
+        # No API hands out an id that begins with this character.
+        self._made_up += 1
+        return f"\0{self._made_up}"
+
+
+def marked(content: Any) -> bool:
+    """Return whether a part of a message's content, or a part of such a part, holds a cache breakpoint.
+
+    Example:
+        >>> marked([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}])
+        True
+    """
+    if isinstance(content, (list, tuple)):
+        for part in content:
+            if not isinstance(part, str) and (get(part, "cache_control") is not None or _marked_inside(part)):
+                return True
+    return False
+
+
+def _marked_inside(part: Any) -> bool:
+    inside = get(part, "content")
+    return isinstance(inside, (list, tuple)) and any(get(inner, "cache_control") is not None for inner in inside)
+
+
+def compact(value: Any) -> str | None:
+    """Return a value as compact JSON, None when it is not JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return None

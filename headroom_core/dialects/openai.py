@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from headroom_core.messages import Block, Draft, Kind, why_pinned
+from headroom_core.dialects.base import Calls, Speaker, marked
+from headroom_core.messages import Block, Draft, Outline, why_pinned
 from headroom_core.paths import get, items, rendered
 
-_Call = tuple[str | None, str | None]
 _Path = tuple[str | int, ...]
 
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, Speaker] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -42,19 +42,17 @@ class OpenAIDialect:
         return any(_kind(message) is not None for message in messages)
 
     def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks."""
+        """Return the messages' texts as blocks, and an outline of each message."""
         blocks: list[Block] = []
-        calls: dict[str, _Call] = {}
+        outlines: list[Outline] = []
+        calls = Calls()
         for index, message in enumerate(messages):
             kind = _kind(message)
-            if kind is None:
-                continue
-            blocks.extend(_said(index, message, kind, calls))
-            for key, tool, arguments, path in _calls(message):
-                calls[key] = tool, arguments
-                if arguments:
-                    blocks.append(Block(index, path, "tool_call", arguments, tool))
-        return Draft(tuple(messages), tuple(blocks))
+            if kind is not None:
+                blocks.extend(_said(index, message, kind, calls))
+                blocks.extend(_called(index, message, calls))
+            outlines.append(calls.outline(kind, mark=_marked(message)))
+        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
 
     def note(self, text: str) -> Any:
         """Return a user's message with this text."""
@@ -65,15 +63,17 @@ class OpenAIDialect:
         return rendered(draft, self.note)
 
 
-def _kind(message: Any) -> Kind | None:
+def _kind(message: Any) -> Speaker | None:
     role = get(message, "role")
     return _KINDS.get(role) if isinstance(role, str) else None
 
 
-def _said(index: int, message: Any, kind: Kind, calls: dict[str, _Call]) -> Iterator[Block]:
+def _said(index: int, message: Any, kind: Speaker, calls: Calls) -> Iterator[Block]:
     """Yield the texts of the content, and of the refusal beside it."""
-    tool, call = _answered(message, calls) if kind == "tool_result" else (None, None)
-    pinned = why_pinned(tool)
+    tool = call = pinned = None
+    if kind == "tool_result":
+        tool, call = calls.answered(get(message, "tool_call_id"), _string(message, "name"))
+        pinned = why_pinned(tool)
     for path, text in _texts(message):
         if isinstance(text, str) and text:
             yield Block(index, path, kind, text, tool, call, pinned)
@@ -90,23 +90,30 @@ def _texts(message: Any) -> Iterator[tuple[_Path, Any]]:
     yield ("refusal",), get(message, "refusal")
 
 
-def _answered(message: Any, calls: dict[str, _Call]) -> _Call:
-    """Return the name and the arguments of the call that a result answers, as far as they are known."""
-    name, identifier = _string(message, "name"), _string(message, "tool_call_id")
-    key = f"name {name}" if identifier is None else f"id {identifier}"
-    return calls.get(key, (name, None))
+def _called(index: int, message: Any, calls: Calls) -> Iterator[Block]:
+    """Yield the arguments of the calls that the message makes."""
+    for identifier, call, path in _calls(message):
+        name, arguments = _string(call, "name"), _string(call, str(path[-1]))
+        calls.made(identifier, name, arguments)
+        if arguments:
+            yield Block(index, path, "tool_call", arguments, name)
 
 
-def _calls(message: Any) -> Iterator[tuple[str, str | None, str | None, _Path]]:
-    """Yield of every call the key under which a result finds it, its name, its arguments and where they stand."""
+def _calls(message: Any) -> Iterator[tuple[Any, Any, _Path]]:
+    """Yield of every call its id, what is called, and where its arguments stand."""
     for position, call in enumerate(items(get(message, "tool_calls"))):
         for form, key in (("function", "arguments"), ("custom", "input")):
             if (made := get(call, form)) is not None:
-                path = ("tool_calls", position, form, key)
-                yield f"id {get(call, 'id')}", _string(made, "name"), _string(made, key), path
+                yield get(call, "id"), made, ("tool_calls", position, form, key)
     if (made := get(message, "function_call")) is not None:
-        name = _string(made, "name")
-        yield f"name {name}", name, _string(made, "arguments"), ("function_call", "arguments")
+        yield None, made, ("function_call", "arguments")
+
+
+def _marked(message: Any) -> bool:
+    """Return whether the message, a part of its content or one of its calls holds a cache breakpoint."""
+    if get(message, "cache_control") is not None or marked(get(message, "content")):
+        return True
+    return marked(get(message, "tool_calls"))
 
 
 def _string(holder: Any, key: str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,19 +15,18 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from headroom_core.messages import Block, Draft, Kind, why_pinned
+from headroom_core.dialects.base import Calls, Speaker, compact, marked
+from headroom_core.messages import Block, Draft, Kind, Outline, why_pinned
 from headroom_core.paths import get, items, rendered
 
-_Call = tuple[str | None, str | None]
-
-_KINDS: tuple[tuple[type[BaseMessage], Kind], ...] = (
+_KINDS: tuple[tuple[type[BaseMessage], Speaker], ...] = (
     (SystemMessage, "system"),
     (HumanMessage, "user"),
     (AIMessage, "assistant"),
     (ToolMessage, "tool_result"),
     (FunctionMessage, "tool_result"),
 )
-_ROLES: dict[str, Kind] = {
+_ROLES: dict[str, Speaker] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -61,17 +59,18 @@ class LangChainDialect:
         return any(isinstance(message, BaseMessage) for message in messages)
 
     def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks."""
+        """Return the messages' texts as blocks, and an outline of each message."""
         blocks: list[Block] = []
-        calls: dict[str | None, _Call] = {}
+        outlines: list[Outline] = []
+        calls = Calls()
         for index, message in enumerate(messages):
             kind = _kind(message)
-            if kind is None:
-                continue
-            blocks.extend(_said(index, message, kind, calls))
+            if kind is not None:
+                blocks.extend(_said(index, message, kind, calls))
             if isinstance(message, AIMessage):
                 blocks.extend(_called(index, message, calls))
-        return Draft(tuple(messages), tuple(blocks))
+            outlines.append(calls.outline(kind, mark=kind is not None and _marked(message)))
+        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
 
     def note(self, text: str) -> Any:
         """Return a user's message with this text."""
@@ -82,15 +81,17 @@ class LangChainDialect:
         return rendered(draft, self.note)
 
 
-def _kind(message: Any) -> Kind | None:
+def _kind(message: Any) -> Speaker | None:
     if isinstance(message, ChatMessage):
         return _ROLES.get(message.role)
     return next((kind for cls, kind in _KINDS if isinstance(message, cls)), None)
 
 
-def _said(index: int, message: BaseMessage, kind: Kind, calls: dict[str | None, _Call]) -> Iterator[Block]:
-    tool, call = _answered(message, calls) if kind == "tool_result" else (None, None)
-    pinned = why_pinned(tool)
+def _said(index: int, message: BaseMessage, kind: Speaker, calls: Calls) -> Iterator[Block]:
+    tool = call = pinned = None
+    if kind == "tool_result":
+        tool, call = calls.answered(getattr(message, "tool_call_id", None), message.name)
+        pinned = why_pinned(tool)
     for path, here, text in _texts(message.content, kind):
         if isinstance(text, str) and text:
             yield Block(index, path, here, text, tool, call, pinned)
@@ -104,25 +105,17 @@ def _texts(content: Any, kind: Kind) -> Iterator[tuple[tuple[str | int, ...], Ki
             yield ("content", position, "text"), "document" if form == "text-plain" else kind, get(part, "text")
 
 
-def _answered(message: BaseMessage, calls: dict[str | None, _Call]) -> _Call:
-    """Return the name and the arguments of the call that a result answers, as far as they are known."""
-    name, call = calls.get(getattr(message, "tool_call_id", None), (None, None))
-    return name or message.name, call
-
-
-def _called(index: int, message: AIMessage, calls: dict[str | None, _Call]) -> Iterator[Block]:
+def _called(index: int, message: AIMessage, calls: Calls) -> Iterator[Block]:
     for invalid in message.invalid_tool_calls:
-        calls[invalid["id"]] = invalid["name"], invalid["args"]
+        calls.made(invalid["id"], invalid["name"], invalid["args"])
     for position, made in enumerate(message.tool_calls):
-        arguments = _compact(made["args"])
-        calls[made["id"]] = made["name"], arguments
+        arguments = compact(made["args"])
+        calls.made(made["id"], made["name"], arguments)
         if arguments is not None:
             yield Block(index, ("tool_calls", position, "args"), "tool_call", arguments, made["name"])
+    if (legacy := message.additional_kwargs.get("function_call")) is not None:
+        calls.made(None, get(legacy, "name"), get(legacy, "arguments"))
 
 
-def _compact(arguments: dict[str, Any]) -> str | None:
-    """Return arguments as compact JSON, None when they are not JSON."""
-    try:
-        return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
-        return None
+def _marked(message: BaseMessage) -> bool:
+    return "cache_control" in message.additional_kwargs or marked(message.content)

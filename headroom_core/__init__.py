@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ValidationError,
         map_proxy_error,
     )
+    from headroom_core.insight import ToolIntelligence
     from headroom_core.journey import CompressionHooks, acompress, compress
     from headroom_core.messages import (
         AssistantMessage,
@@ -67,6 +68,7 @@ _MODULES = {
         "ValidationError",
         "map_proxy_error",
     ),
+    "insight": ("ToolIntelligence",),
     "journey": ("CompressionHooks", "acompress", "compress"),
     "messages": (
         "AssistantMessage",
@@ -119,6 +121,7 @@ __all__ = [
     "SystemMessage",
     "TokenizationError",
     "Tokenizer",
+    "ToolIntelligence",
     "ToolMessage",
     "Transform",
     "TransformError",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from headroom_core.errors import ConfigurationError
 from headroom_core.settings import store_url
-from headroom_core.stores.base import Store
+from headroom_core.stores.base import Store, TallyStore
 from headroom_core.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from headroom_core.stores.sqlite import SQLiteStore
 
-__all__ = ["MemoryStore", "SQLiteStore", "Store", "default_store", "open_store", "shared_store"]
+__all__ = ["MemoryStore", "SQLiteStore", "Store", "TallyStore", "default_store", "open_store", "shared_store"]
 
 _SQLITE = "sqlite:///"
 _IN_MEMORY = ("memory://", "sqlite://", "sqlite:///:memory:")

@@ -64,3 +64,27 @@ class Store(Protocol):
     def close(self) -> None:
         """Release what the store holds open; it may be used again, and opens itself then."""
         ...
+
+
+@runtime_checkable
+class TallyStore(Protocol):
+    """What a store also does from which something can be learnt: it counts, by name.
+
+    A counter is there while it is above 0. A store keeps `MOST_TALLIES` of them and forgets those that were added
+    to longest ago; `purge` forgets them too. One without these methods is a good store, and nothing is learnt.
+    """
+
+    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
+        """Add to counters, each of which never falls below 0, and return what they are now.
+
+        Many processes may add at once, and nothing is counted twice or missed. Adding 0 marks a counter as used.
+        """
+        ...
+
+    def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
+        """Return the counters whose names begin with any of the prefixes, letter for letter."""
+        ...
+
+
+MOST_TALLIES = 4096
+"""The most counters that a store keeps for one namespace."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from headroom_core.errors import StorageError
 from headroom_core.forks import ForkSafeLock
-from headroom_core.stores.base import checked
+from headroom_core.stores.base import MOST_TALLIES, checked
 
 
 class _Shelf:
@@ -36,7 +36,7 @@ class _Shelf:
 
 
 class MemoryStore:
-    """Keeps originals and records in memory, until the process ends.
+    """Keeps originals, records and counters in memory, until the process ends.
 
     For tests, for one-off scripts, and where nothing may be written to a disk: its markers resolve in
     this process alone. The limits are off by default, and hold for originals and for records alike; what was
@@ -70,6 +70,7 @@ class MemoryStore:
         self._max_age = max_age_seconds
         self._originals = _Shelf()
         self._records = _Shelf()
+        self._tallies: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._lock = ForkSafeLock()
 
     def put_many(self, originals: Mapping[str, str]) -> None:
@@ -120,16 +121,38 @@ class MemoryStore:
             self._records.put(key, text, now)
         return known
 
+    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
+        """Add to counters, each of which never falls below 0, and return what they are now."""
+        now = time.time()
+        with self._lock:
+            counts = {name: max(0, self._tallies.pop(name, (0, 0.0))[0] + more) for name, more in tallies.items()}
+            self._tallies.update((name, (count, now)) for name, count in counts.items() if count)
+            while len(self._tallies) > MOST_TALLIES:
+                self._tallies.popitem(last=False)
+        return counts
+
+    def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
+        """Return the counters whose names begin with any of the prefixes."""
+        beginnings = tuple(prefixes)
+        with self._lock:
+            return {name: count for name, (count, _) in self._tallies.items() if name.startswith(beginnings)}
+
     def purge(self, *, older_than: float | None = None) -> int:
         """Forget what was last used more than that many seconds ago; None: everything. Return how many originals."""
         with self._lock:
             before = len(self._originals.texts)
             if older_than is None:
                 self._originals, self._records = _Shelf(), _Shelf()
+                self._tallies.clear()
             else:
-                for shelf in (self._originals, self._records):
-                    self._expire(shelf, time.time() - older_than)
+                self._forget(time.time() - older_than)
             return before - len(self._originals.texts)
+
+    def _forget(self, before: float) -> None:
+        for shelf in (self._originals, self._records):
+            self._expire(shelf, before)
+        for name in [name for name, (_, used) in self._tallies.items() if used < before]:
+            del self._tallies[name]
 
     def close(self) -> None:
         """Do nothing: memory is all that it holds."""

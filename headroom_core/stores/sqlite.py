@@ -7,27 +7,33 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from headroom_core.errors import StorageError
-from headroom_core.stores.base import checked
+from headroom_core.stores.base import MOST_TALLIES, checked
 from headroom_core.stores.sqlite_file import SQLiteFile, transaction
 
 _SCHEMA = "".join(
     f"""
     CREATE TABLE IF NOT EXISTS headroom_{table} (
-        namespace TEXT NOT NULL, key TEXT NOT NULL, used REAL NOT NULL, text BLOB NOT NULL, UNIQUE (namespace, key)
+        namespace TEXT NOT NULL, key {key} NOT NULL, used REAL NOT NULL, {value} NOT NULL, UNIQUE (namespace, key)
     );
     CREATE INDEX IF NOT EXISTS headroom_{table}_used ON headroom_{table} (namespace, used);
     """
-    for table in ("originals", "records")
+    for table, key, value in (
+        ("originals", "TEXT", "text BLOB"),
+        ("records", "TEXT", "text BLOB"),
+        ("tallies", "BLOB", "count INTEGER"),
+    )
 )
+_Key = TypeVar("_Key", bound="str | bytes")
+
 _HOUR = 3600.0
 _KEYS_AT_ONCE = 500
 
 
 class SQLiteStore:
-    """Keeps originals and records in a SQLite file, for as long as the file lives.
+    """Keeps originals, records and counters in a SQLite file, for as long as the file lives.
 
     Threads and processes may share the file, which is readable by its owner alone, and which is made when it is
     first used or should it be deleted while in use. What `put_many` and `record` have returned from survives the
@@ -135,6 +141,38 @@ class SQLiteStore:
             _at_best(lambda: connection.executemany(touch, rows), connection)
         return {key: _decoded(blob) for key, (blob, _) in known.items()}
 
+    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
+        """Add to counters, each of which never falls below 0, and return what they are now."""
+        more = {_encoded(name): count for name, count in tallies.items()}
+        counts = self._file.run("add", lambda connection: self._add(connection, more, time.time()))
+        return {name: counts.get(_encoded(name), 0) for name in tallies}
+
+    def _add(self, connection: sqlite3.Connection, more: Mapping[bytes, int], now: float) -> dict[bytes, int]:
+        with transaction(connection):
+            connection.executemany(
+                "INSERT INTO headroom_tallies (namespace, key, used, count) VALUES (:namespace, :key, :now, "
+                "max(0, :more)) ON CONFLICT (namespace, key) DO UPDATE SET used = :now, count = max(0, count + :more)",
+                ({"namespace": self.namespace, "key": key, "now": now, "more": count} for key, count in more.items()),
+            )
+            found = self._select(connection, "tallies", "count", more)
+            gone = [(self.namespace, key) for key, (count, _) in found.items() if not count]
+            connection.executemany("DELETE FROM headroom_tallies WHERE namespace = ? AND key = ?", gone)
+            self._limit(connection, "tallies", MOST_TALLIES, now)
+        return {key: count for key, (count, _) in found.items()}
+
+    def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
+        """Return the counters whose names begin with any of the prefixes."""
+        beginnings = [_encoded(prefix) for prefix in prefixes]
+        counts = self._file.run("tallies", lambda connection: self._tallies(connection, beginnings))
+        return {_decoded(key): count for key, count in counts.items()}
+
+    def _tallies(self, connection: sqlite3.Connection, prefixes: Iterable[bytes]) -> dict[bytes, int]:
+        statement = "SELECT key, count FROM headroom_tallies WHERE namespace = ? AND key >= ? AND key < ?"
+        found: dict[bytes, int] = {}
+        for prefix in prefixes:
+            found.update(connection.execute(statement, (self.namespace, prefix, _behind(prefix))))
+        return found
+
     def purge(self, *, older_than: float | None = None) -> int:
         """Forget what was last used more than that many seconds ago; None: everything. Return how many originals.
 
@@ -146,6 +184,7 @@ class SQLiteStore:
     def _purge(self, connection: sqlite3.Connection, before: float) -> int:
         with transaction(connection):
             self._expire(connection, "records", before)
+            self._expire(connection, "tallies", before)
             forgotten = self._expire(connection, "originals", before)
         # A script, because `execute` takes one step of the first statement, which frees one page.
         connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
@@ -158,10 +197,10 @@ class SQLiteStore:
     # Statements. Tables and columns are this module's own words; every value is a parameter.
 
     def _select(
-        self, connection: sqlite3.Connection, table: str, column: str, keys: Iterable[str]
-    ) -> dict[str, tuple[Any, float]]:
+        self, connection: sqlite3.Connection, table: str, column: str, keys: Iterable[_Key]
+    ) -> dict[_Key, tuple[Any, float]]:
         """Return the column, and the time of last use, of those keys that are there."""
-        found = {}
+        found: dict[_Key, tuple[Any, float]] = {}
         for batch in _batches(keys):
             marks = ",".join("?" * len(batch))
             statement = f"SELECT key, {column}, used FROM headroom_{table} WHERE namespace = ? AND key IN ({marks})"
@@ -183,11 +222,13 @@ class SQLiteStore:
         if self._max_age is not None:
             self._expire(connection, table, now - self._max_age)
         if self._max_entries is not None:
-            beyond = f"SELECT rowid FROM headroom_{table} WHERE namespace = ? ORDER BY used DESC LIMIT -1 OFFSET ?"
-            connection.execute(
-                f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({beyond})",
-                (now, self.namespace, self._max_entries),
-            )
+            self._limit(connection, table, self._max_entries, now)
+
+    def _limit(self, connection: sqlite3.Connection, table: str, most: int, now: float) -> None:
+        beyond = f"SELECT rowid FROM headroom_{table} WHERE namespace = ? ORDER BY used DESC LIMIT -1 OFFSET ?"
+        connection.execute(
+            f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({beyond})", (now, self.namespace, most)
+        )
 
     def _expire(self, connection: sqlite3.Connection, table: str, before: float) -> int:
         statement = f"DELETE FROM headroom_{table} WHERE namespace = ? AND used < ?"
@@ -203,7 +244,12 @@ def _at_best(note: Callable[[], object], connection: sqlite3.Connection) -> None
         return
 
 
-def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+def _behind(prefix: bytes) -> bytes:
+    """Return the first key behind all that begin with the prefix; no byte of UTF-8 is the last possible one."""
+    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b"\xff"
+
+
+def _batches(keys: Iterable[_Key]) -> Iterator[list[_Key]]:
     rest = iter(keys)
     while batch := list(islice(rest, _KEYS_AT_ONCE)):
         yield batch

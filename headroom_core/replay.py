@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headroom_core.edge import Edge
+from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
 from headroom_core.messages import Block, content_key
 from headroom_core.stores import MemoryStore, Store
 from headroom_core.transforms.router import ContentRouter, Outcome
@@ -15,6 +16,7 @@ from headroom_core.transforms.router import ContentRouter, Outcome
 _VERSION = "1"
 _SELECTED_FROM = ("tool_result", "document")
 _MEMO_BYTES = 64 * 2**20
+_NOTHING_LEARNT = "nothing is learnt from retrievals"
 _memo = MemoryStore(max_bytes=_MEMO_BYTES)
 """Outcomes of requests that may not store anything. They are pure, so that this saves time alone."""
 
@@ -44,6 +46,8 @@ class Replay:
         store: where originals and outcomes are kept; None when nothing may be left out.
         query: what relevance is scored against in the place of the causal query, for new blocks.
         edge: collects the warnings.
+        toin: learns from new blocks; None when nothing is to be learnt.
+        followed_from: the confidence from which new blocks become what retrievals taught; None when never.
     """
 
     router: ContentRouter
@@ -51,18 +55,34 @@ class Replay:
     store: Store | None
     query: str | None
     edge: Edge
+    toin: ToolIntelligence | None = None
+    followed_from: float | None = None
 
     def outcomes(self, waiting: Mapping[int, Waiting]) -> dict[int, Outcome]:
         """Return the outcomes. The originals of what was left out are stored when this returns."""
         store = _memo if self.store is None else self.store
         keys = {at: self._record_key(item) for at, item in waiting.items()}
         items = {key: waiting[at] for at, key in keys.items()}
-        known = self._recalled(store, items)
-        new = {key: self._worked_out(item, self._may_select(item)) for key, item in items.items() if key not in known}
+        recalled = self._recalled(store, items)
+        known = _loaded(recalled or {})
+        sources = {} if recalled is None else self._sources({k: i for k, i in items.items() if k not in recalled})
+        learnt = self._learnt(sources)
+        new = {
+            key: self._worked_out(item, self._may_select(item), learnt.get(key))
+            for key, item in items.items()
+            if key not in known
+        }
         for key in self._not_stored(known | new, items):
             # Recorded as it is sent: should the store recover, the same block must not change.
             (new if key in new else known)[key] = self._worked_out(items[key], selecting=False)
-        known |= self._recorded(store, new)
+        selected = {items[key].key: source for key, source in sources.items() if new[key].action == "selected"}
+        stands = self._recorded(store, new, selected)
+        if stands is None and learnt:
+            # Not remembered, the same blocks would become something else as soon as something else is learnt.
+            return replace(self, toin=None, edge=Edge()).outcomes(waiting)
+        if stands is not None:
+            self._count(selected.values(), [sources[key] for key, lesson in learnt.items() if not lesson.pays])
+        known |= new | (stands or {})
         return {at: known[key] for at, key in keys.items()}
 
     def _may_select(self, item: Waiting) -> bool:
@@ -74,26 +94,57 @@ class Replay:
         parts = (_VERSION, self.settings, selecting, block.kind, block.tool, item.key, item.causal_query)
         return content_key(json.dumps(parts))
 
-    def _worked_out(self, item: Waiting, selecting: bool) -> Outcome:
+    def _worked_out(self, item: Waiting, selecting: bool, lesson: Lesson | None = None) -> Outcome:
         query = self.query or item.causal_query
         otherwise = f"message {item.block.message} was passed through unchanged"
-        outcome = self.edge.guarded(otherwise, lambda: self.router.route(item.block, item.key, query, selecting))
+        pays, hints = (lesson.pays, lesson.hints) if lesson else (True, None)
+        outcome = self.edge.guarded(
+            otherwise, lambda: self.router.route(item.block, item.key, query, selecting and pays, hints)
+        )
+        if outcome and not pays and outcome.action == "rewritten":
+            return replace(outcome, reason=f"{outcome.reason}, whole because its tool's originals are asked for often")
         return outcome or self.router.failed(item.block)
 
-    def _recalled(self, store: Store, keys: Collection[str]) -> dict[str, Outcome]:
-        otherwise = "what was sent before cannot be recalled"
-        return _loaded(self.edge.guarded(otherwise, lambda: store.recall(keys)) or {})
+    def _recalled(self, store: Store, keys: Collection[str]) -> dict[str, str] | None:
+        return self.edge.guarded("what was sent before cannot be recalled", lambda: store.recall(keys))
 
-    def _recorded(self, store: Store, outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
-        """Record new outcomes, and return what stands: another process may have been first.
+    def _recorded(
+        self, store: Store, outcomes: dict[str, Outcome], origins: Mapping[str, Source]
+    ) -> dict[str, Outcome] | None:
+        """Record new outcomes and where originals came from, and return what stands: another process may be first.
 
         Failures are not recorded, so that each request tells of them, and none outlives what caused it.
         """
         lines = {key: outcome.dumps() for key, outcome in outcomes.items() if not outcome.failed}
         if not lines:
-            return outcomes
-        stands = self.edge.guarded("what is sent now cannot be remembered", lambda: store.record(lines))
-        return outcomes | _loaded(stands or {})
+            return {}
+        more = self.toin.origins(origins) if self.toin else {}
+        stands = self.edge.guarded("what is sent now cannot be remembered", lambda: store.record(lines | more))
+        return None if stands is None else _loaded({key: stands[key] for key in lines.keys() & stands.keys()})
+
+    def _sources(self, items: Mapping[str, Waiting]) -> dict[str, Source]:
+        """Return which tools the new blocks came from of which rows may be left out."""
+        toin = self.toin
+        if toin is None or not items or not toin.learns:
+            return {}
+        blocks = {key: item.block for key, item in items.items() if self._may_select(item)}
+        return {key: Source.of(block.tool, shape_of(block.text)) for key, block in blocks.items() if block.tool}
+
+    def _learnt(self, sources: Mapping[str, Source]) -> dict[str, Lesson]:
+        """Return what retrievals taught about new blocks, where it is sure enough to be followed."""
+        toin, least = self.toin, self.followed_from
+        if toin is None or least is None or not sources:
+            return {}
+        found = self.edge.guarded(_NOTHING_LEARNT, lambda: toin.lessons({*sources.values()})) or {}
+        followed = {
+            source for source, lesson in found.items() if lesson.asked and lesson.importance.confidence >= least
+        }
+        return {key: found[source] for key, source in sources.items() if source in followed}
+
+    def _count(self, shortened: Collection[Source], whole: Collection[Source]) -> None:
+        toin = self.toin
+        if toin and (shortened or whole):
+            self.edge.guarded(_NOTHING_LEARNT, lambda: toin.seen(shortened, whole))
 
     def _not_stored(self, outcomes: Mapping[str, Outcome], items: Mapping[str, Waiting]) -> list[str]:
         """Store the originals of what was left out, and return the record keys of those that cannot be stored."""

@@ -9,11 +9,14 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from headroom_core.edge import Edge
 from headroom_core.errors import ConfigurationError, HeadroomError, StorageError, ValidationError
 from headroom_core.excerpts import DEFAULT_LIMIT, Ask, excerpt
+from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import RETRIEVE_TOOL
 from headroom_core.results import RetrievalResult
 from headroom_core.stores import Store, default_store
+from headroom_core.where import parse_where
 
 _KEY = re.compile(r"[0-9a-f]{24}")
 _UNKNOWN = (
@@ -94,13 +97,26 @@ def retrieve(
     key = key.strip(" \t\r\n'\"`").lower()
     if not _KEY.fullmatch(key):
         return RetrievalResult("", found=False, reason=f"{key[:40]!r} is no key: keys are 24 hexadecimal digits")
+    store = default_store() if store is None else store
     try:
-        text = (default_store() if store is None else store).get(key)
+        text = store.get(key)
     except StorageError as error:
         return RetrievalResult("", found=False, reason=error.message)
     if text is None:
         return RetrievalResult("", found=False, reason=_UNKNOWN)
-    return excerpt(text, Ask(key, where, query, lines, limit, page))
+    ask = Ask(key, where, query, lines, limit, page)
+    found = excerpt(text, ask)
+    if found.found and page == 1:
+        # Later pages belong to the same question; and an answer does not wait for a count that fails.
+        Edge().guarded("", lambda: _count(ask, store))
+    return found
+
+
+def _count(ask: Ask, store: Store) -> None:
+    """Count what was asked for, so that more of it is kept the next time."""
+    by = "lines" if ask.lines else "where" if ask.where else "query" if ask.query else "all"
+    paths = parse_where(ask.where).paths if ask.where else ()
+    ToolIntelligence(store).retrieved(ask.key, by=by, fields=[".".join(path) for path in paths])
 
 
 async def aretrieve(

@@ -12,6 +12,7 @@ from headroom_core.config import HeadroomConfig, SmartCrusherConfig
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.edge import Edge
 from headroom_core.errors import ConfigurationError
+from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.plugins import installed_compressors
 from headroom_core.replay import Replay, Waiting
@@ -87,7 +88,10 @@ class Run:
         self.router = ContentRouter((*others, _tables(settings)), tokenizer)
         names = ",".join(compressor.name for compressor in self.router.compressors)
         decisive = f"{settings} {names} {tokenizer.encoding}"
-        self.replay = Replay(self.router, decisive, self._store(store), query, self.edge)
+        kept, crusher = self._store(store), self.config.smart_crusher
+        toin = ToolIntelligence(kept) if kept is not None and self.config.ccr.feedback_enabled else None
+        followed_from = crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
+        self.replay = Replay(self.router, decisive, kept, query, self.edge, toin, followed_from)
 
     def travelled(self, messages: list[Any], dialect: str | Dialect | None) -> tuple[Draft, list[Any]]:
         """Return the compressed draft of messages, and what to send: the same messages where they cannot be read."""

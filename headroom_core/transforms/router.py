@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from headroom_core.compressors.base import Compressor, Request
+from headroom_core.compressors.base import Compressor, Hints, Request
 from headroom_core.messages import Action, Block, Change
 from headroom_core.tokens import Tokenizer
 
@@ -88,7 +88,7 @@ class ContentRouter:
         """Return the outcome of a compressor's failure."""
         return self.kept(block, _FAILED)
 
-    def route(self, block: Block, key: str, query: str, selecting: bool) -> Outcome:
+    def route(self, block: Block, key: str, query: str, selecting: bool, hints: Hints | None = None) -> Outcome:
         """Return what the block becomes.
 
         Args:
@@ -96,9 +96,10 @@ class ContentRouter:
             key: the key of its text, for markers.
             query: what relevance is scored against.
             selecting: whether units may be left out behind a marker.
+            hints: what was learnt about the tool that produced the text.
         """
         tokens = self.tokenizer.count_text(block.text)
-        request = Request(key, tokens, query, selecting)
+        request = Request(key, tokens, query, selecting, hints)
         for compressor in self.compressors:
             made = compressor.compress(block.text, request)
             lost = made is not None and not made.lossless and not (selecting and key in made.text)

@@ -3,6 +3,7 @@
 | variable | meaning |
 |---|---|
 | `HEADROOM_STORE_URL` | where originals and records are kept: `sqlite:///path/to/file.db` or `memory://` |
+| `HEADROOM_MODELS` | a JSON file of limits and prices of models, laid over those that are built in |
 | `XDG_STATE_HOME` | the user's state folder, in which the default store lies; `~/.local/state` when not set |
 | `LOCALAPPDATA` | the same on Windows |
 | `TIKTOKEN_CACHE_DIR`, `DATA_GYM_CACHE_DIR` | where tiktoken keeps vocabularies |
@@ -23,6 +24,11 @@ def store_url() -> str:
         The value of `HEADROOM_STORE_URL`, else a SQLite file under the user's state folder.
     """
     return os.environ.get("HEADROOM_STORE_URL") or f"sqlite:///{state_folder() / 'headroom.db'}"
+
+
+def models_file() -> str | None:
+    """Return the file of limits and prices that `HEADROOM_MODELS` names, None when it is not set."""
+    return os.environ.get("HEADROOM_MODELS") or None
 
 
 def state_folder() -> Path:

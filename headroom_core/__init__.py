@@ -41,6 +41,14 @@ if TYPE_CHECKING:
         UserMessage,
         content_key,
     )
+    from headroom_core.relevance import (
+        BM25Scorer,
+        EmbeddingScorer,
+        HybridScorer,
+        Scorer,
+        create_scorer,
+        embedding_available,
+    )
     from headroom_core.results import CompressResult, CrushResult, DocumentsResult, RetrievalResult
     from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
     from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
@@ -80,6 +88,14 @@ _MODULES = {
         "UserMessage",
         "content_key",
     ),
+    "relevance": (
+        "BM25Scorer",
+        "EmbeddingScorer",
+        "HybridScorer",
+        "Scorer",
+        "create_scorer",
+        "embedding_available",
+    ),
     "results": ("CompressResult", "CrushResult", "DocumentsResult", "RetrievalResult"),
     "retrieval": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"),
@@ -89,6 +105,7 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "AssistantMessage",
+    "BM25Scorer",
     "Block",
     "CCRConfig",
     "CacheError",
@@ -103,17 +120,20 @@ __all__ = [
     "Dialect",
     "DocumentsResult",
     "Draft",
+    "EmbeddingScorer",
     "HeadroomAuthError",
     "HeadroomCompressError",
     "HeadroomConfig",
     "HeadroomConnectionError",
     "HeadroomError",
     "Hints",
+    "HybridScorer",
     "MemoryStore",
     "ProviderError",
     "Request",
     "RetrievalResult",
     "SQLiteStore",
+    "Scorer",
     "SmartCrusher",
     "SmartCrusherConfig",
     "StorageError",
@@ -134,8 +154,10 @@ __all__ = [
     "content_key",
     "count_tokens_messages",
     "count_tokens_text",
+    "create_scorer",
     "decode_table",
     "default_store",
+    "embedding_available",
     "handle_retrieve_call",
     "map_proxy_error",
     "open_store",

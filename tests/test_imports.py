@@ -36,14 +36,20 @@ FAMILIES = {"relevance", "compressors", "dialects", "providers", "stores", "tran
 
 SHARED = {
     "compressors": {"base", "detect", "exact_json"},
-    "relevance": {"base", "words"},
+    "relevance": {"base", "words", "encoders", "bm25", "embedding"},
     "stores": {"base", "sqlite_file"},
+    "transforms": {"base", "cuts", "direct", "gaps", "importance", "router", "shortening", "turns"},
 }
 """The modules that the members of a family may import; `base` alone where nothing is said."""
 
 PURE = {"compressors", "relevance", "transforms"}
 IMPURE = {"stores", "providers", "insight"}
-PUBLIC_FACES = {("transforms.smart_crusher", "stores")}
+PUBLIC_FACES = {
+    ("transforms.direct", "stores"),
+    ("transforms.intelligent_context", "stores"),
+    ("transforms.rolling_window", "stores"),
+    ("transforms.smart_crusher", "stores"),
+}
 """Families that know no store, provider or metric, and the faces that save before they return."""
 
 HEAVY = ("pydantic", "numpy", "tiktoken", "rank_bm25", "sqlite3")

@@ -1,6 +1,88 @@
 """How much each of many texts has to do with a query. Importing it loads nothing heavy."""
 
+from __future__ import annotations
+
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from headroom_core.errors import ConfigurationError
+from headroom_core.relevance.base import Scorer
 from headroom_core.relevance.bm25 import BM25Scorer
+from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
+from headroom_core.relevance.encoders import embedding_available
+from headroom_core.relevance.hybrid import HybridScorer
 from headroom_core.relevance.words import words
 
-__all__ = ["BM25Scorer", "words"]
+if TYPE_CHECKING:
+    from headroom_core.config import RelevanceScorerConfig
+
+__all__ = [
+    "BM25Scorer",
+    "EmbeddingScorer",
+    "HybridScorer",
+    "Scorer",
+    "create_scorer",
+    "embedding_available",
+    "scorer_from",
+    "words",
+]
+
+_AUTO = "auto"
+_TYPES: dict[str, type[BM25Scorer] | type[EmbeddingScorer] | type[HybridScorer]] = {
+    "bm25": BM25Scorer,
+    "embedding": EmbeddingScorer,
+    "hybrid": HybridScorer,
+}
+
+
+def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
+    """Return a scorer of a type.
+
+    Args:
+        scorer_type: `bm25` scores by words, `embedding` by meaning, `hybrid` by both; `auto` by both where
+            embeddings are at hand, else by words.
+        options: what the scorer's class takes; for `auto` what `HybridScorer` takes.
+
+    Raises:
+        ConfigurationError: there is no such type or option, an option has a wrong value, or `embedding` is asked for
+            where sentence-transformers is not installed.
+
+    Example:
+        >>> create_scorer("bm25", k1=1.2).score_items(["Elbe", "Oder"], "Oder")[0]
+        0.0
+    """
+    kind = _TYPES.get("hybrid" if scorer_type == _AUTO else scorer_type)
+    if kind is None:
+        allowed = ", ".join([_AUTO, *_TYPES])
+        raise ConfigurationError(
+            f"scorer_type = {scorer_type!r}: expected one of {allowed}", {"scorer_type": scorer_type}
+        )
+    known = list(signature(kind).parameters)
+    if unknown := options.keys() - known:
+        name = min(unknown)
+        message = f"{scorer_type} scorers have no option {name}: the options are {', '.join(known)}"
+        raise ConfigurationError(message, {"scorer_type": scorer_type, "option": name})
+    if scorer_type == _AUTO and not (embedding_available() or _brings_embeddings(options)):
+        by_words: Scorer | None = options.get("bm25")
+        return BM25Scorer() if by_words is None else by_words
+    return kind(**options)
+
+
+def scorer_from(config: RelevanceScorerConfig) -> Scorer:
+    """Return the scorer that settings ask for.
+
+    Raises:
+        ConfigurationError: they ask for embeddings where sentence-transformers is not installed.
+    """
+    bm25 = BM25Scorer(config.bm25_k1, config.bm25_b)
+    if config.tier == "bm25":
+        return bm25
+    model = config.embedding_model or DEFAULT_MODEL
+    if config.tier == "embedding":
+        return EmbeddingScorer(model)
+    alphas = {"alpha": config.hybrid_alpha, "adaptive_alpha": config.adaptive_alpha}
+    return create_scorer(config.tier, **alphas, bm25=bm25, embedding=model)
+
+
+def _brings_embeddings(options: dict[str, Any]) -> bool:
+    return not isinstance(options.get("embedding"), (str, type(None)))

@@ -19,6 +19,7 @@ class SmartCrusher(TableCompressor):
 
     Args:
         config: how to shorten; a snapshot is taken.
+        scorer: ranks the items against the query. None: the tier's own.
 
     Example:
         >>> from headroom_core.stores import MemoryStore

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import median
 
 from headroom_core.compressors.exact_json import quote
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
@@ -16,8 +18,8 @@ from headroom_core.compressors.smart_crusher.query import Query
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _RARE_ROWS, _RARE_SHARE = 2, 0.02
-_K1, _B = 1.5, 0.75
-_GIVEN_WEIGHT, _CELL_WEIGHT = 4.0, 2.0
+K1, B = 1.5, 0.75
+_GIVEN_WEIGHT, _CELL_WEIGHT, _SCORER_WEIGHT = 4.0, 2.0, 1.0
 _IDENTIFIER_FROM = 4
 
 Scores = dict[int, float]
@@ -37,20 +39,28 @@ class Hits:
 
 
 def find_hits(
-    frame: Frame, stats: list[ColumnStats], haystack: Haystack, text: str, tier: str, threshold: float
+    frame: Frame,
+    stats: list[ColumnStats],
+    haystack: Haystack,
+    text: str,
+    tier: str,
+    threshold: float,
+    scored: Sequence[float] | None = None,
 ) -> Hits:
     """Score the rows against a query.
 
     A row scores for the values that the query gives for its fields, for whole cells that stand in the query
-    and, unless the tier is `none`, for its words (BM25). What many rows share counts little.
+    and, unless the tier is `none`, for its words (BM25). What many rows share counts little. Where a scorer
+    has scored the rows, its scores count in the place of plain words; ids and numbers count as they stand.
 
     Args:
         frame: the rows.
         stats: what the columns hold.
         haystack: the rows' texts.
         text: what is asked.
-        tier: `bm25` or `none`.
+        tier: `none` looks at no words; the others do.
         threshold: the share of the best score from which a row is a hit.
+        scored: what a scorer gave each row, from 0 to 1.
     """
     query = _read_once(text)
     if not text.strip():
@@ -58,9 +68,12 @@ def find_hits(
     scores: Scores = defaultdict(float)
     rare = max(_RARE_ROWS, int(_RARE_SHARE * len(frame.rows)))
     signs = [_add_given(scores, frame, stats, query, rare), _add_cells(scores, frame, stats, query, rare)]
-    if tier == "bm25":
-        terms = query.terms() if frame.form == "csv" else [quote(term)[1:-1] for term in query.terms()]
+    if tier != "none":
+        asked = query.terms() if scored is None else [term for term in query.terms() if not term.isalpha()]
+        terms = asked if frame.form == "csv" else [quote(term)[1:-1] for term in asked]
         signs.append(_add_terms(scores, haystack, terms, rare))
+    if scored is not None:
+        _add_scored(scores, scored)
     if not scores:
         return Hits([], False)
     best = max(scores.values())
@@ -131,6 +144,16 @@ def _idf(total: int, holding: int) -> float:
     return math.log(1 + (total - holding + 0.5) / (holding + 0.5))
 
 
+def _add_scored(scores: Scores, scored: Sequence[float]) -> None:
+    """Add what a scorer gave the rows, as far as it is more than half of them got: embeddings are never far apart."""
+    usual = median(scored)
+    most = max(scored) - usual
+    weight = _SCORER_WEIGHT * _idf(len(scored), 1)
+    for row, score in enumerate(scored):
+        if score > usual:
+            scores[row] += weight * (score - usual) / most
+
+
 def _add_terms(scores: Scores, haystack: Haystack, terms: list[str], rare: int) -> bool:
     """Add the BM25 scores of the terms, found by scanning the rows' texts once a term.
 
@@ -148,8 +171,8 @@ def _add_terms(scores: Scores, haystack: Haystack, terms: list[str], rare: int) 
             continue
         weight = _idf(total, len(counts))
         for row, count in counts.items():
-            length = _K1 * (1 - _B + _B * (starts[row + 1] - starts[row]) / mean)
-            scores[row] += weight * count * (_K1 + 1) / (count + length)
+            length = K1 * (1 - B + B * (starts[row + 1] - starts[row]) / mean)
+            scores[row] += weight * count * (K1 + 1) / (count + length)
         if len(counts) <= rare and len(term) >= _IDENTIFIER_FROM:
             pointing.update(dict.fromkeys(counts, 1 if term.isalpha() else 2))
     return any(strength > 1 for strength in pointing.values())

@@ -21,6 +21,7 @@ from headroom_core.compressors.smart_crusher.frame import Frame
 from headroom_core.compressors.smart_crusher.haystack import Haystack
 from headroom_core.compressors.smart_crusher.hits import find_hits
 from headroom_core.config import SmartCrusherConfig
+from headroom_core.relevance.base import Scorer, checked_scores
 
 _CHARACTERS_A_TOKEN = 3.2
 _HITS_ALWAYS = 3
@@ -73,9 +74,11 @@ class Selection:
     strong: bool
 
 
-def select_rows(frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints | None) -> Selection:
+def select_rows(
+    frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints | None, scorer: Scorer | None = None
+) -> Selection:
     """Choose the rows that stay: what the query names, errors, outliers, rare kinds, the first and the last."""
-    return _Selector(frame, query, config, _followed(hints, config)).select()
+    return _Selector(frame, query, config, _followed(hints, config), scorer).select()
 
 
 def _row_texts(frame: Frame) -> list[str]:
@@ -106,7 +109,9 @@ def _followed(hints: Hints | None, config: SmartCrusherConfig) -> Hints:
 
 
 class _Selector:
-    def __init__(self, frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints) -> None:
+    def __init__(
+        self, frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints, scorer: Scorer | None
+    ) -> None:
         self.frame, self.config, self.hints = frame, config, hints
         self.texts = texts = _row_texts(frame)
         self.stats = stats = column_stats(frame)
@@ -116,7 +121,9 @@ class _Selector:
         self.kept: set[int] = set()
         self.alarms: set[int] = set()
         self.twins = self._twins() if config.dedup_identical_items else {}
-        self.hits = find_hits(frame, stats, self.haystack, query, config.relevance_tier, config.relevance_threshold)
+        tier, threshold = config.relevance_tier, config.relevance_threshold
+        scored = checked_scores(scorer, texts, query) if scorer and tier != "none" and query.strip() else None
+        self.hits = find_hits(frame, stats, self.haystack, query, tier, threshold, scored)
 
     def select(self) -> Selection:
         config, strong = self.config, self.hits.strong
@@ -126,7 +133,10 @@ class _Selector:
         self._keep(edges, math.inf if self.mean <= _SMALL_ROW else _FILL_IF_STRONG.characters(self.size))
         self._keep(self.hits.rows[:_HITS_ALWAYS])
         self._keep(self.hits.rows, _HITS.characters(self.size))
-        self._keep(distinct_values(self.stats, (*config.preserve_fields, *self.hints.fields)))
+        self._keep(distinct_values(self.stats, config.preserve_fields))
+        # Of a field with a value of its own in nearly every row, nobody can tell which is asked for next.
+        shared = [item for item in self.stats if 2 * len(item.counts) <= len(item.rows)]
+        self._keep(distinct_values(shared, self.hints.fields), _HITS.characters(self.size))
         if config.preserve_errors:
             self._keep_alarms((_ALARMS_IF_STRONG if strong else _ALARMS).characters(self.size))
         if self.alarms <= self.kept:

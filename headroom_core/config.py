@@ -137,8 +137,8 @@ class RollingWindowConfig(Settings):
         enabled: off leaves nothing out.
         max_tokens: tokens that a conversation may have, those of the reply included; counts when it is set or passed.
         preserve_system: keep system messages.
-        preserve_recent_turns: the last turns, of which nothing is left out but, where there is no other way, steps
-            that are older than the last so many.
+        preserve_recent_turns: of the last so many turns, what was said is kept; their steps go where there is no
+            other way, the oldest first, and the newest never.
         drop_oldest_first: off leaves out the newest of what is not protected first, so that the beginning stays.
         output_buffer_tokens: tokens to leave free for the reply, at most half of the limit.
     """
@@ -193,16 +193,16 @@ class IntelligentContextConfig(Settings):
     Attributes:
         enabled: on makes `compress` use importance instead of the rolling window.
         keep_system: keep system messages.
-        keep_last_turns: the last turns, of which nothing is left out but, where there is no other way, steps that
-            are older than the last so many.
+        keep_last_turns: of the last so many turns, what was said is kept; their steps go by their importance, the
+            newest never.
         output_buffer_tokens: tokens to leave free for the reply, at most half of the limit.
         use_importance_scoring: off leaves out the oldest first.
         scoring_weights: what makes a message important.
-        recency_decay_rate: how fast importance falls with age: by a factor of e over 1 / rate messages.
+        recency_decay_rate: how fast importance falls with age: by a factor of e over 1 / rate steps or messages.
         toin_integration: let tools count for more whose originals were asked for.
         toin_confidence_threshold: the confidence from which that counts.
-        compress_threshold: the share of the limit up to which an excess is met by compressing, before anything is
-            left out.
+        compress_threshold: the share of the limit up to which an excess is met by shortening the oldest outputs no
+            further than is needed; beyond it, all are shortened before the least important is left out.
     """
 
     enabled: bool = False

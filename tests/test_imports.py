@@ -38,7 +38,7 @@ SHARED = {
     "compressors": {"base", "detect", "exact_json"},
     "relevance": {"base", "words", "encoders", "bm25", "embedding"},
     "stores": {"base", "sqlite_file"},
-    "transforms": {"base", "cuts", "direct", "gaps", "importance", "router", "shortening", "turns"},
+    "transforms": {"base", "changing", "cuts", "direct", "gaps", "importance", "prose", "router", "shortening", "turns"},
 }
 """The modules that the members of a family may import; `base` alone where nothing is said."""
 

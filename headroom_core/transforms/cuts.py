@@ -1,0 +1,314 @@
+"""Cuts: which messages are left out so that a conversation fits, decided message by message from the first one on.
+
+What was decided is never undone, and no decision looks at a later message, so that a conversation which grows is
+cut as it was before. A cut goes below the limit, the further the longer the conversation has gone on: between two
+cuts nothing that was sent changes, and a provider's prompt cache keeps hitting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from headroom_core.errors import ConfigurationError
+from headroom_core.messages import Block, Change, Draft
+from headroom_core.tokens import PER_REPLY, Tokenizer
+from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, Left, with_gap
+from headroom_core.transforms.turns import Turns, Unit
+
+_REQUESTS_BETWEEN = 20
+_FULL_FROM = 80
+_LARGEST_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a conversation may be, in tokens, the request for the reply included.
+
+    Attributes:
+        hard: what the result has at most, if that can be had.
+        soft: from where to cut if it pays; None: not before `hard`.
+        break_even: from the tokens that would be sent anew and those that would go, how many further requests it
+            takes until changing what was sent has paid; None: it always pays.
+    """
+
+    hard: int
+    soft: int | None = None
+    break_even: Callable[[int, int], float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Units that go at once.
+
+    Attributes:
+        units: the units.
+        reason: why they go.
+    """
+
+    units: tuple[Unit, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is known at a cut.
+
+    Attributes:
+        turns: the units of all messages so far, also of those that are gone.
+        present: the units that may go: nothing of them is gone, every call is answered, and neither the newest
+            message nor the last user's is in them.
+        sizes: the tokens of every message so far.
+    """
+
+    turns: Turns
+    present: tuple[Unit, ...]
+    sizes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """A block in fewer tokens.
+
+    Attributes:
+        block: the block with its new text.
+        change: what became of it.
+        originals: the texts that its markers name, by key.
+    """
+
+    block: Block
+    change: Change
+    originals: Mapping[str, str]
+
+
+Rank = Callable[[Moment], Iterable[Leaving]]
+"""Names what may go, what should go first at the start; what it does not name is protected."""
+
+Remember = Callable[[int, Callable[[], dict[int, str]]], dict[int, str]]
+"""Returns what an earlier request decided at a message, else asks for a decision and keeps it."""
+
+Shorten = Callable[[Block], Shortened | None]
+"""Returns a block in fewer tokens, None where there is no such form."""
+
+
+class Fold:
+    """Takes in a conversation's messages one by one, and cuts when they no longer fit.
+
+    Args:
+        draft: the conversation, with outlines.
+        tokenizer: counts the tokens.
+        limits: how large it may be.
+        rank: names what goes first.
+        remember: keeps decisions that depend on more than the messages; None where they do not.
+        shorten: shortens blocks at a cut, before anything is left out; None where that was done before.
+        shorten_within: the share of the limit up to which an excess is met by shortening no more than is needed;
+            beyond it, all is shortened.
+        by: whose changes they are.
+    """
+
+    def __init__(
+        self,
+        draft: Draft,
+        tokenizer: Tokenizer,
+        limits: Limits,
+        rank: Rank,
+        remember: Remember | None = None,
+        shorten: Shorten | None = None,
+        shorten_within: float = math.inf,
+        by: str = "",
+    ) -> None:
+        self.draft = draft
+        self.sizes = message_sizes(draft, tokenizer)
+        self.turns = Turns()
+        self.gone: dict[int, str] = {}
+        self._tokenizer = tokenizer
+        self._limits = limits
+        self._rank = rank
+        self._remember = remember or (lambda _, decide: decide())
+        self._shorten = shorten
+        self._within = shorten_within
+        self._by = by
+        self._blocks: dict[int, list[int]] = {}
+        self._tokens = PER_REPLY
+        self._marker = 0
+        self._left = Left()
+
+    def run(self) -> Draft:
+        """Return the draft with its gap, and with the changes of what was left out."""
+        if sum(self.sizes) + PER_REPLY <= min(self._limits.hard, self._limits.soft or self._limits.hard):
+            return self.draft
+        for position, block in enumerate(self.draft.blocks):
+            self._blocks.setdefault(block.message, []).append(position)
+        for index, outline in enumerate(self.draft.outlines):
+            self.turns.arrive(outline)
+            self._tokens += self.sizes[index]
+            if self._is_to_cut():
+                self._cut(index)
+        return self._result()
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of what is sent, at most."""
+        return self._tokens + self._marker
+
+    def _is_to_cut(self) -> bool:
+        if self.tokens > self._limits.hard:
+            return True
+        return self._limits.soft is not None and self.tokens > self._limits.soft and self._pays(self._limits.soft)
+
+    def _pays(self, limit: int) -> bool:
+        """Return whether the requests that are likely to follow are enough.
+
+        As many are taken to follow as there have been: nothing is known about a conversation but its age.
+        """
+        if self._limits.break_even is None:
+            return True
+        steady = next((index for index, unit in enumerate(self.turns.of) if unit.kind != "system"), 0)
+        kept = limit - self._room(limit) - sum(self.sizes[:steady])
+        return self.turns.requests > self._limits.break_even(max(kept, 0), self.tokens - limit + self._room(limit))
+
+    def _room(self, loose: int) -> int:
+        """Return how many tokens to leave free for the next messages, of those that are not protected.
+
+        Early in a conversation every token kept counts more than a steady prefix; from its 80th request on, the
+        next cut is to come after another 20 of them.
+        """
+        requests = self.turns.requests
+        awaited = int(_REQUESTS_BETWEEN * min(1.0, (requests / _FULL_FROM) ** 2))
+        if not awaited:
+            return 0
+        return int(min(_LARGEST_SHARE * loose, awaited * sum(self.sizes[: len(self.turns.of)]) / requests))
+
+    def _cut(self, index: int) -> None:
+        limit = self._limits.hard
+        if self._limits.soft is not None:
+            limit = min(limit, self._limits.soft)
+        if self._shorten is not None:
+            within = self.tokens - limit <= self._within * limit
+            self._shorten_present(self._shorten, index, limit if within else 0)
+        if self.tokens > limit:
+            gone = self._remember(index, lambda: self._decided(limit))
+            self._leave({message: reason for message, reason in gone.items() if message <= index})
+
+    def _shorten_present(self, shorten: Shorten, index: int, limit: int) -> None:
+        """Shorten what is present, the oldest first, until it has no more tokens than the limit."""
+        made: dict[int, Shortened] = {}
+        for message in (message for message in range(index + 1) if message not in self.gone):
+            for position in self._blocks.get(message, ()):
+                if self.tokens <= limit:
+                    break
+                if (shortened := shorten(self.draft.blocks[position])) is not None:
+                    made[position] = shortened
+                    self._resize(message, self.draft.blocks[position].text, shortened.block.text)
+        if made:
+            self.draft = _with_shortened(self.draft, made)
+
+    def _resize(self, message: int, before: str, after: str) -> None:
+        difference = self._tokenizer.count_text(after) - self._tokenizer.count_text(before)
+        self.sizes[message] += difference
+        self._tokens += difference
+
+    def _decided(self, limit: int) -> dict[int, str]:
+        """Return the messages that are to go, and why."""
+        leaving = list(self._rank(Moment(self.turns, self._present(), self.sizes)))
+        weights = [sum(self.sizes[message] for unit in one.units for message in unit.messages) for one in leaving]
+        tokens = self.tokens + (FURTHER_KEY if self._left.keys else FIRST_KEY)
+        loose = limit - (tokens - sum(weights))
+        target = limit - self._room(loose) if loose > 0 else 0
+        taken: list[int] = []
+        for number, weight in enumerate(weights):
+            if tokens <= target:
+                break
+            tokens -= weight
+            taken.append(number)
+        tokens = self._without(leaving, taken, sum(weights[number] for number in taken))
+        # The last one made it fit; of those before it, the more important may now have room again.
+        for number in reversed(taken[:-1]):
+            if tokens + weights[number] <= target:
+                tokens += weights[number]
+                taken.remove(number)
+        if tokens >= self.tokens:
+            return {}  # The marker would cost more than what it stands for.
+        units = ((unit, leaving[number].reason) for number in taken for unit in leaving[number].units)
+        return {message: reason for unit, reason in units for message in unit.messages}
+
+    def _without(self, leaving: Sequence[Leaving], taken: Sequence[int], weight: int) -> int:
+        """Return the tokens that are sent, at most, when these units go, which have so many tokens."""
+        messages = sorted(message for number in taken for unit in leaving[number].units for message in unit.messages)
+        if not messages:
+            return self.tokens
+        return self._tokens - weight + self._left.added(messages, weight).marker_tokens(self._tokenizer)
+
+    def _present(self) -> tuple[Unit, ...]:
+        held = {id(self.turns.of[-1]), id(self.turns.spoke)}
+        return tuple(
+            unit
+            for unit in self.turns.units
+            if not unit.unanswered
+            and unit.kind != "unknown"
+            and id(unit) not in held
+            and unit.messages[0] not in self.gone
+        )
+
+    def _leave(self, gone: dict[int, str]) -> None:
+        new = {message: reason for message, reason in gone.items() if message not in self.gone}
+        if new:
+            self._tokens -= sum(self.sizes[message] for message in new)
+            self._left.add(sorted(new), sum(self.sizes[message] for message in new))
+            self._marker = self._left.marker_tokens(self._tokenizer)
+            self.gone |= new
+
+    def _result(self) -> Draft:
+        draft = with_gap(self.draft, self._left)
+        if draft.gap is None:
+            return draft
+        changes = [change for change in draft.changes if change.message not in self.gone]
+        keys = self._left.key_of
+        dropped = [
+            Change(message, (), "dropped", self._by, reason, self.sizes[message], 0, (keys[message],))
+            for message, reason in sorted(self.gone.items())
+        ]
+        return replace(draft, changes=(*changes, *dropped))
+
+
+def _with_shortened(draft: Draft, made: Mapping[int, Shortened]) -> Draft:
+    changed = {(one.change.message, one.change.path) for one in made.values()}
+    before = tuple(change for change in draft.changes if (change.message, change.path) not in changed)
+    blocks = tuple(made[at].block if at in made else block for at, block in enumerate(draft.blocks))
+    originals = {key: text for one in made.values() for key, text in one.originals.items()}
+    return replace(
+        draft,
+        blocks=blocks,
+        changes=(*before, *(one.change for one in made.values())),
+        originals={**draft.originals, **originals},
+    )
+
+
+def first_kept_turn(moment: Moment, turns: int) -> int:
+    """Return the number of the first of the last so many turns."""
+    return moment.turns.turn - turns + 1
+
+
+def room_for(max_tokens: int, reply: int) -> int:
+    """Return how many tokens may be sent when so many are to hold the conversation and the reply.
+
+    Args:
+        max_tokens: what is to hold both.
+        reply: what to leave free for the reply; at most half is.
+
+    Raises:
+        ConfigurationError: max_tokens is less than 1.
+    """
+    if max_tokens < 1:
+        raise ConfigurationError(f"max_tokens = {max_tokens}: give at least 1", {"max_tokens": max_tokens})
+    return max_tokens - min(reply, max_tokens // 2)
+
+
+def message_sizes(draft: Draft, tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens of every message as the draft's blocks have it."""
+    sizes = [tokenizer.count_message(message) for message in draft.messages]
+    for block in draft.blocks:
+        if block.original is not None:
+            sizes[block.message] += tokenizer.count_text(block.text) - tokenizer.count_text(block.original)
+    return sizes

@@ -1,0 +1,117 @@
+"""What is left out of a conversation: its originals, and the one marker that stands in their place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from headroom_core.messages import RETRIEVE_TOOL, Draft, Gap, content_key
+from headroom_core.tokens import PER_MESSAGE, Tokenizer
+
+FIRST_KEY, FURTHER_KEY = 70, 60
+"""Tokens that a message with a marker takes at most with one key, and with each further one."""
+
+_KEY = 22
+"""Tokens that a key takes at most: 24 hexadecimal digits."""
+
+_RANGES_SHOWN = 3
+
+
+@dataclass(slots=True)
+class Left:
+    """The messages that are left out, in parts that are kept under a key each.
+
+    A part is joined to the one before it unless that is larger: there are never many parts, and little is
+    stored twice.
+
+    Attributes:
+        parts: the indices of each part's messages, in order.
+        key_of: the key under which each message is kept.
+    """
+
+    parts: list[list[int]] = field(default_factory=list)
+    key_of: dict[int, str] = field(default_factory=dict)
+    _tokens: list[int] = field(default_factory=list)
+
+    @property
+    def keys(self) -> int:
+        """How many keys the marker names."""
+        return len(self.parts)
+
+    def marker_tokens(self, tokenizer: Tokenizer) -> int:
+        """Return how many tokens the message with the marker takes at most."""
+        if not self.parts:
+            return 0
+        messages = sorted(message for part in self.parts for message in part)
+        text = _marker(messages, [("", part) for part in self.parts])
+        return PER_MESSAGE + 1 + tokenizer.count_text(text) + _KEY * self.keys
+
+    def added(self, messages: list[int], tokens: int) -> Left:
+        """Return a copy in which further messages are left out."""
+        copy = Left([*self.parts], {}, [*self._tokens])
+        copy.add(messages, tokens)
+        return copy
+
+    def add(self, messages: list[int], tokens: int) -> None:
+        """Leave out further messages."""
+        self.parts.append(messages)
+        self._tokens.append(tokens)
+        while len(self.parts) > 1 and self._tokens[-2] <= self._tokens[-1]:
+            last = self.parts.pop()
+            self.parts[-1] = sorted([*self.parts[-1], *last])
+            self._tokens[-2:] = [sum(self._tokens[-2:])]
+
+
+def with_gap(draft: Draft, left: Left) -> Draft:
+    """Return the draft with its gap, and with the originals to be stored."""
+    if not left.parts:
+        return draft
+    originals = {content_key(text): text for text in (_record(draft, part) for part in left.parts)}
+    for key, part in zip(originals, left.parts):
+        left.key_of.update(dict.fromkeys(part, key))
+    messages = sorted(message for part in left.parts for message in part)
+    gap = Gap(tuple(messages), _marker(messages, list(zip(originals, left.parts))))
+    return replace(draft, gap=gap, originals={**draft.originals, **originals})
+
+
+def without_originals(draft: Draft) -> Draft:
+    """Return the draft with a marker that promises nothing, for where the originals cannot be kept."""
+    if draft.gap is None:
+        return draft
+    changes = tuple(replace(change, keys=()) if change.action == "dropped" else change for change in draft.changes)
+    gap = replace(draft.gap, marker=_marker(draft.gap.messages, []))
+    return replace(draft, gap=gap, changes=changes, originals={})
+
+
+def _record(draft: Draft, part: Iterable[int]) -> str:
+    """Return messages as lines of JSON, so that they can be asked for as rows."""
+    return "\n".join(json.dumps(_row(index, draft.messages[index]), ensure_ascii=False, default=str) for index in part)
+
+
+def _row(index: int, message: Any) -> dict[str, Any]:
+    held = message if isinstance(message, Mapping) else message.model_dump(mode="json", exclude_none=True)
+    return {"message": index + 1, **held}
+
+
+def _marker(messages: Sequence[int], parts: Sequence[tuple[str, Sequence[int]]]) -> str:
+    head = f"[headroom: {len(messages)} messages left out here ({_ranges(messages)}); "
+    if not parts:
+        return f"{head}not available any more]"
+    calls = [f'{RETRIEVE_TOOL}(key="{key}")' for key, _ in parts]
+    if len(calls) > 1:
+        calls = [f"{call} for {_ranges(part)}" for call, (_, part) in zip(calls, parts)]
+    return f"{head}originals: {', '.join(calls)}]"
+
+
+def _ranges(messages: Sequence[int]) -> str:
+    """Return numbers, counted from 1, as ranges: `2-9, 14 …`."""
+    runs: list[list[int]] = []
+    for message in messages:
+        if runs and runs[-1][-1] == message - 1:
+            runs[-1][1:] = [message]
+        else:
+            runs.append([message])
+    shown = ["-".join(str(end + 1) for end in run) for run in runs[:_RANGES_SHOWN]]
+    return ", ".join(shown) + " …" * (len(runs) > _RANGES_SHOWN)

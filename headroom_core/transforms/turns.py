@@ -1,0 +1,92 @@
+"""What goes together when messages are left out: a call with all its results, and whose turn it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from headroom_core.messages import Outline
+
+UnitKind = Literal["system", "user", "assistant", "step", "unknown"]
+
+_KINDS: dict[str | None, UnitKind] = {"system": "system", "user": "user", "assistant": "assistant", None: "unknown"}
+
+
+@dataclass(slots=True)
+class Unit:
+    """Messages that stay or go together.
+
+    Attributes:
+        kind: `step` for calls with all their results, else who speaks in its one message.
+        turn: which turn it belongs to: the number of users' messages up to it.
+        messages: the indices of its messages, in order.
+        unanswered: the ids of its calls that have no result yet.
+    """
+
+    kind: UnitKind
+    turn: int
+    messages: list[int] = field(default_factory=list)
+    unanswered: set[str] = field(default_factory=set)
+
+
+class Turns:
+    """The units of a conversation as its messages arrive, without a look at those that are still to come.
+
+    A result belongs to the unit of the latest call with its id, however late it arrives.
+
+    Attributes:
+        units: the units, in the order of their first messages.
+        of: the unit of each message.
+        turn: the number of users' messages so far.
+        spoke: the unit of the last user's message.
+        requests: how often the model has spoken.
+
+    Example:
+        >>> turns = Turns()
+        >>> turns.arrive(Outline("user"))
+        >>> turns.arrive(Outline("assistant", calls=("a", "b")))
+        >>> turns.arrive(Outline("tool_result", answers=("a",)))
+        >>> [(unit.kind, unit.messages, sorted(unit.unanswered)) for unit in turns.units]
+        [('user', [0], []), ('step', [1, 2], ['b'])]
+    """
+
+    def __init__(self) -> None:
+        self.units: list[Unit] = []
+        self.of: list[Unit] = []
+        self.turn = 0
+        self.spoke: Unit | None = None
+        self.requests = 0
+        self._caller: dict[str, Unit] = {}
+
+    def arrive(self, outline: Outline) -> None:
+        """Take in the next message."""
+        self.turn += outline.kind == "user"
+        self.requests += outline.kind == "assistant"
+        unit = self._answered(outline)
+        unit.messages.append(len(self.of))
+        unit.unanswered.update(outline.calls)
+        self.of.append(unit)
+        self._caller.update(dict.fromkeys(outline.calls, unit))
+        if outline.kind == "user":
+            self.spoke = unit
+
+    def _answered(self, outline: Outline) -> Unit:
+        """Return the unit whose calls the message answers, or a new one."""
+        units = list({id(unit): unit for key in outline.answers if (unit := self._caller.get(key))}.values())
+        if not units:
+            kind = "step" if outline.calls or outline.answers else _KINDS.get(outline.kind, "step")
+            self.units.append(Unit(kind, self.turn))
+            return self.units[-1]
+        first = min(units, key=lambda unit: unit.messages[0])
+        for unit in units:
+            unit.unanswered.difference_update(outline.answers)
+            if unit is not first:
+                self._join(first, unit)
+        return first
+
+    def _join(self, first: Unit, other: Unit) -> None:
+        first.messages = sorted([*first.messages, *other.messages])
+        first.unanswered |= other.unanswered
+        self.units = [unit for unit in self.units if unit is not other]
+        self.of = [first if unit is other else unit for unit in self.of]
+        self._caller = {key: first if unit is other else unit for key, unit in self._caller.items()}

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         UserMessage,
         content_key,
     )
+    from headroom_core.providers import AnthropicProvider, GoogleProvider, OpenAIProvider
     from headroom_core.relevance import (
         BM25Scorer,
         EmbeddingScorer,
@@ -88,6 +89,7 @@ _MODULES = {
         "UserMessage",
         "content_key",
     ),
+    "providers": ("AnthropicProvider", "GoogleProvider", "OpenAIProvider"),
     "relevance": (
         "BM25Scorer",
         "EmbeddingScorer",
@@ -104,6 +106,7 @@ _MODULES = {
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
+    "AnthropicProvider",
     "AssistantMessage",
     "BM25Scorer",
     "Block",
@@ -121,6 +124,7 @@ __all__ = [
     "DocumentsResult",
     "Draft",
     "EmbeddingScorer",
+    "GoogleProvider",
     "HeadroomAuthError",
     "HeadroomCompressError",
     "HeadroomConfig",
@@ -129,6 +133,7 @@ __all__ = [
     "Hints",
     "HybridScorer",
     "MemoryStore",
+    "OpenAIProvider",
     "ProviderError",
     "Request",
     "RetrievalResult",

@@ -1,0 +1,36 @@
+"""OpenAI's models."""
+
+from __future__ import annotations
+
+from headroom_core.models import Overrides
+from headroom_core.providers.base import ListedProvider, TokenCounter
+from headroom_core.tokens import Tokenizer
+
+
+class OpenAIProvider(ListedProvider):
+    """Limits, prices and counts of OpenAI's models.
+
+    Args:
+        enable_prefix_caching: off prices tokens read from the cache like other input.
+        model_context_limits: limits or entries that override the built-in ones, or the path of a file of them.
+
+    Raises:
+        ConfigurationError: an override has a wrong value.
+
+    Example:
+        >>> provider = OpenAIProvider()
+        >>> provider.get_context_limit("gpt-4o")
+        128000
+        >>> provider.estimate_cost(input_tokens=1000, output_tokens=500, model="gpt-4o")
+        0.0075
+    """
+
+    name = "openai"
+
+    def __init__(self, enable_prefix_caching: bool = True, *, model_context_limits: Overrides | None = None) -> None:
+        super().__init__(enable_prefix_caching, model_context_limits)
+        self.enable_prefix_caching = enable_prefix_caching
+
+    def get_token_counter(self, model: str) -> TokenCounter:
+        """Return what counts tokens as the model does: exact where its vocabulary is on this machine."""
+        return Tokenizer(model)

@@ -73,7 +73,7 @@ class SmartCrusherConfig(Settings):
         preserve_fields: names of fields whose every distinct value is kept at least once.
         relevance_tier: `bm25` ranks items by their words, `embedding` by their meaning, `hybrid` by both, and
             `none` takes exact matches alone.
-        use_feedback_hints: follow hints from earlier retrievals, where `SmartCrusher.crush` is given some.
+        use_feedback_hints: let what retrievals taught about a tool decide how much of its next outputs is kept.
         toin_confidence_threshold: the confidence from which a hint is followed.
     """
 

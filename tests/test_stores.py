@@ -19,7 +19,8 @@ import pytest
 
 from headroom_core.errors import ConfigurationError, StorageError
 from headroom_core.messages import content_key
-from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
+from headroom_core.stores import MemoryStore, SQLiteStore, Store, TallyStore, default_store, open_store
+from headroom_core.stores.base import MOST_TALLIES
 
 ROOT = Path(__file__).parent.parent
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX processes and modes")
@@ -245,6 +246,71 @@ def test_a_forked_child_goes_on_while_threads_of_the_parent_write(store: Store, 
         assert all(store.get(content_key(f"child {child}")) for child in range(5))
 
 
+# Counters.
+
+
+def counting(store: Store) -> TallyStore:
+    assert isinstance(store, TallyStore)
+    return store
+
+
+def test_counters_add_up_and_never_fall_below_nothing(store: Store) -> None:
+    tallies = counting(store)
+    assert tallies.add({"a": 2, "b": 1}) == {"a": 2, "b": 1}
+    assert tallies.add({"a": 3, "b": -5, "c": 0}) == {"a": 5, "b": 0, "c": 0}
+    assert tallies.add({"b": 1}) == {"b": 1}
+    assert tallies.tallies([""]) == {"a": 5, "b": 1}
+    assert (tallies.add({}), tallies.tallies([])) == ({}, {})
+
+
+def test_a_prefix_is_meant_letter_for_letter(store: Store) -> None:
+    tallies = counting(store)
+    names = ["a%", "a%b", "aXb", "A%", "_", "é", "éa", "\U0010ffff", "\udc00", "nul\0 a", "' OR 1=1 --", ""]
+    tallies.add({name: at for at, name in enumerate(names, 1)})
+    for prefix in (*names, "a", "n"):
+        assert set(tallies.tallies([prefix])) == {name for name in names if name.startswith(prefix)}
+    assert set(tallies.tallies(["a%", "a%b", "_"])) == {"a%", "a%b", "_"}
+
+
+def test_the_counters_added_to_longest_ago_are_forgotten_first(store: Store) -> None:
+    tallies = counting(store)
+    for name in ("first", "second"):
+        tallies.add({name: 1})
+    tallies.add({"first": 0})
+    tallies.add({f"{number}": 1 for number in range(MOST_TALLIES - 1)})
+    assert len(tallies.tallies([""])) == MOST_TALLIES
+    assert set(tallies.tallies(["first", "second"])) == {"first"}
+
+
+def test_counters_of_namespaces_are_apart_and_purged_apart(make: MakeStore) -> None:
+    one, two = make(namespace="one"), make(namespace="two")
+    counting(one).add({"a": 1})
+    counting(two).add({"a": 5})
+    one.purge(older_than=60)
+    assert counting(one).tallies(["a"]) == {"a": 1}
+    one.purge(older_than=-1)
+    assert counting(one).tallies(["a"]) == {}
+    two.close()
+    assert counting(two).tallies(["a"]) == {"a": 5}
+    two.purge()
+    assert counting(two).tallies(["a"]) == {}
+
+
+def test_eight_threads_count_every_time(store: Store) -> None:
+    tallies = counting(store)
+    totals: list[int] = []
+
+    def work() -> None:
+        totals.extend(tallies.add({"all": 1})["all"] for _ in range(30))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(totals) == [*range(1, 241)]
+
+
 def test_memory_is_bounded_in_bytes_too() -> None:
     store = MemoryStore(max_bytes=3000)
     for letter in "abcd":
@@ -330,6 +396,30 @@ def test_another_process_finds_what_was_put_and_recorded(path: Path) -> None:
     store.record({"k": "v"})
     code = "s = SQLiteStore(sys.argv[1]); print(s.get(content_key('kept')), s.record({'k': 'late'}))"
     assert finished(python(code, path)) == "kept {'k': 'v'}\n"
+    store.close()
+
+
+def test_processes_count_together(path: Path) -> None:
+    code = """
+        store = SQLiteStore(sys.argv[1], timeout=30)
+        for turn in range(30):
+            store.add({"all": 1, sys.argv[2]: 1})
+    """
+    processes = [python(code, path, number) for number in range(4)]
+    assert [finished(process) for process in processes] == [""] * 4
+    store = SQLiteStore(path)
+    assert store.tallies([""]) == {"all": 120, "0": 30, "1": 30, "2": 30, "3": 30}
+    store.close()
+
+
+def test_a_file_from_before_there_were_counters_gains_them(path: Path) -> None:
+    store = SQLiteStore(path)
+    store.put_many(keyed("kept"))
+    store.record({"k": "v"})
+    store.close()
+    damage(path, "DROP TABLE headroom_tallies")
+    assert store.add({"a": 1}) == {"a": 1}
+    assert (store.get(content_key("kept")), store.recall(["k"])) == ("kept", {"k": "v"})
     store.close()
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from headroom_core.messages import content_key
 
-_LOOKED_AT = 20_000
+_LOOKED_AT = 100_000
+_MOST_SIGNS = 1_000
 _LABEL = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?(?=[\[{])", re.MULTILINE)
 _LABEL_WITHIN = 2_000
 _SIGN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}:]', re.DOTALL)
@@ -16,6 +18,7 @@ _NEXT_LINE = re.compile(r"[ \t\r]*\n[ \t]*\{")
 _HEADER_CELL = re.compile(r"[^\W\d][\w .()/%-]{0,60}")
 _SEPARATORS = ",\t;|"
 _DIGITS = 12
+_ROWS_WITHIN = 2
 
 
 def shape_of(text: str) -> str:
@@ -44,19 +47,14 @@ def _named(kind: str, names: Iterable[str]) -> str:
 def _fields(text: str, start: int) -> list[str]:
     """Return the names of the fields of the first row, without those inside of its values.
 
-    That is the first object that stands in a list; if none does, the first that another one holds, because it
-    may be the entry of a table of entries; if there is none, or lines follow that are objects too, the outermost.
+    That is the first object of the outermost list, or of a list in the outermost object; if there is none, the
+    first that another object holds, because it may be the entry of a table of entries; if there is none, or lines
+    follow that are objects too, the outermost.
     """
-    row, entry, outermost = _objects(text, start)
-    return row or entry or outermost
-
-
-def _objects(text: str, start: int) -> tuple[list[str], list[str], list[str]]:
-    """Return the fields of the first object in a list, of the first in another object, and of the outermost."""
     found: dict[str, list[str]] = {}
     around: list[list[str] | None] = []  # of each bracket that is open, the fields where it is an object
     last = ""
-    for sign in _SIGN.finditer(text, start):
+    for sign in islice(_SIGN.finditer(text, start), _MOST_SIGNS):
         token = sign[0]
         if token == '"':
             break
@@ -64,18 +62,26 @@ def _objects(text: str, start: int) -> tuple[list[str], list[str], list[str]]:
             around[-1].append(last)
         elif token in "[{":
             fields: list[str] | None = [] if token == "{" else None
-            if fields is not None:
-                place = "outermost" if not around else "row" if around[-1] is None else "entry"
+            if fields is not None and (place := _place(around)):
                 found.setdefault(place, fields)
             around.append(fields)
         elif token in "]}":
             closed = around.pop() if around else None
             if not around and _NEXT_LINE.match(text, sign.end()):
-                return [], [], closed or []
+                return closed or []
             if not around or (closed is not None and closed is found.get("row") and "outermost" not in found):
                 break
         last = token
-    return found.get("row", []), found.get("entry", []), found.get("outermost", [])
+    return found.get("row") or found.get("entry") or found.get("outermost") or []
+
+
+def _place(around: list[list[str] | None]) -> str | None:
+    """Return what an object is that opens inside of these brackets."""
+    if not around:
+        return "outermost"
+    if around[-1] is not None:
+        return "entry"
+    return "row" if len(around) <= _ROWS_WITHIN else None
 
 
 def _columns(text: str) -> list[str]:

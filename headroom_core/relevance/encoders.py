@@ -54,7 +54,7 @@ def encoder_of(model: Any) -> Encoder:
     Raises:
         ConfigurationError: it is none.
     """
-    if not isinstance(model, type):
+    if not isinstance(model, (type, str)):
         if _can(model, "embed_documents", "embed_query"):
             return Encoder(model.embed_documents, lambda texts: [model.embed_query(text) for text in texts])
         if _can(model, "get_text_embedding_batch", "get_query_embedding"):

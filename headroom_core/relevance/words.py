@@ -63,7 +63,7 @@ def _segments(token: str) -> list[str]:
         if len(unspaced) > 1:
             found += map(add, unspaced, unspaced[1:])
         elif letters.isascii() and letters:
-            found += map(str.lower, _CASED_PART.findall(letters))
+            found += [letters.lower(), *map(str.lower, _CASED_PART.findall(letters))]
         else:
             found.append(unspaced or digits or letters.lower())
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from headroom_core.messages import Draft
+
+_MCP_CONTENT = ("text", "image", "audio", "resource", "resource_link")
 
 
 def get(holder: Any, key: str) -> Any:
@@ -28,28 +30,73 @@ def items(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
-def with_text(holder: Any, path: tuple[str | int, ...], text: str) -> Any:
+def units(answer: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield the values of a tool's structured answer that stand on their own, each with the path to it.
+
+    Those are the values under the answer's keys. Where an MCP server's result stands there, or is the answer, the
+    texts in its list of content stand on their own as well, and its other content is left out.
+
+    Example:
+        >>> list(units({"rows": [{"id": 1}], "total": 1}))
+        [(('rows',), [{'id': 1}]), (('total',), 1)]
+        >>> list(units({"result": {"content": [{"type": "text", "text": "hi"}], "isError": False}}))
+        [(('result', 'content', 0, 'text'), 'hi'), (('result', 'isError'), False)]
+    """
+    for key, value in _entries(answer):
+        if _is_content(get(value, "content")):
+            for inner, held in _entries(value):
+                yield from _under((key, inner), held)
+        else:
+            yield from _under((key,), value)
+
+
+def _entries(value: Any) -> list[tuple[str, Any]]:
+    held = value.items() if isinstance(value, (dict, Mapping)) else ()
+    return [(key, item) for key, item in held if isinstance(key, str)]
+
+
+def _under(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    if not _is_content(value):
+        yield path, value
+        return
+    for position, part in enumerate(value):
+        if part["type"] == "text":
+            yield (*path, position, "text"), part.get("text")
+
+
+def _is_content(value: Any) -> bool:
+    """Return whether a value is a list of content as MCP servers return it, with a text in it."""
+    parts = items(value)
+    return all(isinstance(part, dict) and part.get("type") in _MCP_CONTENT for part in parts) and any(
+        isinstance(part.get("text"), str) for part in parts
+    )
+
+
+def with_text(holder: Any, path: tuple[str | int, ...], text: str, *, instead_of_json: bool = False) -> Any:
     """Return the holder with another text at the end of a path.
 
     Args:
         holder: a mapping, an object with `model_dump`, a list, a tuple or a string.
         path: the keys and indices that lead to the text.
         text: the new text.
+        instead_of_json: whether the text also takes the place of a list or dict, which was shown as JSON.
 
     Returns:
-        A copy of what lies on the path; all else is shared. The holder itself when no string stands at
-        the end of the path, since only strings are ever replaced. Mappings are copied to dicts with their
-        order, models with `model_copy`, and where a model has none, it becomes the dict of its `model_dump`.
+        A copy of what lies on the path; all else is shared. The holder itself when neither a string nor such
+        JSON stands at the end of the path, since nothing else is ever replaced. Mappings are copied to dicts
+        with their order, models with `model_copy`, and where a model has none, it becomes the dict of its
+        `model_dump`.
 
     Example:
         >>> with_text({"role": "user", "content": [{"text": "long", "id": 7}]}, ("content", 0, "text"), "short")
         {'role': 'user', 'content': [{'text': 'short', 'id': 7}]}
     """
     if not path:
-        return text if isinstance(holder, str) else holder
+        written = (str, dict, list, tuple) if instead_of_json else str
+        return text if isinstance(holder, written) else holder
     key = path[0]
     held = holder[key] if isinstance(key, int) else get(holder, key)
-    changed = with_text(held, path[1:], text)
+    changed = with_text(held, path[1:], text, instead_of_json=instead_of_json)
     return holder if changed is held else _with_item(holder, key, changed)
 
 
@@ -84,7 +131,10 @@ def rendered(draft: Draft, note: Callable[[str], Any]) -> list[Any]:
     messages = list(draft.messages)
     for block in draft.blocks:
         if block.original is not None:
-            messages[block.message] = with_text(messages[block.message], block.path, block.text)
+            # What a tool returned may be JSON values: the text takes their place. A call's arguments must stay JSON.
+            messages[block.message] = with_text(
+                messages[block.message], block.path, block.text, instead_of_json=block.kind == "tool_result"
+            )
     if draft.gap is None:
         return messages
     first, gone = draft.gap.messages[0], set(draft.gap.messages)

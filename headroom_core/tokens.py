@@ -12,7 +12,7 @@ from headroom_core import vocabulary
 from headroom_core.errors import TokenizationError
 from headroom_core.estimate import estimate
 from headroom_core.forks import ForkSafeLock
-from headroom_core.paths import get
+from headroom_core.paths import get, units
 
 PER_MESSAGE = 3
 PER_REPLY = 3
@@ -29,11 +29,17 @@ _PIECE = 200_000
 _CUT = re.compile(r"""[A-Za-z0-9](?=[ \n",;:|<>\]}])""")
 """Where a text may be cut without a change to its count: no token reaches from a letter or digit into these."""
 
-_NESTED = ("content", "parts", "tool_calls", "function", "custom", "function_call", "function_response", "source")
-_TEXTS = ("text", "refusal", "thinking", "name", "title", "context", "output")
-_VALUES = ("arguments", "input", "args", "response")
+_NESTED = (
+    *("content", "parts", "tool_calls", "function", "custom", "source", "function_call", "functionCall"),
+    *("function_response", "functionResponse", "executable_code", "executableCode"),
+    *("code_execution_result", "codeExecutionResult"),
+)
+_TEXTS = ("text", "refusal", "thinking", "name", "title", "context", "output", "code")
+_VALUES = ("arguments", "input", "args")
+_ANSWER = "response"
 _IMAGES = ("image", "image_url", "input_image")
-_COUNTED = (*_NESTED, *_TEXTS, *_VALUES)
+_MEDIA = ("inline_data", "inlineData", "file_data", "fileData")
+_COUNTED = (*_NESTED, *_TEXTS, *_VALUES, _ANSWER, *_MEDIA)
 
 
 class Counter:
@@ -131,7 +137,7 @@ class Tokenizer:
     def count_messages(self, messages: Iterable[Any]) -> int:
         """Return the number of tokens of a conversation's messages, the request for the reply included.
 
-        Counted are roles, names, texts, thinking, tool calls with their arguments, and tool results, each on
+        Counted are roles, names, texts, thinking, code, tool calls with their arguments, and tool results, each on
         its own, so that another text changes the sum by the difference of the two texts; then 3 tokens a
         message and 3 for the reply, and for an image 765 (85 in low detail) whatever its size. Ids,
         signatures, cache marks, encrypted thinking and base64 count nothing.
@@ -184,10 +190,22 @@ class Tokenizer:
         for key in _keys(holder):
             if key in _VALUES:
                 yield self.count_text(_json(get(holder, key)))
+            elif key == _ANSWER:
+                yield from self._answer(get(holder, key))
+            elif key in _MEDIA:
+                yield IMAGE if _is_image(get(holder, key)) else 0
             elif key in _COUNTED:
                 yield from self._costs(get(holder, key))
         if get(holder, "type") == "text":
             yield from self._costs(get(holder, "data"))
+
+    def _answer(self, answer: Any) -> Iterator[int]:
+        """Yield the tokens of what a function returned: of every text or value in it, and of the keys to it."""
+        if not isinstance(answer, (dict, Mapping)):
+            yield self.count_text(_json(answer))
+        for path, value in units(answer):
+            yield sum(self.count_text(key) for key in path if isinstance(key, str))
+            yield self.count_text(_json(value))
 
 
 def _keys(holder: Any) -> Iterable[Any]:
@@ -232,6 +250,11 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _is_low(image: Any) -> bool:
     return "low" in (get(image, "detail"), get(get(image, "image_url"), "detail"))
+
+
+def _is_image(media: Any) -> bool:
+    form = get(media, "mime_type") or get(media, "mimeType")
+    return isinstance(form, str) and form.startswith("image/")
 
 
 def _json(value: Any) -> str:

@@ -156,3 +156,50 @@ def anthropic_conversations(draw: st.DrawFn, max_turns: int = 4) -> list[dict[st
     """Messages of content blocks with tool uses and results, documents, images, thinking and unknown blocks."""
     turns = [draw(_anthropic_turn(number)) for number in range(draw(st.integers(1, max_turns)))]
     return [message for turn in turns for message in turn]
+
+
+_THOUGHT = {"text": "look at the rows first", "thought": True, "thought_signature": "c2ln"}
+_GOOGLE_OTHERS = (
+    {"inline_data": {"mime_type": "image/png", "data": "iVBORw0KGgo="}},
+    {"file_data": {"file_uri": "gs://bucket/a.pdf", "mime_type": "application/pdf"}},
+    {"executable_code": {"language": "PYTHON", "code": "print(1)"}},
+    {"code_execution_result": {"outcome": "OUTCOME_OK", "output": "1"}},
+    {"x_unknown": {"deep": [1, None]}},
+)
+
+
+def _google_parts(text: st.SearchStrategy[str], max_size: int = 3) -> st.SearchStrategy[list[Any]]:
+    part = text.map(lambda value: {"text": value})
+    return st.lists(part | text | st.sampled_from(_GOOGLE_OTHERS), max_size=max_size)
+
+
+def _google_responses() -> st.SearchStrategy[dict[str, Any]]:
+    """What a function returns: texts and values under keys that are usual or not, or an MCP server's result."""
+    keys = st.sampled_from(("result", "output", "content", "error"))
+    mcp = tool_outputs.map(lambda text: {"content": [{"type": "text", "text": text}], "isError": False})
+    value = tool_outputs | rows(max_size=20) | arguments | mcp
+    side_by_side = rows(max_size=20).map(lambda table: {"rows": table, "total": len(table), "next": None})
+    return st.dictionaries(keys, value, max_size=2) | side_by_side | mcp
+
+
+@st.composite
+def _google_turn(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
+    turn = [draw(st.builds(lambda parts: {"role": "user", "parts": parts}, _google_parts(prose)))]
+    call, answer = draw(st.sampled_from((("function_call", "function_response"), ("functionCall", "functionResponse"))))
+    called = draw(st.lists(names, max_size=2))
+    ids = [{"id": f"{number}-{n}"} if draw(st.booleans()) else {} for n, _ in enumerate(called)]
+    if called:
+        calls = [{call: {"name": name, "args": draw(arguments), **ids[n]}} for n, name in enumerate(called)]
+        answers = [
+            {answer: {"name": name, "response": draw(_google_responses()), **ids[n]}} for n, name in enumerate(called)
+        ]
+        turn.append({"role": "model", "parts": [*draw(st.lists(st.just(_THOUGHT), max_size=1)), *calls]})
+        turn.append({"role": draw(st.sampled_from(("user", "function", "tool"))), "parts": answers})
+    return [*turn, {"role": "model", "parts": draw(_google_parts(texts))}]
+
+
+@st.composite
+def google_conversations(draw: st.DrawFn, max_turns: int = 4) -> list[dict[str, Any]]:
+    """Contents with calls and responses, with and without ids, thoughts, media and parts that nobody knows."""
+    turns = [draw(_google_turn(number)) for number in range(draw(st.integers(1, max_turns)))]
+    return [message for turn in turns for message in turn]

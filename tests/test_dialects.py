@@ -14,11 +14,11 @@ from anthropic.types import Message, TextBlock, ToolUseBlock, Usage
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
-from strategies import anthropic_conversations, openai_conversations
+from strategies import anthropic_conversations, google_conversations, openai_conversations
 
-from headroom_core.dialects import AnthropicDialect, Dialect, OpenAIDialect, dialect_for
+from headroom_core.dialects import AnthropicDialect, Dialect, GoogleDialect, OpenAIDialect, dialect_for
 from headroom_core.errors import ConfigurationError
-from headroom_core.messages import Block, Draft
+from headroom_core.messages import Block, Draft, Outline
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 
@@ -73,6 +73,7 @@ class TestLaws:
     CASES = (
         st.tuples(st.just(OpenAIDialect()), openai_conversations()),
         st.tuples(st.just(AnthropicDialect()), anthropic_conversations()),
+        st.tuples(st.just(GoogleDialect()), google_conversations()),
     )
 
     @given(st.one_of(*CASES))
@@ -108,11 +109,26 @@ class TestLaws:
 
     @given(st.one_of(*CASES))
     def test_the_blocks_of_a_prefix_are_a_prefix_of_the_blocks(self, case: tuple[Dialect, list[Any]]) -> None:
-        _, messages = case
+        dialect, messages = case
+        assert (dialect_for(messages).name == "google") is (dialect.name == "google")
         blocks = dialect_for(messages).parse(messages).blocks
         for end in range(len(messages)):
             prefix = dialect_for(messages[:end]).parse(messages[:end]).blocks
             assert prefix == blocks[: len(prefix)]
+
+    @given(st.one_of(*CASES))
+    def test_every_message_has_an_outline_and_every_call_one_later_answer(
+        self, case: tuple[Dialect, list[Any]]
+    ) -> None:
+        dialect, messages = case
+        outlines = dialect.parse(messages).outlines
+        calls = [(index, call) for index, outline in enumerate(outlines) for call in outline.calls]
+        answers = {call: index for index, outline in enumerate(outlines) for call in outline.answers}
+        assert len(outlines) == len(messages)
+        assert len(answers) == len(calls)
+        assert all(index < answers[call] for index, call in calls)
+        for end in range(len(messages)):
+            assert dialect.parse(messages[:end]).outlines == outlines[:end]
 
 
 class TestOpenAI:
@@ -241,8 +257,102 @@ class TestAnthropic:
             assert parts[1] is use
 
 
+def outlines(dialect: Dialect, *messages: Any) -> tuple[Outline, ...]:
+    return dialect.parse(messages).outlines
+
+
+CACHED = {"cache_control": {"type": "ephemeral"}}
+
+
+class TestOutlines:
+    """Who speaks in a message, and which messages belong together."""
+
+    @pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect()], ids=lambda dialect: dialect.name)
+    @pytest.mark.parametrize(
+        ("message", "kind"),
+        [
+            ({"role": "system", "content": "x"}, "system"),
+            ({"role": "user", "content": "x"}, "user"),
+            ({"role": "assistant", "content": None}, "assistant"),
+            ({"role": "narrator", "content": "x"}, None),
+            ("x", None),
+        ],
+    )
+    def test_the_role_tells_who_speaks(self, dialect: Dialect, message: Any, kind: Any) -> None:
+        assert outlines(dialect, message) == (Outline(kind),)
+
+    def test_openai_pairs_by_id(self) -> None:
+        found = outlines(OpenAIDialect(), asked(call("c1", "a"), call("c2", "b")), answer("2", "c2"), answer("1"))
+        assert found == (
+            Outline("assistant", calls=("c1", "c2")),
+            Outline("tool_result", answers=("c2",)),
+            Outline("tool_result", answers=("c1",)),
+        )
+
+    def test_functions_without_ids_are_answered_by_name_and_in_order(self) -> None:
+        def calling(name: str, arguments: str) -> dict[str, Any]:
+            return {"role": "assistant", "function_call": {"name": name, "arguments": arguments}}
+
+        def answering(name: str) -> dict[str, Any]:
+            return {"role": "function", "name": name, "content": "[]"}
+
+        made = (calling("jobs", "1"), calling("users", "2"), calling("jobs", "3"))
+        draft = OpenAIDialect().parse((*made, answering("users"), answering("jobs"), answering("jobs")))
+        calls = [outline.calls[0] for outline in draft.outlines[:3]]
+        assert len(set(calls)) == 3
+        assert [outline.answers for outline in draft.outlines[3:]] == [(calls[1],), (calls[0],), (calls[2],)]
+        assert [block.call for block in draft.blocks[3:]] == ["2", "1", "3"]
+
+    def test_tool_calls_without_ids_are_paired_too(self) -> None:
+        no_id = {"type": "function", "id": None, "function": {"name": "jobs", "arguments": "{}"}}
+        calling, answering = outlines(OpenAIDialect(), asked(no_id), {"role": "tool", "name": "jobs", "content": "[]"})
+        assert calling.calls == answering.answers != ()
+
+    def test_an_answer_without_its_call_answers_no_other(self) -> None:
+        found = outlines(OpenAIDialect(), asked(call("c1", "jobs")), answer("[]", "c9", name="jobs"))
+        assert found[1].answers == ("c9",)
+
+    def test_a_users_message_of_results_alone_is_a_tools(self) -> None:
+        said = {"type": "text", "text": "and now?"}
+        (part,) = result("[]", **CACHED)["content"]
+        found = outlines(
+            AnthropicDialect(),
+            used("t1", "jobs", {}),
+            {"role": "user", "content": [part]},
+            used("t1", "jobs", {}),
+            {"role": "user", "content": [part, said]},
+        )
+        assert found[1] == Outline("tool_result", answers=("t1",), mark=True)
+        assert found[3] == Outline("user", answers=("t1",), mark=True)
+
+    def test_a_servers_tool_is_called_and_answered_even_across_a_pause(self) -> None:
+        search = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "x"}}
+        found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+        together = outlines(AnthropicDialect(), {"role": "assistant", "content": [search, found]})
+        assert together == (Outline("assistant", calls=("s1",), answers=("s1",)),)
+        paused = outlines(AnthropicDialect(), *({"role": "assistant", "content": [part]} for part in (search, found)))
+        assert paused == (Outline("assistant", calls=("s1",)), Outline("assistant", answers=("s1",)))
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            {"role": "user", "content": "x", **CACHED},
+            {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "text", "text": "y", **CACHED}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}, **CACHED}]},
+            result("x", **CACHED),
+            result([{"type": "text", "text": "x", **CACHED}]),
+        ],
+    )
+    def test_a_cache_breakpoint_is_seen_wherever_it_stands(self, message: Any) -> None:
+        assert outlines(AnthropicDialect(), message)[0].mark
+        assert outlines(OpenAIDialect(), message)[0].mark
+
+    def test_a_cache_breakpoint_on_a_call_is_seen(self) -> None:
+        assert outlines(OpenAIDialect(), asked({**call("c1", "jobs"), **CACHED}))[0].mark
+        assert not outlines(OpenAIDialect(), asked({**call("c1", "jobs"), "cache_control": None}))[0].mark
+
+
 ODD: tuple[Any, ...] = (
-    "a string",
     7,
     None,
     [],
@@ -258,17 +368,30 @@ ODD: tuple[Any, ...] = (
     {"role": "tool", "tool_call_id": ["c"], "content": None},
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": ["t"], "content": {"a": 1}}]},
     {"role": "assistant", "content": [{"type": "tool_use", "id": ["t"], "name": 7, "input": {1, 2}}]},
+    {"role": ["user"], "parts": [{"text": "x"}]},
+    {"role": "narrator", "parts": [{"text": "x"}]},
+    {"role": "user", "parts": 7},
+    {"role": "user", "parts": [7, None, [], {}, "", {"text": 7}, {"text": "x", "thought": True}]},
+    {"role": "model", "parts": [{"function_call": 7}, {"function_call": {"name": 7, "args": {1, 2}, "id": [1]}}]},
+    {"role": "user", "parts": [{"function_response": {"name": ["f"], "response": "x"}}]},
+    {"role": "user", "parts": [{"function_response": {"response": {1: "x", "a": None, "b": [], "c": 7, "d": {1, 2}}}}]},
 )
 
 
-@pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect()], ids=lambda dialect: dialect.name)
-class TestBoth:
+class TestCarried:
+    @pytest.mark.parametrize(
+        "dialect", [OpenAIDialect(), AnthropicDialect(), GoogleDialect()], ids=lambda dialect: dialect.name
+    )
     @pytest.mark.parametrize("odd", ODD, ids=repr)
     def test_what_cannot_be_read_is_carried(self, dialect: Dialect, odd: Any) -> None:
         draft = dialect.parse([odd])
         assert draft.blocks == ()
+        assert len(draft.outlines) == 1
         assert dialect.render(draft)[0] is odd
 
+
+@pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect()], ids=lambda dialect: dialect.name)
+class TestBoth:
     def test_other_mappings_are_read_and_become_dicts_where_a_text_changes(self, dialect: Dialect) -> None:
         message = MappingProxyType({"name": "n", "role": "user", "content": "long"})
         draft = dialect.parse((message,))
@@ -304,6 +427,15 @@ class TestChoice:
             ([result("[]")], "anthropic"),
             ([{"role": "user", "content": "hi"}, used("t1", "jobs", {})], "anthropic"),
             ([asked(call("c1", "jobs")), result("[]")], "openai"),
+            ([{"role": "user", "parts": [{"text": "hi"}]}], "google"),
+            (["hi", {"parts": [{"text": "hi"}]}], "google"),
+            (["hi", {"role": "user", "content": "hi"}], "openai"),
+            ([None, {"parts": [{"text": "hi"}]}], "google"),
+            ([{"role": "model", "parts": None}], "google"),
+            ([{"role": "user", "parts": ["hi"]}, result("[]")], "google"),
+            ([result("[]"), {"role": "user", "parts": ["hi"]}], "anthropic"),
+            ([{"role": "user", "content": "hi"}, {"role": "user", "parts": ["hi"]}], "openai"),
+            ([{"role": "user", "content": "hi", "parts": [{"type": "text", "text": "hi"}]}], "openai"),
         ],
     )
     def test_the_first_sign_decides(self, messages: list[Any], name: str) -> None:
@@ -315,5 +447,5 @@ class TestChoice:
         assert dialect_for([result("[]")], mine) is mine
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"'latin'.*anthropic, openai"):
+        with pytest.raises(ConfigurationError, match=r"'latin'.*google, anthropic, openai"):
             dialect_for([], "latin")

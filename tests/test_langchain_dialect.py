@@ -26,7 +26,7 @@ from langchain_core.messages import (
 from strategies import openai_conversations, tool_outputs
 
 from headroom_core.dialects.base import Dialect
-from headroom_core.messages import Block
+from headroom_core.messages import Block, Outline
 from headroom_integrations.langchain import LangChainDialect
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
@@ -124,6 +124,46 @@ def test_a_result_without_its_call_goes_by_its_own_name() -> None:
 
 def test_retrieved_text_is_pinned() -> None:
     assert blocks(asked("headroom_retrieve"), ToolMessage("rows", tool_call_id="c1"))[-1].pinned
+
+
+def outlines(*messages: Any) -> tuple[Outline, ...]:
+    return LangChainDialect().parse(messages).outlines
+
+
+def test_every_message_is_outlined_and_calls_are_paired_by_id() -> None:
+    invalid = [{"name": "jobs", "args": "{day", "id": "c2", "error": "not JSON", "type": "invalid_tool_call"}]
+    calling = AIMessage("", tool_calls=asked().tool_calls, invalid_tool_calls=invalid)
+    results = [ToolMessage("[]", tool_call_id=identifier) for identifier in ("c1", "c2")]
+    asking, *found = outlines(calling, *results, HumanMessage("hi"), RemoveMessage(id="m1"), "x")
+    assert (asking.kind, set(asking.calls)) == ("assistant", {"c1", "c2"})
+    assert [(outline.kind, outline.answers) for outline in found[:2]] == [
+        ("tool_result", ("c1",)),
+        ("tool_result", ("c2",)),
+    ]
+    assert found[2:] == [Outline("user"), Outline(None), Outline(None)]
+
+
+def test_functions_are_answered_by_name_and_calls_without_ids_in_order() -> None:
+    function = AIMessage("", additional_kwargs={"function_call": {"name": "jobs", "arguments": '{"day": 3}'}})
+    calling, answering = outlines(function, FunctionMessage("[]", name="jobs"))
+    assert calling.calls == answering.answers != ()
+    assert blocks(function, FunctionMessage("[]", name="jobs"))[-1].call == '{"day": 3}'
+    no_id = AIMessage("", tool_calls=[{"name": "jobs", "args": {}, "id": None, "type": "tool_call"}] * 2)
+    assert len(set(outlines(no_id)[0].calls)) == 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        HumanMessage("x", additional_kwargs={"cache_control": {"type": "ephemeral"}}),
+        HumanMessage(["a", {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]),
+        ToolMessage([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}], tool_call_id="c1"),
+        HumanMessage([{"type": "text", "text": "x", "extras": {"cache_control": {"type": "ephemeral"}}}]),
+        HumanMessage([{"cachePoint": {"type": "default"}}, {"type": "text", "text": "x"}]),
+    ],
+)
+def test_a_cache_breakpoint_is_seen_wherever_it_stands(message: BaseMessage) -> None:
+    assert [outline.mark for outline in outlines(message, HumanMessage("x"))] == [True, False]
 
 
 def test_the_arguments_of_a_call_are_never_written() -> None:

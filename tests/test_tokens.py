@@ -211,7 +211,14 @@ class TestMessages:
             ({"type": "document", "title": "T", "source": {"type": "text", "data": "body"}}, ["T", "body"]),
             ({"type": "document", "source": {"type": "base64", "data": "c2ln" * 99}}, []),
             ({"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}, ["hi"]),
-            ({"function_response": {"name": "jobs", "response": {"ok": True}}}, ["jobs", '{"ok":true}']),
+            ({"function_call": {"name": "jobs", "args": {"day": 3}}}, ["jobs", '{"day":3}']),
+            ({"functionCall": {"name": "jobs", "args": {"day": 3}}}, ["jobs", '{"day":3}']),
+            ({"function_response": {"name": "jobs", "response": {"ok": True}}}, ["jobs", "ok", "true"]),
+            ({"functionResponse": {"name": "jobs", "response": {"rows": [1]}}}, ["jobs", "rows", "[1]"]),
+            ({"functionResponse": {"name": "jobs", "response": "odd"}}, ["jobs", "odd"]),
+            ({"executable_code": {"language": "PYTHON", "code": "x = 1"}}, ["x = 1"]),
+            ({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}, ["1"]),
+            ({"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}}, []),
             ({"type": "refusal", "refusal": "no"}, ["no"]),
             ("bare", ["bare"]),
             (None, []),
@@ -225,6 +232,9 @@ class TestMessages:
         low = {"type": "image_url", "image_url": {"url": "https://host/a.png", "detail": "low"}}
         block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 9000}}
         assert [content_tokens(part) for part in (IMAGE, low, block)] == [765, 85, 765]
+        inline = {"inline_data": {"mime_type": "image/png", "data": "A" * 9000}}
+        linked = {"fileData": {"mimeType": "image/png", "fileUri": "gs://bucket/a.png"}}
+        assert [content_tokens(part) for part in (inline, linked)] == [765, 765]
 
     def test_objects_of_the_sdks_count_as_their_dicts(self) -> None:
         said = ChatCompletionMessage.model_validate({"role": "assistant", "content": "Hi", "tool_calls": [CALL]})
@@ -245,13 +255,15 @@ class TestMessages:
         with pytest.raises(TokenizationError, match="refers to itself"):
             count_tokens_messages([message])
 
-    @given(st.text(), st.text(), st.integers(0, 3))
+    @given(st.text(), st.text(), st.integers(0, 4))
     def test_another_text_changes_the_sum_by_the_difference(self, old: str, new: str, at: int) -> None:
         paths = [("content",), ("content", 0, "text"), ("content", 1, "content"), ("content", 2, "source", "data")]
+        paths.append(("content", 3, "function_response", "response", "result"))
         parts = [
             {"type": "text", "text": old},
             {"type": "tool_result", "content": old},
             {"type": "document", "source": {"type": "text", "data": old}},
+            {"function_response": {"name": "jobs", "response": {"result": old}}},
         ]
         message = {"role": "tool", "content": parts if at else old}
         changed = with_text(message, paths[at], new)

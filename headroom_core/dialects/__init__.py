@@ -7,13 +7,14 @@ from typing import Any
 
 from headroom_core.dialects.anthropic import AnthropicDialect
 from headroom_core.dialects.base import Dialect
+from headroom_core.dialects.google import GoogleDialect
 from headroom_core.dialects.openai import OpenAIDialect
 from headroom_core.errors import ConfigurationError
 
-__all__ = ["AnthropicDialect", "Dialect", "OpenAIDialect", "dialect_for"]
+__all__ = ["AnthropicDialect", "Dialect", "GoogleDialect", "OpenAIDialect", "dialect_for"]
 
 _FALLBACK: Dialect = OpenAIDialect()
-_DIALECTS: tuple[Dialect, ...] = (AnthropicDialect(), _FALLBACK)
+_DIALECTS: tuple[Dialect, ...] = (GoogleDialect(), AnthropicDialect(), _FALLBACK)
 
 
 def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> Dialect:

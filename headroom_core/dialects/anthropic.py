@@ -146,4 +146,5 @@ def _string(value: Any, at: Block) -> Iterator[Block]:
 
 
 def _below(at: Block, key: str | int) -> Block:
-    return replace(at, path=(*at.path, key))
+    # Several times faster than `replace`, and every text of a conversation passes here.
+    return Block(at.message, (*at.path, key), at.kind, at.text, at.tool, at.call, at.pinned)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from headroom_core.messages import Draft, Outline
-from headroom_core.paths import get, items
+from headroom_core.paths import get
 
 Speaker = Literal["system", "user", "assistant", "tool_result"]
 

@@ -118,4 +118,7 @@ def _called(index: int, message: AIMessage, calls: Calls) -> Iterator[Block]:
 
 
 def _marked(message: BaseMessage) -> bool:
-    return "cache_control" in message.additional_kwargs or marked(message.content)
+    """Return whether the message holds a cache breakpoint of Anthropic's or, as a part of its own, of Bedrock's."""
+    if "cache_control" in message.additional_kwargs or marked(message.content):
+        return True
+    return any(get(part, "cachePoint") or get(get(part, "extras"), "cache_control") for part in items(message.content))

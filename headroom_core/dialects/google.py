@@ -1,0 +1,149 @@
+"""The contents of Google's Gemini API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headroom_core.dialects.base import Calls, Speaker, compact
+from headroom_core.messages import Block, Draft, Outline, why_pinned
+from headroom_core.paths import get, rendered, units
+
+_KINDS: dict[str | None, Speaker] = {
+    None: "user",
+    "system": "system",
+    "user": "user",
+    "model": "assistant",
+    "function": "tool_result",
+    "tool": "tool_result",
+}
+_CALLS = ("function_call", "functionCall")
+_ANSWERS = ("function_response", "functionResponse")
+_SIGNATURES = ("thought_signature", "thoughtSignature")
+_SIGNED = "the model has signed this text"
+_LEADING = "a string before the first content does not tell yet whose message it is"
+
+
+class GoogleDialect:
+    """Reads and writes contents made of parts: dicts, other mappings, plain strings, or the SDK's own objects.
+
+    Text stands in strings, in parts with `text`, and in the responses of functions: each text in a response is a
+    block of its own, also where it is a part of what an MCP server returned, and so is each list or object that
+    stands under one of its keys, shown as compact JSON. Where such JSON is rewritten, a string takes its place.
+    The arguments of a call are shown in the same way and never written, and a text that the model has signed is
+    not written either. All else is carried: thoughts, media, executed code, and parts that are not known here.
+
+    Example:
+        >>> response = {"name": "jobs", "response": {"result": [{"id": 1}], "total": 1}}
+        >>> draft = GoogleDialect().parse([{"role": "user", "parts": [{"function_response": response}]}])
+        >>> draft.blocks[0].path, draft.blocks[0].text
+        (('parts', 0, 'function_response', 'response', 'result'), '[{"id":1}]')
+    """
+
+    name: str = "google"
+
+    def matches(self, messages: Sequence[Any]) -> bool:
+        """Return whether the first message that has a role or parts is one of this dialect."""
+        for message in messages:
+            if get(message, "parts") is not None or get(message, "role") == "model":
+                return get(message, "content") is None
+            if get(message, "role") is not None:
+                return False
+        return False
+
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        """Return the contents' texts as blocks, and an outline of each content."""
+        blocks: list[Block] = []
+        outlines: list[Outline] = []
+        calls = Calls()
+        pinned: str | None = _LEADING
+        for index, message in enumerate(messages):
+            kind, parts = _kind(message), _parts(message)
+            if kind is not None:
+                pinned = pinned if isinstance(message, str) else None
+                for path, part in parts:
+                    blocks.extend(_part(part, Block(index, path, kind, "", pinned=pinned), calls))
+            outlines.append(_outline(calls.outline(kind, mark=False), len(parts)))
+        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
+
+    def note(self, text: str) -> Any:
+        """Return a user's content with this text."""
+        return {"role": "user", "parts": [{"text": text}]}
+
+    def render(self, draft: Draft) -> list[Any]:
+        """Return the contents with the draft's texts."""
+        return rendered(draft, self.note)
+
+
+def _kind(message: Any) -> Speaker | None:
+    if isinstance(message, str):
+        return "user"
+    role = get(message, "role")
+    if get(message, "parts") is None and role != "model":
+        return None
+    return _KINDS.get(role) if role is None or isinstance(role, str) else None
+
+
+def _outline(outline: Outline, parts: int) -> Outline:
+    """Return a user's outline as that of a tool where all its parts are answers."""
+    answers_alone = outline.kind == "user" and 0 < parts == len(outline.answers)
+    return replace(outline, kind="tool_result") if answers_alone else outline
+
+
+def _parts(message: Any) -> list[tuple[tuple[str | int, ...], Any]]:
+    if isinstance(message, str):
+        return [((), message)]
+    parts = get(message, "parts")
+    if isinstance(parts, (list, tuple)):
+        return [(("parts", position), part) for position, part in enumerate(parts)]
+    return [(("parts",), parts)]
+
+
+def _part(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
+    """Yield the texts of one part; `at` is a block without text that stands where it stands."""
+    if isinstance(part, str):
+        yield from _string(part, at)
+    elif (held := _held(part, _CALLS)) is not None:
+        yield from _call(*held, at, calls)
+    elif (held := _held(part, _ANSWERS)) is not None:
+        yield from _answer(*held, at, calls)
+    elif not get(part, "thought"):
+        pinned = None if _held(part, _SIGNATURES) is None else _SIGNED
+        yield from _string(get(part, "text"), replace(at, path=(*at.path, "text"), pinned=pinned))
+
+
+def _call(key: str, call: Any, at: Block, calls: Calls) -> Iterator[Block]:
+    tool, given = _name(call), get(call, "args")
+    arguments = None if given is None else compact(given)
+    calls.made(get(call, "id"), tool, arguments)
+    if arguments is not None:
+        yield replace(at, path=(*at.path, key, "args"), kind="tool_call", text=arguments, tool=tool)
+
+
+def _answer(key: str, answer: Any, at: Block, calls: Calls) -> Iterator[Block]:
+    tool, call = calls.answered(get(answer, "id"), _name(answer))
+    pinned = why_pinned(tool)
+    for path, value in units(get(answer, "response")):
+        text = compact(value) if isinstance(value, (dict, list, tuple)) else value
+        if value and isinstance(text, str):
+            below = (*at.path, key, "response", *path)
+            yield Block(at.message, below, "tool_result", text, tool, call, pinned)
+
+
+def _held(part: Any, names: tuple[str, str]) -> tuple[str, Any] | None:
+    """Return under which of its two names a part holds something, and what; only mappings have the second name."""
+    for name in names if isinstance(part, (dict, Mapping)) else names[:1]:
+        if (value := get(part, name)) is not None:
+            return name, value
+    return None
+
+
+def _name(holder: Any) -> str | None:
+    name = get(holder, "name")
+    return name if isinstance(name, str) else None
+
+
+def _string(value: Any, at: Block) -> Iterator[Block]:
+    if isinstance(value, str) and value:
+        yield replace(at, text=value)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import corpus
+from benchmarks import corpus, scorers
 from benchmarks.__main__ import beside, table
 from benchmarks.conversations import OUTPUTS, conversation
 from benchmarks.data import array, big_array, exchange
@@ -85,6 +85,23 @@ def test_the_corpus_is_scored_in_both_modes(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.count("66.7%") == 2
     missed = [json.loads(line) for line in (tmp_path / "misses.jsonl").read_text().splitlines()]
     assert [(miss["mode"], miss["missed"]) for miss in missed] == [("selecting", facts[1:]), ("lossless", facts[1:])]
+
+
+def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"id": 1000 + at, "city": name} for at, name in enumerate("Bonn Celle Dresden Erfurt Fulda".split())]
+    table = "id,city\n" + "".join(f"{row['id']},{row['city']}\n" for row in rows)
+    contents = {"json_api": json.dumps({"rows": rows}), "tables_csv": table}
+    asked = {"query": "The id of Erfurt?", "must_keep": [{"value": "1003"}]}
+    cases = [{"set": name, "content": content, **asked} for name, content in contents.items()]
+    (tmp_path / "score.py").write_text(SCORE)
+    (tmp_path / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
+    scorers.main(["--corpus", str(tmp_path), "--sizes", "50"])
+    printed = capsys.readouterr().out
+    assert "json_api (1)" in printed
+    assert printed.splitlines()[-1].split() == ["BM25Scorer", "1.000", "1.000", "1.000", "1.000"]
+    assert [line.split()[:2] for line in printed.splitlines()[2:4]] == [["50", "log"], ["50", "json"]]
 
 
 def test_the_environment_names_the_corpus(tmp_path: Path) -> None:

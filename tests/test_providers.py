@@ -219,8 +219,8 @@ def test_anthropic_counts_nothing_without_a_message(claude: anthropic.Anthropic)
 
 def test_an_api_that_refuses_is_an_error_that_shows_no_contents(claude: anthropic.Anthropic, gemini: Any) -> None:
     messages = [{"role": "user", "content": "secret"}]
-    counters = AnthropicProvider(claude), GoogleProvider(gemini)
-    for provider, told in zip(counters, ("BadRequestError, status 400", "ClientError, status 400"), strict=True):
+    providers: list[Any] = [AnthropicProvider(claude), GoogleProvider(gemini)]
+    for provider, told in zip(providers, ("BadRequestError, status 400", "ClientError, status 400"), strict=True):
         with pytest.raises(TokenizationError, match=told) as raised:
             provider.get_token_counter("broken").count_messages(messages)
         assert "secret" not in str(raised.value)
@@ -285,7 +285,10 @@ def text(words: str, **more: Any) -> dict[str, Any]:
 
 
 def turns(count: int) -> list[dict[str, Any]]:
-    pair = [{"role": "user", "content": LONG}, {"role": "assistant", "content": [text("Indeed.")]}]
+    pair: list[dict[str, Any]] = [
+        {"role": "user", "content": LONG},
+        {"role": "assistant", "content": [text("Indeed.")]},
+    ]
     return [*(pair * count), {"role": "user", "content": "And now?"}]
 
 
@@ -321,6 +324,14 @@ def test_short_prefixes_have_no_breakpoints() -> None:
     messages, system, _ = AnthropicProvider().with_breakpoints(given_messages, model=MODEL, system="Be brief.")
     assert (messages, system) == (given_messages, "Be brief.")
     assert messages[0] is given_messages[0]
+
+
+def test_where_the_minimum_is_not_known_the_smallest_of_all_holds() -> None:
+    for words, marks in ((100, []), (1_000, [(0, 0)])):
+        messages, _, _ = AnthropicProvider().with_breakpoints(
+            [{"role": "user", "content": "play " * words}], model="claude-opus-5-5"
+        )
+        assert place_of_marks(None, None, messages) == marks
 
 
 def test_switched_off_there_are_no_breakpoints() -> None:

@@ -16,6 +16,9 @@ _WHO = "Anthropic's API"
 _MOST = 4
 """How many breakpoints the API takes in one request."""
 
+_LEAST = 512
+"""The shortest prefix that any of the models caches, where the model's own minimum is not known."""
+
 _MARK = "cache_control"
 _NEVER = ("thinking", "redacted_thinking")
 _TOOLS, _SYSTEM, _MESSAGES = range(3)
@@ -121,7 +124,7 @@ class AnthropicProvider(ListedProvider):
 
     def _least(self, model: str) -> int:
         rules = self._info(model).cache
-        return (rules and rules.min_tokens) or 0
+        return (rules and rules.min_tokens) or _LEAST
 
 
 def _wanted(tools: Any, system: Any, messages: Sequence[Any], stable: int) -> Iterator[_Place]:

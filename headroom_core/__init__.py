@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headroom_core.compressors.base import Compressed, Compressor, Hints, Request
     from headroom_core.compressors.smart_crusher import decode_table
-    from headroom_core.config import CCRConfig, HeadroomConfig, SmartCrusherConfig
+    from headroom_core.config import CCRConfig, CacheAlignerConfig, HeadroomConfig, SmartCrusherConfig
     from headroom_core.dialects import Dialect
     from headroom_core.documents import compress_documents
     from headroom_core.errors import (
@@ -50,16 +50,16 @@ if TYPE_CHECKING:
         create_scorer,
         embedding_available,
     )
-    from headroom_core.results import CompressResult, CrushResult, DocumentsResult, RetrievalResult
+    from headroom_core.results import CompressResult, CrushResult, DocumentsResult, RetrievalResult, TransformResult
     from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
     from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
     from headroom_core.tokens import Tokenizer, count_tokens_messages, count_tokens_text
-    from headroom_core.transforms import SmartCrusher, Transform
+    from headroom_core.transforms import CacheAligner, SmartCrusher, Transform
 
 _MODULES = {
     "compressors.base": ("Compressed", "Compressor", "Hints", "Request"),
     "compressors.smart_crusher": ("decode_table",),
-    "config": ("CCRConfig", "HeadroomConfig", "SmartCrusherConfig"),
+    "config": ("CCRConfig", "CacheAlignerConfig", "HeadroomConfig", "SmartCrusherConfig"),
     "dialects": ("Dialect",),
     "documents": ("compress_documents",),
     "errors": (
@@ -98,11 +98,11 @@ _MODULES = {
         "create_scorer",
         "embedding_available",
     ),
-    "results": ("CompressResult", "CrushResult", "DocumentsResult", "RetrievalResult"),
+    "results": ("CompressResult", "CrushResult", "DocumentsResult", "RetrievalResult", "TransformResult"),
     "retrieval": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"),
     "tokens": ("Tokenizer", "count_tokens_messages", "count_tokens_text"),
-    "transforms": ("SmartCrusher", "Transform"),
+    "transforms": ("CacheAligner", "SmartCrusher", "Transform"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
@@ -111,6 +111,8 @@ __all__ = [
     "BM25Scorer",
     "Block",
     "CCRConfig",
+    "CacheAligner",
+    "CacheAlignerConfig",
     "CacheError",
     "Change",
     "CompressResult",
@@ -150,6 +152,7 @@ __all__ = [
     "ToolMessage",
     "Transform",
     "TransformError",
+    "TransformResult",
     "UserMessage",
     "ValidationError",
     "acompress",

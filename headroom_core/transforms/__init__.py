@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headroom_core.transforms.base import Transform
+from headroom_core.transforms.cache_aligner import CacheAligner
 from headroom_core.transforms.smart_crusher import SmartCrusher
 
-__all__ = ["SmartCrusher", "Transform"]
+__all__ = ["CacheAligner", "SmartCrusher", "Transform"]

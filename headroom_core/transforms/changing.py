@@ -33,6 +33,8 @@ _MONTH = (
     r"|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
 _YEAR = r"(?:19|20)\d\d"
+_ITS_YEAR = rf"{_YEAR}(?![-/.]?\d)"
+"""The year after a month's name, which is no start of another date."""
 _MM, _DD = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 _D = r"(?:[12]\d|3[01]|0?[1-9])(?!\d)"
 _DAY = rf"{_D}(?:st|nd|rd|th)?"
@@ -45,17 +47,18 @@ _ZONE = (
 )
 _HALF = rf"(?:{_GAP})?(?:[AaPp][Mm](?![A-Za-z0-9_])|[AaPp]\.[Mm]\.)"
 _HM = r"(?:[01]?\d|2[0-3]):[0-5]\d"
-_HMS = rf"{_HM}:[0-5]\d(?:[.,]\d{{1,9}})?"
+_HMS = rf"{_HM}:[0-5]\d(?:[.,]\d{{1,9}}(?![./:]?\d|-\d\d-))?"
 _CLOCK = rf"(?:(?:{_HMS}|{_HM})(?:{_HALF})?|1?\d{_HALF})(?:{_ZONE})?"
 _LONE_CLOCK = rf"(?:{_HMS}(?:{_HALF})?(?:{_ZONE})?|{_HM}{_HALF}(?:{_ZONE})?|{_HM}{_ZONE})"
 
 _PLAIN_DATE = (
     rf"(?:{_YEAR}(?P<sep>[-/]){_MM}(?P=sep){_DD}|{_YEAR}年\d\d?月\d\d?日"
     rf"|{_D}(?P<mark>[-/.]){_D}(?P=mark){_YEAR}|\d\d/\d\d/\d\d"
-    rf"|{_DAY}\.?(?:{_GAP}(?:of )?|-){_MONTH}(?:(?:,?{_GAP}|-){_YEAR})?"
-    rf"|{_MONTH}{_GAP}{_DAY}(?:,?{_GAP}{_YEAR})?)"
+    rf"|{_DAY}\.?(?:{_GAP}(?:of )?|-){_MONTH}(?:(?:,?{_GAP}|-){_ITS_YEAR})?"
+    rf"|{_MONTH}{_GAP}{_DAY}(?:,?{_GAP}{_ITS_YEAR})?)"
 )
-_DATE = rf"(?:{_WEEKDAY},?{_GAP}(?:the )?)?{_PLAIN_DATE}(?:,? \({_WEEKDAY}\)|, {_WEEKDAY})?"
+_ITS_WEEKDAY = rf"(?:,? \({_WEEKDAY}\)|, {_WEEKDAY}(?!,?{_GAP}(?:[A-Z]|\d\d?{_GAP})))"
+_DATE = rf"(?:{_WEEKDAY},?{_GAP}(?:the )?)?{_PLAIN_DATE}(?:{_ITS_WEEKDAY})?"
 _STAMPS = (
     rf"{_WEEKDAY},?{_GAP}{_MONTH}{_GAP}{_DAY}{_GAP}{_HMS}(?:{_ZONE})?{_GAP}{_YEAR}",
     rf"{_YEAR}{_MM}{_DD}T\d{{4}}(?:\d\d)?(?:{_ZONE})?",
@@ -164,7 +167,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     before, after = text[max(0, start - _NEAR) : start], text[end : end + _NEAR]
     word = before[len(before.rstrip(_JOINED)) :]
     rest = after[: len(after) - len(after.lstrip(_JOINED))]
-    if rest.strip(".:?") or not _LABEL.fullmatch(word) or _VERSION.search(before):
+    if rest.strip(".:?\\") or not _LABEL.fullmatch(word) or _VERSION.search(before):
         return False
     chunk = "" if before[-1:].isspace() else before.split()[-1:]
     return not any("://" in piece or piece.startswith("www.") for piece in chunk)

@@ -103,14 +103,19 @@ def _parts(message: Any) -> list[tuple[tuple[str | int, ...], Any]]:
 def _part(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
     """Yield the texts of one part; `at` is a block without text that stands where it stands."""
     if isinstance(part, str):
-        yield from _string(part, at)
+        yield from _said(part, at, at.path, at.pinned)
     elif (held := _held(part, _CALLS)) is not None:
         yield from _call(*held, at, calls)
     elif (held := _held(part, _ANSWERS)) is not None:
         yield from _answer(*held, at, calls)
     elif not get(part, "thought"):
         pinned = None if _held(part, _SIGNATURES) is None else _SIGNED
-        yield from _string(get(part, "text"), replace(at, path=(*at.path, "text"), pinned=pinned))
+        yield from _said(get(part, "text"), at, (*at.path, "text"), pinned)
+
+
+def _said(text: Any, at: Block, path: tuple[str | int, ...], pinned: str | None) -> Iterator[Block]:
+    if text and isinstance(text, str):
+        yield Block(at.message, path, at.kind, text, pinned=pinned)
 
 
 def _call(key: str, call: Any, at: Block, calls: Calls) -> Iterator[Block]:
@@ -118,7 +123,7 @@ def _call(key: str, call: Any, at: Block, calls: Calls) -> Iterator[Block]:
     arguments = None if given is None else compact(given)
     calls.made(get(call, "id"), tool, arguments)
     if arguments is not None:
-        yield replace(at, path=(*at.path, key, "args"), kind="tool_call", text=arguments, tool=tool)
+        yield Block(at.message, (*at.path, key, "args"), "tool_call", arguments, tool)
 
 
 def _answer(key: str, answer: Any, at: Block, calls: Calls) -> Iterator[Block]:
@@ -142,8 +147,3 @@ def _held(part: Any, names: tuple[str, str]) -> tuple[str, Any] | None:
 def _name(holder: Any) -> str | None:
     name = get(holder, "name")
     return name if isinstance(name, str) else None
-
-
-def _string(value: Any, at: Block) -> Iterator[Block]:
-    if isinstance(value, str) and value:
-        yield replace(at, text=value)

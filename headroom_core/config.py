@@ -99,12 +99,13 @@ class CacheAlignerConfig(Settings):
 
     Attributes:
         enabled: off leaves system prompts as they are.
-        extract_dates: move dates and times to the tail of the system prompt.
+        extract_dates: move dates, times, ids and other random words to the tail of the system prompt.
         normalize_whitespace: write runs of spaces and tabs inside a line as one space, and none at a line's end;
             indentation and code blocks stay.
         collapse_blank_lines: write several blank lines as one.
-        stable_prefix_min_tokens: system prompts with fewer tokens are left alone.
-        dynamic_patterns: regular expressions of further parts that change, which move to the tail too.
+        stable_prefix_min_tokens: system prompts with fewer tokens, counted without what changes, are left alone.
+        dynamic_patterns: regular expressions of further parts that change, which move to the tail too: the whole
+            match, or the group of a pattern that has exactly one.
         dynamic_tail_separator: what stands between the steady part and the tail.
     """
 

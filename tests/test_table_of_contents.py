@@ -27,7 +27,7 @@ PROMISED = {
     " map_proxy_error",
     "tokens": "Tokenizer count_tokens_text count_tokens_messages",
     "messages": "SystemMessage UserMessage AssistantMessage ToolMessage",
-    "transforms": "SmartCrusher CrushResult",
+    "transforms": "SmartCrusher CrushResult CacheAligner CacheAlignerConfig TransformResult",
 }
 ELSEWHERE = {
     "headroom_core.config": ("SmartCrusherConfig", "CCRConfig", "HeadroomConfig"),

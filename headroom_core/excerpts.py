@@ -13,7 +13,8 @@ from headroom_core.compressors.smart_crusher.rows import RowSet, find_rows
 from headroom_core.errors import ValidationError
 from headroom_core.fields import field_names, has_field, leaves
 from headroom_core.messages import RETRIEVE_TOOL
-from headroom_core.relevance import BM25Scorer, words
+from headroom_core.relevance import BM25Scorer
+from headroom_core.relevance.words import folded, words
 from headroom_core.results import RetrievalResult
 from headroom_core.where import parse_where
 
@@ -198,7 +199,7 @@ def _wanted(lines: str) -> list[range]:
 def _ranked(texts: Sequence[str], query: str) -> list[int]:
     """Return the indices of the texts that share a telling word with the query, the best first."""
     wanted = dict.fromkeys(words(query))
-    lowered = [text.lower() for text in texts]
+    lowered = [folded(text) for text in texts]
     holders = {word: [at for at, text in enumerate(lowered) if word in text] for word in wanted}
     likely = sorted({at for word in _telling(holders, len(texts)) for at in holders[word]})
     found = {at: words(texts[at]) for at in likely}

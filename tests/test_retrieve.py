@@ -183,6 +183,8 @@ def test_a_query_brings_the_best_rows_in_document_order() -> None:
 
 
 def test_a_query_brings_lines_where_there_are_no_rows() -> None:
+    places = "".join(f"river {number}\n" for number in range(40)) + "Zu\u0308rich\n"
+    assert found(places, query="Z\u00fcrich", limit=1).endswith("Zu\u0308rich\n")
     answer = found(LOG, query="request 77")
     assert "77: request 77 took 39 ms\r\n" in answer
     assert answer.startswith("line")

@@ -45,6 +45,11 @@ def tokens(text: str) -> list[str]:
     return _ASCII_TOKEN.findall(text) if text.isascii() else _any_token().findall(normalize("NFKC", text))
 
 
+def folded(text: str) -> str:
+    """Return the text in lower case and in the letters in which its words are told."""
+    return text.lower() if text.isascii() else normalize("NFKC", text).lower()
+
+
 def words_of(token: str) -> list[str]:
     """Return the words of a token, each once."""
     lower = token.lower()

@@ -325,11 +325,11 @@ class TestOutlines:
         assert found[1] == Outline("tool_result", answers=("t1",), mark=True)
         assert found[3] == Outline("user", answers=("t1",), mark=True)
 
-    def test_a_servers_tool_is_called_and_answered_even_across_a_pause(self) -> None:
+    def test_a_servers_tool_binds_messages_only_where_a_pause_parts_call_and_result(self) -> None:
         search = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "x"}}
         found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
         together = outlines(AnthropicDialect(), {"role": "assistant", "content": [search, found]})
-        assert together == (Outline("assistant", calls=("s1",), answers=("s1",)),)
+        assert together == (Outline("assistant"),)
         paused = outlines(AnthropicDialect(), *({"role": "assistant", "content": [part]} for part in (search, found)))
         assert paused == (Outline("assistant", calls=("s1",)), Outline("assistant", answers=("s1",)))
 

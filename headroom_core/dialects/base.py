@@ -89,11 +89,17 @@ class Calls:
         return tool or name, arguments
 
     def outline(self, kind: Speaker | None, *, mark: bool) -> Outline:
-        """Return the outline of a message: all calls and answers that were noted since the last one are its own."""
+        """Return the outline of a message: the calls and answers that were noted since the last one.
+
+        A call that is answered in its own message, by one of the server's tools, binds it to no other message.
+        """
         calls, answers = self._here
         if not (calls or answers or mark):
             return _PLAIN[kind]
         self._here = [], []
+        if calls and answers:
+            inside = {*calls}.intersection(answers)
+            calls, answers = ([key for key in keys if key not in inside] for keys in (calls, answers))
         return Outline(kind, tuple(calls), tuple(answers), mark)
 
     def _answered(self, identifier: Any, name: str | None) -> str:

@@ -81,9 +81,10 @@ def shortened(case: dict[str, Any], config: HeadroomConfig, score: Any) -> str:
         return str(score.render_messages(compress(case["messages"], store=store, config=config).messages))
     if case["kind"] == "documents":
         texts = [document["text"] for document in case["documents"]]
-        result = compress_documents(texts, query, store=store, config=config)
+        titles = [(document.get("metadata") or {}).get("title") for document in case["documents"]]
+        result = compress_documents(texts, query, store=store, config=config, titles=titles)
         documents = zip(case["documents"], result.texts, strict=True)
-        return str(score.render_documents([{**document, "text": text} for document, text in documents]))
+        return str(score.render_documents([{**document, "text": text} for document, text in documents if text]))
     messages = exchange(case["content"], question=query or NEUTRAL)
     return str(compress(messages, store=store, config=config).messages[-1]["content"])
 

@@ -1,16 +1,25 @@
-"""Retrieved passages, shortened before they are put into a prompt."""
+"""Retrieved passages, chosen and shortened before they are put into a prompt."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from headroom_core.config import HeadroomConfig
-from headroom_core.messages import Block, Draft
-from headroom_core.relevance.bm25 import BM25Scorer
+from headroom_core.errors import ConfigurationError, ValidationError
+from headroom_core.messages import Action, Block, Change
+from headroom_core.passages import Query, Ranking, title_of
+from headroom_core.relevance import Scorer, scorer_from
 from headroom_core.results import DocumentsResult
-from headroom_core.run import Run, as_list, block_tokens, lossless_config
+from headroom_core.run import Run, as_list, block_tokens
+from headroom_core.sentences import GAP, excerpt, sentences
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
+from headroom_core.transforms.router import Outcome
+
+_BY = "passages"
 
 
 def compress_documents(
@@ -21,33 +30,204 @@ def compress_documents(
     model: str = "gpt-4o",
     config: HeadroomConfig | None = None,
     store: Store | None = None,
+    titles: Sequence[str | None] | None = None,
+    scorer: Scorer | None = None,
 ) -> DocumentsResult:
-    """Shorten retrieved passages before they are put into a prompt, keeping all that they say.
+    """Leave out the passages that have little to do with the query, and shorten the others.
+
+    Passages stay whole. Only where they have more tokens than the budget are they cut, between sentences.
 
     Args:
         texts: the passages.
-        query: what was asked; the passages are scored against it.
-        token_budget: tokens that the passages should have at most; a warning says when they have more.
+        query: what was asked. None: no passage is left out unless the budget demands it, the last ones first.
+        token_budget: tokens that the passages should have at most; a warning says when even the best sentence has
+            more.
         model: the model that they are for.
-        config: the settings. None: the defaults.
-        store: where what each passage became is remembered.
+        config: the settings. None: the defaults. `relevance` says how passages are scored, and from which share of
+            the best score on they stay; `ccr` off, that only the budget leaves any out.
+        store: not needed here, because the caller holds the originals.
+        titles: the passages' titles, None where one has none. Without them a passage's heading or subject is taken.
+        scorer: scores the passages, in the place of the one that the settings name.
+
+    Raises:
+        TypeError: the texts or titles are no list of texts.
+        ValidationError: there are more or fewer titles than texts.
+        ConfigurationError: the settings, the store or the scorer are of no use.
 
     Example:
-        >>> compress_documents(["The Elbe is 1,094 km long."]).texts
-        ['The Elbe is 1,094 km long.']
+        >>> passages = ["The Elbe is 1,094 km long.", "The Oder is 840 km long.", "Jan Hus was a priest.", "It rained."]
+        >>> compress_documents(passages, "How long is the Elbe?").texts
+        ['The Elbe is 1,094 km long.', 'The Oder is 840 km long.', 'Jan Hus was a priest.', '']
     """
-    run = Run(lossless_config(config), Tokenizer(model), store, query)
-    passages = as_list("texts", texts)
+    run = Run(config, Tokenizer(model), store, query, lossless=True)
+    passages = _all_texts("texts", texts)
+    named = _titles(titles, passages)
+    chosen = _scorer(scorer, run.config)
+    asked = Query(query or "", run.config.relevance.bm25_k1, run.config.relevance.bm25_b)
+    otherwise = "no passage was left out for its relevance"
+    ranking = run.edge.guarded(otherwise, lambda: asked.ranking(passages, named, chosen)) or Ranking([], 0)
     blocks = tuple(Block(at, ("text",), "document", text) for at, text in enumerate(passages))
-    draft = run.compressed(Draft(tuple(passages), blocks))
-    before, after = block_tokens(draft.changes)
+    outcomes = _relevant(run, blocks, ranking)
+    if token_budget is not None and sum(outcome.change.tokens_after for outcome in outcomes) > token_budget:
+        order = ranking.order() if ranking.scores else range(len(blocks))
+        outcomes = _Budget(run.tokenizer, asked, token_budget).fitted(outcomes, order)
+    changes = tuple(outcome.change for outcome in outcomes)
+    before, after = block_tokens(changes)
     run.check_budget(after, token_budget)
     return DocumentsResult(
-        texts=[block.text for block in draft.blocks],
-        scores=BM25Scorer().score_items(texts, query) if query else [1.0] * len(blocks),
+        texts=[outcome.text for outcome in outcomes],
+        scores=ranking.scores or [0.0 if asked.text.strip() else 1.0] * len(blocks),
         tokens_before=before,
         tokens_after=after,
-        changes=draft.changes,
+        changes=changes,
         warnings=run.warnings,
         estimated=run.tokenizer.estimated,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a passage became.
+
+    Attributes:
+        block: the passage as it goes.
+        change: what was done with it.
+    """
+
+    block: Block
+    change: Change
+
+    @property
+    def text(self) -> str:
+        """The text as it goes."""
+        return self.block.text
+
+    def with_text(self, text: str, action: Action, reason: str, tokens: int) -> _Outcome:
+        """Return the passage with another text, which has that many tokens."""
+        was = self.change
+        change = Change(was.message, was.path, action, _BY, reason, was.tokens_before, tokens)
+        return _Outcome(self.block.with_text(text), change)
+
+
+def _relevant(run: Run, blocks: Sequence[Block], ranking: Ranking) -> list[_Outcome]:
+    """Return what passages become where no budget is set: those that stay are compressed without a loss."""
+    bar = ranking.bar(run.config.relevance.relevance_threshold)
+    choosing = ranking.scores and run.config.ccr.enabled and run.config.ccr.inject_marker
+    kept = ranking.relevant(bar) if choosing else range(len(blocks))
+    outcomes = []
+    for at, block in enumerate(blocks):
+        if at in kept or not block.text:
+            outcomes.append(_Outcome(*_routed(run, block).applied_to(block, "")))
+        else:
+            tokens = run.tokenizer.count_text(block.text)
+            reason = f"its score is {ranking.scores[at]:.2f} of the best one's, below {bar:.2f}"
+            outcomes.append(_Outcome(block.with_text(""), Change(at, block.path, "dropped", _BY, reason, tokens, 0)))
+    return outcomes
+
+
+def _routed(run: Run, block: Block) -> Outcome:
+    """Return what a passage becomes without a loss."""
+    if not run.config.content_router_enabled:
+        return run.router.kept(block, "content_router_enabled is off")
+    otherwise = f"document {block.message} was passed through unchanged"
+    outcome = run.edge.guarded(otherwise, lambda: run.router.route(block, "", "", selecting=False))
+    return outcome or run.router.failed(block)
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """What of some passages fits into a number of tokens.
+
+    Attributes:
+        tokenizer: counts the tokens.
+        query: what sentences are scored against.
+        tokens: the budget.
+    """
+
+    tokenizer: Tokenizer
+    query: Query
+    tokens: int
+
+    def fitted(self, outcomes: Sequence[_Outcome], order: Sequence[int]) -> list[_Outcome]:
+        """Return the passages, whole while there is room, then what sentences of others there is room for."""
+        fitted, room = list(outcomes), self.tokens
+        for at in order:
+            if outcomes[at].change.tokens_after > max(0, room):
+                reason = f"it does not fit into token_budget = {self.tokens} beside better ones"
+                fitted[at] = self._part(outcomes[at], room) or outcomes[at].with_text("", "dropped", reason, 0)
+            room -= fitted[at].change.tokens_after
+        best = next((at for at in order if outcomes[at].text), None)
+        if best is not None and not any(outcome.text for outcome in fitted):
+            fitted[best] = self._part(outcomes[best], 0, least=1) or outcomes[best]
+        return fitted
+
+    def _part(self, outcome: _Outcome, room: int, least: int = 0) -> _Outcome | None:
+        """Return a passage with as many of its sentences as there is room for, the best first; None where none fits.
+
+        Args:
+            outcome: the passage.
+            room: the tokens that it may have.
+            least: the sentences that are kept beyond that.
+        """
+        parts = [] if _is_structured(outcome) else sentences(outcome.text)
+        scores = self.query.scores(parts)
+        kept = self._best(parts, sorted(range(len(parts)), key=lambda at: -scores[at]), room, least)
+        # Apart, sentences may count fewer tokens than together.
+        while len(kept) > least and self.tokenizer.count_text(excerpt(parts, kept)) > room:
+            kept.pop()
+        text = excerpt(parts, kept)
+        tokens = self.tokenizer.count_text(text)
+        if not kept or tokens >= outcome.change.tokens_after:
+            return None
+        reason = f"{len(kept)} of {len(parts)} sentences fit into token_budget = {self.tokens}"
+        return outcome.with_text(text, "selected", reason, tokens)
+
+    def _best(self, parts: Sequence[str], order: Sequence[int], room: int, least: int) -> list[int]:
+        """Return the first sentences of an order that together, with the marks between them, have room; or nearly."""
+        mark = self.tokenizer.count_text(f" {GAP}")
+        kept: dict[int, None] = {}
+        spent = mark
+        for at in order:
+            beside = sum(not 0 <= other < len(parts) or other in kept for other in (at - 1, at + 1))
+            cost = self.tokenizer.count_text(parts[at]) + mark * (1 - beside)
+            if spent + cost <= room or len(kept) < least:
+                kept[at] = None
+                spent += cost
+        return list(kept)
+
+
+def _is_structured(outcome: _Outcome) -> bool:
+    """Return whether a passage is a table or JSON, whose sentences would be parts of values."""
+    if outcome.change.action == "rewritten":
+        return True
+    with suppress(ValueError, RecursionError):
+        return isinstance(json.loads(outcome.text), (dict, list))
+    return False
+
+
+def _all_texts(name: str, values: Sequence[str]) -> list[str]:
+    texts = as_list(name, values)
+    if (odd := next((at for at, text in enumerate(texts) if not isinstance(text, str)), None)) is not None:
+        raise TypeError(f"{name}[{odd}] is of type {type(texts[odd]).__name__}: give a list of texts")
+    return texts
+
+
+def _titles(titles: Sequence[str | None] | None, passages: Sequence[str]) -> list[str]:
+    """Return a title for each passage: the one given, else what the passage itself tells."""
+    given = [None] * len(passages) if titles is None else as_list("titles", titles)
+    if len(given) != len(passages):
+        message = (
+            f"titles has {len(given)} entries for {len(passages)} texts: give one for each, None where it has none"
+        )
+        raise ValidationError(message, {"titles": len(given), "texts": len(passages)})
+    return _all_texts("titles", [title or title_of(text) for title, text in zip(given, passages, strict=True)])
+
+
+def _scorer(given: Scorer | None, config: HeadroomConfig) -> Scorer | None:
+    """Return what scores the passages, None where their words do."""
+    if given is not None and not isinstance(given, Scorer):
+        kind = type(given).__name__
+        raise ConfigurationError(f"scorer is of type {kind}: give one that has score_items", {"scorer": kind})
+    if given is None and config.relevance.tier != "bm25":
+        return scorer_from(config.relevance)
+    return given

@@ -54,10 +54,12 @@ class DocumentsResult:
 
     Attributes:
         texts: one text for each document, in their order; empty where a whole one was left out.
-        scores: how relevant each document is to the query, between 0 and 1; 1.0 without a query.
+        scores: how relevant each document is to the query, as a share of the best one's score, from 0 to 1; 1.0
+            without a query, and 0.0 where nothing matches it.
         tokens_before: tokens of the documents that came in.
         tokens_after: tokens of the texts.
-        changes: what became of every document, and why.
+        changes: what became of every document, and why: `dropped` where it was left out, `selected` where sentences
+            of it were, each of which shows as `[…]`.
         warnings: what was not done, and what to do about it.
         estimated: whether the token numbers are estimates.
     """

@@ -27,13 +27,6 @@ _UNTOUCHED = {
 }
 
 
-def lossless_config(config: HeadroomConfig | None) -> HeadroomConfig:
-    """Return a copy of the settings in which nothing may be left out."""
-    settings = _snapshot(config or HeadroomConfig())
-    settings.ccr.enabled = False
-    return settings
-
-
 def as_list(name: str, values: Sequence[Any]) -> list[Any]:
     """Return the values as a list: a lone text or message would come apart into its letters or keys."""
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
@@ -72,15 +65,22 @@ class Run:
     Attributes:
         config: a snapshot of the settings.
         tokenizer: counts the tokens.
+        lossless: nothing may be left out, whatever the settings say.
         edge: collects the warnings.
         router: hands texts to compressors.
         replay: finds what blocks became.
     """
 
     def __init__(
-        self, config: HeadroomConfig | None, tokenizer: Tokenizer, store: Store | None, query: str | None
+        self,
+        config: HeadroomConfig | None,
+        tokenizer: Tokenizer,
+        store: Store | None,
+        query: str | None,
+        lossless: bool = False,
     ) -> None:
         self.config = _defaults() if config is None else _snapshot(config)
+        self.lossless = lossless
         self.tokenizer = tokenizer
         self.edge = Edge()
         settings = self.config.smart_crusher.model_dump_json()
@@ -148,7 +148,7 @@ class Run:
             kind = type(given).__name__
             raise ConfigurationError(f"store is of type {kind}: give a store, such as open_store(url)", {"store": kind})
         ccr = self.config.ccr
-        if not (ccr.enabled and ccr.inject_marker):
+        if self.lossless or not (ccr.enabled and ccr.inject_marker):
             return None
         if given is not None:
             return given

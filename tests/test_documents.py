@@ -1,0 +1,389 @@
+"""`compress_documents`: which passages stay, what a budget does to them, and what never happens to any of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom_core import (
+    CCRConfig,
+    ConfigurationError,
+    DocumentsResult,
+    HeadroomConfig,
+    ValidationError,
+    compress_documents,
+    count_tokens_text,
+    decode_table,
+)
+from headroom_core.passages import Query, title_of
+from headroom_core.sentences import GAP, excerpt, sentences
+
+ROOT = Path(__file__).parent.parent
+LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
+WITHOUT_MARKERS = HeadroomConfig(ccr=CCRConfig(inject_marker=False))
+ELBE = "The Elbe rises in the Giant Mountains. It is 1,094 km long. Barges travel on it from Hamburg to Bohemia."
+OTHERS = [
+    "Jan Hus was a priest and a teacher.",
+    "Prague Castle is the seat of the president.",
+    "Becherovka is made of herbs.",
+    "The Vltava is dammed in many places.",
+    "It rained all day.",
+]
+PASSAGES = [*OTHERS[:3], ELBE, *OTHERS[3:]]
+QUESTION = "How long is the Elbe?"
+JOBS = json.dumps([{"id": 1000 + n, "status": "ok", "node": f"worker-{n % 9}"} for n in range(60)])
+
+
+def actions(result: DocumentsResult) -> list[str]:
+    return [change.action for change in result.changes]
+
+
+class Fixed:
+    """A scorer whose scores are given."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+        self.asked: list[str] = []
+
+    def score_items(self, items: Sequence[str], query: str) -> list[float]:
+        self.asked.append(query)
+        return self.scores
+
+
+# Which passages stay.
+
+
+def test_passages_that_have_nothing_to_do_with_the_query_are_left_out_whole() -> None:
+    result = compress_documents(PASSAGES, QUESTION)
+    assert result.texts[3] == ELBE
+    assert all(text in ("", came) for text, came in zip(result.texts, PASSAGES, strict=True))
+    assert actions(result).count("dropped") == 3
+    assert result.tokens_after < result.tokens_before
+
+
+def test_every_document_has_its_text_its_score_and_its_change_in_order() -> None:
+    result = compress_documents(PASSAGES, QUESTION)
+    assert len(result.texts) == len(result.scores) == len(result.changes) == len(PASSAGES)
+    assert [change.message for change in result.changes] == list(range(len(PASSAGES)))
+    assert max(result.scores) == result.scores[3] == 1.0
+    assert all(0 <= score <= 1 for score in result.scores)
+
+
+def test_the_change_of_a_passage_that_is_left_out_says_why() -> None:
+    change = compress_documents(PASSAGES, QUESTION).changes[-1]
+    assert (change.action, change.by, change.tokens_after) == ("dropped", "passages", 0)
+    assert change.reason == "its score is 0.00 of the best one's, below 0.42"
+
+
+def test_three_passages_stay_in_any_case() -> None:
+    result = compress_documents([*OTHERS[:2], ELBE], QUESTION)
+    assert result.texts == [*OTHERS[:2], ELBE]
+
+
+def test_words_are_found_with_other_endings() -> None:
+    assert compress_documents([*OTHERS, "They were singing songs."], "Who sings the song?").scores[-1] == 1.0
+
+
+def test_words_that_hold_digits_are_compared_whole() -> None:
+    assert Query("invoice-77123456").scores(["no 77123457", "no 77123456"])[0] == 0.0
+
+
+@pytest.mark.parametrize("query", ["Who is it?", "???", "zyzzyva"])
+def test_where_nothing_is_known_about_relevance_all_passages_stay(query: str) -> None:
+    result = compress_documents(PASSAGES, query)
+    assert result.texts == PASSAGES
+    assert set(result.scores) == {0.0}
+
+
+@pytest.mark.parametrize("query", [None, "", "  "])
+def test_without_a_query_all_passages_stay(query: str | None) -> None:
+    result = compress_documents(PASSAGES, query)
+    assert result.texts == PASSAGES
+    assert set(result.scores) == {1.0}
+
+
+@pytest.mark.parametrize("config", [LOSSLESS, WITHOUT_MARKERS])
+def test_where_nothing_may_be_left_out_all_passages_stay(config: HeadroomConfig) -> None:
+    result = compress_documents(PASSAGES, QUESTION, config=config)
+    assert result.texts == PASSAGES
+    assert result.scores[3] == 1.0
+
+
+def test_the_threshold_of_the_settings_decides() -> None:
+    texts = [ELBE, *["The Elbe is a river."] * 4, *OTHERS]
+    some = HeadroomConfig()
+    some.relevance.relevance_threshold = 0.0
+    assert compress_documents(texts, QUESTION, config=some).texts == texts
+    some.relevance.relevance_threshold = 1.0
+    assert sum(map(bool, compress_documents(texts, QUESTION, config=some).texts)) == 3
+
+
+def test_a_long_query_lowers_the_bar() -> None:
+    long = "Which river that rises in mountains near Bohemia and passes Hamburg has barges, dams, castles and herbs?"
+    ranking = Query(long).ranking(PASSAGES, [""] * len(PASSAGES))
+    assert ranking.bar(0.3) < Query(QUESTION).ranking(PASSAGES, [""] * len(PASSAGES)).bar(0.3)
+
+
+def test_languages_without_spaces_between_words_are_understood() -> None:
+    texts = ["東京都は日本の首都です。", "北海道は寒い。", "It rained.", "It snowed.", "Sun."]
+    result = compress_documents(texts, "日本の首都は？")
+    assert result.scores[0] == 1.0
+    assert "" in result.texts
+
+
+# Titles.
+
+
+def test_a_title_counts_where_the_passage_does_not_say_what_it_is_about() -> None:
+    texts = [*OTHERS, "It is 1,094 km in length."]
+    assert compress_documents(texts, QUESTION).scores[-1] < 1
+    assert compress_documents(texts, QUESTION, titles=[*[None] * len(OTHERS), "Elbe"]).scores[-1] == 1.0
+
+
+def test_a_passage_that_the_best_one_names_stays_for_the_second_step() -> None:
+    texts = ["Speed of Sound is a song of X and Y.", *OTHERS, "Its cover shows Baudot code."]
+    titles = ["Speed of Sound", *[None] * len(OTHERS), "X and Y (album)"]
+    query = "What can be seen on the sleeve of Speed of Sound?"
+    assert compress_documents(texts, query, titles=titles).texts[-1] == texts[-1]
+    assert compress_documents(texts, query, titles=[*titles[:-1], "Quite another"]).scores[-1] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# The Elbe\nIt is long.", "The Elbe"),
+        ("Title: The Elbe\n\nIt is long.", "The Elbe"),
+        ("The Elbe\n\nIt is long.", "The Elbe"),
+        ("The Elbe is a river.", "The Elbe"),
+        ('"Speed of Sound" is a song.', "Speed of Sound"),
+        ("Jan Hus (1370-1415) was a priest.", "Jan Hus"),
+        ("It is long.\nVery long.", "It"),
+        ("it is long.", ""),
+        ('{"id": 1}', ""),
+        ("", ""),
+    ],
+)
+def test_a_passage_tells_its_title_itself(text: str, title: str) -> None:
+    assert title_of(text) == title
+
+
+def test_titles_that_do_not_fit_the_texts_are_refused() -> None:
+    with pytest.raises(ValidationError, match="1 entries for 6 texts"):
+        compress_documents(PASSAGES, titles=["Elbe"])
+    with pytest.raises(TypeError, match="titles"):
+        compress_documents(["a"], titles="a")
+    with pytest.raises(TypeError, match=r"titles\[0\]"):
+        compress_documents(["a"], titles=[7])  # type: ignore[list-item]
+
+
+# Other scorers.
+
+
+def test_a_scorer_that_is_given_decides() -> None:
+    scorer = Fixed(0.9, 0.1, 0.1, 0.1, 0.8, 0.1)
+    result = compress_documents(PASSAGES, QUESTION, scorer=scorer)
+    assert scorer.asked == [QUESTION]
+    assert result.texts[0]
+    assert result.texts[4]
+    assert result.scores[0] == 1.0
+
+
+@pytest.mark.parametrize("scorer", [Fixed(0.5), Fixed(*[7.0] * 6)])
+def test_a_scorer_that_fails_costs_no_passage(scorer: Fixed) -> None:
+    result = compress_documents(PASSAGES, QUESTION, scorer=scorer)
+    assert result.texts == PASSAGES
+    assert result.warnings[0].startswith("no passage was left out for its relevance: TransformError: Fixed gave")
+
+
+def test_what_is_no_scorer_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="scorer is of type str"):
+        compress_documents(PASSAGES, QUESTION, scorer="bm25")  # type: ignore[arg-type]
+
+
+# Budgets.
+
+
+def test_a_budget_cuts_between_sentences_and_shows_it() -> None:
+    result = compress_documents([ELBE], QUESTION, token_budget=15)
+    assert result.texts == [f"{GAP} It is 1,094 km long. {GAP}"]
+    assert result.tokens_after <= 15
+    assert result.changes[0].action == "selected"
+    assert result.changes[0].reason == "1 of 3 sentences fit into token_budget = 15"
+    assert result.warnings == ()
+
+
+def test_a_budget_that_just_holds_everything_changes_nothing() -> None:
+    whole = compress_documents(PASSAGES).tokens_after
+    assert compress_documents(PASSAGES, token_budget=whole).texts == PASSAGES
+    assert compress_documents(PASSAGES, token_budget=whole - 1).texts != PASSAGES
+
+
+def test_without_a_query_the_first_passages_fill_the_budget() -> None:
+    room = sum(map(count_tokens_text, PASSAGES[:2]))
+    result = compress_documents(PASSAGES, token_budget=room)
+    assert result.texts == [*PASSAGES[:2], *[""] * (len(PASSAGES) - 2)]
+    assert result.changes[-1].reason == f"it does not fit into token_budget = {room} beside better ones"
+
+
+def test_a_budget_keeps_the_best_passage_before_others() -> None:
+    result = compress_documents(PASSAGES, QUESTION, token_budget=count_tokens_text(ELBE))
+    assert [text for text in result.texts if text] == [ELBE]
+
+
+def test_a_budget_is_met_although_nothing_may_be_left_out() -> None:
+    result = compress_documents(PASSAGES, QUESTION, token_budget=40, config=LOSSLESS)
+    assert result.tokens_after <= 40
+    assert result.texts[3] == ELBE
+
+
+def test_a_budget_that_no_sentence_meets_gives_the_best_one_and_a_warning() -> None:
+    result = compress_documents(PASSAGES, QUESTION, token_budget=2)
+    assert [text for text in result.texts if text] == [f"{GAP} It is 1,094 km long. {GAP}"]
+    (warning,) = result.warnings
+    assert "token_budget = 2" in warning
+
+
+# Tables and JSON.
+
+
+def test_tables_that_stay_are_written_shorter_without_a_loss() -> None:
+    result = compress_documents([JOBS, ELBE], "which worker?")
+    assert json.loads(decode_table(result.texts[0])) == json.loads(JOBS)
+    assert actions(result) == ["rewritten", "kept"]
+
+
+def test_a_budget_keeps_tables_and_JSON_whole_or_not_at_all() -> None:
+    small = json.dumps({"note": "The Elbe is long. It is 1,094 km. It is blue.", "also": ["One. ", "Two. "] * 9})
+    for text in (JOBS, small):
+        result = compress_documents([text, ELBE], "worker elbe note", token_budget=20)
+        assert result.texts[0] == ""
+        assert result.texts[1]
+
+
+def test_the_router_may_be_turned_off() -> None:
+    assert compress_documents([JOBS], config=HeadroomConfig(content_router_enabled=False)).texts == [JOBS]
+
+
+# Sentences.
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["Dr. A. Bo of the U.S. Army wrote vol. 3 in Jan. 1990. ", "It sold!  ", "Why? ", "See p. 3."],
+        ['He said "no." ', "Then 3.5 m of it fell... and it stopped. ", "End"],
+        ["# Heading\n\n", "- one\n", "- two. ", "Three"],
+        ["東京は大きい。", "本当？", "はい"],
+        ["  \n Led by space. ", "Next"],
+        ["   "],
+        [],
+    ],
+)
+def test_sentences_end_where_a_reader_would_say(parts: list[str]) -> None:
+    assert sentences("".join(parts)) == parts
+
+
+def test_odd_runs_of_stops_take_no_time() -> None:
+    assert "".join(sentences("." * 200_000 + "a")) == "." * 200_000 + "a"
+    assert len(sentences(". " * 50_000)) <= 50_001
+
+
+@given(st.text(alphabet="aB.!?\n \"'…。) 1", max_size=60))
+def test_sentences_are_together_the_text(text: str) -> None:
+    parts = sentences(text)
+    assert "".join(parts) == text
+    assert excerpt(parts, range(len(parts))) == text
+    assert all(part.strip() for part in parts) or not text.strip()
+
+
+# What never happens.
+
+passages = st.lists(
+    st.one_of(
+        st.text(max_size=80),
+        st.sampled_from([*PASSAGES, JOBS, "a,b\n1,2\n3,4"]),
+        st.lists(st.sampled_from(["One is big. ", "Two, the Elbe! ", "long\n", "Dr. Bo. "]), max_size=9).map("".join),
+    ),
+    max_size=8,
+)
+queries = st.none() | st.text(max_size=20) | st.sampled_from([QUESTION, "Dr. Bo of One", "worker"])
+budgets = st.none() | st.integers(-1, 200)
+
+
+def is_made_of_whole_sentences(text: str, original: str) -> bool:
+    """Return whether a text is an original without some of its sentences."""
+    parts = sentences(original)
+    at = 0
+    for run in text.split(GAP):
+        while run.strip() and at < len(parts) and not run.lstrip().startswith(parts[at].strip()):
+            at += 1
+        while run.strip() and at < len(parts) and run.lstrip().startswith(parts[at].strip()):
+            run = run.lstrip()[len(parts[at].strip()) :]
+            at += 1
+        if run.strip():
+            return False
+    return True
+
+
+@given(passages, queries, budgets, st.booleans())
+def test_passages_keep_their_places_their_sentences_and_the_budget(
+    texts: list[str], query: str | None, budget: int | None, lossless: bool
+) -> None:
+    result = compress_documents(texts, query, token_budget=budget, config=LOSSLESS if lossless else None)
+    assert len(result.texts) == len(result.scores) == len(result.changes) == len(texts)
+    assert result.tokens_before == sum(map(count_tokens_text, texts))
+    assert result.tokens_after == sum(map(count_tokens_text, result.texts)) <= result.tokens_before
+    assert budget is None or result.tokens_after <= budget or len(result.warnings) == 1
+    for text, came, change in zip(result.texts, texts, result.changes, strict=True):
+        assert change.tokens_after == count_tokens_text(text) <= change.tokens_before == count_tokens_text(came)
+        if change.action == "rewritten":
+            assert json.loads(decode_table(text)) == json.loads(came) if came == JOBS else decode_table(text)
+        elif change.action == "selected":
+            assert budget is not None
+            assert GAP in text
+            assert is_made_of_whole_sentences(text, came)
+        else:
+            assert text == ("" if change.action == "dropped" else came)
+
+
+@given(passages, queries, budgets)
+def test_the_same_passages_become_the_same(texts: list[str], query: str | None, budget: int | None) -> None:
+    assert compress_documents(texts, query, token_budget=budget) == compress_documents(
+        texts, query, token_budget=budget
+    )
+
+
+def test_every_process_chooses_the_same() -> None:
+    code = (
+        "from headroom_core import compress_documents as c; from test_documents import *;"
+        "print(repr([c(PASSAGES, q, token_budget=b) for q in (QUESTION, 'dam of the Vltava') for b in (None, 30)]))"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("texts", "said"), [("one text", "texts is of type str"), (["a", 1], r"texts\[1\]")])
+def test_what_is_no_list_of_texts_is_refused(texts: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        compress_documents(texts)
+
+
+def test_no_passages_are_no_work() -> None:
+    result = compress_documents([], QUESTION, token_budget=5)
+    assert (result.texts, result.scores, result.tokens_after, result.warnings) == ([], [], 0, ())

@@ -18,7 +18,7 @@ _LINK, _SOURCES = 0.5, 8
 """The share of its score that a passage lends to those which it names or is named by, and how many passages lend."""
 
 _LEAST = 3
-_USUAL_QUERY, _LOWEST, _HIGHEST = 9, 0.5, 1.4
+_USUAL_QUERY, _LOWEST, _HIGHEST = 8, 0.5, 1.3
 """The words of a query for which the threshold holds as it is, and how far it may move for other queries."""
 
 _ROOT = 5
@@ -96,7 +96,7 @@ class Ranking:
 
         A long query asks for several things at once, of which a passage may answer one: the bar is lower then.
         """
-        return threshold * min(_HIGHEST, max(_LOWEST, math.sqrt(_USUAL_QUERY / max(1, self.query_words))))
+        return threshold * min(_HIGHEST, max(_LOWEST, _USUAL_QUERY / max(1, self.query_words)))
 
     def relevant(self, bar: float) -> set[int]:
         """Return the passages that count as answers: those above the bar, and in any case the best three."""

@@ -203,6 +203,14 @@ def test_a_scorer_that_fails_costs_no_passage(scorer: Fixed) -> None:
     assert result.warnings[0].startswith("no passage was left out for its relevance: TransformError: Fixed gave")
 
 
+def test_the_scorer_that_the_settings_name_decides() -> None:
+    config = HeadroomConfig()
+    config.relevance.tier = "auto"
+    result = compress_documents(PASSAGES, QUESTION, config=config)
+    assert result.texts[3] == ELBE
+    assert result.scores[3] == 1.0
+
+
 def test_what_is_no_scorer_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="scorer is of type str"):
         compress_documents(PASSAGES, QUESTION, scorer="bm25")  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from headroom_core.config import HeadroomConfig
 from headroom_core.dialects import Dialect
 from headroom_core.errors import CompressionError
 from headroom_core.results import CompressResult
-from headroom_core.run import Run, as_list, block_tokens
+from headroom_core.run import Run, as_list
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
 
@@ -50,7 +50,9 @@ def compress(
     Args:
         messages: OpenAI or Anthropic messages, as dicts or as the SDKs' own types. They are not altered.
         model: the model that they are for; decides how tokens are counted.
-        token_budget: tokens that the result should have at most; a warning says when it has more.
+        token_budget: tokens that the result has at most: what matters least for it is left out, whole turns and
+            calls behind one marker. A warning says when what is protected is larger by itself. None: the model's
+            limit less the tokens of the reply.
         config: the settings. None: the defaults.
         query: what relevance is scored against, for blocks that were not sent before. None: the last user
             message before each block and the arguments of its tool call.
@@ -77,20 +79,19 @@ def compress(
     if hooks and hooks.pre_compress:
         replaced = hooks.pre_compress(given)
         given = given if replaced is None else replaced
-    draft, rendered = run.travelled(given, dialect)
-    before, after = block_tokens(draft.changes)
-    total = run.edge.guarded("tokens beside the texts' were not counted", lambda: run.count(rendered))
-    total = after if total is None else total
+    travelled = run.travelled(given, dialect, token_budget)
+    changes = travelled.draft.changes
+    before, after = run.tokens(given, travelled)
     result = CompressResult(
-        messages=rendered,
-        tokens_before=total + before - after,
-        tokens_after=total,
-        transforms_applied=list(dict.fromkeys(change.by for change in draft.changes if change.action != "kept")),
-        ccr_hashes=list(dict.fromkeys(key for change in draft.changes for key in change.keys)),
-        changes=draft.changes,
+        messages=travelled.messages,
+        tokens_before=before,
+        tokens_after=after,
+        transforms_applied=list(dict.fromkeys(change.by for change in changes if change.action != "kept")),
+        ccr_hashes=list(dict.fromkeys(key for change in changes for key in change.keys)),
+        changes=changes,
         estimated=run.tokenizer.estimated,
     )
-    run.check_budget(result.tokens_after, token_budget)
+    run.check_budget(after, token_budget)
     result = replace(result, warnings=run.warnings)
     if strict and result.warnings:
         raise CompressionError(result.warnings[0], {"warnings": list(result.warnings)})

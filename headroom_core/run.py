@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from headroom_core.compressors.smart_crusher import TableCompressor
-from headroom_core.config import HeadroomConfig, SmartCrusherConfig
+from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
+from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.edge import Edge
 from headroom_core.errors import ConfigurationError
+from headroom_core.fitting import Fitting
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.plugins import installed_compressors
 from headroom_core.replay import Replay, Waiting
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens import Tokenizer
+from headroom_core.transforms.cache_aligner import CacheAligner
+from headroom_core.transforms.direct import over
 from headroom_core.transforms.router import ContentRouter
 
 _UNTOUCHED = {
@@ -43,8 +46,9 @@ def _snapshot(config: HeadroomConfig) -> HeadroomConfig:
 
 
 def block_tokens(changes: Sequence[Change]) -> tuple[int, int]:
-    """Return the tokens of all blocks before and after."""
-    return sum(change.tokens_before for change in changes), sum(change.tokens_after for change in changes)
+    """Return the tokens of all blocks before and after, those of blocks that are sent."""
+    ofs = [change for change in changes if change.path]
+    return sum(change.tokens_before for change in ofs), sum(change.tokens_after for change in ofs)
 
 
 @lru_cache(maxsize=1)
@@ -54,9 +58,26 @@ def _defaults() -> HeadroomConfig:
 
 
 @lru_cache(maxsize=32)
-def _tables(settings: str) -> TableCompressor:
-    """Return the compressor of these settings; it has no state, so that requests may share it."""
-    return TableCompressor(SmartCrusherConfig.model_validate_json(settings))
+def _tables(crusher: str, relevance: str) -> TableCompressor:
+    """Return the compressor of the settings that were set; it has no state, so that requests may share it."""
+    return table_compressor(
+        SmartCrusherConfig.model_validate_json(crusher), RelevanceScorerConfig.model_validate_json(relevance)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Travelled:
+    """What became of a conversation.
+
+    Attributes:
+        draft: the draft, with its changes.
+        messages: what to send.
+        tokens: the tokens of that; None where they cannot be counted.
+    """
+
+    draft: Draft
+    messages: list[Any]
+    tokens: int | None
 
 
 class Run:
@@ -69,6 +90,7 @@ class Run:
         edge: collects the warnings.
         router: hands texts to compressors.
         replay: finds what blocks became.
+        fitting: leaves out what does not fit.
     """
 
     def __init__(
@@ -83,28 +105,38 @@ class Run:
         self.lossless = lossless
         self.tokenizer = tokenizer
         self.edge = Edge()
-        settings = self.config.smart_crusher.model_dump_json()
+        asked = self.config.smart_crusher, self.config.relevance
+        tables = _tables(*(settings.model_dump_json(exclude_unset=True) for settings in asked))
         others = self.edge.guarded("the compressors of other packages were left out", installed_compressors) or ()
-        self.router = ContentRouter((*others, _tables(settings)), tokenizer)
+        self.router = ContentRouter((*others, tables), tokenizer)
         names = ",".join(compressor.name for compressor in self.router.compressors)
-        decisive = f"{settings} {names} {tokenizer.encoding}"
+        decisive = f"{tables.config.model_dump_json()} {names} {tokenizer.encoding}"
+        if tables.scorer is not None:
+            decisive += f" {type(tables.scorer).__name__} {self.config.relevance.model_dump_json()}"
         kept, crusher = self._store(store), self.config.smart_crusher
         toin = ToolIntelligence(kept) if kept is not None and self.config.ccr.feedback_enabled else None
         followed_from = crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
         self.replay = Replay(self.router, decisive, kept, query, self.edge, toin, followed_from)
+        self.fitting = Fitting(self.config, self.router, kept, toin, self.edge)
 
-    def travelled(self, messages: list[Any], dialect: str | Dialect | None) -> tuple[Draft, list[Any]]:
-        """Return the compressed draft of messages, and what to send: the same messages where they cannot be read."""
+    def travelled(self, messages: list[Any], dialect: str | Dialect | None, token_budget: int | None) -> Travelled:
+        """Return what became of messages: the same ones where they cannot be read."""
         known = None if dialect is None else dialect_for([], dialect)
+        limits = self.fitting.limits(token_budget)
 
-        def travel() -> tuple[Draft, list[Any]]:
+        def travel() -> Travelled:
             chosen = known or dialect_for(messages)
-            draft = self.compressed(chosen.parse(messages))
-            return draft, chosen.render(draft)
+            draft = self.aligned(self.compressed(chosen.parse(messages)))
+            rendered = chosen.render(draft)
+            tokens = self.count(rendered)
+            if limits is None or tokens is None or tokens <= limits.first:
+                return Travelled(draft, rendered, tokens)
+            fitted = self.fitting.fitted(draft, limits)
+            rendered = chosen.render(fitted)
+            return Travelled(fitted, rendered, self.count(rendered))
 
-        return self.edge.guarded("the messages were passed through unread", travel) or (
-            Draft(tuple(messages), ()),
-            messages,
+        return self.edge.guarded("the messages were passed through unread", travel) or Travelled(
+            Draft(tuple(messages), ()), messages, self.count(messages)
         )
 
     @property
@@ -123,18 +155,33 @@ class Run:
         applied = [outcomes[at].applied_to(block, keys.get(at, "")) for at, block in blocks.items()]
         return replace(draft, blocks=tuple(b for b, _ in applied), changes=tuple(c for _, c in applied))
 
-    def count(self, messages: Sequence[Any]) -> int:
-        """Return the tokens of the messages as they go, whose texts are shorter to look up."""
-        return self.tokenizer.count_messages(messages)
+    def aligned(self, draft: Draft) -> Draft:
+        """Return the draft with steady system prompts, where that is asked for."""
+        if not self.config.cache_aligner.enabled:
+            return draft
+        aligner = CacheAligner(self.config.cache_aligner, model=self.tokenizer.model)
+        return self.edge.guarded("the system prompt was not aligned", lambda: aligner(draft)) or draft
 
-    def check_budget(self, tokens: int, budget: int | None) -> None:
+    def count(self, messages: Sequence[Any]) -> int | None:
+        """Return the tokens of messages, None where they cannot be counted."""
+        return self.edge.guarded(
+            "tokens beside the texts' were not counted", lambda: self.tokenizer.count_messages(messages)
+        )
+
+    def tokens(self, given: Sequence[Any], travelled: Travelled) -> tuple[int, int]:
+        """Return the tokens of the messages that came in, and of those to send."""
+        before, after = block_tokens(travelled.draft.changes)
+        if travelled.tokens is None:
+            return before, after
+        if travelled.draft.gap is not None:
+            return self.tokenizer.count_messages(given), travelled.tokens
+        # Nothing but blocks changed, and every text adds its own tokens: the others need no second look.
+        return travelled.tokens + before - after, travelled.tokens
+
+    def check_budget(self, tokens: int, token_budget: int | None) -> None:
         """Warn when the result is larger than the budget."""
-        if budget is not None and tokens > budget:
-            about = "about " * self.tokenizer.estimated
-            self.edge.warn(
-                f"the result has {about}{tokens} tokens, more than token_budget = {budget}: "
-                "send less, or raise the budget"
-            )
+        for warning in over(tokens, token_budget, "token_budget", estimated=self.tokenizer.estimated):
+            self.edge.warn(warning)
 
     def _why_not(self, block: Block) -> str | None:
         """Return why a block is not to be changed, None when it may be."""

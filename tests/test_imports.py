@@ -24,7 +24,7 @@ LAYERS = (
     "tokens relevance models",
     "compressors dialects providers stores",
     "transforms insight excerpts plugins passages",
-    "replay run journey documents retrieval",
+    "replay fitting run journey documents retrieval",
     "client",
     "server remote cli",
 )
@@ -38,7 +38,18 @@ SHARED = {
     "compressors": {"base", "detect", "exact_json"},
     "relevance": {"base", "words", "encoders", "bm25", "embedding"},
     "stores": {"base", "sqlite_file"},
-    "transforms": {"base", "changing", "cuts", "direct", "gaps", "importance", "prose", "router", "shortening", "turns"},
+    "transforms": {
+        "base",
+        "changing",
+        "cuts",
+        "direct",
+        "gaps",
+        "importance",
+        "prose",
+        "router",
+        "shortening",
+        "turns",
+    },
 }
 """The modules that the members of a family may import; `base` alone where nothing is said."""
 

@@ -8,18 +8,22 @@ cuts nothing that was sent changes, and a provider's prompt cache keeps hitting.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headroom_core.errors import ConfigurationError
+from headroom_core.forks import ForkSafeLock
 from headroom_core.messages import Block, Change, Draft
 from headroom_core.tokens import PER_REPLY, Tokenizer
+from headroom_core.transforms.choosing import first_come, least_loss
 from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, Left, with_gap
 from headroom_core.transforms.turns import Turns, Unit
 
 _REQUESTS_BETWEEN = 20
 _FULL_FROM = 80
 _LARGEST_SHARE = 0.5
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Limits:
     soft: int | None = None
     break_even: Callable[[int, int], float] | None = None
 
+    @property
+    def first(self) -> int:
+        """The tokens up to which nothing is ever cut."""
+        return self.hard if self.soft is None else min(self.hard, self.soft)
+
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
@@ -45,10 +54,12 @@ class Leaving:
     Attributes:
         units: the units.
         reason: why they go.
+        worth: what is lost with each of their tokens; None where the order alone decides.
     """
 
     units: tuple[Unit, ...]
     reason: str
+    worth: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,28 @@ Shorten = Callable[[Block], Shortened | None]
 """Returns a block in fewer tokens, None where there is no such form."""
 
 
+class _Decisions:
+    """The last decisions of this process by a hash of all that they depend on; they are pure, so that it saves time."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[int, dict[int, str]] = OrderedDict()
+        self._lock = ForkSafeLock()
+
+    def get(self, key: int) -> dict[int, str] | None:
+        with self._lock:
+            return self._held.get(key)
+
+    def put(self, key: int, decision: dict[int, str]) -> dict[int, str]:
+        with self._lock:
+            self._held[key] = decision
+            if len(self._held) > _REMEMBERED:
+                self._held.popitem(last=False)
+        return decision
+
+
+_decisions = _Decisions()
+
+
 class Fold:
     """Takes in a conversation's messages one by one, and cuts when they no longer fit.
 
@@ -105,6 +138,7 @@ class Fold:
         shorten_within: the share of the limit up to which an excess is met by shortening no more than is needed;
             beyond it, all is shortened.
         by: whose changes they are.
+        settings: what `rank` depends on beside the messages, as text.
     """
 
     def __init__(
@@ -117,6 +151,7 @@ class Fold:
         shorten: Shorten | None = None,
         shorten_within: float = math.inf,
         by: str = "",
+        settings: str = "",
     ) -> None:
         self.draft = draft
         self.sizes = message_sizes(draft, tokenizer)
@@ -125,10 +160,11 @@ class Fold:
         self._tokenizer = tokenizer
         self._limits = limits
         self._rank = rank
-        self._remember = remember or (lambda _, decide: decide())
+        self._remember = remember or self._once
         self._shorten = shorten
         self._within = shorten_within
         self._by = by
+        self._state = hash((by, settings, limits.hard, limits.soft, tokenizer.encoding))
         self._blocks: dict[int, list[int]] = {}
         self._tokens = PER_REPLY
         self._marker = 0
@@ -136,13 +172,15 @@ class Fold:
 
     def run(self) -> Draft:
         """Return the draft with its gap, and with the changes of what was left out."""
-        if sum(self.sizes) + PER_REPLY <= min(self._limits.hard, self._limits.soft or self._limits.hard):
+        if sum(self.sizes) + PER_REPLY <= self._limits.first:
             return self.draft
         for position, block in enumerate(self.draft.blocks):
             self._blocks.setdefault(block.message, []).append(position)
         for index, outline in enumerate(self.draft.outlines):
             self.turns.arrive(outline)
             self._tokens += self.sizes[index]
+            texts = (self.draft.blocks[position] for position in self._blocks.get(index, ()))
+            self._state = hash((self._state, self.sizes[index], *((block.text, block.original) for block in texts)))
             if self._is_to_cut():
                 self._cut(index)
         return self._result()
@@ -181,9 +219,7 @@ class Fold:
         return int(min(_LARGEST_SHARE * loose, awaited * sum(self.sizes[: len(self.turns.of)]) / requests))
 
     def _cut(self, index: int) -> None:
-        limit = self._limits.hard
-        if self._limits.soft is not None:
-            limit = min(limit, self._limits.soft)
+        limit = self._limits.first
         if self._shorten is not None:
             within = self.tokens - limit <= self._within * limit
             self._shorten_present(self._shorten, index, limit if within else 0)
@@ -216,15 +252,10 @@ class Fold:
         tokens = self.tokens + (FURTHER_KEY if self._left.keys else FIRST_KEY)
         loose = limit - (tokens - sum(weights))
         target = limit - self._room(loose) if loose > 0 else 0
-        taken: list[int] = []
-        for number, weight in enumerate(weights):
-            if tokens <= target:
-                break
-            tokens -= weight
-            taken.append(number)
+        taken = _chosen(leaving, weights, tokens - target)
         tokens = self._without(leaving, taken, sum(weights[number] for number in taken))
-        # The last one made it fit; of those before it, the more important may now have room again.
-        for number in reversed(taken[:-1]):
+        # The last ones made it fit; the more important may now have room again.
+        for number in reversed(taken):
             if tokens + weights[number] <= target:
                 tokens += weights[number]
                 taken.remove(number)
@@ -239,6 +270,12 @@ class Fold:
         if not messages:
             return self.tokens
         return self._tokens - weight + self._left.added(messages, weight).marker_tokens(self._tokenizer)
+
+    def _once(self, _: int, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
+        """Return the decision, which was made before when this conversation was shorter."""
+        if (known := _decisions.get(self._state)) is None:
+            known = _decisions.put(self._state, decide())
+        return known
 
     def _present(self) -> tuple[Unit, ...]:
         held = {id(self.turns.of[-1]), id(self.turns.spoke)}
@@ -270,6 +307,14 @@ class Fold:
             for message, reason in sorted(self.gone.items())
         ]
         return replace(draft, changes=(*changes, *dropped))
+
+
+def _chosen(leaving: Sequence[Leaving], weights: Sequence[int], excess: int) -> list[int]:
+    """Return the numbers of those that go."""
+    worths = [one.worth for one in leaving]
+    if None in worths:
+        return first_come(weights, excess)
+    return least_loss(weights, [weight * (worth or 0.0) for weight, worth in zip(weights, worths)], excess)
 
 
 def _with_shortened(draft: Draft, made: Mapping[int, Shortened]) -> Draft:

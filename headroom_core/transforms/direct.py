@@ -48,12 +48,12 @@ def applied(
         tokens_before=tokenizer.count_messages(messages),
         tokens_after=after,
         changes=draft.changes,
-        warnings=(*draft.warnings, *over(after, limit)),
+        warnings=(*draft.warnings, *over(after, limit, estimated=tokenizer.estimated)),
         estimated=tokenizer.estimated,
     )
 
 
-def over(tokens: int, limit: int | None, name: str = "the limit") -> list[str]:
+def over(tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False) -> list[str]:
     """Return a warning where a result has more tokens than it may have.
 
     Example:
@@ -62,5 +62,5 @@ def over(tokens: int, limit: int | None, name: str = "the limit") -> list[str]:
     """
     if limit is None or tokens <= limit:
         return []
-    said = f"the result has {tokens} tokens, more than {name} = {limit}"
+    said = f"the result has {'about ' * estimated}{tokens} tokens, more than {name} = {limit}"
     return [f"{said}: what is protected is larger; protect less, send less, or raise it"]

@@ -10,13 +10,11 @@ from typing import Any
 from headroom_core.messages import RETRIEVE_TOOL, Draft, Gap, content_key
 from headroom_core.tokens import PER_MESSAGE, Tokenizer
 
-FIRST_KEY, FURTHER_KEY = 70, 60
+FIRST_KEY, FURTHER_KEY = 52, 34
 """Tokens that a message with a marker takes at most with one key, and with each further one."""
 
 _KEY = 22
 """Tokens that a key takes at most: 24 hexadecimal digits."""
-
-_RANGES_SHOWN = 3
 
 
 @dataclass(slots=True)
@@ -45,7 +43,7 @@ class Left:
         if not self.parts:
             return 0
         messages = sorted(message for part in self.parts for message in part)
-        text = _marker(messages, [("", part) for part in self.parts])
+        text = _marker(messages, [""] * self.keys)
         return PER_MESSAGE + 1 + tokenizer.count_text(text) + _KEY * self.keys
 
     def added(self, messages: list[int], tokens: int) -> Left:
@@ -72,7 +70,7 @@ def with_gap(draft: Draft, left: Left) -> Draft:
     for key, part in zip(originals, left.parts):
         left.key_of.update(dict.fromkeys(part, key))
     messages = sorted(message for part in left.parts for message in part)
-    gap = Gap(tuple(messages), _marker(messages, list(zip(originals, left.parts))))
+    gap = Gap(tuple(messages), _marker(messages, list(originals)))
     return replace(draft, gap=gap, originals={**draft.originals, **originals})
 
 
@@ -95,23 +93,9 @@ def _row(index: int, message: Any) -> dict[str, Any]:
     return {"message": index + 1, **held}
 
 
-def _marker(messages: Sequence[int], parts: Sequence[tuple[str, Sequence[int]]]) -> str:
-    head = f"[headroom: {len(messages)} messages left out here ({_ranges(messages)}); "
-    if not parts:
+def _marker(messages: Sequence[int], keys: Sequence[str]) -> str:
+    together = messages[-1] - messages[0] < len(messages)
+    head = f"[headroom: {len(messages)} messages left out {'here' if together else 'from here on'}; "
+    if not keys:
         return f"{head}not available any more]"
-    calls = [f'{RETRIEVE_TOOL}(key="{key}")' for key, _ in parts]
-    if len(calls) > 1:
-        calls = [f"{call} for {_ranges(part)}" for call, (_, part) in zip(calls, parts)]
-    return f"{head}originals: {', '.join(calls)}]"
-
-
-def _ranges(messages: Sequence[int]) -> str:
-    """Return numbers, counted from 1, as ranges: `2-9, 14 …`."""
-    runs: list[list[int]] = []
-    for message in messages:
-        if runs and runs[-1][-1] == message - 1:
-            runs[-1][1:] = [message]
-        else:
-            runs.append([message])
-    shown = ["-".join(str(end + 1) for end in run) for run in runs[:_RANGES_SHOWN]]
-    return ", ".join(shown) + " …" * (len(runs) > _RANGES_SHOWN)
+    return head + "originals: " + ", ".join(f'{RETRIEVE_TOOL}(key="{key}")' for key in keys) + "]"

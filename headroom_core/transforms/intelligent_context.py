@@ -16,7 +16,7 @@ from headroom_core.relevance import Scorer
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens import Tokenizer
-from headroom_core.transforms.cuts import Fold, Leaving, Limits, Moment, Shorten, first_kept_turn, room_for
+from headroom_core.transforms.cuts import Fold, Leaving, Limits, Moment, Remember, Shorten, first_kept_turn, room_for
 from headroom_core.transforms.direct import applied
 from headroom_core.transforms.importance import Importance, Learnt, Signs, original
 from headroom_core.transforms.router import ContentRouter
@@ -24,6 +24,9 @@ from headroom_core.transforms.shortening import shortening
 from headroom_core.transforms.turns import Unit
 
 _VERSION = "1"
+_LEAST, _USERS = 0.001, 2.0
+"""What is lost with each token at least, and with each of an old message of the user's: more than of anything else."""
+
 _UNKNOWN_TOOL = 0.5
 """What a tool counts for about which too little was learnt."""
 
@@ -151,7 +154,7 @@ class IntelligentContextManager:
             return draft
         ranking = _Ranking(self.config, draft, self._learnt if records else None, self._scorer)
         within = self.config.compress_threshold if shorten_within is None else shorten_within
-        remember = None if records is None or self._learnt is None else self._remembering(draft, limits, records)
+        remember = self._remember(draft, limits, records)
         fold = Fold(
             draft,
             counter or self.tokenizer,
@@ -161,6 +164,7 @@ class IntelligentContextManager:
             shorten=shorten,
             shorten_within=within,
             by=self.name,
+            settings=self.config.model_dump_json(),
         )
         made = fold.run()
         explained = [
@@ -170,10 +174,12 @@ class IntelligentContextManager:
         ]
         return replace(made, changes=tuple(sorted((*made.changes, *explained), key=lambda change: change.message)))
 
-    def _remembering(
-        self, draft: Draft, limits: Limits, records: Records
-    ) -> Callable[[int, Callable[[], dict[int, str]]], dict[int, str]]:
+    def _remember(self, draft: Draft, limits: Limits, records: Records | None) -> Remember | None:
         """Return what lets a decision stand that was made with what was learnt until then."""
+        if self._scorer is not None and (records is None or self._learnt is None):
+            return lambda _, decide: decide()
+        if records is None or self._learnt is None:
+            return None
         texts = [(block.message, block.path, content_key(original(block))) for block in draft.blocks]
         settings = self.config.model_dump_json()
 
@@ -213,24 +219,24 @@ class _Ranking:
             for unit in moment.present
             if unit.kind not in protected and (unit.kind == "step" or unit.turn < kept_from)
         ]
-        for unit, reason in self._in_order(loose, moment):
+        for unit, reason, worth in self._in_order(loose, moment):
             self._told.update(dict.fromkeys(unit.messages, reason))
-            yield Leaving((unit,), reason)
+            yield Leaving((unit,), reason, worth)
         for unit in moment.present:
             if unit.kind == "user" and unit.turn < kept_from:
-                yield Leaving((unit,), "an old message of the user's, since nothing else could go")
+                yield Leaving((unit,), "an old message of the user's, since nothing else could go", _USERS)
 
     def why_kept(self, message: int) -> str:
         """Return why a message stays."""
         return self._told.get(message, "it fits, or is protected")
 
-    def _in_order(self, units: list[Unit], moment: Moment) -> list[tuple[Unit, str]]:
+    def _in_order(self, units: list[Unit], moment: Moment) -> list[tuple[Unit, str, float | None]]:
         if not self._config.use_importance_scoring:
-            return [(unit, "the oldest that is not protected") for unit in units]
+            return [(unit, "the oldest that is not protected", None) for unit in units]
         weights = self._config.scoring_weights
         signs = self._importance.signs(units, moment.turns, moment.sizes)
         ranked: list[tuple[Unit, Signs]] = sorted(zip(units, signs), key=lambda pair: pair[1].weighed(weights))
-        return [(unit, sign.told(weights)) for unit, sign in ranked]
+        return [(unit, sign.told(weights), _LEAST + sign.weighed(weights)) for unit, sign in ranked]
 
     def _tool(self, name: str | None) -> float:
         if self._learnt is None:

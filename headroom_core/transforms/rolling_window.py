@@ -10,7 +10,7 @@ from headroom_core.messages import Draft
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
-from headroom_core.transforms.cuts import Fold, Leaving, Limits, Moment, first_kept_turn, room_for
+from headroom_core.transforms.cuts import Fold, Leaving, Limits, Moment, Shorten, first_kept_turn, room_for
 from headroom_core.transforms.direct import applied
 from headroom_core.transforms.turns import Unit
 
@@ -37,7 +37,7 @@ class RollingWindow:
         >>> talk = [{"role": role, "content": f"{n} " + "word " * 200} for n in range(20) for role in roles]
         >>> result = RollingWindow().apply(talk, max_tokens=4000, store=MemoryStore())
         >>> result.tokens_after < 4000, result.messages[-1] is talk[-1], result.messages[0]["content"][:50]
-        (True, True, '[headroom: 30 messages left out here (1-30: 15 ass')
+        (True, True, '[headroom: 30 messages left out here; originals: h')
     """
 
     name = "rolling_window"
@@ -77,11 +77,13 @@ class RollingWindow:
         """Return what a conversation may have when so many tokens are to hold it and the reply."""
         return Limits(room_for(max_tokens, self.config.output_buffer_tokens))
 
-    def fitted(self, draft: Draft, limits: Limits) -> Draft:
+    def fitted(self, draft: Draft, limits: Limits, *, shorten: Shorten | None = None) -> Draft:
         """Return the draft with a gap where it is larger than the limits allow."""
         if not self.config.enabled or len(draft.outlines) != len(draft.messages):
             return draft
-        return Fold(draft, self.tokenizer, limits, self._rank, by=self.name).run()
+        return Fold(
+            draft, self.tokenizer, limits, self._rank, by=self.name, settings=self.config.model_dump_json()
+        ).run()
 
     def _rank(self, moment: Moment) -> Iterator[Leaving]:
         kept_from = first_kept_turn(moment, self.config.preserve_recent_turns)

@@ -1,0 +1,95 @@
+"""Making a conversation fit: which limits hold, what is left out, and what happens where that cannot be kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from headroom_core.config import HeadroomConfig
+from headroom_core.edge import Edge
+from headroom_core.errors import ConfigurationError
+from headroom_core.insight import ToolIntelligence
+from headroom_core.messages import Draft
+from headroom_core.models import model_info
+from headroom_core.relevance import scorer_from
+from headroom_core.stores import Store
+from headroom_core.transforms.cuts import Limits, Shorten, room_for
+from headroom_core.transforms.gaps import without_originals
+from headroom_core.transforms.intelligent_context import IntelligentContextManager
+from headroom_core.transforms.rolling_window import RollingWindow
+from headroom_core.transforms.router import ContentRouter
+from headroom_core.transforms.shortening import shortening
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Leaves out what does not fit of a conversation whose blocks were shortened.
+
+    Attributes:
+        config: the settings.
+        router: shortens blocks; its tokenizer counts.
+        store: where what is left out is kept; None when nothing may be kept.
+        toin: what was learnt about tools; None when nothing was.
+        edge: collects the warnings.
+    """
+
+    config: HeadroomConfig
+    router: ContentRouter
+    store: Store | None
+    toin: ToolIntelligence | None
+    edge: Edge
+
+    def limits(self, token_budget: int | None) -> Limits | None:
+        """Return how large a conversation may be, None when nothing limits it.
+
+        The budget is held whatever it costs, and so is the model's limit where anything may be left out at all;
+        where `rolling_window.max_tokens` is set, a conversation beyond it is cut once that pays.
+
+        Raises:
+            ConfigurationError: the budget is less than 1.
+        """
+        if token_budget is not None and token_budget < 1:
+            raise ConfigurationError(f"token_budget = {token_budget}: give at least 1", {"token_budget": token_budget})
+        window, managed = self.config.rolling_window, self.config.intelligent_context
+        reply = managed.output_buffer_tokens if managed.enabled else window.output_buffer_tokens
+        model = model_info(self.router.tokenizer.model, overrides=self.config.model_context_limits or None)
+        may_leave_out = self.config.ccr.enabled and self.config.ccr.inject_marker
+        room = room_for(model.context_limit, reply) if model.context_limit and may_leave_out else None
+        hard = min((limit for limit in (token_budget, room) if limit is not None), default=None)
+        soft = room_for(window.max_tokens, reply) if "max_tokens" in window.model_fields_set else None
+        if managed.enabled or not window.enabled or soft is None:
+            return None if hard is None else Limits(hard)
+        return Limits(soft if hard is None else hard, soft, model.cache.break_even if model.cache else None)
+
+    def fitted(self, draft: Draft, limits: Limits) -> Draft:
+        """Return the draft with a gap where it was too large, what is left out stored."""
+        shorten = shortening(draft, self.router, kept=False) if self.store is None else None
+        made = self.edge.guarded("nothing was left out to make it fit", lambda: self._cut(draft, limits, shorten))
+        if made is None:
+            return draft
+        return made if self._is_kept(made) else without_originals(made)
+
+    def _cut(self, draft: Draft, limits: Limits, shorten: Shorten | None) -> Draft:
+        if len(draft.outlines) != len(draft.messages):
+            raise ConfigurationError("the dialect gives no outlines of the messages: let its parse fill Draft.outlines")
+        model = self.router.tokenizer.model
+        if not self.config.intelligent_context.enabled:
+            return RollingWindow(self.config.rolling_window, model=model).fitted(draft, limits, shorten=shorten)
+        relevance = self.config.relevance
+        scorer = None if relevance.tier == "bm25" else scorer_from(relevance)
+        manager = IntelligentContextManager(self.config.intelligent_context, toin=self.toin, scorer=scorer, model=model)
+        return manager.fitted(draft, limits, records=self.store, shorten=shorten, shorten_within=math.inf)
+
+    def _is_kept(self, draft: Draft) -> bool:
+        """Store what was left out, and return whether that went well."""
+        store = self.store
+        if not draft.originals:
+            return True
+        if store is None:
+            return False
+
+        def put() -> bool:
+            store.put_many(draft.originals)
+            return True
+
+        return bool(self.edge.guarded("what was left out of the conversation cannot be kept", put))

@@ -33,7 +33,7 @@ _ENDS = frozenset("!?\n" + _END)
 _COMMON = re.compile(
     r"(?<![^\W_])(?:an?|the|of|in|on|at|to|by|for|from|with|as|and|or|but|is|are|was|were|be|been|being|do|does|did|has"
     r"|have|had|its?|this|that|these|those|s?he|they|his|her|their|there|who|whom|whose|which|what|when|where|why|how"
-    r"|can|could|will|would|should|may|might|[sdtm]|ll|re|ve)(?![^\W_])",
+    r"|can|could|will|would|should|may|might|(?<=['’])(?:[sdtm]|ll|re|ve))(?![^\W_])",
     re.IGNORECASE,
 )
 """English words that nearly every text has, and what stands after an apostrophe."""

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headroom_core.compressors.base import Compressed, Compressor, Hints, Request
     from headroom_core.compressors.smart_crusher import decode_table
-    from headroom_core.config import CCRConfig, CacheAlignerConfig, HeadroomConfig, SmartCrusherConfig
+    from headroom_core.config import (
+        CacheAlignerConfig,
+        CCRConfig,
+        HeadroomConfig,
+        IntelligentContextConfig,
+        RelevanceScorerConfig,
+        RollingWindowConfig,
+        ScoringWeights,
+        SmartCrusherConfig,
+    )
     from headroom_core.dialects import Dialect
     from headroom_core.documents import compress_documents
     from headroom_core.errors import (
@@ -54,12 +63,28 @@ if TYPE_CHECKING:
     from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
     from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
     from headroom_core.tokens import Tokenizer, count_tokens_messages, count_tokens_text
-    from headroom_core.transforms import CacheAligner, SmartCrusher, Transform
+    from headroom_core.transforms import (
+        CacheAligner,
+        IntelligentContextManager,
+        RollingWindow,
+        SmartCrusher,
+        Transform,
+        TransformPipeline,
+    )
 
 _MODULES = {
     "compressors.base": ("Compressed", "Compressor", "Hints", "Request"),
     "compressors.smart_crusher": ("decode_table",),
-    "config": ("CCRConfig", "CacheAlignerConfig", "HeadroomConfig", "SmartCrusherConfig"),
+    "config": (
+        "CCRConfig",
+        "CacheAlignerConfig",
+        "HeadroomConfig",
+        "IntelligentContextConfig",
+        "RelevanceScorerConfig",
+        "RollingWindowConfig",
+        "ScoringWeights",
+        "SmartCrusherConfig",
+    ),
     "dialects": ("Dialect",),
     "documents": ("compress_documents",),
     "errors": (
@@ -102,7 +127,14 @@ _MODULES = {
     "retrieval": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"),
     "tokens": ("Tokenizer", "count_tokens_messages", "count_tokens_text"),
-    "transforms": ("CacheAligner", "SmartCrusher", "Transform"),
+    "transforms": (
+        "CacheAligner",
+        "IntelligentContextManager",
+        "RollingWindow",
+        "SmartCrusher",
+        "Transform",
+        "TransformPipeline",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
@@ -134,13 +166,19 @@ __all__ = [
     "HeadroomError",
     "Hints",
     "HybridScorer",
+    "IntelligentContextConfig",
+    "IntelligentContextManager",
     "MemoryStore",
     "OpenAIProvider",
     "ProviderError",
+    "RelevanceScorerConfig",
     "Request",
     "RetrievalResult",
+    "RollingWindow",
+    "RollingWindowConfig",
     "SQLiteStore",
     "Scorer",
+    "ScoringWeights",
     "SmartCrusher",
     "SmartCrusherConfig",
     "StorageError",
@@ -152,6 +190,7 @@ __all__ = [
     "ToolMessage",
     "Transform",
     "TransformError",
+    "TransformPipeline",
     "TransformResult",
     "UserMessage",
     "ValidationError",

@@ -20,14 +20,9 @@ from headroom_core.replay import Replay, Waiting
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens import Tokenizer
 from headroom_core.transforms.cache_aligner import CacheAligner
-from headroom_core.transforms.direct import over
+from headroom_core.transforms.cuts import over
 from headroom_core.transforms.router import ContentRouter
-
-_UNTOUCHED = {
-    "system": "system prompts are never changed",
-    "assistant": "what the model said is never changed",
-    "tool_call": "arguments of tool calls are never changed",
-}
+from headroom_core.transforms.shortening import why_untouched
 
 
 def as_list(name: str, values: Sequence[Any]) -> list[Any]:
@@ -185,9 +180,8 @@ class Run:
 
     def _why_not(self, block: Block) -> str | None:
         """Return why a block is not to be changed, None when it may be."""
-        if block.pinned or block.kind in _UNTOUCHED:
-            return block.pinned or _UNTOUCHED[block.kind]
-        return None if self.config.content_router_enabled else "content_router_enabled is off"
+        off = None if self.config.content_router_enabled else "content_router_enabled is off"
+        return why_untouched(block) or off
 
     def _store(self, given: Store | None) -> Store | None:
         """Return where originals are kept, None when nothing may be left out."""

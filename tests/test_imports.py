@@ -41,6 +41,7 @@ SHARED = {
     "transforms": {
         "base",
         "changing",
+        "choosing",
         "cuts",
         "direct",
         "gaps",
@@ -58,6 +59,7 @@ IMPURE = {"stores", "providers", "insight"}
 PUBLIC_FACES = {
     ("transforms.direct", "stores"),
     ("transforms.intelligent_context", "stores"),
+    ("transforms.pipeline", "stores"),
     ("transforms.rolling_window", "stores"),
     ("transforms.smart_crusher", "stores"),
 }

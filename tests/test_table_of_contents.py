@@ -19,24 +19,45 @@ TREE = ast.parse(SOURCE.read_text(encoding="utf-8"))
 PROMISED = {
     "compressing": "compress acompress compress_documents CompressionHooks CompressResult DocumentsResult Change",
     "bringing back": "retrieve retrieve_tool RetrievalResult decode_table",
-    "protocols": "Store Compressor Dialect Transform",
+    "protocols": "Store Compressor Dialect Scorer Transform",
     "stores": "MemoryStore SQLiteStore",
-    "settings": "HeadroomConfig SmartCrusherConfig CCRConfig",
+    "settings": "HeadroomConfig SmartCrusherConfig CCRConfig CacheAlignerConfig RollingWindowConfig"
+    " IntelligentContextConfig ScoringWeights RelevanceScorerConfig",
     "errors": "HeadroomError ConfigurationError ProviderError StorageError CompressionError ValidationError"
     " TokenizationError CacheError TransformError HeadroomConnectionError HeadroomAuthError HeadroomCompressError"
     " map_proxy_error",
     "tokens": "Tokenizer count_tokens_text count_tokens_messages",
     "messages": "SystemMessage UserMessage AssistantMessage ToolMessage",
-    "transforms": "SmartCrusher CrushResult CacheAligner CacheAlignerConfig TransformResult",
+    "transforms": "SmartCrusher CrushResult CacheAligner RollingWindow IntelligentContextManager TransformPipeline"
+    " TransformResult ToolIntelligence",
+    "relevance": "create_scorer BM25Scorer EmbeddingScorer HybridScorer embedding_available",
+    "providers": "OpenAIProvider AnthropicProvider GoogleProvider",
 }
 ELSEWHERE = {
-    "headroom_core.config": ("SmartCrusherConfig", "CCRConfig", "HeadroomConfig"),
-    "headroom_core.transforms": ("SmartCrusher",),
+    "headroom_core.config": (
+        "SmartCrusherConfig",
+        "CCRConfig",
+        "CacheAlignerConfig",
+        "RollingWindowConfig",
+        "IntelligentContextConfig",
+        "ScoringWeights",
+        "RelevanceScorerConfig",
+        "HeadroomConfig",
+    ),
+    "headroom_core.transforms": (
+        "SmartCrusher",
+        "CacheAligner",
+        "RollingWindow",
+        "IntelligentContextManager",
+        "TransformPipeline",
+    ),
+    "headroom_core.providers": ("OpenAIProvider", "AnthropicProvider", "GoogleProvider"),
+    "headroom_core.relevance": ("create_scorer", "BM25Scorer", "EmbeddingScorer", "HybridScorer"),
     "headroom_integrations.langchain": ("HeadroomCompressor",),
 }
 SIGNATURES = {
     "compress": "messages, *, model, token_budget, config, query, store, dialect, hooks, strict",
-    "compress_documents": "texts, query, *, token_budget, model, config, store",
+    "compress_documents": "texts, query, *, token_budget, model, config, store, titles, scorer",
     "retrieve": "key, *, where, query, lines, limit, page, store",
     "map_proxy_error": "status, type, message",
     "decode_table": "text",
@@ -47,6 +68,7 @@ FIELDS = {
     "DocumentsResult": "texts scores tokens_before tokens_after changes",
     "RetrievalResult": "text found reason next_page",
     "CrushResult": "text data tokens_before tokens_after markers",
+    "TransformResult": "messages tokens_before tokens_after changes warnings",
 }
 DEFAULTS: dict[str, dict[str, object]] = {
     "SmartCrusherConfig": {
@@ -66,9 +88,54 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "use_feedback_hints": True,
         "toin_confidence_threshold": 0.3,
     },
+    "CacheAlignerConfig": {
+        "enabled": True,
+        "extract_dates": True,
+        "normalize_whitespace": True,
+        "collapse_blank_lines": True,
+        "stable_prefix_min_tokens": 100,
+        "dynamic_patterns": (),
+    },
+    "RollingWindowConfig": {
+        "enabled": True,
+        "max_tokens": 100_000,
+        "preserve_system": True,
+        "preserve_recent_turns": 5,
+        "drop_oldest_first": True,
+        "output_buffer_tokens": 4000,
+    },
+    "IntelligentContextConfig": {
+        "enabled": False,
+        "keep_system": True,
+        "keep_last_turns": 2,
+        "output_buffer_tokens": 4000,
+        "use_importance_scoring": True,
+        "recency_decay_rate": 0.1,
+        "toin_integration": True,
+        "toin_confidence_threshold": 0.3,
+        "compress_threshold": 0.1,
+    },
+    "ScoringWeights": {
+        "recency": 0.20,
+        "semantic_similarity": 0.20,
+        "toin_importance": 0.25,
+        "error_indicator": 0.15,
+        "forward_reference": 0.15,
+        "token_density": 0.05,
+    },
+    "RelevanceScorerConfig": {
+        "tier": "bm25",
+        "bm25_k1": 1.5,
+        "bm25_b": 0.75,
+        "embedding_model": None,
+        "hybrid_alpha": 0.5,
+        "adaptive_alpha": True,
+        "relevance_threshold": 0.3,
+    },
     "CCRConfig": {
         "enabled": True,
         "inject_marker": True,
+        "feedback_enabled": True,
         "store_max_entries": None,
         "store_ttl_seconds": None,
     },

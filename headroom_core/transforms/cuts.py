@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headroom_core.errors import ConfigurationError
 from headroom_core.forks import ForkSafeLock
 from headroom_core.messages import Block, Change, Draft
-from headroom_core.tokens import PER_REPLY, Tokenizer
+from headroom_core.tokens import PER_MESSAGE, PER_REPLY, Tokenizer
 from headroom_core.transforms.choosing import first_come, least_loss
-from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, Left, with_gap
+from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, PER_ROLE, Left, with_gap
 from headroom_core.transforms.turns import Turns, Unit
 
 _REQUESTS_BETWEEN = 20
@@ -169,6 +169,11 @@ class Fold:
         self._tokens = PER_REPLY
         self._marker = 0
         self._left = Left()
+        if draft.gap is not None:
+            # Another transform was here before: what it left out stays out, behind the same marker.
+            reasons = {change.message: change.reason for change in draft.changes if change.action == "dropped"}
+            self._leave({message: reasons.get(message, "") for message in draft.gap.messages})
+            self._tokens = PER_REPLY
 
     def run(self) -> Draft:
         """Return the draft with its gap, and with the changes of what was left out."""
@@ -178,7 +183,7 @@ class Fold:
             self._blocks.setdefault(block.message, []).append(position)
         for index, outline in enumerate(self.draft.outlines):
             self.turns.arrive(outline)
-            self._tokens += self.sizes[index]
+            self._tokens += 0 if index in self.gone else self.sizes[index]
             texts = (self.draft.blocks[position] for position in self._blocks.get(index, ()))
             self._state = hash((self._state, self.sizes[index], *((block.text, block.original) for block in texts)))
             if self._is_to_cut():
@@ -298,15 +303,20 @@ class Fold:
 
     def _result(self) -> Draft:
         draft = with_gap(self.draft, self._left)
-        if draft.gap is None:
-            return draft
-        changes = [change for change in draft.changes if change.message not in self.gone]
-        keys = self._left.key_of
-        dropped = [
-            Change(message, (), "dropped", self._by, reason, self.sizes[message], 0, (keys[message],))
-            for message, reason in sorted(self.gone.items())
-        ]
-        return replace(draft, changes=(*changes, *dropped))
+        tokens = self._tokens
+        if draft.gap is not None:
+            tokens += PER_MESSAGE + PER_ROLE + self._tokenizer.count_text(draft.gap.marker)
+            draft = replace(draft, changes=(*self._changes(draft), *self._dropped()))
+        told = over(tokens, self._limits.hard, estimated=self._tokenizer.estimated)
+        return replace(draft, warnings=(*draft.warnings, *told))
+
+    def _changes(self, draft: Draft) -> Iterator[Change]:
+        return (change for change in draft.changes if change.message not in self.gone)
+
+    def _dropped(self) -> Iterator[Change]:
+        for message, reason in sorted(self.gone.items()):
+            key = self._left.key_of[message]
+            yield Change(message, (), "dropped", self._by, reason, self.sizes[message], 0, (key,))
 
 
 def _chosen(leaving: Sequence[Leaving], weights: Sequence[int], excess: int) -> list[int]:
@@ -348,6 +358,19 @@ def room_for(max_tokens: int, reply: int) -> int:
     if max_tokens < 1:
         raise ConfigurationError(f"max_tokens = {max_tokens}: give at least 1", {"max_tokens": max_tokens})
     return max_tokens - min(reply, max_tokens // 2)
+
+
+def over(tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False) -> list[str]:
+    """Return a warning where a result has more tokens than it may have.
+
+    Example:
+        >>> over(120, 100, "token_budget")
+        ['the result has 120 tokens, more than token_budget = 100: what is protected is larger; ...']
+    """
+    if limit is None or tokens <= limit:
+        return []
+    said = f"the result has {'about ' * estimated}{tokens} tokens, more than {name} = {limit}"
+    return [f"{said}: what is protected is larger; protect less, send less, or raise it"]
 
 
 def message_sizes(draft: Draft, tokenizer: Tokenizer) -> list[int]:

@@ -18,7 +18,6 @@ def applied(
     tokenizer: Tokenizer,
     store: Store | None = None,
     dialect: str | Dialect | None = None,
-    limit: int | None = None,
 ) -> TransformResult:
     """Return what a transform makes of messages.
 
@@ -28,7 +27,6 @@ def applied(
         tokenizer: counts the tokens.
         store: where originals are kept. None: the default store.
         dialect: the name of the messages' format, or a dialect. None: told from the messages.
-        limit: tokens that the result should have at most; a warning says when it has more.
 
     Raises:
         TypeError: the messages are no list.
@@ -42,25 +40,11 @@ def applied(
     if draft.originals:
         (default_store() if store is None else store).put_many(draft.originals)
     rendered = chosen.render(draft)
-    after = tokenizer.count_messages(rendered)
     return TransformResult(
         messages=rendered,
         tokens_before=tokenizer.count_messages(messages),
-        tokens_after=after,
+        tokens_after=tokenizer.count_messages(rendered),
         changes=draft.changes,
-        warnings=(*draft.warnings, *over(after, limit, estimated=tokenizer.estimated)),
+        warnings=draft.warnings,
         estimated=tokenizer.estimated,
     )
-
-
-def over(tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False) -> list[str]:
-    """Return a warning where a result has more tokens than it may have.
-
-    Example:
-        >>> over(120, 100, "token_budget")
-        ['the result has 120 tokens, more than token_budget = 100: what is protected is larger; ...']
-    """
-    if limit is None or tokens <= limit:
-        return []
-    said = f"the result has {'about ' * estimated}{tokens} tokens, more than {name} = {limit}"
-    return [f"{said}: what is protected is larger; protect less, send less, or raise it"]

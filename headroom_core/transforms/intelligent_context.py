@@ -133,7 +133,7 @@ class IntelligentContextManager:
                 draft, limits, records=kept, shorten=shortening(draft, router, kept=True), counter=counter
             )
 
-        return applied(transform, messages, counter, kept, dialect, limits.hard)
+        return applied(transform, messages, counter, kept, dialect)
 
     def limits(self, model_limit: int) -> Limits:
         """Return what a conversation may have when so many tokens are to hold it and the reply."""

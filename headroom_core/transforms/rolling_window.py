@@ -71,7 +71,7 @@ class RollingWindow:
             StorageError: what is left out cannot be kept.
         """
         limits = self.limits(self.config.max_tokens if max_tokens is None else max_tokens)
-        return applied(lambda draft: self.fitted(draft, limits), messages, self.tokenizer, store, dialect, limits.hard)
+        return applied(lambda draft: self.fitted(draft, limits), messages, self.tokenizer, store, dialect)
 
     def limits(self, max_tokens: int) -> Limits:
         """Return what a conversation may have when so many tokens are to hold it and the reply."""

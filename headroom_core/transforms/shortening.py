@@ -1,14 +1,46 @@
-"""Shortening the outputs of a conversation at a cut, before anything of it is left out."""
+"""Shortening the blocks of a conversation: all at once, or one by one at a cut, before anything is left out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from headroom_core.messages import Block, Draft, causal_queries, content_key
+from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.transforms.cuts import Shorten, Shortened
 from headroom_core.transforms.router import ContentRouter
 
 _FROM = ("tool_result", "document")
+
+
+_UNTOUCHED = {
+    "system": "system prompts are never changed",
+    "assistant": "what the model said is never changed",
+    "tool_call": "arguments of tool calls are never changed",
+}
+
+
+def why_untouched(block: Block) -> str | None:
+    """Return why no text of this kind is shortened, None when it may be."""
+    return block.pinned or _UNTOUCHED.get(block.kind)
+
+
+def shortened(draft: Draft, router: ContentRouter) -> Draft:
+    """Return the draft with outputs and documents shortened, and users' texts where nothing is lost."""
+    blocks: list[Block] = []
+    changes: list[Change] = []
+    originals: dict[str, str] = {}
+    for block, query in zip(draft.blocks, causal_queries(draft.blocks)):
+        key, why = content_key(block.text), why_untouched(block)
+        outcome = router.kept(block, why) if why else router.route(block, key, query, selecting=block.kind in _FROM)
+        made, change = outcome.applied_to(block, key)
+        blocks.append(made)
+        changes.append(change)
+        originals |= {key: block.text} if outcome.action == "selected" else {}
+    return replace(
+        draft,
+        blocks=tuple(blocks),
+        changes=(*draft.changes, *changes),
+        originals={**draft.originals, **originals},
+    )
 
 
 def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:

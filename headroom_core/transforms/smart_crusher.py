@@ -8,10 +8,14 @@ from headroom_core.compressors.base import Hints, Request
 from headroom_core.compressors.exact_json import Value, dumps, from_plain, plain
 from headroom_core.compressors.smart_crusher.crusher import Shortened, TableCompressor
 from headroom_core.compressors.smart_crusher.document import lossless, take_apart
-from headroom_core.messages import content_key
+from headroom_core.config import SmartCrusherConfig
+from headroom_core.messages import Draft, content_key
+from headroom_core.relevance import Scorer
 from headroom_core.results import CrushResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens import Tokenizer
+from headroom_core.transforms.router import ContentRouter
+from headroom_core.transforms.shortening import shortened
 
 
 class SmartCrusher(TableCompressor):
@@ -20,6 +24,7 @@ class SmartCrusher(TableCompressor):
     Args:
         config: how to shorten; a snapshot is taken.
         scorer: ranks the items against the query. None: the tier's own.
+        model: the model whose tokens are counted when it is one of a pipeline's transforms.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
@@ -28,6 +33,16 @@ class SmartCrusher(TableCompressor):
         >>> {"id": 77, "status": "failed"} in result.data["results"], len(result.data["results"]) < 100
         (True, True)
     """
+
+    def __init__(
+        self, config: SmartCrusherConfig | None = None, scorer: Scorer | None = None, *, model: str = "gpt-4o"
+    ) -> None:
+        super().__init__(config, scorer)
+        self._router = ContentRouter((self,), Tokenizer(model))
+
+    def __call__(self, draft: Draft) -> Draft:
+        """Return the draft with its outputs and documents shortened."""
+        return shortened(draft, self._router)
 
     def crush(
         self,
@@ -56,15 +71,15 @@ class SmartCrusher(TableCompressor):
         original = dumps(value)
         before = tokenizer.count_text(original)
         request = Request(content_key(original), before, query, selecting=True, hints=hints)
-        shortened = self._shortened(value, request)
-        if isinstance(shortened, Shortened):
-            after = tokenizer.count_text(shortened.text)
+        made = self._shortened(value, request)
+        if isinstance(made, Shortened):
+            after = tokenizer.count_text(made.text)
             if after < before:
                 (default_store() if store is None else store).put_many({request.key: original})
-                kept = plain(_pruned(value, shortened))
-                markers = tuple(shortened.markers)
-                return CrushResult(shortened.text, kept, before, after, markers, tokenizer.estimated)
-        text = shortened if isinstance(shortened, str) and tokenizer.count_text(shortened) < before else original
+                kept = plain(_pruned(value, made))
+                markers = tuple(made.markers)
+                return CrushResult(made.text, kept, before, after, markers, tokenizer.estimated)
+        text = made if isinstance(made, str) and tokenizer.count_text(made) < before else original
         return CrushResult(text, data, before, tokenizer.count_text(text), estimated=tokenizer.estimated)
 
     def _shortened(self, value: Value, request: Request) -> Shortened | str | None:

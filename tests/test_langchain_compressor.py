@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
-from headroom_core import handle_retrieve_call, retrieve, retrieve_tool
+from headroom_core import Tokenizer, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.config import HeadroomConfig
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import MemoryStore
@@ -239,6 +240,146 @@ class TestRetrieving:
         after = HeadroomCompressor(store=MemoryStore()).invoke(LONG)
         assert "headroom_retrieve" not in after
         assert all(str(row["id"]) in after for row in ROWS)
+
+
+CASTLES = [
+    Document("It lies on the Vltava.", metadata={"title": "Rožmberk"}, id="0"),
+    Document("The Elbe rises in the Giant Mountains. It is 1,094 km long. Barges travel on it.", id="1"),
+    Document("It was built in the 9th century. Its gardens are large.", metadata={"title": "Prague Castle"}, id="2"),
+    Document("The Oder is 840 km long.", metadata={"title": 7}, id="3"),
+    Document("", id="4"),
+    Document("Jan Hus was a priest.", metadata={"title": "Jan Hus"}, id="5"),
+]
+
+
+class TestDocuments:
+    def test_those_that_have_little_to_do_with_the_query_are_left_out_of_a_list(self) -> None:
+        after = HeadroomCompressor(query="How old is Prague Castle?", retrieve=True).invoke(CASTLES)
+        assert CASTLES[2] in after
+        assert CASTLES[5] not in after
+        assert [document.id for document in after] == sorted(document.id for document in after)
+        assert all(any(document is came for came in CASTLES) for document in after)
+
+    def test_a_document_that_came_empty_stays(self) -> None:
+        assert CASTLES[4] in HeadroomCompressor(query="How old is Prague Castle?", retrieve=True).invoke(CASTLES)
+
+    def test_titles_in_the_metadata_count(self) -> None:
+        recorder = Recorder()
+        HeadroomCompressor(query="How old is Prague Castle?").invoke(CASTLES, {"callbacks": [recorder]})
+        ((_, result),) = recorder.events
+        assert result.scores.index(1.0) == 2
+
+    def test_without_retrieval_only_a_budget_leaves_any_out(self) -> None:
+        query = "How old is Prague Castle?"
+        assert HeadroomCompressor(query=query).invoke(CASTLES) == CASTLES
+        after = HeadroomCompressor(query=query, token_budget=12).invoke(CASTLES)
+        assert [(document.id, document.page_content) for document in after] == [
+            ("2", "It was built in the 9th century. […]"),
+            ("4", ""),
+        ]
+
+    def test_without_a_query_the_first_stay(self) -> None:
+        after = HeadroomCompressor(token_budget=12).invoke(CASTLES)
+        assert after[0] is CASTLES[0]
+        assert CASTLES[5] not in after
+
+    @pytest.mark.parametrize("text", [LONG, "The Elbe is long. It rises in the mountains.", "\n \n", ""])
+    def test_one_document_always_stays(self, text: str) -> None:
+        compressor = HeadroomCompressor(query="What is the capital?", token_budget=1, retrieve=True)
+        assert bool(compressor.invoke(Document(text)).page_content) is bool(text)
+        assert len(compressor.invoke([Document(text)])) == 1
+
+    def test_the_settings_say_from_which_score_on_documents_stay(self) -> None:
+        config = HeadroomConfig()
+        config.relevance.relevance_threshold = 0.0
+        assert HeadroomCompressor(config=config, query="How old is Prague Castle?", retrieve=True).invoke(CASTLES) == (
+            CASTLES
+        )
+
+    def test_the_settings_say_what_scores_documents(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "sentence_transformers.py").write_text(ABOUT_PRIESTS)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+        config = HeadroomConfig()
+        config.relevance.tier = "embedding"
+        recorder = Recorder()
+        compressor = HeadroomCompressor(config=config, query="Who was a clergyman?")
+        compressor.invoke(CASTLES, {"callbacks": [recorder]})
+        monkeypatch.delitem(sys.modules, "sentence_transformers")
+        ((_, result),) = recorder.events
+        assert result.scores == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+
+
+ABOUT_PRIESTS = """
+class SentenceTransformer:
+    def __init__(self, name, **options):
+        pass
+
+    def encode(self, texts, **options):
+        return [[float("priest" in text or "clergyman" in text), 0.01] for text in texts]
+"""
+
+
+def long_conversation() -> list[BaseMessage]:
+    messages: list[BaseMessage] = [SystemMessage("Be brief.", id="s")]
+    for turn in range(8):
+        call = {"name": "read", "args": {"page": turn}, "id": f"c{turn}"}
+        messages += [
+            HumanMessage(f"Read page {turn}.", id=f"h{turn}"),
+            AIMessage("", tool_calls=[call, {**call, "id": f"d{turn}"}], id=f"a{turn}"),
+            ToolMessage(f"page {turn} " + "lorem " * 100, tool_call_id=f"c{turn}", id=f"r{turn}"),
+            ToolMessage(f"page {turn} " + "ipsum " * 100, tool_call_id=f"d{turn}", id=f"t{turn}"),
+            AIMessage(f"Page {turn} is read.", id=f"b{turn}"),
+        ]
+    return messages
+
+
+class TestBudgets:
+    @pytest.mark.parametrize("budget", range(400, 2200, 150))
+    @pytest.mark.parametrize("importance", [False, True])
+    def test_no_result_stands_without_its_call_and_no_call_without_its_results(
+        self, budget: int, importance: bool
+    ) -> None:
+        config = HeadroomConfig()
+        config.intelligent_context.enabled = importance
+        compressor = HeadroomCompressor(config=config, token_budget=budget, store=MemoryStore(), retrieve=True)
+        after = compressor.invoke(long_conversation())
+        called = [call["id"] for message in after if isinstance(message, AIMessage) for call in message.tool_calls]
+        assert called == [message.tool_call_id for message in after if isinstance(message, ToolMessage)]
+        assert Tokenizer().count_messages(after) <= budget
+
+    def test_what_stays_are_the_same_objects_around_one_message(self) -> None:
+        store, before = MemoryStore(), long_conversation()
+        after = HeadroomCompressor(token_budget=1500, store=store, retrieve=True).invoke(before)
+        ids = {id(message) for message in before}
+        (marker,) = [message for message in after if id(message) not in ids]
+        assert isinstance(marker, HumanMessage)
+        (key,) = re.findall(r'headroom_retrieve\(key="(\w+)"', marker.text)
+        assert "lorem" in retrieve(key, where="tool_call_id == 'c0'", store=store).text
+
+    def test_without_retrieval_the_message_says_that_the_rest_is_gone(self) -> None:
+        after = HeadroomCompressor(token_budget=1500).invoke(long_conversation())
+        (marker,) = [message.text for message in after if "headroom" in message.text]
+        assert "not available any more" in marker
+        assert "headroom_retrieve" not in marker
+
+    async def test_a_prompt_in_a_pipeline_fits_its_budget(self) -> None:
+        recorder = Recorder()
+        chain = prompt() | HeadroomCompressor(token_budget=1000) | FakeListChatModel(responses=["done"])
+        await chain.ainvoke({"history": long_conversation()}, {"callbacks": [recorder]})
+        (sent,) = recorder.sent
+        assert Tokenizer().count_messages(sent) <= 1000
+        assert sent[-1].id == "b7"
+
+    def test_a_string_is_never_left_out(self) -> None:
+        assert HeadroomCompressor(token_budget=1).invoke("lorem " * 100) == "lorem " * 100
+
+    def test_a_longer_conversation_begins_as_it_was_sent(self) -> None:
+        compressor = HeadroomCompressor(token_budget=1500, store=MemoryStore(), retrieve=True)
+        before = long_conversation()
+        sent = compressor.invoke(before)
+        later = compressor.invoke([*before, HumanMessage("And now?", id="h8")])
+        assert later[: len(sent)] == sent
 
 
 class TestSettings:

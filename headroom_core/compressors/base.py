@@ -26,7 +26,8 @@ class Request:
     """What a compressor may know beside the text.
 
     Attributes:
-        key: the key under which the text will be kept, for markers.
+        key: the key under which the text will be kept, for markers. Empty where nothing will be kept: then a
+            marker says that what it stands for is not available any more.
         tokens: how many tokens the text has.
         query: what relevance is scored against; empty when there is none.
         selecting: whether units may be left out behind a marker. If not, the result must be lossless.

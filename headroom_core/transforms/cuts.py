@@ -218,7 +218,7 @@ class Fold:
         next cut is to come after another 20 of them.
         """
         requests = self.turns.requests
-        awaited = int(_REQUESTS_BETWEEN * min(1.0, (requests / _FULL_FROM) ** 2))
+        awaited = int(_REQUESTS_BETWEEN * min(1.0, (requests / _FULL_FROM) ** 3))
         if not awaited:
             return 0
         return int(min(_LARGEST_SHARE * loose, awaited * sum(self.sizes[: len(self.turns.of)]) / requests))
@@ -276,11 +276,10 @@ class Fold:
             return self.tokens
         return self._tokens - weight + self._left.added(messages, weight).marker_tokens(self._tokenizer)
 
-    def _once(self, _: int, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
+    def _once(self, index: int, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
         """Return the decision, which was made before when this conversation was shorter."""
-        if (known := _decisions.get(self._state)) is None:
-            known = _decisions.put(self._state, decide())
-        return known
+        key = hash((self._state, *self.sizes[: index + 1]))
+        return known if (known := _decisions.get(key)) is not None else _decisions.put(key, decide())
 
     def _present(self) -> tuple[Unit, ...]:
         held = {id(self.turns.of[-1]), id(self.turns.spoke)}

@@ -219,16 +219,18 @@ class _Ranking:
             for unit in moment.present
             if unit.kind not in protected and (unit.kind == "step" or unit.turn < kept_from)
         ]
+        self._told = {message: _protection(unit, moment) for unit in moment.turns.units for message in unit.messages}
         for unit, reason, worth in self._in_order(loose, moment):
             self._told.update(dict.fromkeys(unit.messages, reason))
             yield Leaving((unit,), reason, worth)
         for unit in moment.present:
             if unit.kind == "user" and unit.turn < kept_from:
+                self._told.update(dict.fromkeys(unit.messages, "what users said goes last"))
                 yield Leaving((unit,), "an old message of the user's, since nothing else could go", _USERS)
 
     def why_kept(self, message: int) -> str:
         """Return why a message stays."""
-        return self._told.get(message, "it fits, or is protected")
+        return self._told.get(message, "there is room for it")
 
     def _in_order(self, units: list[Unit], moment: Moment) -> list[tuple[Unit, str, float | None]]:
         if not self._config.use_importance_scoring:
@@ -243,3 +245,14 @@ class _Ranking:
             return _UNKNOWN_TOOL
         value, confidence = self._learnt.importance(name)
         return value if confidence >= self._config.toin_confidence_threshold else _UNKNOWN_TOOL
+
+
+def _protection(unit: Unit, moment: Moment) -> str:
+    """Return why a unit would be protected."""
+    if unit.kind == "system":
+        return "system messages are kept"
+    if unit is moment.turns.spoke:
+        return "the last user's message is kept"
+    if unit is moment.turns.of[-1]:
+        return "the newest message is kept"
+    return "a call is kept until it has its result" if unit.unanswered else "what was said in the last turns is kept"

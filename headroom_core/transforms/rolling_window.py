@@ -81,9 +81,8 @@ class RollingWindow:
         """Return the draft with a gap where it is larger than the limits allow."""
         if not self.config.enabled or len(draft.outlines) != len(draft.messages):
             return draft
-        return Fold(
-            draft, self.tokenizer, limits, self._rank, by=self.name, settings=self.config.model_dump_json()
-        ).run()
+        settings = self.config.model_dump_json()
+        return Fold(draft, self.tokenizer, limits, self._rank, shorten=shorten, by=self.name, settings=settings).run()
 
     def _rank(self, moment: Moment) -> Iterator[Leaving]:
         kept_from = first_kept_turn(moment, self.config.preserve_recent_turns)

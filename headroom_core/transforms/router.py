@@ -50,8 +50,8 @@ class Outcome:
         return cls(**json.loads(line))
 
     def applied_to(self, block: Block, key: str) -> tuple[Block, Change]:
-        """Return the block, whose text has that key, with its new text, and the change."""
-        keys = (key,) if self.action == "selected" else ()
+        """Return the block, whose text is kept under that key if any, with its new text, and the change."""
+        keys = (key,) if key and self.action == "selected" else ()
         change = Change(
             block.message,
             block.path,

@@ -38,8 +38,13 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
     """Shortens what goes through it: tool results, documents, and user texts where nothing is lost.
 
     It takes prompt values, lists of messages, one message, a string (read as a tool's output), one document
-    or a list of them, and states with a key `messages`, and gives back the same type. Messages that nothing
-    changed are the same objects; a changed one differs in its content alone.
+    or a list of them, and states with a key `messages`, and gives back the same type. Messages and documents that
+    nothing changed are the same objects; a changed one differs in its content alone.
+
+    Messages that do not fit into `token_budget` are left out behind one `HumanMessage`, a call always with its
+    results. Documents that do not fit, or that have little to do with `query` where `retrieve` is set, are left
+    out of a list of them; the others keep their order, and one document alone always stays. What stands under
+    `title` in a document's metadata counts twice, and lets documents name each other.
 
     What was done is the data of a custom event named `EVENT`: a handler's `on_custom_event` and
     `astream_events` receive the `CompressResult`, or for documents the `DocumentsResult`, with every
@@ -47,17 +52,22 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     As a node of a LangGraph graph it returns the whole state, so that reducers of other keys are applied to
     values which they hold already. Hand it the messages alone:
-    `RunnableLambda(lambda state: {"messages": state["messages"]}) | HeadroomCompressor()`.
+    `RunnableLambda(lambda state: {"messages": state["messages"]}) | HeadroomCompressor()`. With a `token_budget`,
+    hand the result to the model rather than to the state: `add_messages` takes nothing out of a state, and would
+    add the message that stands in the place of what was left out at its end.
 
     Attributes:
-        config: the settings, of which a snapshot is taken. None: the defaults.
-        model: the model whose tokens are counted.
-        query: what relevance is scored against. None: the last user message before each block.
-        token_budget: tokens that the result should have at most; a warning says when it has more. None: no limit.
+        config: the settings, of which a snapshot is taken; `relevance` says how documents are scored. None: the
+            defaults.
+        model: the model whose tokens are counted, and whose limit holds where `retrieve` is set.
+        query: what relevance is scored against. None: the last user message before each block; documents are not
+            scored.
+        token_budget: tokens that the result has at most; a warning says when what has to stay is larger. None: no
+            limit but the model's.
         store: where originals are kept. None: the default store.
         retrieve: whether the model that follows can call `headroom_retrieve`: bind `retrieve_tool("openai")`,
-            and answer its calls with `handle_retrieve_call`. If not, nothing is left out; if so, `config.ccr`
-            decides.
+            and answer its calls with `handle_retrieve_call`. If not, nothing is left out, unless `token_budget`
+            cannot be met otherwise; if so, `config.ccr` decides.
 
     Raises:
         TypeError: the input is of none of the types above.
@@ -131,8 +141,12 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     def _documents(self, documents: list[Any], close: _Close) -> tuple[Any, _Result]:
         texts = [document.page_content for document in documents]
-        result = compress_documents(texts, self.query, **self._settings())
-        return close([_with_text(*pair) for pair in zip(documents, result.texts)]), result
+        titles = [_title(document) for document in documents]
+        result = compress_documents(texts, self.query, titles=titles, **self._settings())
+        # Empty is what was left out, or came so; of one document alone something always stays.
+        pairs = zip(documents, result.texts, strict=True)
+        stay = [_with_text(document, text) for document, text in pairs if text or not document.page_content]
+        return close(stay), result
 
     def _settings(self) -> dict[str, Any]:
         config = self.config or HeadroomConfig()
@@ -175,6 +189,11 @@ def _prompt(value: PromptValue, messages: list[BaseMessage]) -> PromptValue:
     if isinstance(value, ChatPromptValue):
         return value.model_copy(update={"messages": messages})
     return ChatPromptValue(messages=messages)
+
+
+def _title(document: Document) -> str | None:
+    title = document.metadata.get("title")
+    return title if isinstance(title, str) else None
 
 
 def _with_text(document: Document, text: str) -> Document:

@@ -195,10 +195,11 @@ class _Shortening:
         if naming and not chosen.strong and not only_counts(naming):
             names = name_rows(naming, set(left_out), chosen.size)
             about += f"; they are {names}" if names else ""
+        head = f"[headroom: {len(left_out)} of {total} {UNITS[frame.form]} left out here{about}"
+        if not self.request.key:
+            return f"{head}; not available any more]"
         call = f'{RETRIEVE_TOOL}(key="{self.request.key}"{_example(frame, naming, left_out)})'
-        return (
-            f"[headroom: {len(left_out)} of {total} {UNITS[frame.form]} left out here{about}; original intact: {call}]"
-        )
+        return f"{head}; original intact: {call}]"
 
 
 def _tell_twins(twins: dict[int, int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroom_core.config import HeadroomConfig
@@ -13,9 +14,10 @@ from headroom_core.messages import Draft
 from headroom_core.models import model_info
 from headroom_core.relevance import scorer_from
 from headroom_core.stores import Store
-from headroom_core.transforms.cuts import Limits, Shorten, room_for
+from headroom_core.transforms.cuts import Shorten
 from headroom_core.transforms.gaps import without_originals
 from headroom_core.transforms.intelligent_context import IntelligentContextManager
+from headroom_core.transforms.limits import Limits, room_for
 from headroom_core.transforms.rolling_window import RollingWindow
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
@@ -61,24 +63,35 @@ class Fitting:
             return None if hard is None else Limits(hard)
         return Limits(soft if hard is None else hard, soft, model.cache.break_even if model.cache else None)
 
-    def fitted(self, draft: Draft, limits: Limits) -> Draft:
-        """Return the draft with a gap where it was too large, what is left out stored."""
+    def fitted(self, draft: Draft, limits: Limits, counted: Sequence[int]) -> Draft:
+        """Return the draft with a gap where it was too large, what is left out stored.
+
+        Args:
+            draft: the conversation, its blocks shortened.
+            limits: how large it may be.
+            counted: the tokens of every message as it came.
+        """
         shorten = shortening(draft, self.router, kept=False) if self.store is None else None
-        made = self.edge.guarded("nothing was left out to make it fit", lambda: self._cut(draft, limits, shorten))
+        made = self.edge.guarded(
+            "nothing was left out to make it fit", lambda: self._cut(draft, limits, shorten, counted)
+        )
         if made is None:
             return draft
         return made if self._is_kept(made) else without_originals(made)
 
-    def _cut(self, draft: Draft, limits: Limits, shorten: Shorten | None) -> Draft:
+    def _cut(self, draft: Draft, limits: Limits, shorten: Shorten | None, counted: Sequence[int]) -> Draft:
         if len(draft.outlines) != len(draft.messages):
             raise ConfigurationError("the dialect gives no outlines of the messages: let its parse fill Draft.outlines")
         model = self.router.tokenizer.model
         if not self.config.intelligent_context.enabled:
-            return RollingWindow(self.config.rolling_window, model=model).fitted(draft, limits, shorten=shorten)
+            window = RollingWindow(self.config.rolling_window, model=model)
+            return window.fitted(draft, limits, shorten=shorten, counted=counted)
         relevance = self.config.relevance
         scorer = None if relevance.tier == "bm25" else scorer_from(relevance)
         manager = IntelligentContextManager(self.config.intelligent_context, toin=self.toin, scorer=scorer, model=model)
-        return manager.fitted(draft, limits, records=self.store, shorten=shorten, shorten_within=math.inf)
+        return manager.fitted(
+            draft, limits, records=self.store, shorten=shorten, shorten_within=math.inf, counted=counted
+        )
 
     def _is_kept(self, draft: Draft) -> bool:
         """Store what was left out, and return whether that went well."""

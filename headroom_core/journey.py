@@ -81,17 +81,16 @@ def compress(
         given = given if replaced is None else replaced
     travelled = run.travelled(given, dialect, token_budget)
     changes = travelled.draft.changes
-    before, after = run.tokens(given, travelled)
     result = CompressResult(
         messages=travelled.messages,
-        tokens_before=before,
-        tokens_after=after,
+        tokens_before=travelled.tokens_before,
+        tokens_after=travelled.tokens_after,
         transforms_applied=list(dict.fromkeys(change.by for change in changes if change.action != "kept")),
         ccr_hashes=list(dict.fromkeys(key for change in changes for key in change.keys)),
         changes=changes,
         estimated=run.tokenizer.estimated,
     )
-    run.check_budget(after, token_budget)
+    run.check_budget(result.tokens_after, token_budget)
     result = replace(result, warnings=run.warnings)
     if strict and result.warnings:
         raise CompressionError(result.warnings[0], {"warnings": list(result.warnings)})

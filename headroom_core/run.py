@@ -18,9 +18,9 @@ from headroom_core.messages import Block, Change, Draft, causal_queries, content
 from headroom_core.plugins import installed_compressors
 from headroom_core.replay import Replay, Waiting
 from headroom_core.stores import Store, shared_store
-from headroom_core.tokens import Tokenizer
+from headroom_core.tokens import PER_REPLY, Tokenizer
 from headroom_core.transforms.cache_aligner import CacheAligner
-from headroom_core.transforms.cuts import over
+from headroom_core.transforms.limits import draft_tokens, over
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import why_untouched
 
@@ -67,12 +67,14 @@ class Travelled:
     Attributes:
         draft: the draft, with its changes.
         messages: what to send.
-        tokens: the tokens of that; None where they cannot be counted.
+        tokens_before: tokens of the messages that came in.
+        tokens_after: tokens of the messages to send.
     """
 
     draft: Draft
     messages: list[Any]
-    tokens: int | None
+    tokens_before: int
+    tokens_after: int
 
 
 class Run:
@@ -122,17 +124,26 @@ class Run:
         def travel() -> Travelled:
             chosen = known or dialect_for(messages)
             draft = self.aligned(self.compressed(chosen.parse(messages)))
-            rendered = chosen.render(draft)
-            tokens = self.count(rendered)
-            if limits is None or tokens is None or tokens <= limits.first:
-                return Travelled(draft, rendered, tokens)
-            fitted = self.fitting.fitted(draft, limits)
-            rendered = chosen.render(fitted)
-            return Travelled(fitted, rendered, self.count(rendered))
+            counted = self._counted(messages)
+            if counted is None:
+                return Travelled(draft, chosen.render(draft), *block_tokens(draft.changes))
+            tokens = draft_tokens(draft, counted, self.tokenizer)
+            if limits is not None and tokens > limits.first:
+                draft = self.fitting.fitted(draft, limits, counted)
+                tokens = draft_tokens(draft, counted, self.tokenizer)
+            return Travelled(draft, chosen.render(draft), PER_REPLY + sum(counted), tokens)
 
-        return self.edge.guarded("the messages were passed through unread", travel) or Travelled(
-            Draft(tuple(messages), ()), messages, self.count(messages)
-        )
+        return self.edge.guarded("the messages were passed through unread", travel) or self._untouched(messages)
+
+    def _untouched(self, messages: list[Any]) -> Travelled:
+        counted = self._counted(messages)
+        tokens = 0 if counted is None else PER_REPLY + sum(counted)
+        return Travelled(Draft(tuple(messages), ()), messages, tokens, tokens)
+
+    def _counted(self, messages: Sequence[Any]) -> list[int] | None:
+        """Return the tokens of every message, None where they cannot be counted."""
+        otherwise = "tokens beside the texts' were not counted"
+        return self.edge.guarded(otherwise, lambda: self.tokenizer.count_each(messages))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -156,22 +167,6 @@ class Run:
             return draft
         aligner = CacheAligner(self.config.cache_aligner, model=self.tokenizer.model)
         return self.edge.guarded("the system prompt was not aligned", lambda: aligner(draft)) or draft
-
-    def count(self, messages: Sequence[Any]) -> int | None:
-        """Return the tokens of messages, None where they cannot be counted."""
-        return self.edge.guarded(
-            "tokens beside the texts' were not counted", lambda: self.tokenizer.count_messages(messages)
-        )
-
-    def tokens(self, given: Sequence[Any], travelled: Travelled) -> tuple[int, int]:
-        """Return the tokens of the messages that came in, and of those to send."""
-        before, after = block_tokens(travelled.draft.changes)
-        if travelled.tokens is None:
-            return before, after
-        if travelled.draft.gap is not None:
-            return self.tokenizer.count_messages(given), travelled.tokens
-        # Nothing but blocks changed, and every text adds its own tokens: the others need no second look.
-        return travelled.tokens + before - after, travelled.tokens
 
     def check_budget(self, tokens: int, token_budget: int | None) -> None:
         """Warn when the result is larger than the budget."""

@@ -154,8 +154,16 @@ class Tokenizer:
             >>> tokenizer.count_messages(messages) == 6 + sum(map(tokenizer.count_text, ["user", "Hello"]))
             True
         """
+        return PER_REPLY + sum(self.count_each(messages))
+
+    def count_each(self, messages: Iterable[Any]) -> list[int]:
+        """Return what each message adds to `count_messages`.
+
+        Raises:
+            TokenizationError: a message refers to itself, or is nested hundreds of levels deep.
+        """
         try:
-            return PER_REPLY + sum(map(self._count_message, messages))
+            return [self._count_message(message) for message in messages]
         except (RecursionError, ValueError):
             message = "messages cannot be counted: one refers to itself or is nested too deeply; send plain JSON values"
             raise TokenizationError(message) from None
@@ -166,7 +174,7 @@ class Tokenizer:
         Raises:
             TokenizationError: it refers to itself, or is nested hundreds of levels deep.
         """
-        return self.count_messages([message]) - PER_REPLY
+        return self.count_each([message])[0]
 
     def _count_message(self, message: Any) -> int:
         role, name = get(message, "role"), get(message, "name")

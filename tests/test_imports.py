@@ -46,6 +46,7 @@ SHARED = {
         "direct",
         "gaps",
         "importance",
+        "limits",
         "prose",
         "router",
         "shortening",

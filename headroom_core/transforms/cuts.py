@@ -12,39 +12,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from headroom_core.errors import ConfigurationError
 from headroom_core.forks import ForkSafeLock
 from headroom_core.messages import Block, Change, Draft
-from headroom_core.tokens import PER_MESSAGE, PER_REPLY, Tokenizer
+from headroom_core.tokens import PER_REPLY, Tokenizer
 from headroom_core.transforms.choosing import first_come, least_loss
-from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, PER_ROLE, Left, with_gap
+from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, Left, with_gap
+from headroom_core.transforms.limits import Limits, draft_tokens, message_sizes, over
 from headroom_core.transforms.turns import Turns, Unit
 
-_REQUESTS_BETWEEN = 20
-_FULL_FROM = 80
+_BETWEEN = 20
+_FULL_TURNS, _FULL_REQUESTS = 40, 80
 _LARGEST_SHARE = 0.5
 _REMEMBERED = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a conversation may be, in tokens, the request for the reply included.
-
-    Attributes:
-        hard: what the result has at most, if that can be had.
-        soft: from where to cut if it pays; None: not before `hard`.
-        break_even: from the tokens that would be sent anew and those that would go, how many further requests it
-            takes until changing what was sent has paid; None: it always pays.
-    """
-
-    hard: int
-    soft: int | None = None
-    break_even: Callable[[int, int], float] | None = None
-
-    @property
-    def first(self) -> int:
-        """The tokens up to which nothing is ever cut."""
-        return self.hard if self.soft is None else min(self.hard, self.soft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +118,7 @@ class Fold:
             beyond it, all is shortened.
         by: whose changes they are.
         settings: what `rank` depends on beside the messages, as text.
+        counted: the tokens of every message as it came. None: they are counted.
     """
 
     def __init__(
@@ -152,9 +132,11 @@ class Fold:
         shorten_within: float = math.inf,
         by: str = "",
         settings: str = "",
+        counted: Sequence[int] | None = None,
     ) -> None:
         self.draft = draft
-        self.sizes = message_sizes(draft, tokenizer)
+        self._counted = tokenizer.count_each(draft.messages) if counted is None else counted
+        self.sizes = message_sizes(draft, self._counted, tokenizer)
         self.turns = Turns()
         self.gone: dict[int, str] = {}
         self._tokenizer = tokenizer
@@ -185,7 +167,10 @@ class Fold:
             self.turns.arrive(outline)
             self._tokens += 0 if index in self.gone else self.sizes[index]
             texts = (self.draft.blocks[position] for position in self._blocks.get(index, ()))
-            self._state = hash((self._state, self.sizes[index], *((block.text, block.original) for block in texts)))
+            said = ((block.kind, block.text, block.original) for block in texts)
+            self._state = hash((self._state, outline, self.sizes[index], *said))
+            if outline.kind == "tool_result" and self.turns.of[index].messages[0] in self.gone:
+                self._leave({index: "its call was left out before it came"})
             if self._is_to_cut():
                 self._cut(index)
         return self._result()
@@ -214,14 +199,16 @@ class Fold:
     def _room(self, loose: int) -> int:
         """Return how many tokens to leave free for the next messages, of those that are not protected.
 
-        Early in a conversation every token kept counts more than a steady prefix; from its 80th request on, the
-        next cut is to come after another 20 of them.
+        Early in a conversation every token kept counts more than a steady prefix; from its 40th turn or 80th
+        request on, the next cut is to come after another 20 of them.
         """
-        requests = self.turns.requests
-        awaited = int(_REQUESTS_BETWEEN * min(1.0, (requests / _FULL_FROM) ** 3))
-        if not awaited:
-            return 0
-        return int(min(_LARGEST_SHARE * loose, awaited * sum(self.sizes[: len(self.turns.of)]) / requests))
+        sofar = sum(self.sizes[: len(self.turns.of)])
+        rooms = (
+            int(_BETWEEN * min(1.0, (count / full) ** 3)) * sofar // count
+            for count, full in ((self.turns.turn, _FULL_TURNS), (self.turns.requests, _FULL_REQUESTS))
+            if count
+        )
+        return min(int(_LARGEST_SHARE * loose), max(rooms, default=0))
 
     def _cut(self, index: int) -> None:
         limit = self._limits.first
@@ -278,7 +265,7 @@ class Fold:
 
     def _once(self, index: int, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
         """Return the decision, which was made before when this conversation was shorter."""
-        key = hash((self._state, *self.sizes[: index + 1]))
+        key = hash((self._state, *self.sizes[: index + 1], -1, *self.gone))
         return known if (known := _decisions.get(key)) is not None else _decisions.put(key, decide())
 
     def _present(self) -> tuple[Unit, ...]:
@@ -302,10 +289,9 @@ class Fold:
 
     def _result(self) -> Draft:
         draft = with_gap(self.draft, self._left)
-        tokens = self._tokens
         if draft.gap is not None:
-            tokens += PER_MESSAGE + PER_ROLE + self._tokenizer.count_text(draft.gap.marker)
             draft = replace(draft, changes=(*self._changes(draft), *self._dropped()))
+        tokens = draft_tokens(draft, self._counted, self._tokenizer)
         told = over(tokens, self._limits.hard, estimated=self._tokenizer.estimated)
         return replace(draft, warnings=(*draft.warnings, *told))
 
@@ -342,40 +328,3 @@ def _with_shortened(draft: Draft, made: Mapping[int, Shortened]) -> Draft:
 def first_kept_turn(moment: Moment, turns: int) -> int:
     """Return the number of the first of the last so many turns."""
     return moment.turns.turn - turns + 1
-
-
-def room_for(max_tokens: int, reply: int) -> int:
-    """Return how many tokens may be sent when so many are to hold the conversation and the reply.
-
-    Args:
-        max_tokens: what is to hold both.
-        reply: what to leave free for the reply; at most half is.
-
-    Raises:
-        ConfigurationError: max_tokens is less than 1.
-    """
-    if max_tokens < 1:
-        raise ConfigurationError(f"max_tokens = {max_tokens}: give at least 1", {"max_tokens": max_tokens})
-    return max_tokens - min(reply, max_tokens // 2)
-
-
-def over(tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False) -> list[str]:
-    """Return a warning where a result has more tokens than it may have.
-
-    Example:
-        >>> over(120, 100, "token_budget")
-        ['the result has 120 tokens, more than token_budget = 100: what is protected is larger; ...']
-    """
-    if limit is None or tokens <= limit:
-        return []
-    said = f"the result has {'about ' * estimated}{tokens} tokens, more than {name} = {limit}"
-    return [f"{said}: what is protected is larger; protect less, send less, or raise it"]
-
-
-def message_sizes(draft: Draft, tokenizer: Tokenizer) -> list[int]:
-    """Return the tokens of every message as the draft's blocks have it."""
-    sizes = [tokenizer.count_message(message) for message in draft.messages]
-    for block in draft.blocks:
-        if block.original is not None:
-            sizes[block.message] += tokenizer.count_text(block.text) - tokenizer.count_text(block.original)
-    return sizes

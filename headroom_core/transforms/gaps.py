@@ -16,8 +16,8 @@ FIRST_KEY, FURTHER_KEY = 52, 34
 PER_ROLE = 1
 """Tokens of the role that the message with the marker has."""
 
-_KEY = 22
-"""Tokens that a key takes at most: 24 hexadecimal digits."""
+_KEY = 24
+"""Tokens that a key takes at most, where digits and letters take turns: 24 hexadecimal digits."""
 
 
 @dataclass(slots=True)
@@ -88,12 +88,24 @@ def without_originals(draft: Draft) -> Draft:
 
 def _record(draft: Draft, part: Iterable[int]) -> str:
     """Return messages as lines of JSON, so that they can be asked for as rows."""
-    return "\n".join(json.dumps(_row(index, draft.messages[index]), ensure_ascii=False, default=str) for index in part)
+    rows = (_row(index, draft.messages[index]) for index in part)
+    return "\n".join(json.dumps(row, ensure_ascii=False, skipkeys=True, default=_plain) for row in rows)
 
 
 def _row(index: int, message: Any) -> dict[str, Any]:
-    held = message if isinstance(message, Mapping) else message.model_dump(mode="json", exclude_none=True)
-    return {"message": index + 1, **held}
+    held = message if isinstance(message, Mapping) else _plain(message)
+    return {"message": index + 1, **(held if isinstance(held, Mapping) else {"text": held})}
+
+
+def _plain(value: Any) -> Any:
+    """Return what stands for a value that is no JSON: what a model or a mapping holds, else its text."""
+    if not hasattr(value, "model_dump"):
+        return dict(value) if isinstance(value, Mapping) else str(value)
+    try:
+        return value.model_dump(mode="json", exclude_none=True)
+    except ValueError:
+        # A value in it is none of pydantic's, such as what a tool hands to the program beside its text.
+        return value.model_dump(exclude_none=True)
 
 
 def _marker(messages: Sequence[int], keys: Sequence[str]) -> str:

@@ -16,9 +16,10 @@ from headroom_core.relevance import Scorer
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens import Tokenizer
-from headroom_core.transforms.cuts import Fold, Leaving, Limits, Moment, Remember, Shorten, first_kept_turn, room_for
+from headroom_core.transforms.cuts import Fold, Leaving, Moment, Remember, Shorten, first_kept_turn
 from headroom_core.transforms.direct import applied
 from headroom_core.transforms.importance import Importance, Learnt, Signs, original
+from headroom_core.transforms.limits import Limits, room_for
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
 from headroom_core.transforms.turns import Unit
@@ -148,8 +149,19 @@ class IntelligentContextManager:
         shorten: Shorten | None = None,
         shorten_within: float | None = None,
         counter: Tokenizer | None = None,
+        counted: Sequence[int] | None = None,
     ) -> Draft:
-        """Return the draft with a gap where it is larger than the limits allow, and with each message explained."""
+        """Return the draft with a gap where it is larger than the limits allow, and with each message explained.
+
+        Args:
+            draft: the conversation, with outlines.
+            limits: how large it may be.
+            records: where decisions are remembered that rest on what was learnt. None: nothing learnt counts.
+            shorten: shortens blocks before anything is left out. None: that was done before.
+            shorten_within: the share of the limit up to which no more is shortened than is needed. None: the settings'.
+            counter: counts the tokens. None: that of the manager's model.
+            counted: the tokens of every message as it came. None: they are counted.
+        """
         if len(draft.outlines) != len(draft.messages):
             return draft
         ranking = _Ranking(self.config, draft, self._learnt if records else None, self._scorer)
@@ -165,6 +177,7 @@ class IntelligentContextManager:
             shorten_within=within,
             by=self.name,
             settings=self.config.model_dump_json(),
+            counted=counted,
         )
         made = fold.run()
         explained = [

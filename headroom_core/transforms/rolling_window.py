@@ -10,8 +10,9 @@ from headroom_core.messages import Draft
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
-from headroom_core.transforms.cuts import Fold, Leaving, Limits, Moment, Shorten, first_kept_turn, room_for
+from headroom_core.transforms.cuts import Fold, Leaving, Moment, Shorten, first_kept_turn
 from headroom_core.transforms.direct import applied
+from headroom_core.transforms.limits import Limits, room_for
 from headroom_core.transforms.turns import Unit
 
 
@@ -77,12 +78,30 @@ class RollingWindow:
         """Return what a conversation may have when so many tokens are to hold it and the reply."""
         return Limits(room_for(max_tokens, self.config.output_buffer_tokens))
 
-    def fitted(self, draft: Draft, limits: Limits, *, shorten: Shorten | None = None) -> Draft:
-        """Return the draft with a gap where it is larger than the limits allow."""
+    def fitted(
+        self, draft: Draft, limits: Limits, *, shorten: Shorten | None = None, counted: Sequence[int] | None = None
+    ) -> Draft:
+        """Return the draft with a gap where it is larger than the limits allow.
+
+        Args:
+            draft: the conversation, with outlines.
+            limits: how large it may be.
+            shorten: shortens blocks before anything is left out. None: that was done before.
+            counted: the tokens of every message as it came. None: they are counted.
+        """
         if not self.config.enabled or len(draft.outlines) != len(draft.messages):
             return draft
         settings = self.config.model_dump_json()
-        return Fold(draft, self.tokenizer, limits, self._rank, shorten=shorten, by=self.name, settings=settings).run()
+        return Fold(
+            draft,
+            self.tokenizer,
+            limits,
+            self._rank,
+            shorten=shorten,
+            by=self.name,
+            settings=settings,
+            counted=counted,
+        ).run()
 
     def _rank(self, moment: Moment) -> Iterator[Leaving]:
         kept_from = first_kept_turn(moment, self.config.preserve_recent_turns)

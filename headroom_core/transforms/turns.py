@@ -88,5 +88,6 @@ class Turns:
         first.messages = sorted([*first.messages, *other.messages])
         first.unanswered |= other.unanswered
         self.units = [unit for unit in self.units if unit is not other]
+        self.spoke = first if self.spoke is other else self.spoke
         self.of = [first if unit is other else unit for unit in self.of]
         self._caller = {key: first if unit is other else unit for key, unit in self._caller.items()}

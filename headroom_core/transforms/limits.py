@@ -1,0 +1,84 @@
+"""How large a conversation may be, and how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from headroom_core.errors import ConfigurationError
+from headroom_core.messages import Draft
+from headroom_core.tokens import PER_MESSAGE, PER_REPLY, Tokenizer
+from headroom_core.transforms.gaps import PER_ROLE
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a conversation may be, in tokens, the request for the reply included.
+
+    Attributes:
+        hard: what the result has at most, if that can be had.
+        soft: from where to cut if it pays; None: not before `hard`.
+        break_even: from the tokens that would be sent anew and those that would go, how many further requests it
+            takes until changing what was sent has paid; None: it always pays.
+    """
+
+    hard: int
+    soft: int | None = None
+    break_even: Callable[[int, int], float] | None = None
+
+    @property
+    def first(self) -> int:
+        """The tokens up to which nothing is ever cut."""
+        return self.hard if self.soft is None else min(self.hard, self.soft)
+
+
+def room_for(max_tokens: int, reply: int) -> int:
+    """Return how many tokens may be sent when so many are to hold the conversation and the reply.
+
+    Args:
+        max_tokens: what is to hold both.
+        reply: what to leave free for the reply; at most half is.
+
+    Raises:
+        ConfigurationError: max_tokens is less than 1.
+    """
+    if max_tokens < 1:
+        raise ConfigurationError(f"max_tokens = {max_tokens}: give at least 1", {"max_tokens": max_tokens})
+    return max_tokens - min(reply, max_tokens // 2)
+
+
+def over(tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False) -> list[str]:
+    """Return a warning where a result has more tokens than it may have.
+
+    Example:
+        >>> over(120, 100, "token_budget")
+        ['the result has 120 tokens, more than token_budget = 100: what is protected is larger; ...']
+    """
+    if limit is None or tokens <= limit:
+        return []
+    said = f"the result has {'about ' * estimated}{tokens} tokens, more than {name} = {limit}"
+    return [f"{said}: what is protected is larger; protect less, send less, or raise it"]
+
+
+def message_sizes(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens of every message as the draft's blocks have it.
+
+    Args:
+        draft: the draft.
+        counted: the tokens of every message as it came.
+        tokenizer: what counted them.
+    """
+    sizes = [*counted]
+    for block in draft.blocks:
+        if block.original is not None:
+            sizes[block.message] += tokenizer.count_text(block.text) - tokenizer.count_text(block.original)
+    return sizes
+
+
+def draft_tokens(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> int:
+    """Return the tokens of what a draft sends, the marker of its gap included; it takes what `message_sizes` takes."""
+    sizes = message_sizes(draft, counted, tokenizer)
+    if draft.gap is None:
+        return PER_REPLY + sum(sizes)
+    marker = PER_MESSAGE + PER_ROLE + tokenizer.count_text(draft.gap.marker)
+    return PER_REPLY + sum(sizes) - sum(sizes[message] for message in draft.gap.messages) + marker

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import corpus, scorers
+from benchmarks import budgets, corpus, long_conversation, scorers, windows
 from benchmarks.__main__ import beside, table
+from benchmarks.agents import agent_conversation
 from benchmarks.conversations import OUTPUTS, conversation
 from benchmarks.data import array, big_array, exchange
+from benchmarks.long_conversation import replayed
 from benchmarks.measure import ROOT, Line, texts
 from benchmarks.suites import SUITES, Plan, Subject
+from headroom_core import Tokenizer
 
 TINY = Plan(sizes={5: 2, 50: 2}, megabytes=0.05, turns=3, processes=1)
 NOTHING = Subject("identity", package="json")
@@ -29,6 +32,9 @@ def load(sets, splits, root):
 def case_text(case): return case["content"]
 def ntok(text): return len(text)
 def fact_kept(fact, text): return fact["value"] in text
+def render_messages(messages): return "\\n".join(str(m["content"]) for m in messages)
+def encode(text): return text.split()
+def decode(tokens): return " ".join(tokens)
 """
 
 
@@ -114,3 +120,85 @@ def test_the_environment_names_the_corpus(tmp_path: Path) -> None:
 def test_without_a_corpus_the_message_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--corpus or HEADROOM_CORPUS"):
         corpus.main(["--corpus", str(tmp_path)])
+
+
+@pytest.fixture
+def agents(tmp_path: Path) -> list[str]:
+    """Cases of two sets, each with a fact in the newest result, and the options that name them."""
+    turns = agent_conversation(6, seed=2, facts=0).turns
+    messages = [*(message for turn in turns for message in turn), *exchange("the ticket is A77", number=9)]
+    facts = [{"value": "A77"}, {"value": "never said", "weight": 0.5}]
+    cases = [{"id": name, "set": name, "messages": messages, "must_keep": facts} for name in budgets.WEIGHED]
+    (tmp_path / "score.py").write_text(SCORE)
+    (tmp_path / "cases.jsonl").write_text("".join(f"{json.dumps(case)}\n" for case in cases))
+    return ["--corpus", str(tmp_path), "--shares", "80,60"]
+
+
+def test_every_method_is_told_what_it_keeps_of_a_conversation_on_a_budget(
+    agents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budgets.main([*agents, "--misses", str(tmp_path / "misses.jsonl")])
+    printed = capsys.readouterr().out
+    ours = [line for line in printed.splitlines() if line.startswith(tuple(windows.OURS))]
+    assert len(ours) == len(budgets.WEIGHED) * len(windows.OURS)
+    for line in ours:
+        cells = line[31:].split()
+        assert cells[:2] == ["66.7", "66.7"]
+        assert cells[4:8] == ["0"] * 4
+    missed = [json.loads(line) for line in (tmp_path / "misses.jsonl").read_text().splitlines()]
+    assert {"never said"} <= {fact["value"] for miss in missed for fact in miss["missed"]}
+
+
+def test_importance_is_tried_without_each_weight_and_with_others(
+    agents: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    budgets.main([*agents, "--weights", "--search", "2"])
+    printed = capsys.readouterr().out
+    assert all(f"without {name}" in printed for name in budgets.WEIGHTS)
+    assert "the best of 2 by every other case" in printed
+
+
+def test_a_budget_leaves_the_system_prompt_alone_where_it_is_large() -> None:
+    messages = [{"role": "system", "content": "rule " * 100}, {"role": "user", "content": "word " * 100}]
+    cases = [{"set": name, "messages": messages} for name in ("agent_tau", "agent_code")]
+    apart, together = (budgets.budget_of(case, 50, Tokenizer()) for case in cases)
+    assert apart > 150 > together > 100
+
+
+def test_results_without_their_calls_are_found() -> None:
+    call, result = exchange("42")[1:]
+    assert not windows.unpaired([call, result])
+    assert windows.unpaired([result])
+    assert windows.unpaired([{"role": "system", "content": "Be brief."}])
+
+
+def test_facts_of_a_generated_conversation_are_told_once_and_asked_for_later() -> None:
+    talk = agent_conversation(40, seed=1, facts=5)
+    assert len(talk.asked) == 5
+    for turn, fact in talk.asked.items():
+        told = [number for number, messages in enumerate(talk.turns) if fact in json.dumps(messages)]
+        assert len(told) == 1
+        assert told[0] < 16 <= 32 <= turn
+
+
+def test_a_replay_tells_what_broke_a_cached_prefix_and_where_facts_are() -> None:
+    talk = agent_conversation(30, seed=1, facts=4)
+    whole = replayed(talk, lambda store: lambda messages, budget: messages, 10**6)
+    assert (whole.broken, whole.again, whole.over, whole.present) == (set(), 0, 0, 4)
+    assert whole.cached[1:] == whole.sent[:-1]
+    last = replayed(talk, lambda store: lambda messages, budget: messages[-1:], 10**6)
+    assert last.broken >= set(range(1, 30))
+    assert (last.present, last.gone) == (0, 4)
+    assert sum(last.cached) == 0 < last.again
+    ours = replayed(talk, windows.OURS["compress, RollingWindow"], 3000)
+    assert 0 < len(ours.broken) < 15
+    assert (ours.over, ours.gone) == (0, 0)
+    assert 0 < ours.cost("claude-sonnet-4-5") < whole.cost("claude-sonnet-4-5")
+
+
+def test_the_long_conversation_is_replayed_with_every_method(capsys: pytest.CaptureFixture[str]) -> None:
+    long_conversation.main(["--turns", "8", "--budget", "1500", "--sizes", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("8 turns, ")
+    names = (long_conversation.NOTHING, *long_conversation.METHODS)
+    assert [next(name for name in names if line.startswith(f"{name} ")) for line in lines[2:-1]] == list(names)

@@ -17,6 +17,8 @@ import openai
 import pytest
 from test_imports import LEVELS
 
+from headroom_core import ScoringWeights
+
 ROOT = Path(__file__).parent.parent
 USED_BY = {"token_weights.json": "estimate", "models.json": "models"}
 """The modules whose data lie beside them."""
@@ -62,6 +64,12 @@ def test_the_warnings_that_the_documentation_explains_are_those_that_are_given()
     told = [part.strip(" :=") for warning in explained for part in re.split(r"\d+|…|token_budget", warning)]
     assert len(explained) == 14
     assert not [part for part in told if part not in code]
+
+
+def test_the_weights_that_the_documentation_explains_are_the_defaults() -> None:
+    text = (ROOT / "docs/budgets.md").read_text(encoding="utf-8")
+    explained = re.findall(r"^\| `(\w+)=([\d.]+)` \|", text, re.MULTILINE)
+    assert {name: float(weight) for name, weight in explained} == ScoringWeights().model_dump()
 
 
 def test_the_output_that_the_README_shows_is_what_its_example_prints(capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,10 +88,13 @@ def trimming(_: Store, *, start_on: str | None) -> Window:
     from langchain_core.messages import trim_messages
 
     form = _LangChain()
-    kept_last = partial(
-        trim_messages, strategy="last", include_system=True, start_on=start_on, token_counter=form.count
-    )
-    return lambda messages, budget: form.back(kept_last(form.there(messages), max_tokens=budget))
+    asked: Any = {"strategy": "last", "include_system": True, "start_on": start_on, "token_counter": form.count}
+
+    def window(messages: list[Message], budget: int) -> list[Message]:
+        trimmed: Any = trim_messages(form.there(messages), max_tokens=budget, **asked)
+        return form.back(trimmed)
+
+    return window
 
 
 def editing(_: Store) -> Window:

@@ -139,7 +139,7 @@ class RollingWindowConfig(Settings):
         max_tokens: tokens that a conversation may have, those of the reply included; counts when it is set or passed.
         preserve_system: keep system messages.
         preserve_recent_turns: of the last so many turns, what was said is kept; their steps go where there is no
-            other way, the oldest first, and the newest never.
+            other way, the oldest first, and the newest message never.
         drop_oldest_first: off leaves out the newest of what is not protected first, so that the beginning stays.
         output_buffer_tokens: tokens to leave free for the reply, at most half of the limit.
     """
@@ -195,7 +195,7 @@ class IntelligentContextConfig(Settings):
         enabled: on makes `compress` use importance instead of the rolling window.
         keep_system: keep system messages.
         keep_last_turns: of the last so many turns, what was said is kept; their steps go by their importance, the
-            newest never.
+            newest message never.
         output_buffer_tokens: tokens to leave free for the reply, at most half of the limit.
         use_importance_scoring: off leaves out the oldest first.
         scoring_weights: what makes a message important.

@@ -17,6 +17,7 @@ from headroom_core.run import Run, as_list, block_tokens
 from headroom_core.sentences import GAP, excerpt, sentences
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
+from headroom_core.transforms.limits import check_budget
 from headroom_core.transforms.router import Outcome
 
 _BY = "passages"
@@ -52,13 +53,14 @@ def compress_documents(
     Raises:
         TypeError: the texts or titles are no list of texts.
         ValidationError: there are more or fewer titles than texts.
-        ConfigurationError: the settings, the store or the scorer are of no use.
+        ConfigurationError: the settings, the store, the scorer or the budget are of no use.
 
     Example:
         >>> passages = ["The Elbe is 1,094 km long.", "The Oder is 840 km long.", "Jan Hus was a priest.", "It rained."]
         >>> compress_documents(passages, "How long is the Elbe?").texts
         ['The Elbe is 1,094 km long.', 'The Oder is 840 km long.', 'Jan Hus was a priest.', '']
     """
+    check_budget(token_budget)
     run = Run(config, Tokenizer(model), store, query, lossless=True)
     passages = _all_texts("texts", texts)
     named = _titles(titles, passages)

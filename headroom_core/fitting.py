@@ -17,7 +17,7 @@ from headroom_core.stores import Store
 from headroom_core.transforms.cuts import Shorten
 from headroom_core.transforms.gaps import without_originals
 from headroom_core.transforms.intelligent_context import IntelligentContextManager
-from headroom_core.transforms.limits import Limits, room_for
+from headroom_core.transforms.limits import Limits, check_budget, room_for
 from headroom_core.transforms.rolling_window import RollingWindow
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
@@ -50,18 +50,20 @@ class Fitting:
         Raises:
             ConfigurationError: the budget is less than 1.
         """
-        if token_budget is not None and token_budget < 1:
-            raise ConfigurationError(f"token_budget = {token_budget}: give at least 1", {"token_budget": token_budget})
+        check_budget(token_budget)
         window, managed = self.config.rolling_window, self.config.intelligent_context
+        if not (window.enabled or managed.enabled):
+            return None
         reply = managed.output_buffer_tokens if managed.enabled else window.output_buffer_tokens
-        model = model_info(self.router.tokenizer.model, overrides=self.config.model_context_limits or None)
+        name, overrides = self.router.tokenizer.model, self.config.model_context_limits or None
+        model = self.edge.guarded("the model's limit is not known", lambda: model_info(name, overrides=overrides))
         may_leave_out = self.config.ccr.enabled and self.config.ccr.inject_marker
-        room = room_for(model.context_limit, reply) if model.context_limit and may_leave_out else None
+        room = room_for(model.context_limit, reply) if model and model.context_limit and may_leave_out else None
         hard = min((limit for limit in (token_budget, room) if limit is not None), default=None)
-        soft = room_for(window.max_tokens, reply) if "max_tokens" in window.model_fields_set else None
-        if managed.enabled or not window.enabled or soft is None:
+        if "max_tokens" not in window.model_fields_set:
             return None if hard is None else Limits(hard)
-        return Limits(soft if hard is None else hard, soft, model.cache.break_even if model.cache else None)
+        soft = room_for(window.max_tokens, reply)
+        return Limits(soft if hard is None else hard, soft, model.cache.break_even if model and model.cache else None)
 
     def fitted(self, draft: Draft, limits: Limits, counted: Sequence[int]) -> Draft:
         """Return the draft with a gap where it was too large, what is left out stored.

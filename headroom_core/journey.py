@@ -42,17 +42,17 @@ def compress(
 ) -> CompressResult:
     """Shorten the messages of a conversation before they are sent to a model.
 
-    Tool results and documents are shortened; user texts only where nothing is lost; system prompts, what
-    the model said and the arguments of its tool calls never. What a block became depends on what came
-    before it alone, and is remembered, so that a longer conversation begins with the same bytes and prompt
-    caches keep hitting.
+    Tool results and documents are shortened; user texts only where nothing is lost; what the model said and the
+    arguments of its tool calls never; system prompts are aligned where that is asked for, which may cost tokens.
+    What a block became depends on what came before it alone, and is remembered, so that a longer conversation
+    begins with the same bytes and prompt caches keep hitting.
 
     Args:
-        messages: OpenAI or Anthropic messages, as dicts or as the SDKs' own types. They are not altered.
+        messages: OpenAI, Anthropic or Google messages, as dicts or as the SDKs' own types. They are not altered.
         model: the model that they are for; decides how tokens are counted.
         token_budget: tokens that the result has at most: what matters least for it is left out, whole turns and
             calls behind one marker. A warning says when what is protected is larger by itself. None: the model's
-            limit less the tokens of the reply.
+            limit less the tokens of the reply, or `config.rolling_window.max_tokens` where that is set.
         config: the settings. None: the defaults.
         query: what relevance is scored against, for blocks that were not sent before. None: the last user
             message before each block and the arguments of its tool call.

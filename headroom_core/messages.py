@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict
@@ -133,6 +133,18 @@ class Gap:
     marker: str
 
 
+def as_plain(message: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is, and what any other message says of itself with `model_dump`.
+
+    Example:
+        >>> as_plain({"role": "user", "content": "hi"})
+        {'role': 'user', 'content': 'hi'}
+    """
+    if isinstance(message, Mapping):
+        return message
+    return dict(message.model_dump(mode="json", exclude_none=True))
+
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -149,6 +161,7 @@ class Draft:
         outlines: of each message, who speaks and which calls it makes and answers; empty where the dialect cannot
             tell, so that no message may be left out.
         gap: what is left out.
+        plain: returns a message as JSON values, as it is kept where it is left out.
     """
 
     messages: tuple[Any, ...]
@@ -158,6 +171,7 @@ class Draft:
     warnings: tuple[str, ...] = ()
     outlines: tuple[Outline, ...] = ()
     gap: Gap | None = None
+    plain: Callable[[Any], Mapping[str, Any]] = as_plain
 
 
 def causal_queries(blocks: Sequence[Block]) -> list[str]:

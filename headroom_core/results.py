@@ -15,7 +15,8 @@ class CompressResult:
     Attributes:
         messages: the messages to send; one that nothing changed is the very object that came in.
         tokens_before: tokens of the messages that came in.
-        tokens_after: tokens of the messages to send, markers included; never more than before.
+        tokens_after: tokens of the messages to send, markers included; never more than before, unless a system
+            prompt was aligned.
         transforms_applied: the names of the compressors and transforms that changed something.
         ccr_hashes: the keys of the originals that markers name, each of which `retrieve` resolves.
         changes: what became of every block, and why.

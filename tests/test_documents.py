@@ -323,7 +323,7 @@ passages = st.lists(
     max_size=8,
 )
 queries = st.none() | st.text(max_size=20) | st.sampled_from([QUESTION, "Dr. Bo of One", "worker"])
-budgets = st.none() | st.integers(-1, 200)
+budgets = st.none() | st.integers(1, 200)
 
 
 def is_made_of_whole_sentences(text: str, original: str) -> bool:

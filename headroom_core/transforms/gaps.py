@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,8 +24,8 @@ _KEY = 24
 class Left:
     """The messages that are left out, in parts that are kept under a key each.
 
-    A part is joined to the one before it unless that is larger: there are never many parts, and little is
-    stored twice.
+    There are two parts at most, the second smaller than the first: the marker stays short, and little is stored
+    twice.
 
     Attributes:
         parts: the indices of each part's messages, in order.
@@ -59,7 +59,7 @@ class Left:
         """Leave out further messages."""
         self.parts.append(messages)
         self._tokens.append(tokens)
-        while len(self.parts) > 1 and self._tokens[-2] <= self._tokens[-1]:
+        while len(self.parts) > 2 or (len(self.parts) == 2 and self._tokens[-2] <= self._tokens[-1]):
             last = self.parts.pop()
             self.parts[-1] = sorted([*self.parts[-1], *last])
             self._tokens[-2:] = [sum(self._tokens[-2:])]
@@ -88,24 +88,13 @@ def without_originals(draft: Draft) -> Draft:
 
 def _record(draft: Draft, part: Iterable[int]) -> str:
     """Return messages as lines of JSON, so that they can be asked for as rows."""
-    rows = (_row(index, draft.messages[index]) for index in part)
-    return "\n".join(json.dumps(row, ensure_ascii=False, skipkeys=True, default=_plain) for row in rows)
+    rows = ({"message": index + 1, **draft.plain(draft.messages[index])} for index in part)
+    return "\n".join(json.dumps(row, ensure_ascii=False, default=_type_of) for row in rows)
 
 
-def _row(index: int, message: Any) -> dict[str, Any]:
-    held = message if isinstance(message, Mapping) else _plain(message)
-    return {"message": index + 1, **(held if isinstance(held, Mapping) else {"text": held})}
-
-
-def _plain(value: Any) -> Any:
-    """Return what stands for a value that is no JSON: what a model or a mapping holds, else its text."""
-    if not hasattr(value, "model_dump"):
-        return dict(value) if isinstance(value, Mapping) else str(value)
-    try:
-        return value.model_dump(mode="json", exclude_none=True)
-    except ValueError:
-        # A value in it is none of pydantic's, such as what a tool hands to the program beside its text.
-        return value.model_dump(exclude_none=True)
+def _type_of(value: Any) -> str:
+    """Return what stands for a value that JSON cannot say: its own text might hold an address, each time another."""
+    return f"<{type(value).__name__}>"
 
 
 def _marker(messages: Sequence[int], keys: Sequence[str]) -> str:

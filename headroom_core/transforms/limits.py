@@ -47,17 +47,27 @@ def room_for(max_tokens: int, reply: int) -> int:
     return max_tokens - min(reply, max_tokens // 2)
 
 
+def check_budget(token_budget: int | None) -> None:
+    """Refuse a budget that nothing can meet.
+
+    Raises:
+        ConfigurationError: it is less than 1.
+    """
+    if token_budget is not None and token_budget < 1:
+        raise ConfigurationError(f"token_budget = {token_budget}: give at least 1", {"token_budget": token_budget})
+
+
 def over(tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False) -> list[str]:
     """Return a warning where a result has more tokens than it may have.
 
     Example:
         >>> over(120, 100, "token_budget")
-        ['the result has 120 tokens, more than token_budget = 100: what is protected is larger; ...']
+        ['the result has 120 tokens, more than token_budget = 100: too little of it may be left out; ...']
     """
     if limit is None or tokens <= limit:
         return []
     said = f"the result has {'about ' * estimated}{tokens} tokens, more than {name} = {limit}"
-    return [f"{said}: what is protected is larger; protect less, send less, or raise it"]
+    return [f"{said}: too little of it may be left out; protect less, send less, or raise it"]
 
 
 def message_sizes(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> list[int]:

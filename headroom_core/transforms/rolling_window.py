@@ -22,7 +22,7 @@ class RollingWindow:
     A turn is a user's message with all that follows up to the next one; a call goes with all its results. Of a
     turn that need not go whole, its oldest calls go first and what was said last. What is said in system messages
     and in the last turns is kept; of the last turns' calls the oldest go where there is no other way, the newest
-    never. What goes stands in the store, behind one marker, whose text changes only when something more goes.
+    message never. What goes stands in the store, behind one marker, whose text changes only when something more goes.
 
     The conversation is cut message by message from the first one on: what a longer one leaves out holds all that
     a shorter one left out. So that the next turns need no cut, and a prompt cache keeps hitting, a cut goes

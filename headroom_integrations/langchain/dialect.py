@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -16,7 +16,7 @@ from langchain_core.messages import (
 )
 
 from headroom_core.dialects.base import Calls, Speaker, compact, marked
-from headroom_core.messages import Block, Draft, Kind, Outline, why_pinned
+from headroom_core.messages import Block, Draft, Kind, Outline, as_plain, why_pinned
 from headroom_core.paths import get, items, rendered
 
 _KINDS: tuple[tuple[type[BaseMessage], Speaker], ...] = (
@@ -70,7 +70,7 @@ class LangChainDialect:
             if isinstance(message, AIMessage):
                 blocks.extend(_called(index, message, calls))
             outlines.append(calls.outline(kind, mark=kind is not None and _marked(message)))
-        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
+        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines), plain=_plain)
 
     def note(self, text: str) -> Any:
         """Return a user's message with this text."""
@@ -79,6 +79,16 @@ class LangChainDialect:
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
         return rendered(draft, self.note)
+
+
+def _plain(message: Any) -> Mapping[str, Any]:
+    """Return what a model reads of a message: artifacts and metadata are not for it."""
+    if not isinstance(message, BaseMessage):
+        return as_plain(message)
+    kind = _kind(message)
+    held = {"role": "tool" if kind == "tool_result" else kind or message.type, "name": message.name}
+    held |= {key: getattr(message, key, None) for key in ("content", "tool_calls", "tool_call_id", "status")}
+    return {key: value for key, value in held.items() if value}
 
 
 def _kind(message: Any) -> Speaker | None:

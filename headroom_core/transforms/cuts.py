@@ -246,22 +246,23 @@ class Fold:
         loose = limit - (tokens - sum(weights))
         target = limit - self._room(loose) if loose > 0 else 0
         taken = _chosen(leaving, weights, tokens - target)
-        tokens = self._without(leaving, taken, sum(weights[number] for number in taken))
+        tokens = self._without(leaving, weights, taken)
         # The last ones made it fit; the more important may now have room again.
         for number in reversed(taken):
-            if tokens + weights[number] <= target:
-                tokens += weights[number]
-                taken.remove(number)
+            fewer = [other for other in taken if other != number]
+            if tokens + weights[number] <= target and (with_it := self._without(leaving, weights, fewer)) <= target:
+                taken, tokens = fewer, with_it
         if tokens >= self.tokens:
             return {}  # The marker would cost more than what it stands for.
         units = ((unit, leaving[number].reason) for number in taken for unit in leaving[number].units)
         return {message: reason for unit, reason in units for message in unit.messages}
 
-    def _without(self, leaving: Sequence[Leaving], taken: Sequence[int], weight: int) -> int:
-        """Return the tokens that are sent, at most, when these units go, which have so many tokens."""
+    def _without(self, leaving: Sequence[Leaving], weights: Sequence[int], taken: Sequence[int]) -> int:
+        """Return the tokens that are sent, at most, when the units of these numbers go."""
         messages = sorted(message for number in taken for unit in leaving[number].units for message in unit.messages)
         if not messages:
             return self.tokens
+        weight = sum(weights[number] for number in taken)
         return self._tokens - weight + self._left.added(messages, weight).marker_tokens(self._tokenizer)
 
     def _once(self, index: int, decide: Callable[[], dict[int, str]]) -> dict[int, str]:

@@ -169,8 +169,8 @@ class Fold:
             texts = (self.draft.blocks[position] for position in self._blocks.get(index, ()))
             said = ((block.kind, block.text, block.original) for block in texts)
             self._state = hash((self._state, outline, self.sizes[index], *said))
-            unit = self.turns.of[index]
-            if outline.kind == "tool_result" and unit.messages[1:] and self.gone.keys() >= {*unit.messages[:-1]}:
+            callers = {at for at in self.turns.of[index].messages if self.draft.outlines[at].calls}
+            if outline.kind == "tool_result" and callers and callers <= self.gone.keys():
                 self._leave({index: "its call was left out before it came"})
             if self._is_to_cut():
                 self._cut(index)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from headroom_core.messages import RETRIEVE_TOOL, Draft, Gap, content_key
+from headroom_core.messages import RETRIEVE_TOOL, Draft, Gap, as_plain, content_key
 from headroom_core.tokens import PER_MESSAGE, Tokenizer
 
 FIRST_KEY, FURTHER_KEY = 52, 34
@@ -88,12 +88,18 @@ def without_originals(draft: Draft) -> Draft:
 
 def _record(draft: Draft, part: Iterable[int]) -> str:
     """Return messages as lines of JSON, so that they can be asked for as rows."""
-    rows = ({"message": index + 1, **draft.plain(draft.messages[index])} for index in part)
-    return "\n".join(json.dumps(row, ensure_ascii=False, default=_type_of) for row in rows)
+    rows = ({"message": index + 1, **_plain(draft, draft.messages[index])} for index in part)
+    return "\n".join(json.dumps(row, ensure_ascii=False, skipkeys=True, default=_inside) for row in rows)
 
 
-def _type_of(value: Any) -> str:
+def _plain(draft: Draft, message: Any) -> Mapping[str, Any]:
+    return {"text": message} if isinstance(message, str) else draft.plain(message)
+
+
+def _inside(value: Any) -> Any:
     """Return what stands for a value that JSON cannot say: its own text might hold an address, each time another."""
+    if isinstance(value, Mapping) or hasattr(value, "model_dump"):
+        return dict(as_plain(value))
     return f"<{type(value).__name__}>"
 
 

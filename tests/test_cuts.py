@@ -48,7 +48,9 @@ from headroom_core import (
     retrieve,
 )
 from headroom_core.config import IntelligentContextConfig, RollingWindowConfig
+from headroom_core.messages import Draft
 from headroom_core.transforms.choosing import least_loss
+from headroom_core.transforms.gaps import FIRST_KEY, Left, with_gap
 
 ROOT = Path(__file__).parent.parent
 Way = Literal["rolling", "newest first", "no system", "importance", "oldest", "old ones"]
@@ -233,16 +235,10 @@ def test_another_process_cuts_in_the_same_way(tmp_path: Path) -> None:
         "    talk = t.Talk(form, m, form)\n"
         "    print(json.dumps(t.dumped(t.cut(talk, t.room(talk, share), way).messages)))"
     )
+    command, environments = [sys.executable, "-c", code, str(path)], [{"PYTHONHASHSEED": seed} for seed in "12"]
     done = [
-        subprocess.run(
-            [sys.executable, "-c", code, str(path)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
+        subprocess.run(command, cwd=ROOT, env=os.environ | more, capture_output=True, text=True, check=True).stdout
+        for more in environments
     ]
     read = [(Talk(form, messages, form), share, way) for messages, form, share, way in json.loads(path.read_text())]
     here = [dumped(cut(talk, room(talk, share), way).messages) for talk, share, way in read]
@@ -389,3 +385,15 @@ def test_eight_threads_cut_in_the_same_way_with_one_object(way: Way) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(found == expected for found in pool.map(work, range(8)))
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4"])
+def test_the_room_for_the_marker_is_enough_whatever_its_key_is(model: str) -> None:
+    counter, messages = Tokenizer(model), ({"role": "user", "content": "hi"},) * 40_000
+    for gone in ([0, 1], [0, 2, 39_999], [*range(0, 40_000, 2)]):
+        left = Left().added(gone, 10)
+        gap = with_gap(Draft(messages, ()), left).gap
+        assert gap is not None
+        for key in ("1a" * 12, "f0" * 12, "0" * 24, content_key("any")):
+            marker = {"role": "user", "content": re.sub(r"\w{24}", key, gap.marker)}
+            assert sum(counter.count_each([marker])) <= left.marker_tokens(counter) <= FIRST_KEY

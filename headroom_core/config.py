@@ -203,7 +203,8 @@ class IntelligentContextConfig(Settings):
         toin_integration: let tools count for more whose originals were asked for.
         toin_confidence_threshold: the confidence from which that counts.
         compress_threshold: the share of the limit up to which an excess is met by shortening the oldest outputs no
-            further than is needed; beyond it, all are shortened before the least important is left out.
+            further than is needed; beyond it, all are shortened before the least important is left out. In `compress`
+            all are shortened before.
     """
 
     enabled: bool = False

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError, ValidationError
-from headroom_core.messages import Action, Block, Change
+from headroom_core.messages import Action, Block, Change, as_list
 from headroom_core.passages import Query, Ranking, title_of
 from headroom_core.relevance import Scorer, scorer_from
 from headroom_core.results import DocumentsResult
-from headroom_core.run import Run, as_list, block_tokens
+from headroom_core.run import Run, block_tokens
 from headroom_core.sentences import GAP, excerpt, sentences
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer

@@ -17,7 +17,7 @@ from headroom_core.stores import Store
 from headroom_core.transforms.cuts import Shorten
 from headroom_core.transforms.gaps import without_originals
 from headroom_core.transforms.intelligent_context import IntelligentContextManager
-from headroom_core.transforms.limits import Limits, check_budget, room_for
+from headroom_core.transforms.limits import Limits, check_budget, draft_tokens, room_for
 from headroom_core.transforms.rolling_window import RollingWindow
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
@@ -44,8 +44,8 @@ class Fitting:
     def limits(self, token_budget: int | None) -> Limits | None:
         """Return how large a conversation may be, None when nothing limits it.
 
-        The budget is held whatever it costs, and so is the model's limit where anything may be left out at all;
-        where `rolling_window.max_tokens` is set, a conversation beyond it is cut once that pays.
+        The budget is held whatever it costs. Where anything may be left out without one, so is the model's limit,
+        and a conversation beyond `rolling_window.max_tokens`, where that is set, is cut once that pays.
 
         Raises:
             ConfigurationError: the budget is less than 1.
@@ -60,7 +60,7 @@ class Fitting:
         may_leave_out = self.config.ccr.enabled and self.config.ccr.inject_marker
         room = room_for(model.context_limit, reply) if model and model.context_limit and may_leave_out else None
         hard = min((limit for limit in (token_budget, room) if limit is not None), default=None)
-        if "max_tokens" not in window.model_fields_set:
+        if "max_tokens" not in window.model_fields_set or not may_leave_out:
             return None if hard is None else Limits(hard)
         soft = room_for(window.max_tokens, reply)
         return Limits(soft if hard is None else hard, soft, model.cache.break_even if model and model.cache else None)
@@ -79,7 +79,11 @@ class Fitting:
         )
         if made is None:
             return draft
-        return made if self._is_kept(made) else without_originals(made)
+        if self._is_kept(made):
+            return made
+        # Nothing that need not go is lost for good.
+        fits = draft_tokens(draft, counted, self.router.tokenizer) <= limits.hard
+        return draft if fits else without_originals(made)
 
     def _cut(self, draft: Draft, limits: Limits, shorten: Shorten | None, counted: Sequence[int]) -> Draft:
         if len(draft.outlines) != len(draft.messages):

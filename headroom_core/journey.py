@@ -9,8 +9,9 @@ from typing import Any
 from headroom_core.config import HeadroomConfig
 from headroom_core.dialects import Dialect
 from headroom_core.errors import CompressionError
+from headroom_core.messages import as_list
 from headroom_core.results import CompressResult
-from headroom_core.run import Run, as_list
+from headroom_core.run import Run
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict
@@ -197,6 +197,13 @@ def causal_queries(blocks: Sequence[Block]) -> list[str]:
             asked = [*asked, block.text] if asked_in == block.message else [block.text]
             asked_in = block.message
     return queries
+
+
+def as_list(name: str, values: Sequence[Any]) -> list[Any]:
+    """Return the values as a list: a lone text or message would come apart into its letters or keys."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} is of type {type(values).__name__}: give a list of {name}")
+    return list(values)
 
 
 class SystemMessage(TypedDict):

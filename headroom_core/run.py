@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -23,13 +23,6 @@ from headroom_core.transforms.cache_aligner import CacheAligner
 from headroom_core.transforms.limits import draft_tokens, over
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import why_untouched
-
-
-def as_list(name: str, values: Sequence[Any]) -> list[Any]:
-    """Return the values as a list: a lone text or message would come apart into its letters or keys."""
-    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is of type {type(values).__name__}: give a list of {name}")
-    return list(values)
 
 
 def _snapshot(config: HeadroomConfig) -> HeadroomConfig:

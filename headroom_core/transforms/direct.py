@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headroom_core.dialects import Dialect, dialect_for
-from headroom_core.messages import Draft
+from headroom_core.messages import Draft, as_list
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens import Tokenizer
@@ -33,8 +33,7 @@ def applied(
         ConfigurationError: there is no such dialect.
         StorageError: originals cannot be kept, so that nothing may be left out.
     """
-    if isinstance(messages, (str, bytes, Mapping)):
-        raise TypeError(f"messages is of type {type(messages).__name__}: give a list of messages")
+    messages = as_list("messages", messages)
     chosen = dialect_for(messages, dialect)
     draft = transform(chosen.parse(messages))
     if draft.originals:

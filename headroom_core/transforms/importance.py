@@ -15,7 +15,7 @@ from headroom_core.messages import Block, Draft
 from headroom_core.relevance import Scorer
 from headroom_core.transforms.turns import Turns, Unit
 
-_VALUE = re.compile(r"[A-Za-z0-9_$#@][A-Za-z0-9_./@:$#-]{3,198}[A-Za-z0-9_]")
+_VALUE = re.compile(r"(?<![A-Za-z0-9_$#@])[A-Za-z0-9_$#@][A-Za-z0-9_./@:$#-]{3,198}[A-Za-z0-9_]")
 _NAME = re.compile(r"[0-9_/.:@#]|[a-z][A-Z]")
 _LONG = 8
 _REMEMBERED = 4096

@@ -105,20 +105,22 @@ class RollingWindow:
 
     def _rank(self, moment: Moment) -> Iterator[Leaving]:
         kept_from = first_kept_turn(moment, self.config.preserve_recent_turns)
-        loose = [unit for unit in moment.present if self.config.preserve_system is False or unit.kind != "system"]
-        old = [unit for unit in loose if unit.turn < kept_from]
-        yield from self._turns(old)
-        steps = [unit for unit in loose if unit.turn >= kept_from and unit.kind == "step"]
-        for unit in steps:
-            yield Leaving((unit,), "an old call of the last turns, since nothing else could go")
+        loose = [unit for unit in moment.present if unit.kind != "system" or not self.config.preserve_system]
+        yield from self._turns([unit for unit in loose if unit.turn < kept_from])
+        for unit in loose:
+            if unit.turn >= kept_from and unit.kind == "step" and not unit.spoken:
+                yield Leaving((unit,), "an old call of the last turns, since nothing else could go")
 
     def _turns(self, units: Sequence[Unit]) -> Iterator[Leaving]:
         """Yield whole turns in the order in which they go, those with calls piece by piece."""
+        turns: dict[int, list[Unit]] = {}
+        for unit in units:
+            turns.setdefault(unit.turn, []).append(unit)
         first = self.config.drop_oldest_first
-        for turn in sorted({unit.turn for unit in units}, reverse=not first):
-            mine = [unit for unit in units if unit.turn == turn]
+        for turn in sorted(turns, reverse=not first):
             reason = f"turn {turn} is among the {'oldest' if first else 'newest'} that are not protected"
-            for step in (unit for unit in mine if unit.kind == "step"):
-                yield Leaving((step,), reason)
-            if said := tuple(unit for unit in mine if unit.kind != "step"):
+            steps = [unit for unit in turns[turn] if unit.kind == "step" and not unit.spoken]
+            said = tuple(unit for unit in turns[turn] if unit.kind != "step" or unit.spoken)
+            yield from (Leaving((step,), reason) for step in steps)
+            if said:
                 yield Leaving(said, reason)

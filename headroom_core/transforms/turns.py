@@ -21,12 +21,14 @@ class Unit:
         turn: which turn it belongs to: the number of users' messages up to it.
         messages: the indices of its messages, in order.
         unanswered: the ids of its calls that have no result yet.
+        spoken: whether a user speaks in it, beside results.
     """
 
     kind: UnitKind
     turn: int
     messages: list[int] = field(default_factory=list)
     unanswered: set[str] = field(default_factory=set)
+    spoken: bool = False
 
 
 class Turns:
@@ -69,6 +71,7 @@ class Turns:
         self._caller.update(dict.fromkeys(outline.calls, unit))
         if outline.kind == "user":
             self.spoke = unit
+            unit.spoken = True
 
     def _answered(self, outline: Outline) -> Unit:
         """Return the unit whose calls the message answers, or a new one."""
@@ -87,6 +90,7 @@ class Turns:
     def _join(self, first: Unit, other: Unit) -> None:
         first.messages = sorted([*first.messages, *other.messages])
         first.unanswered |= other.unanswered
+        first.spoken |= other.spoken
         self.units = [unit for unit in self.units if unit is not other]
         self.spoke = first if self.spoke is other else self.spoke
         self.of = [first if unit is other else unit for unit in self.of]

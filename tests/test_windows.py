@@ -146,7 +146,22 @@ def test_messages_are_a_list_and_are_not_altered() -> None:
         RollingWindow().apply(messages[0])  # type: ignore[arg-type]
 
 
-@pytest.mark.xfail(strict=True, reason="a message that also answers calls goes with them, whatever it says")
+def test_a_second_answer_goes_where_its_call_has_gone() -> None:
+    again = {"role": "tool", "tool_call_id": "c1", "content": "once more"}
+    messages = [say("user", "go"), *step(1), say("assistant", WORDS * 2), again, *turns(1)]
+    assert gone(rolled(messages, 260)) == [1, 2, 4]
+
+
+def test_the_last_words_stay_where_later_answers_join_their_step_to_another() -> None:
+    uses = [{"type": "tool_use", "id": call, "name": "search", "input": {}} for call in "abc"]
+    answers = [{"type": "tool_result", "tool_use_id": call, "content": WORDS} for call in "abc"]
+    words = {"role": "user", "content": [answers[1], {"type": "text", "text": "never delete anything"}]}
+    calls = [{"role": "assistant", "content": uses[:1]}, {"role": "assistant", "content": uses[1:]}]
+    late = {"role": "user", "content": [answers[2], answers[0]]}
+    messages = [say("user", "go"), *calls, words, late, say("assistant", WORDS), say("assistant", WORDS)]
+    assert words in rolled(messages, 300, preserve_recent_turns=0).messages
+
+
 def test_what_a_user_said_beside_answers_in_the_last_turns_stays() -> None:
     use = {"type": "tool_use", "id": "t1", "name": "search", "input": {}}
     answer = {"type": "tool_result", "tool_use_id": "t1", "content": WORDS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from headroom_core import CacheAligner, CacheAlignerConfig, ConfigurationError, Transform
 from headroom_core.dialects import dialect_for
 from headroom_core.messages import Change
+from headroom_core.transforms.changing import changing_parts
 
 SEPARATOR = "\n\n[Current values]\n"
 RULES = "You are a travel agent. Answer briefly, name your sources, and ask when a wish is not plain. "
@@ -103,6 +105,7 @@ STAYS = [
     "\n```\nnever closed 2026-11-21",
     "Friday, today, May I? You may 4 times. Open 9:00 to 17:00, 24/7. 2026. 1234567890123456. $1,234.56",
     "Each user has a user id, an email and a session_id: string. HTTP2ServerConnection payment_method_1234567",
+    "The session id is cryptographically drawn, the user id is case-insensitive. session_id: ---------------- end",
     "00:1A:2B:3C:4D:5E 12:34:56:78:9A:BC 192.168.10.2024",
 ]
 
@@ -116,6 +119,46 @@ def test_dates_times_and_ids_move(value: str, around: str) -> None:
 @pytest.mark.parametrize(("label", "value"), LABELLED)
 def test_what_a_label_says_to_be_an_id_or_a_time_moves(label: str, value: str) -> None:
     assert moved(label + value) == (value,)
+
+
+FORMATS = (
+    "%-m/%-d/%y|%-d/%-m/%y|%m/%d/%y|%d/%m/%y|%y/%m/%d|%-m/%-d/%y, %-I:%M %p|%-m/%-d/%y %H:%M|%-m/%-d/%Y|%-d.%-m.%Y"
+    "|%-d-%-m-%Y|%Y-%-m-%-d|%Y/%-m/%-d|%d %b %y|%-d %b %y|%-d-%b-%y|%d %b '%y|%-d %B %y|%b %d, '%y|%B %-d, %y|%b %d %y"
+    "|%a %d %b %y|%A, %d %b %y|%d %b %y %H:%M:%S UTC|%d %b %y at %I:%M %p|%Y %b %d|%Y, %B %d|%Y-%b-%d|%Y-%m-%d|%d.%m.%Y"
+    "|%d %b %Y|%B %-d, %Y|%B %-d|%-d %b|%A, %B %d, %Y|%A the %-dth of %B|%A, %b %d at %-I:%M %p|%c|%x %X|%F %T"
+    "|%Y-%m-%dT%H:%M:%SZ|%d-%b-%Y %H:%M|%b %d %I:%M %p|%-d %B, %-I %p|%Y年%-m月%-d日|%-m/%-d/%Y, %-I:%M:%S %p|%I:%M %p"
+).split("|")
+
+
+@pytest.mark.parametrize("spelling", FORMATS)
+def test_a_format_moves_whole_on_every_day_or_on_none(spelling: str) -> None:
+    first = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    for day in range(0, 3 * 366, 3):
+        value = (first + timedelta(days=day, minutes=61 * day)).strftime(spelling)
+        for around in ("Today is {}. Be brief.", "Now ({}), be brief", "Date: {}\nBe brief"):
+            text = around.format(value)
+            # A month may be short for its name: the dot behind it goes along.
+            assert [text[part.start : part.end].rstrip(".") for part in changing_parts(text)] == [value]
+
+
+@pytest.mark.parametrize(
+    "text", ["21 Nov 10:32", "Nov 21 25%", "Nov 21 25,000 guests", "21 November 1850", "Nov 21 10 AM"]
+)
+def test_what_follows_a_day_and_is_no_year_is_not_taken_for_one(text: str) -> None:
+    assert text[: changing_parts(text)[0].end] in ("21 Nov 10:32", "Nov 21", "21 November", "Nov 21 10 AM")
+
+
+@pytest.mark.parametrize(
+    "label", ["session_id: ", "**Request ID:** ", '{"traceId": "', "run_id=", "The session id is "]
+)
+def test_an_id_behind_its_label_moves_whatever_letters_were_drawn(label: str) -> None:
+    random, alphabet = Random(7), f"{string.ascii_letters}{string.digits}_-"
+    drawn = ["".join(random.choices(alphabet, k=21)) for _ in range(2000)]
+    drawn += [first + token[1:] for first in "-_" for token in drawn[:50]]
+    drawn += ["".join(random.choices(string.ascii_letters, k=16)) for _ in range(50)]
+    for token in drawn:
+        text = f'{label}{token}" be brief'
+        assert [text[part.start : part.end] for part in changing_parts(text)] == [token]
 
 
 @pytest.mark.parametrize("text", STAYS)

@@ -33,9 +33,8 @@ _MONTH = (
     r"|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
 _YEAR = r"(?:19|20)\d\d"
-_ITS_YEAR = rf"{_YEAR}(?![-/.]?\d)"
-"""The year after a month's name, which is no start of another date."""
 _MM, _DD = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_M = r"(?:1[0-2]|0?[1-9])"
 _D = r"(?:[12]\d|3[01]|0?[1-9])(?!\d)"
 _DAY = rf"{_D}(?:st|nd|rd|th)?"
 
@@ -46,14 +45,17 @@ _ZONE = (
     rf"(?:{_GAP}\([A-Z][A-Za-z ]{{2,40}}\))?"
 )
 _HALF = rf"(?:{_GAP})?(?:[AaPp][Mm](?![A-Za-z0-9_])|[AaPp]\.[Mm]\.)"
+_ITS_YEAR = rf"(?:{_YEAR}(?![-/.]?\d)|['’]?\d\d(?![-/.:,]?\d|[%°]|{_HALF}))"
+"""The year after a day and a month's name, which is no start of another date, a time, a number or a share."""
 _HM = r"(?:[01]?\d|2[0-3]):[0-5]\d"
 _HMS = rf"{_HM}:[0-5]\d(?:[.,]\d{{1,9}}(?![./:]?\d|-\d\d-))?"
 _CLOCK = rf"(?:(?:{_HMS}|{_HM})(?:{_HALF})?|1?\d{_HALF})(?:{_ZONE})?"
 _LONE_CLOCK = rf"(?:{_HMS}(?:{_HALF})?(?:{_ZONE})?|{_HM}{_HALF}(?:{_ZONE})?|{_HM}{_ZONE})"
 
 _PLAIN_DATE = (
-    rf"(?:{_YEAR}(?P<sep>[-/]){_MM}(?P=sep){_DD}|{_YEAR}年\d\d?月\d\d?日"
-    rf"|{_D}(?P<mark>[-/.]){_D}(?P=mark){_YEAR}|\d\d/\d\d/\d\d"
+    rf"(?:{_YEAR}(?P<sep>[-/]){_M}(?P=sep){_D}|{_YEAR}年\d\d?月\d\d?日"
+    rf"|{_D}(?P<mark>[-/.]){_D}(?P=mark){_YEAR}|\d\d?/\d\d?/\d\d"
+    rf"|{_YEAR}(?:,?{_GAP}{_MONTH}{_GAP}|-{_MONTH}-){_DAY}"
     rf"|{_DAY}\.?(?:{_GAP}(?:of )?|-){_MONTH}(?:(?:,?{_GAP}|-){_ITS_YEAR})?"
     rf"|{_MONTH}{_GAP}{_DAY}(?:,?{_GAP}{_ITS_YEAR})?)"
 )
@@ -74,8 +76,16 @@ _OF_IDS = (
     "|interaction|chat|message|user"
 )
 _IS = r"""["'*_]{0,3}\s?(?:is\s|[:=>#])["'*_#\s]{0,4}"""
+_DRAWN = r"(?=[_-]{0,8}[A-Za-z0-9])([A-Za-z0-9_-]{16,512})"
+_VALUES_OF_IDS = (
+    # Of ids drawn at random, one in some dozens holds no digit, or begins with a dash.
+    rf"""["'*_]{{0,3}}[ \t]?[:=>#]["'*_# \t]{{0,4}}?{_DRAWN}""",
+    # After `is` a long word may be one of the sentence.
+    rf"""[ \t]is[ \t]["'*_]{{0,3}}?(?=[A-Za-z_-]{{0,512}}(?:\d|(?-i:[A-Za-z][A-Z]))){_DRAWN}""",
+    rf"{_IS}(?=[A-Za-z_-]{{0,128}}\d)([A-Za-z0-9][A-Za-z0-9_-]{{0,127}})",
+)
 _LABELLED = (
-    ("id", rf"(?<![A-Za-z])(?:{_OF_IDS})[ _-]?id{_IS}(?=[A-Za-z_-]{{0,128}}\d)([A-Za-z0-9][A-Za-z0-9_-]{{0,127}})"),
+    ("id", rf"(?<![A-Za-z])(?:{_OF_IDS})[ _-]?id(?:{'|'.join(_VALUES_OF_IDS)})"),
     ("time", rf"\b(?:time|now|clock)(?:{_IS}|\s)({_HM})"),
     ("time", r"\b(?:timestamp|epoch|unix)[^\n\d]{0,24}((?:\d{10}|\d{13}|\d{16}|\d{19})(?:\.\d{1,9})?)"),
 )
@@ -139,7 +149,7 @@ def _matched(pattern: re.Pattern[str], text: str) -> Iterator[Part]:
 def _known(text: str) -> Iterator[Part]:
     """Yield what may be a part, the surest first."""
     for kind, pattern in _LABELS:
-        yield from (Part(*match.span(1), kind) for match in pattern.finditer(text))
+        yield from (Part(*match.span(match.lastindex or 0), kind) for match in pattern.finditer(text))
     for match in _MOMENT.finditer(text):
         timed = _CLOCK_INSIDE.search(match[0])
         yield Part(*match.span(), ("date and time" if timed else "date") if match["dated"] else "time")

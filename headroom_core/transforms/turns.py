@@ -42,6 +42,7 @@ class Turns:
         turn: the number of users' messages so far.
         spoke: the unit of the last user's message.
         requests: how often the model has spoken.
+        callers: the message of the latest call with each id.
 
     Example:
         >>> turns = Turns()
@@ -58,7 +59,7 @@ class Turns:
         self.turn = 0
         self.spoke: Unit | None = None
         self.requests = 0
-        self._caller: dict[str, Unit] = {}
+        self.callers: dict[str, int] = {}
 
     def arrive(self, outline: Outline) -> None:
         """Take in the next message."""
@@ -67,15 +68,16 @@ class Turns:
         unit = self._answered(outline)
         unit.messages.append(len(self.of))
         unit.unanswered.update(outline.calls)
+        self.callers.update(dict.fromkeys(outline.calls, len(self.of)))
         self.of.append(unit)
-        self._caller.update(dict.fromkeys(outline.calls, unit))
         if outline.kind == "user":
             self.spoke = unit
             unit.spoken = True
 
     def _answered(self, outline: Outline) -> Unit:
         """Return the unit whose calls the message answers, or a new one."""
-        units = list({id(unit): unit for key in outline.answers if (unit := self._caller.get(key))}.values())
+        asked = [self.of[self.callers[key]] for key in outline.answers if key in self.callers]
+        units = list({id(unit): unit for unit in asked}.values())
         if not units:
             kind = "step" if outline.calls or outline.answers else _KINDS.get(outline.kind, "step")
             self.units.append(Unit(kind, self.turn))
@@ -94,4 +96,3 @@ class Turns:
         self.units = [unit for unit in self.units if unit is not other]
         self.spoke = first if self.spoke is other else self.spoke
         self.of = [first if unit is other else unit for unit in self.of]
-        self._caller = {key: first if unit is other else unit for key, unit in self._caller.items()}

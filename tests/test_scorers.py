@@ -328,6 +328,27 @@ def test_a_share_outside_of_none_and_all_is_refused(options: dict[str, Any]) -> 
         HybridScorer(**options, embedding=meaning)
 
 
+class Fixed:
+    """Scores as it was told."""
+
+    def __init__(self, scores: list[float]) -> None:
+        self.scores = scores
+
+    def score_items(self, items: Sequence[str], query: str) -> list[float]:
+        return self.scores
+
+
+@pytest.mark.parametrize("scores", [[float("nan")] * 3, [1.0], [0.5] * 4, [0.1, 2.0, 0.3], [-0.1, 0.0, 0.0]])
+def test_a_part_that_gives_no_score_an_item_is_an_error(scores: list[float]) -> None:
+    fine, wrong, items = Fixed([0.2, 0.4, 0.6]), Fixed(scores), ["a", "b", "c"]
+    assert HybridScorer(bm25=fine, embedding=fine).score_items(items, "a") == pytest.approx(fine.scores)
+    for parts in ({"bm25": wrong, "embedding": fine}, {"bm25": fine, "embedding": wrong}):
+        with pytest.raises(TransformError, match="Fixed gave"):
+            HybridScorer(**parts).score_items(items, "a")
+    with pytest.raises(TransformError, match="Fixed gave"):
+        HybridScorer(1.0, bm25=wrong, embedding=fine).score_items(items, "a")
+
+
 def test_parts_that_are_no_scorers_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="bm25 is of type int"):
         HybridScorer(bm25=3, embedding=meaning)  # type: ignore[arg-type]
@@ -375,10 +396,17 @@ def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
         ("bm25", {"alpha": 0.5}, "bm25 scorers have no option alpha: the options are k1, b"),
         ("auto", {"k1": 0.5}, "auto scorers have no option k1: the options are alpha, adaptive_alpha, bm25, embedding"),
         ("bm25", {"k1": -1}, "expected k1 above 0"),
+        ("bm25", {"k1": "x"}, "k1 = 'x', b = 0.75: expected k1 above 0"),
+        ("bm25", {"b": None}, "b = None: expected k1 above 0 and b from 0 to 1"),
+        ("auto", {"alpha": 7}, "alpha = 7: expected the share of words"),
+        ("auto", {"bm25": "junk"}, "bm25 is of type str"),
+        ("auto", {"bm25": BM25Scorer}, "bm25 is of type BM25Scorer"),
+        ([], {}, r"scorer_type = \[\]: expected one of"),
     ],
 )
+@pytest.mark.usefixtures("no_package")
 def test_unknown_types_and_options_are_refused_with_what_is_allowed(
-    kind: str, options: dict[str, Any], told: str
+    kind: Any, options: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=told):
         create_scorer(kind, **options)
@@ -497,30 +525,6 @@ def test_which_settings_were_set_survives_being_written_down() -> None:
 # The reference's examples
 
 
-def test_the_references_example_of_making_scorers() -> None:
-    code = """
-from headroom_core import create_scorer
-
-scorer = create_scorer()
-scorer = create_scorer(scorer_type="hybrid", alpha=0.7)
-"""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        exec(code, {})
-
-
-def test_the_references_example_of_scoring_by_words() -> None:
-    names: dict[str, Any] = {}
-    code = """
-from headroom_core import BM25Scorer
-
-scorer = BM25Scorer()
-scores = scorer.score_items(items=["item 1", "item 2"], query="search query")
-"""
-    exec(code, names)
-    assert names["scores"] == [0.0, 0.0]
-
-
 BY_MEANING = """
 from headroom_core import EmbeddingScorer, embedding_available
 
@@ -541,19 +545,6 @@ def test_the_references_example_of_scoring_by_meaning_without_the_package() -> N
     names: dict[str, Any] = {"items": ["banana", "kiwi"], "query": "alabama"}
     exec(BY_MEANING, names)
     assert "scores" not in names
-
-
-@pytest.mark.filterwarnings("ignore:relevance is scored by words alone")
-def test_the_references_example_of_scoring_by_both() -> None:
-    names: dict[str, Any] = {"items": ["Elbe", "Oder"], "query": "Elbe"}
-    code = """
-from headroom_core import HybridScorer
-
-scorer = HybridScorer(alpha=0.5)  # 50% BM25, 50% embedding
-scores = scorer.score_items(items, query)
-"""
-    exec(code, names)
-    assert names["scores"][0] > names["scores"][1]
 
 
 def test_importing_the_scorers_loads_nothing_heavy() -> None:

@@ -10,7 +10,7 @@ from headroom_core.relevance.base import Scorer
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
 from headroom_core.relevance.encoders import embedding_available
-from headroom_core.relevance.hybrid import HybridScorer
+from headroom_core.relevance.hybrid import HybridScorer, words_of_hybrid
 from headroom_core.relevance.words import words
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
         >>> create_scorer("bm25", k1=1.2).score_items(["Elbe", "Oder"], "Oder")[0]
         0.0
     """
-    kind = _TYPES.get("hybrid" if scorer_type == _AUTO else scorer_type)
+    named = "hybrid" if scorer_type == _AUTO else scorer_type
+    kind = _TYPES.get(named) if isinstance(named, str) else None
     if kind is None:
         allowed = ", ".join([_AUTO, *_TYPES])
         raise ConfigurationError(
@@ -63,8 +64,7 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
         message = f"{scorer_type} scorers have no option {name}: the options are {', '.join(known)}"
         raise ConfigurationError(message, {"scorer_type": scorer_type, "option": name})
     if scorer_type == _AUTO and not (embedding_available() or _brings_embeddings(options)):
-        by_words: Scorer | None = options.get("bm25")
-        return BM25Scorer() if by_words is None else by_words
+        return words_of_hybrid(**{name: options[name] for name in ("alpha", "bm25") if name in options})
     return kind(**options)
 
 

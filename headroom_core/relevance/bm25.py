@@ -9,7 +9,8 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.relevance.base import as_texts
 from headroom_core.relevance.words import tokens, words, words_of
 
-_K1, _B = 1.5, 0.75
+K1, B = 1.5, 0.75
+"""How much repetition counts, and how much a long item is held against it, unless told otherwise."""
 
 
 class BM25Scorer:
@@ -31,9 +32,11 @@ class BM25Scorer:
         True
     """
 
-    def __init__(self, k1: float = _K1, b: float = _B) -> None:
-        if not (0 < k1 < math.inf and 0 <= b <= 1):
-            raise ConfigurationError(f"k1 = {k1}, b = {b}: expected k1 above 0 and b from 0 to 1", {"k1": k1, "b": b})
+    def __init__(self, k1: float = K1, b: float = B) -> None:
+        numbers = isinstance(k1, (int, float)) and isinstance(b, (int, float))
+        if not (numbers and 0 < k1 < math.inf and 0 <= b <= 1):
+            message = f"k1 = {k1!r}, b = {b!r}: expected k1 above 0 and b from 0 to 1"
+            raise ConfigurationError(message, {"k1": k1, "b": b})
         self.k1 = k1
         self.b = b
 

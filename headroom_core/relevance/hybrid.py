@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from headroom_core.errors import ConfigurationError
-from headroom_core.relevance.base import Scorer, as_texts
+from headroom_core.relevance.base import Scorer, as_texts, checked_scores
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
 from headroom_core.relevance.encoders import EmbeddingsMissing
 
 _QUOTED = re.compile(r"`[^`\n]+`|\"[^\"\n]+\"|“[^”\n]+”|«[^»\n]+»")
 _TELLING = re.compile(r"\d|\w[_./\\:@=#]+\w|[a-z][A-Z]|^_|_$")
+_ALPHA = 0.5
 _EDGE = ".,:;!?…()[]{}<>'’"
 _told: dict[str, object] = {}
 """The reasons that were told in this process."""
@@ -49,20 +50,15 @@ class HybridScorer:
 
     def __init__(
         self,
-        alpha: float = 0.5,
+        alpha: float = _ALPHA,
         *,
         adaptive_alpha: bool = True,
         bm25: Scorer | None = None,
         embedding: Any = None,
     ) -> None:
-        if not (isinstance(alpha, (int, float)) and 0 <= alpha <= 1):
-            raise ConfigurationError(f"alpha = {alpha!r}: expected the share of words, from 0 to 1", {"alpha": alpha})
-        if bm25 is not None and not isinstance(bm25, Scorer):
-            kind = type(bm25).__name__
-            raise ConfigurationError(f"bm25 is of type {kind}: give a scorer, such as BM25Scorer()", {"bm25": kind})
+        self._words = words_of_hybrid(alpha, bm25)
         self.alpha = alpha
         self.adaptive_alpha = adaptive_alpha
-        self._words: Scorer = BM25Scorer() if bm25 is None else bm25
         self._meaning = self._scorer_of(DEFAULT_MODEL if embedding is None else embedding)
 
     def score_items(self, items: Sequence[str], query: str) -> list[float]:
@@ -71,14 +67,16 @@ class HybridScorer:
         Raises:
             TypeError: the items are one text, or one of them is no text.
             ProviderError: the embedding model gave something else than one vector of finite numbers a text.
+            TransformError: a part that was given does not give one number from 0 to 1 an item.
         """
         texts = as_texts(items)
         alpha = self.alpha_for(query)
         by_meaning = self._by_meaning(texts, query) if alpha < 1 else None
+        by_words = checked_scores(self._words, texts, query)
         if by_meaning is None:
-            return self._words.score_items(texts, query)
-        by_words = self._words.score_items(texts, query)
-        return [min(1.0, alpha * word + (1 - alpha) * meaning) for word, meaning in zip(by_words, by_meaning)]
+            return by_words
+        both = zip(by_words, by_meaning, strict=True)
+        return [min(1.0, alpha * word + (1 - alpha) * meaning) for word, meaning in both]
 
     def alpha_for(self, query: str) -> float:
         """Return the share of words for a query."""
@@ -101,11 +99,25 @@ class HybridScorer:
         if self._meaning is None:
             return None
         try:
-            return self._meaning.score_items(texts, query)
+            return checked_scores(self._meaning, texts, query)
         except EmbeddingsMissing as error:
             _warn_once(error.message)
             self._meaning = None
             return None
+
+
+def words_of_hybrid(alpha: float = _ALPHA, bm25: Scorer | None = None) -> Scorer:
+    """Return what scores by words in a hybrid scorer.
+
+    Raises:
+        ConfigurationError: the share of words is not from 0 to 1, or bm25 is no scorer.
+    """
+    if not (isinstance(alpha, (int, float)) and 0 <= alpha <= 1):
+        raise ConfigurationError(f"alpha = {alpha!r}: expected the share of words, from 0 to 1", {"alpha": alpha})
+    if bm25 is not None and (isinstance(bm25, type) or not isinstance(bm25, Scorer)):
+        kind = bm25.__name__ if isinstance(bm25, type) else type(bm25).__name__
+        raise ConfigurationError(f"bm25 is of type {kind}: give a scorer, such as BM25Scorer()", {"bm25": kind})
+    return BM25Scorer() if bm25 is None else bm25
 
 
 def _warn_once(reason: str) -> None:

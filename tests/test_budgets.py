@@ -167,7 +167,6 @@ def test_a_model_that_nobody_knows_has_no_limit() -> None:
     assert run(messages, model="my-own-model").messages == messages
 
 
-@pytest.mark.xfail(strict=True, reason="only a budget that is not met is told")
 def test_a_limit_that_what_is_protected_exceeds_is_a_warning() -> None:
     result = run([say("user", WORDS * 5)], config=limited(100))
     assert len(result.warnings) == 1

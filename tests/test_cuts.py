@@ -48,9 +48,8 @@ from headroom_core import (
     retrieve,
 )
 from headroom_core.config import IntelligentContextConfig, RollingWindowConfig
-from headroom_core.messages import Draft
 from headroom_core.transforms.choosing import least_loss
-from headroom_core.transforms.gaps import FIRST_KEY, Left, with_gap
+from headroom_core.transforms.gaps import FIRST_KEY
 
 ROOT = Path(__file__).parent.parent
 Way = Literal["rolling", "newest first", "no system", "importance", "oldest", "old ones"]
@@ -389,11 +388,9 @@ def test_eight_threads_cut_in_the_same_way_with_one_object(way: Way) -> None:
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4"])
 def test_the_room_for_the_marker_is_enough_whatever_its_key_is(model: str) -> None:
-    counter, messages = Tokenizer(model), ({"role": "user", "content": "hi"},) * 40_000
-    for gone in ([0, 1], [0, 2, 39_999], [*range(0, 40_000, 2)]):
-        left = Left().added(gone, 10)
-        gap = with_gap(Draft(messages, ()), left).gap
-        assert gap is not None
-        for key in ("1a" * 12, "f0" * 12, "0" * 24, content_key("any")):
-            marker = {"role": "user", "content": re.sub(r"\w{24}", key, gap.marker)}
-            assert sum(counter.count_each([marker])) <= left.marker_tokens(counter) <= FIRST_KEY
+    talk = written([Said("user", "go " * 200), Said("assistant", "ok " * 200), Said("user", "now")], "openai")
+    marker = text_of(cut(talk, 100, "no system").messages[0]).replace(" 2 ", " 99999 ")
+    for key in ("1a" * 12, "f0" * 12, "0" * 24, content_key("any")):
+        for here in ("here", "from here on"):
+            text = re.sub(r"\w{24}", key, marker).replace("here", here)
+            assert sum(Tokenizer(model).count_each([{"role": "user", "content": text}])) <= FIRST_KEY

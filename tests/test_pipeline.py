@@ -123,7 +123,6 @@ def test_two_windows_leave_out_no_less_than_one_behind_one_marker(talk: Talk, fi
         assert retrieve(key, limit=None, store=store).found
 
 
-@pytest.mark.xfail(strict=True, reason="a second window does not know when the first one left something out")
 def test_two_windows_undo_nothing_as_a_conversation_grows() -> None:
     sizes = (10, 100, 300, 60, 100)
     talk = [{"role": ("user", "assistant")[n % 2], "content": f"{n} " + "w " * size} for n, size in enumerate(sizes)]
@@ -220,7 +219,6 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(inner)
 
 
-@pytest.mark.xfail(strict=True, reason="each manager explains every message")
 def test_two_managers_explain_every_message_once() -> None:
     managers = [IntelligentContextManager(), IntelligentContextManager()]
     result = TransformPipeline(managers).transform(TALK, store=MemoryStore())

@@ -29,16 +29,24 @@ class Settings(BaseModel):
             raise self._explained(error) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
+        before = {**self.__dict__}
         try:
             super().__setattr__(name, value)
         except pydantic.ValidationError as error:
-            raise self._explained(error) from None
+            # What concerns several fields is checked when the new value is in its place already.
+            self.__dict__.update(before)
+            raise self._explained(error, name, value) from None
 
-    def _explained(self, error: pydantic.ValidationError) -> ConfigurationError:
+    def _explained(self, error: pydantic.ValidationError, set_to: str = "", value: Any = None) -> ConfigurationError:
         """Return the error in this library's terms: the first problem in words, all of them in `details`."""
         model = type(self)
         problems = {".".join(map(str, item["loc"])): item for item in error.errors(include_url=False)}
         name, problem = next(iter(problems.items()))
+        if not name:
+            return ConfigurationError(
+                f"{model.__name__}{f'.{set_to} = {value!r}' if set_to else ''}: {problem['msg']}",
+                {set_to: {"value": value, "allowed": problem["msg"]}} if set_to else {"allowed": problem["msg"]},
+            )
         allowed = problem["msg"]
         if problem["type"] == "extra_forbidden":
             allowed = f"no such field; the fields are {', '.join(model.model_fields)}"

@@ -54,7 +54,7 @@ class Fitting:
         window, managed = self.config.rolling_window, self.config.intelligent_context
         if not (window.enabled or managed.enabled):
             return None
-        reply = managed.output_buffer_tokens if managed.enabled else window.output_buffer_tokens
+        reply = self._reply()
         name, overrides = self.router.tokenizer.model, self.config.model_context_limits or None
         model = self.edge.guarded("the model's limit is not known", lambda: model_info(name, overrides=overrides))
         may_leave_out = self.config.ccr.enabled and self.config.ccr.inject_marker
@@ -65,6 +65,16 @@ class Fitting:
         soft = room_for(window.max_tokens, reply)
         return Limits(soft if hard is None else hard, soft, model.cache.break_even if model and model.cache else None)
 
+    def own_limit(self) -> int | None:
+        """Return what may be sent by the limit that the settings name for the model, None where they name none."""
+        limit = self.config.model_context_limits.get(self.router.tokenizer.model)
+        return None if limit is None else room_for(limit, self._reply())
+
+    def _reply(self) -> int:
+        """Return the tokens to leave free for the reply."""
+        managed = self.config.intelligent_context
+        return managed.output_buffer_tokens if managed.enabled else self.config.rolling_window.output_buffer_tokens
+
     def fitted(self, draft: Draft, limits: Limits, counted: Sequence[int]) -> Draft:
         """Return the draft with a gap where it was too large, what is left out stored.
 
@@ -74,9 +84,11 @@ class Fitting:
             counted: the tokens of every message as it came.
         """
         shorten = shortening(draft, self.router, kept=False) if self.store is None else None
-        made = self.edge.guarded(
-            "nothing was left out to make it fit", lambda: self._cut(draft, limits, shorten, counted)
-        )
+        otherwise = "nothing was left out to make it fit"
+        made = self.edge.guarded(otherwise, lambda: self._cut(draft, limits, shorten, counted, self.store))
+        if made is None and self.store is not None:
+            # Perhaps only because decisions cannot be remembered.
+            made = self.edge.guarded(otherwise, lambda: self._cut(draft, limits, shorten, counted, None))
         if made is None:
             return draft
         if self._is_kept(made):
@@ -85,7 +97,9 @@ class Fitting:
         fits = draft_tokens(draft, counted, self.router.tokenizer) <= limits.hard
         return draft if fits else without_originals(made)
 
-    def _cut(self, draft: Draft, limits: Limits, shorten: Shorten | None, counted: Sequence[int]) -> Draft:
+    def _cut(
+        self, draft: Draft, limits: Limits, shorten: Shorten | None, counted: Sequence[int], records: Store | None
+    ) -> Draft:
         if len(draft.outlines) != len(draft.messages):
             raise ConfigurationError("the dialect gives no outlines of the messages: let its parse fill Draft.outlines")
         model = self.router.tokenizer.model
@@ -95,9 +109,7 @@ class Fitting:
         relevance = self.config.relevance
         scorer = None if relevance.tier == "bm25" else scorer_from(relevance)
         manager = IntelligentContextManager(self.config.intelligent_context, toin=self.toin, scorer=scorer, model=model)
-        return manager.fitted(
-            draft, limits, records=self.store, shorten=shorten, shorten_within=math.inf, counted=counted
-        )
+        return manager.fitted(draft, limits, records=records, shorten=shorten, shorten_within=math.inf, counted=counted)
 
     def _is_kept(self, draft: Draft) -> bool:
         """Store what was left out, and return whether that went well."""

@@ -76,6 +76,11 @@ class Block:
         return replace(self, text=text, original=None if text == came_with else came_with)
 
 
+def original(block: Block) -> str:
+    """Return a block's text as it came."""
+    return block.text if block.original is None else block.original
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What became of one block, and why.
@@ -127,10 +132,12 @@ class Gap:
     Attributes:
         messages: the indices of the messages, in order.
         marker: the text of the message that stands in their place.
+        since: for each, the index of the message at which it was decided.
     """
 
     messages: tuple[int, ...]
     marker: str
+    since: tuple[int, ...] = ()
 
 
 def as_plain(message: Any) -> Mapping[str, Any]:

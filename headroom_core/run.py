@@ -162,9 +162,12 @@ class Run:
         return self.edge.guarded("the system prompt was not aligned", lambda: aligner(draft)) or draft
 
     def check_budget(self, tokens: int, token_budget: int | None) -> None:
-        """Warn when the result is larger than the budget."""
-        for warning in over(tokens, token_budget, "token_budget", estimated=self.tokenizer.estimated):
-            self.edge.warn(warning)
+        """Warn when the result is larger than the budget, or than the limit that the settings name for the model."""
+        about = {"estimated": self.tokenizer.estimated}
+        own = "model_context_limits less output_buffer_tokens"
+        for name, limit in (("token_budget", token_budget), (own, self.fitting.own_limit())):
+            for warning in over(tokens, limit, name, **about):
+                self.edge.warn(warning)
 
     def _why_not(self, block: Block) -> str | None:
         """Return why a block is not to be changed, None when it may be."""

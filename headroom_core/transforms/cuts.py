@@ -7,13 +7,14 @@ cuts nothing that was sent changes, and a provider's prompt cache keeps hitting.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headroom_core.forks import ForkSafeLock
-from headroom_core.messages import Block, Change, Draft
+from headroom_core.messages import Block, Change, Draft, content_key, original
 from headroom_core.tokens import PER_REPLY, Tokenizer
 from headroom_core.transforms.choosing import first_come, least_loss
 from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, Left, with_gap
@@ -24,6 +25,8 @@ _BETWEEN = 20
 _FULL_TURNS, _FULL_REQUESTS = 40, 80
 _LARGEST_SHARE = 0.5
 _REMEMBERED = 4096
+_KEY_DIGITS = 24
+_VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +78,48 @@ class Shortened:
 Rank = Callable[[Moment], Iterable[Leaving]]
 """Names what may go, what should go first at the start; what it does not name is protected."""
 
-Remember = Callable[[int, Callable[[], dict[int, str]]], dict[int, str]]
-"""Returns what an earlier request decided at a message, else asks for a decision and keeps it."""
+Remember = Callable[[str, Callable[[], dict[int, str]]], dict[int, str]]
+"""Returns what was decided before under a key, else asks for a decision and keeps it."""
 
 Shorten = Callable[[Block], Shortened | None]
 """Returns a block in fewer tokens, None where there is no such form."""
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a transform cuts.
+
+    Attributes:
+        name: the transform's name, which stands in the changes.
+        settings: what its rank depends on beside the messages, as text.
+        rank: names what goes first.
+        remember: keeps decisions that rest on more than that; None where they do not.
+        shorten: shortens blocks at a cut, before anything is left out; None where that was done before.
+        shorten_within: the share of the limit up to which an excess is met by shortening no more than is needed;
+            beyond it, all is shortened.
+    """
+
+    name: str
+    settings: str
+    rank: Rank
+    remember: Remember | None = None
+    shorten: Shorten | None = None
+    shorten_within: float = math.inf
+
+
 class _Decisions:
-    """The last decisions of this process by a hash of all that they depend on; they are pure, so that it saves time."""
+    """The last decisions of this process by all that they depend on; they are pure, so that it saves time alone."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[int, dict[int, str]] = OrderedDict()
+        self._held: OrderedDict[str, dict[int, str]] = OrderedDict()
         self._lock = ForkSafeLock()
 
-    def get(self, key: int) -> dict[int, str] | None:
+    def remember(self, key: str, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
         with self._lock:
-            return self._held.get(key)
-
-    def put(self, key: int, decision: dict[int, str]) -> dict[int, str]:
+            if (known := self._held.get(key)) is not None:
+                self._held.move_to_end(key)
+                return known
+        decision = decide()
         with self._lock:
             self._held[key] = decision
             if len(self._held) > _REMEMBERED:
@@ -111,14 +137,14 @@ class Fold:
         draft: the conversation, with outlines.
         tokenizer: counts the tokens.
         limits: how large it may be.
-        rank: names what goes first.
-        remember: keeps decisions that depend on more than the messages; None where they do not.
-        shorten: shortens blocks at a cut, before anything is left out; None where that was done before.
-        shorten_within: the share of the limit up to which an excess is met by shortening no more than is needed;
-            beyond it, all is shortened.
-        by: whose changes they are.
-        settings: what `rank` depends on beside the messages, as text.
+        policy: what goes first, and what is done before.
         counted: the tokens of every message as it came. None: they are counted.
+
+    Attributes:
+        draft: the conversation so far.
+        sizes: the tokens of every message.
+        turns: the units of the messages so far.
+        gone: the messages that are left out, and why.
     """
 
     def __init__(
@@ -126,12 +152,7 @@ class Fold:
         draft: Draft,
         tokenizer: Tokenizer,
         limits: Limits,
-        rank: Rank,
-        remember: Remember | None = None,
-        shorten: Shorten | None = None,
-        shorten_within: float = math.inf,
-        by: str = "",
-        settings: str = "",
+        policy: Policy,
         counted: Sequence[int] | None = None,
     ) -> None:
         self.draft = draft
@@ -139,23 +160,17 @@ class Fold:
         self.sizes = message_sizes(draft, self._counted, tokenizer)
         self.turns = Turns()
         self.gone: dict[int, str] = {}
+        self._since: dict[int, int] = {}
         self._tokenizer = tokenizer
         self._limits = limits
-        self._rank = rank
-        self._remember = remember or self._once
-        self._shorten = shorten
-        self._within = shorten_within
-        self._by = by
-        self._state = hash((by, settings, limits.hard, limits.soft, tokenizer.encoding))
+        self._policy = policy
         self._blocks: dict[int, list[int]] = {}
         self._tokens = PER_REPLY
         self._marker = 0
         self._left = Left()
-        if draft.gap is not None:
-            # Another transform was here before: what it left out stays out, behind the same marker.
-            reasons = {change.message: change.reason for change in draft.changes if change.action == "dropped"}
-            self._leave({message: reasons.get(message, "") for message in draft.gap.messages})
-            self._tokens = PER_REPLY
+        self._arrived = hashlib.sha256(
+            repr((_VERSION, policy.name, policy.settings, limits.hard, limits.soft, tokenizer.encoding)).encode()
+        )
 
     def run(self) -> Draft:
         """Return the draft with its gap, and with the changes of what was left out."""
@@ -163,18 +178,28 @@ class Fold:
             return self.draft
         for position, block in enumerate(self.draft.blocks):
             self._blocks.setdefault(block.message, []).append(position)
-        for index, outline in enumerate(self.draft.outlines):
-            self.turns.arrive(outline)
-            self._tokens += 0 if index in self.gone else self.sizes[index]
-            texts = (self.draft.blocks[position] for position in self._blocks.get(index, ()))
-            said = ((block.kind, block.text, block.original) for block in texts)
-            self._state = hash((self._state, outline, self.sizes[index], *said))
-            callers = {at for at in self.turns.of[index].messages if self.draft.outlines[at].calls}
-            if outline.kind == "tool_result" and callers and callers <= self.gone.keys():
-                self._leave({index: "its call was left out before it came"})
+        earlier = _leavings(self.draft)
+        for index in range(len(self.draft.outlines)):
+            self._arrive(index)
+            self._leave(index, earlier.get(index, {}))
             if self._is_to_cut():
                 self._cut(index)
         return self._result()
+
+    def moment(self) -> Moment:
+        """Return what is known now."""
+        return Moment(self.turns, self._present(), self.sizes)
+
+    def _arrive(self, index: int) -> None:
+        outline = self.draft.outlines[index]
+        self.turns.arrive(outline)
+        self._tokens += self.sizes[index]
+        blocks = (self.draft.blocks[position] for position in self._blocks.get(index, ()))
+        texts = [(block.kind, block.tool, content_key(original(block))) for block in blocks]
+        self._arrived.update(repr((outline, self.sizes[index], texts)).encode("utf-8", "surrogatepass"))
+        callers = {self.turns.callers.get(key, index) for key in outline.answers}
+        if outline.kind == "tool_result" and callers and callers <= self.gone.keys():
+            self._leave(index, {index: "its call was left out before it came"})
 
     @property
     def tokens(self) -> int:
@@ -212,13 +237,16 @@ class Fold:
         return min(int(_LARGEST_SHARE * loose), max(rooms, default=0))
 
     def _cut(self, index: int) -> None:
-        limit = self._limits.first
-        if self._shorten is not None:
-            within = self.tokens - limit <= self._within * limit
-            self._shorten_present(self._shorten, index, limit if within else 0)
+        limit, policy = self._limits.first, self._policy
+        if policy.shorten is not None:
+            within = self.tokens - limit <= policy.shorten_within * limit
+            self._shorten_present(policy.shorten, index, limit if within else 0)
         if self.tokens > limit:
-            gone = self._remember(index, lambda: self._decided(limit))
-            self._leave({message: reason for message, reason in gone.items() if message <= index})
+            known = self._arrived.copy()
+            known.update(repr((self.sizes[: index + 1], sorted(self.gone))).encode())
+            remember = policy.remember or _decisions.remember
+            gone = remember(known.hexdigest()[:_KEY_DIGITS], lambda: self._decided(limit))
+            self._leave(index, {message: reason for message, reason in gone.items() if message <= index})
 
     def _shorten_present(self, shorten: Shorten, index: int, limit: int) -> None:
         """Shorten what is present, the oldest first, until it has no more tokens than the limit."""
@@ -240,7 +268,7 @@ class Fold:
 
     def _decided(self, limit: int) -> dict[int, str]:
         """Return the messages that are to go, and why."""
-        leaving = list(self._rank(Moment(self.turns, self._present(), self.sizes)))
+        leaving = list(self._policy.rank(self.moment()))
         weights = [sum(self.sizes[message] for unit in one.units for message in unit.messages) for one in leaving]
         tokens = self.tokens + (FURTHER_KEY if self._left.keys else FIRST_KEY)
         loose = limit - (tokens - sum(weights))
@@ -248,7 +276,7 @@ class Fold:
         taken = _chosen(leaving, weights, tokens - target)
         tokens = self._without(leaving, weights, taken)
         # The last ones made it fit; the more important may now have room again.
-        for number in reversed(taken):
+        for number in (number for number in reversed(taken) if leaving[number].worth is not None):
             fewer = [other for other in taken if other != number]
             if tokens + weights[number] <= target and (with_it := self._without(leaving, weights, fewer)) <= target:
                 taken, tokens = fewer, with_it
@@ -265,11 +293,6 @@ class Fold:
         weight = sum(weights[number] for number in taken)
         return self._tokens - weight + self._left.added(messages, weight).marker_tokens(self._tokenizer)
 
-    def _once(self, index: int, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
-        """Return the decision, which was made before when this conversation was shorter."""
-        key = hash((self._state, *self.sizes[: index + 1], -1, *self.gone))
-        return known if (known := _decisions.get(key)) is not None else _decisions.put(key, decide())
-
     def _present(self) -> tuple[Unit, ...]:
         held = {id(self.turns.of[-1]), id(self.turns.spoke)}
         return tuple(
@@ -281,16 +304,19 @@ class Fold:
             and unit.messages[0] not in self.gone
         )
 
-    def _leave(self, gone: dict[int, str]) -> None:
+    def _leave(self, index: int, gone: Mapping[int, str]) -> None:
+        """Leave messages out, as decided when the message of that index had come."""
         new = {message: reason for message, reason in gone.items() if message not in self.gone}
         if new:
-            self._tokens -= sum(self.sizes[message] for message in new)
-            self._left.add(sorted(new), sum(self.sizes[message] for message in new))
+            weight = sum(self.sizes[message] for message in new)
+            self._tokens -= weight
+            self._left.add(sorted(new), weight)
             self._marker = self._left.marker_tokens(self._tokenizer)
             self.gone |= new
+            self._since |= dict.fromkeys(new, index)
 
     def _result(self) -> Draft:
-        draft = with_gap(self.draft, self._left)
+        draft = with_gap(self.draft, self._left, self._since)
         if draft.gap is not None:
             draft = replace(draft, changes=(*self._changes(draft), *self._dropped()))
         tokens = draft_tokens(draft, self._counted, self._tokenizer)
@@ -303,15 +329,28 @@ class Fold:
     def _dropped(self) -> Iterator[Change]:
         for message, reason in sorted(self.gone.items()):
             key = self._left.key_of[message]
-            yield Change(message, (), "dropped", self._by, reason, self.sizes[message], 0, (key,))
+            yield Change(message, (), "dropped", self._policy.name, reason, self._counted[message], 0, (key,))
+
+
+def _leavings(draft: Draft) -> dict[int, dict[int, str]]:
+    """Return what another transform left out, by the message at which it did: that stays so."""
+    if draft.gap is None:
+        return {}
+    reasons = {change.message: change.reason for change in draft.changes if change.action == "dropped"}
+    leavings: dict[int, dict[int, str]] = {}
+    for message, index in zip(draft.gap.messages, draft.gap.since):
+        leavings.setdefault(index, {})[message] = reasons.get(message, "")
+    return leavings
 
 
 def _chosen(leaving: Sequence[Leaving], weights: Sequence[int], excess: int) -> list[int]:
-    """Return the numbers of those that go."""
-    worths = [one.worth for one in leaving]
-    if None in worths:
-        return first_come(weights, excess)
-    return least_loss(weights, [weight * (worth or 0.0) for weight, worth in zip(weights, worths)], excess)
+    """Return the numbers of those that go: first what has a worth, with little loss, then the others in order."""
+    weighed = [number for number, one in enumerate(leaving) if one.worth is not None]
+    losses = [weights[number] * (leaving[number].worth or 0.0) for number in weighed]
+    chosen = [weighed[at] for at in least_loss([weights[number] for number in weighed], losses, excess)]
+    excess -= sum(weights[number] for number in chosen)
+    others = [number for number, one in enumerate(leaving) if one.worth is None]
+    return chosen + [others[at] for at in first_come([weights[number] for number in others], excess)]
 
 
 def _with_shortened(draft: Draft, made: Mapping[int, Shortened]) -> Draft:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from headroom_core.errors import TransformError
 from headroom_core.messages import RETRIEVE_TOOL, Draft, Gap, as_plain, content_key
 from headroom_core.tokens import PER_MESSAGE, Tokenizer
 
@@ -24,8 +25,8 @@ _KEY = 24
 class Left:
     """The messages that are left out, in parts that are kept under a key each.
 
-    There are two parts at most, the second smaller than the first: the marker stays short, and little is stored
-    twice.
+    Every part is more than twice as large as the next: there are few of them, so that the marker stays short, and
+    what is stored again stays in proportion.
 
     Attributes:
         parts: the indices of each part's messages, in order.
@@ -59,21 +60,25 @@ class Left:
         """Leave out further messages."""
         self.parts.append(messages)
         self._tokens.append(tokens)
-        while len(self.parts) > 2 or (len(self.parts) == 2 and self._tokens[-2] <= self._tokens[-1]):
+        while len(self.parts) > 1 and self._tokens[-2] <= 2 * self._tokens[-1]:
             last = self.parts.pop()
             self.parts[-1] = sorted([*self.parts[-1], *last])
             self._tokens[-2:] = [sum(self._tokens[-2:])]
 
 
-def with_gap(draft: Draft, left: Left) -> Draft:
-    """Return the draft with its gap, and with the originals to be stored."""
+def with_gap(draft: Draft, left: Left, since: Mapping[int, int]) -> Draft:
+    """Return the draft with its gap, and with the originals to be stored.
+
+    Raises:
+        TransformError: a message that is to be left out cannot be written as JSON.
+    """
     if not left.parts:
         return draft
     originals = {content_key(text): text for text in (_record(draft, part) for part in left.parts)}
     for key, part in zip(originals, left.parts):
         left.key_of.update(dict.fromkeys(part, key))
     messages = sorted(message for part in left.parts for message in part)
-    gap = Gap(tuple(messages), _marker(messages, list(originals)))
+    gap = Gap(tuple(messages), _marker(messages, list(originals)), tuple(since[message] for message in messages))
     return replace(draft, gap=gap, originals={**draft.originals, **originals})
 
 
@@ -88,8 +93,16 @@ def without_originals(draft: Draft) -> Draft:
 
 def _record(draft: Draft, part: Iterable[int]) -> str:
     """Return messages as lines of JSON, so that they can be asked for as rows."""
-    rows = ({"message": index + 1, **_plain(draft, draft.messages[index])} for index in part)
-    return "\n".join(json.dumps(row, ensure_ascii=False, skipkeys=True, default=_inside) for row in rows)
+    return "\n".join(_line(draft, index) for index in part)
+
+
+def _line(draft: Draft, index: int) -> str:
+    try:
+        row = {"message": index + 1, **_plain(draft, draft.messages[index])}
+        return json.dumps(row, ensure_ascii=False, skipkeys=True, default=_inside)
+    except (TypeError, ValueError, RecursionError) as error:
+        said = f"message {index + 1} cannot be kept ({type(error).__name__}): give messages of plain JSON values"
+        raise TransformError(said, {"message": index + 1}) from None
 
 
 def _plain(draft: Draft, message: Any) -> Mapping[str, Any]:
@@ -100,6 +113,8 @@ def _inside(value: Any) -> Any:
     """Return what stands for a value that JSON cannot say: its own text might hold an address, each time another."""
     if isinstance(value, Mapping) or hasattr(value, "model_dump"):
         return dict(as_plain(value))
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
     return f"<{type(value).__name__}>"
 
 

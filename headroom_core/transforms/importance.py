@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from headroom_core.config import ScoringWeights
 from headroom_core.forks import ForkSafeLock
-from headroom_core.messages import Block, Draft
+from headroom_core.messages import Block, Draft, original
 from headroom_core.relevance import Scorer
 from headroom_core.transforms.turns import Turns, Unit
 
@@ -156,11 +156,6 @@ class Importance:
 
     def _text(self, messages: Sequence[int]) -> str:
         return "\n".join(original(block) for message in messages for block in self._blocks.get(message, ()))
-
-
-def original(block: Block) -> str:
-    """Return a block's text as it came."""
-    return block.text if block.original is None else block.original
 
 
 class Contents(NamedTuple):

@@ -9,24 +9,23 @@ from typing import Any, Protocol
 
 from headroom_core.compressors.smart_crusher import TableCompressor
 from headroom_core.config import IntelligentContextConfig
-from headroom_core.errors import ConfigurationError
-from headroom_core.messages import Change, Draft, content_key
+from headroom_core.errors import ConfigurationError, StorageError
+from headroom_core.messages import Change, Draft
 from headroom_core.models import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens import Tokenizer
-from headroom_core.transforms.cuts import Fold, Leaving, Moment, Remember, Shorten, first_kept_turn
+from headroom_core.transforms.cuts import Fold, Leaving, Moment, Policy, Remember, Shorten, first_kept_turn
 from headroom_core.transforms.direct import applied
-from headroom_core.transforms.importance import Importance, Learnt, Signs, original
+from headroom_core.transforms.importance import Importance, Learnt, Signs
 from headroom_core.transforms.limits import Limits, room_for
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
 from headroom_core.transforms.turns import Unit
 
-_VERSION = "1"
-_LEAST, _USERS = 0.001, 2.0
-"""What is lost with each token at least, and with each of an old message of the user's: more than of anything else."""
+_LEAST = 0.001
+"""What is lost with each token at least."""
 
 _UNKNOWN_TOOL = 0.5
 """What a tool counts for about which too little was learnt."""
@@ -165,41 +164,38 @@ class IntelligentContextManager:
         if len(draft.outlines) != len(draft.messages):
             return draft
         ranking = _Ranking(self.config, draft, self._learnt if records else None, self._scorer)
-        within = self.config.compress_threshold if shorten_within is None else shorten_within
-        remember = self._remember(draft, limits, records)
-        fold = Fold(
-            draft,
-            counter or self.tokenizer,
-            limits,
+        policy = Policy(
+            self.name,
+            self.config.model_dump_json(),
             ranking.rank,
-            remember=remember,
+            remember=self._remembering(records, ranking),
             shorten=shorten,
-            shorten_within=within,
-            by=self.name,
-            settings=self.config.model_dump_json(),
-            counted=counted,
+            shorten_within=self.config.compress_threshold if shorten_within is None else shorten_within,
         )
+        fold = Fold(draft, counter or self.tokenizer, limits, policy, counted)
         made = fold.run()
+        reasons = ranking.explained(fold.moment()) if fold.gone else {}
         explained = [
-            Change(message, (), "kept", self.name, ranking.why_kept(message), size, size)
+            Change(message, (), "kept", self.name, reasons.get(message, "there is room for it"), size, size)
             for message, size in enumerate(fold.sizes)
             if message not in fold.gone
         ]
-        return replace(made, changes=tuple(sorted((*made.changes, *explained), key=lambda change: change.message)))
+        # Another manager's explanations, of a pipeline, gave the reasons of its own limit.
+        others = (change for change in made.changes if change.path or change.action != "kept")
+        return replace(made, changes=tuple(sorted((*others, *explained), key=lambda change: change.message)))
 
-    def _remember(self, draft: Draft, limits: Limits, records: Records | None) -> Remember | None:
+    def _remembering(self, records: Records | None, ranking: _Ranking) -> Remember | None:
         """Return what lets a decision stand that was made with what was learnt until then."""
-        if self._scorer is not None and (records is None or self._learnt is None):
-            return lambda _, decide: decide()
         if records is None or self._learnt is None:
-            return None
-        texts = [(block.message, block.path, content_key(original(block))) for block in draft.blocks]
-        settings = self.config.model_dump_json()
+            return None if self._scorer is None else lambda _, decide: decide()
 
-        def remember(index: int, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
-            parts = (_VERSION, settings, limits.hard, limits.soft, index, [t for t in texts if t[0] <= index])
-            key = content_key(json.dumps(parts))
-            stands = records.recall([key]).get(key) or records.record({key: json.dumps(decide())})[key]
+        def remember(key: str, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
+            try:
+                stands = records.recall([key]).get(key) or records.record({key: json.dumps(decide())})[key]
+            except StorageError:
+                # What was learnt counts for nothing where the decision cannot be kept.
+                ranking.unlearn()
+                return decide()
             return {int(message): reason for message, reason in json.loads(stands).items()}
 
         return remember
@@ -221,29 +217,38 @@ class _Ranking:
         self._config = config
         self._learnt = learnt
         self._importance = Importance(draft, config.recency_decay_rate, self._tool, scorer)
-        self._told: dict[int, str] = {}
+
+    def unlearn(self) -> None:
+        """Let what was learnt about tools count for nothing from here on."""
+        self._learnt = None
 
     def rank(self, moment: Moment) -> Iterator[Leaving]:
-        """Yield what may go, the least important first."""
-        kept_from = first_kept_turn(moment, self._config.keep_last_turns)
-        protected = {"user"} if not self._config.keep_system else {"user", "system"}
-        loose = [
-            unit
-            for unit in moment.present
-            if unit.kind not in protected and (unit.kind == "step" or unit.turn < kept_from)
-        ]
-        self._told = {message: _protection(unit, moment) for unit in moment.turns.units for message in unit.messages}
-        for unit, reason, worth in self._in_order(loose, moment):
-            self._told.update(dict.fromkeys(unit.messages, reason))
+        """Yield what may go, the least important first, and what users said after everything else."""
+        for unit, reason, worth in self._in_order(self._loose(moment), moment):
             yield Leaving((unit,), reason, worth)
         for unit in moment.present:
-            if unit.kind == "user" and unit.turn < kept_from:
-                self._told.update(dict.fromkeys(unit.messages, "what users said goes last"))
-                yield Leaving((unit,), "an old message of the user's, since nothing else could go", _USERS)
+            if self._is_old(unit, moment) and _is_said_by_users(unit):
+                yield Leaving((unit,), "an old message of the user's, since nothing else could go")
 
-    def why_kept(self, message: int) -> str:
-        """Return why a message stays."""
-        return self._told.get(message, "there is room for it")
+    def explained(self, moment: Moment) -> dict[int, str]:
+        """Return why each message would stay."""
+        reasons = {id(unit): _protection(unit, moment) for unit in moment.turns.units}
+        for unit, why, _ in self._in_order(self._loose(moment), moment):
+            reasons[id(unit)] = f"there is room for it: {why}"
+        return {message: reasons[id(unit)] for unit in moment.turns.units for message in unit.messages}
+
+    def _loose(self, moment: Moment) -> list[Unit]:
+        """Return what may go by its importance."""
+        return [
+            unit
+            for unit in moment.present
+            if not _is_said_by_users(unit)
+            and (unit.kind != "system" or not self._config.keep_system)
+            and (unit.kind == "step" or self._is_old(unit, moment))
+        ]
+
+    def _is_old(self, unit: Unit, moment: Moment) -> bool:
+        return unit.turn < first_kept_turn(moment, self._config.keep_last_turns)
 
     def _in_order(self, units: list[Unit], moment: Moment) -> list[tuple[Unit, str, float | None]]:
         if not self._config.use_importance_scoring:
@@ -262,10 +267,14 @@ class _Ranking:
 
 def _protection(unit: Unit, moment: Moment) -> str:
     """Return why a unit would be protected."""
-    if unit.kind == "system":
-        return "system messages are kept"
+    if unit.kind in ("system", "unknown"):
+        return f"{unit.kind} messages are kept"
     if unit is moment.turns.spoke:
         return "the last user's message is kept"
     if unit is moment.turns.of[-1]:
         return "the newest message is kept"
     return "a call is kept until it has its result" if unit.unanswered else "what was said in the last turns is kept"
+
+
+def _is_said_by_users(unit: Unit) -> bool:
+    return unit.kind == "user" or unit.spoken

@@ -10,7 +10,7 @@ from headroom_core.messages import Draft
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
-from headroom_core.transforms.cuts import Fold, Leaving, Moment, Shorten, first_kept_turn
+from headroom_core.transforms.cuts import Fold, Leaving, Moment, Policy, Shorten, first_kept_turn
 from headroom_core.transforms.direct import applied
 from headroom_core.transforms.limits import Limits, room_for
 from headroom_core.transforms.turns import Unit
@@ -91,17 +91,8 @@ class RollingWindow:
         """
         if not self.config.enabled or len(draft.outlines) != len(draft.messages):
             return draft
-        settings = self.config.model_dump_json()
-        return Fold(
-            draft,
-            self.tokenizer,
-            limits,
-            self._rank,
-            shorten=shorten,
-            by=self.name,
-            settings=settings,
-            counted=counted,
-        ).run()
+        policy = Policy(self.name, self.config.model_dump_json(), self._rank, shorten=shorten)
+        return Fold(draft, self.tokenizer, limits, policy, counted).run()
 
     def _rank(self, moment: Moment) -> Iterator[Leaving]:
         kept_from = first_kept_turn(moment, self.config.preserve_recent_turns)

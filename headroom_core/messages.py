@@ -152,6 +152,16 @@ def as_plain(message: Any) -> Mapping[str, Any]:
     return dict(message.model_dump(mode="json", exclude_none=True))
 
 
+def as_user(text: str) -> dict[str, str]:
+    """Return a user's message with this text, in the form that most formats share.
+
+    Example:
+        >>> as_user("hi")
+        {'role': 'user', 'content': 'hi'}
+    """
+    return {"role": "user", "content": text}
+
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -169,6 +179,7 @@ class Draft:
             tell, so that no message may be left out.
         gap: what is left out.
         plain: returns a message as JSON values, as it is kept where it is left out.
+        note: returns a user's message with a text, which stands where messages are left out.
     """
 
     messages: tuple[Any, ...]
@@ -179,6 +190,7 @@ class Draft:
     outlines: tuple[Outline, ...] = ()
     gap: Gap | None = None
     plain: Callable[[Any], Mapping[str, Any]] = as_plain
+    note: Callable[[str], Any] = as_user
 
 
 def causal_queries(blocks: Sequence[Block]) -> list[str]:

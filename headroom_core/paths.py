@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headroom_core.messages import Draft
@@ -111,18 +111,16 @@ def _with_item(holder: Any, key: str | int, item: Any) -> Any:
     return {**holder.model_dump(), key: item}
 
 
-def rendered(draft: Draft, note: Callable[[str], Any]) -> list[Any]:
+def rendered(draft: Draft) -> list[Any]:
     """Return the draft's messages with the texts of its changed blocks, the others as the same objects.
 
-    Args:
-        draft: the draft.
-        note: makes the message that stands in the place of those that are left out.
+    In the place of what is left out stands a note with the marker.
 
     Example:
         >>> from headroom_core.messages import Block
         >>> said, answered = {"content": "hi"}, {"content": "a long answer"}
         >>> block = Block(1, ("content",), "tool_result", "a long answer").with_text("short")
-        >>> messages = rendered(Draft((said, answered), (block,)), note=str)
+        >>> messages = rendered(Draft((said, answered), (block,)))
         >>> messages
         [{'content': 'hi'}, {'content': 'short'}]
         >>> messages[0] is said
@@ -139,4 +137,4 @@ def rendered(draft: Draft, note: Callable[[str], Any]) -> list[Any]:
         return messages
     first, gone = draft.gap.messages[0], set(draft.gap.messages)
     stays = [message for index, message in enumerate(messages) if index not in gone]
-    return [*stays[:first], note(draft.gap.marker), *stays[first:]]
+    return [*stays[:first], draft.note(draft.gap.marker), *stays[first:]]

@@ -476,9 +476,6 @@ def test_a_dialect_that_fails_lets_the_messages_through() -> None:
         def parse(self, messages: Any) -> Any:
             raise KeyError("secret text")
 
-        def note(self, text: str) -> Any:
-            return text
-
         def render(self, draft: Any) -> list[Any]:
             return list(draft.messages)
 

@@ -60,13 +60,9 @@ class AnthropicDialect:
             outlines.append(calls.outline(_speaker(message, kind), mark=_marked(message)))
         return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
 
-    def note(self, text: str) -> Any:
-        """Return a user's message with this text."""
-        return {"role": "user", "content": text}
-
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft, self.note)
+        return rendered(draft)
 
 
 def _marked(message: Any) -> bool:

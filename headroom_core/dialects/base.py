@@ -34,10 +34,6 @@ class Dialect(Protocol):
         """Return the messages' texts as blocks, and an outline of each message."""
         ...
 
-    def note(self, text: str) -> Any:
-        """Return a user's message with this text, which stands where messages are left out."""
-        ...
-
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts, and the note of its gap in the place of what is left out."""
         ...

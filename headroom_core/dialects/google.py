@@ -65,15 +65,15 @@ class GoogleDialect:
                 for path, part in parts:
                     blocks.extend(_part(part, Block(index, path, kind, "", pinned=pinned), calls))
             outlines.append(_outline(calls.outline(kind, mark=False), len(parts)))
-        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
-
-    def note(self, text: str) -> Any:
-        """Return a user's content with this text."""
-        return {"role": "user", "parts": [{"text": text}]}
+        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines), note=_note)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the contents with the draft's texts."""
-        return rendered(draft, self.note)
+        return rendered(draft)
+
+
+def _note(text: str) -> dict[str, Any]:
+    return {"role": "user", "parts": [{"text": text}]}
 
 
 def _kind(message: Any) -> Speaker | None:

@@ -14,8 +14,8 @@ from headroom_core.tokens import PER_MESSAGE, Tokenizer
 FIRST_KEY, FURTHER_KEY = 52, 34
 """Tokens that a message with a marker takes at most with one key, and with each further one."""
 
-PER_ROLE = 1
-"""Tokens of the role that the message with the marker has."""
+_ROLE = 1
+"""Tokens that the role of the message with the marker takes at most."""
 
 _KEY = 24
 """Tokens that a key takes at most, where digits and letters take turns: 24 hexadecimal digits."""
@@ -48,7 +48,7 @@ class Left:
             return 0
         messages = sorted(message for part in self.parts for message in part)
         text = _marker(messages, [""] * self.keys)
-        return PER_MESSAGE + PER_ROLE + tokenizer.count_text(text) + _KEY * self.keys
+        return PER_MESSAGE + _ROLE + tokenizer.count_text(text) + _KEY * self.keys
 
     def added(self, messages: list[int], tokens: int) -> Left:
         """Return a copy in which further messages are left out."""

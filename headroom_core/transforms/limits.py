@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import Draft
-from headroom_core.tokens import PER_MESSAGE, PER_REPLY, Tokenizer
-from headroom_core.transforms.gaps import PER_ROLE
+from headroom_core.tokens import PER_REPLY, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,14 @@ def check_budget(token_budget: int | None) -> None:
     """Refuse a budget that nothing can meet.
 
     Raises:
-        ConfigurationError: it is less than 1.
+        ConfigurationError: it is no whole number, or less than 1.
     """
-    if token_budget is not None and token_budget < 1:
+    if token_budget is None:
+        return
+    if not isinstance(token_budget, int) or isinstance(token_budget, bool):
+        message = f"token_budget = {token_budget!r}: give a whole number of tokens, or None"
+        raise ConfigurationError(message, {"token_budget": token_budget})
+    if token_budget < 1:
         raise ConfigurationError(f"token_budget = {token_budget}: give at least 1", {"token_budget": token_budget})
 
 
@@ -90,5 +94,5 @@ def draft_tokens(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> 
     sizes = message_sizes(draft, counted, tokenizer)
     if draft.gap is None:
         return PER_REPLY + sum(sizes)
-    marker = PER_MESSAGE + PER_ROLE + tokenizer.count_text(draft.gap.marker)
-    return PER_REPLY + sum(sizes) - sum(sizes[message] for message in draft.gap.messages) + marker
+    gone = sum(sizes[message] for message in draft.gap.messages)
+    return PER_REPLY + sum(sizes) - gone + tokenizer.count_message(draft.note(draft.gap.marker))

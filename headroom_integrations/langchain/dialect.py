@@ -70,15 +70,11 @@ class LangChainDialect:
             if isinstance(message, AIMessage):
                 blocks.extend(_called(index, message, calls))
             outlines.append(calls.outline(kind, mark=kind is not None and _marked(message)))
-        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines), plain=_plain)
-
-    def note(self, text: str) -> Any:
-        """Return a user's message with this text."""
-        return HumanMessage(text)
+        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines), plain=_plain, note=HumanMessage)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft, self.note)
+        return rendered(draft)
 
 
 def _plain(message: Any) -> Mapping[str, Any]:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from headroom_core.edge import Edge
 from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
 from headroom_core.messages import Block, content_key
-from headroom_core.stores import MemoryStore, Store
+from headroom_core.stores import MemoryStore, Store, TallyStore
 from headroom_core.transforms.router import ContentRouter, Outcome
 
 _VERSION = "1"
@@ -19,6 +20,10 @@ _MEMO_BYTES = 64 * 2**20
 _NOTHING_LEARNT = "nothing is learnt from retrievals"
 _memo = MemoryStore(max_bytes=_MEMO_BYTES)
 """Outcomes of requests that may not store anything. They are pure, so that this saves time alone."""
+
+_UNRECORDED_BYTES = 16 * 2**20
+_unrecorded: WeakKeyDictionary[Store, MemoryStore] = WeakKeyDictionary()
+"""What was sent while a store could not record it: the same must be sent until it can, whatever is asked or learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,10 @@ class Replay:
         keys = {at: self._record_key(item) for at, item in waiting.items()}
         items = {key: waiting[at] for at, key in keys.items()}
         recalled = self._recalled(store, items)
-        known = _loaded(recalled or {})
-        sources = {} if recalled is None else self._sources({k: i for k, i in items.items() if k not in recalled})
+        held = _held(store, items.keys() - (recalled or {}).keys())
+        current = held | (recalled or {})
+        known = _loaded(current)
+        sources = {} if recalled is None else self._sources({k: i for k, i in items.items() if k not in current})
         learnt = self._learnt(sources)
         new = {
             key: self._worked_out(item, self._may_select(item), learnt.get(key))
@@ -76,13 +83,16 @@ class Replay:
             # Recorded as it is sent: should the store recover, the same block must not change.
             (new if key in new else known)[key] = self._worked_out(items[key], selecting=False)
         selected = {items[key].key: source for key, source in sources.items() if new[key].action == "selected"}
-        stands = self._recorded(store, new, selected)
+        lines = held | {key: outcome.dumps() for key, outcome in new.items() if not outcome.failed}
+        stands = self._recorded(store, lines, current, selected)
         if stands is None and learnt:
             # Not remembered, the same blocks would become something else as soon as something else is learnt.
             return replace(self, toin=None, edge=Edge()).outcomes(waiting)
-        if stands is not None:
+        if stands is None:
+            stands = _hold(store, lines)
+        else:
             self._count(selected.values(), [sources[key] for key, lesson in learnt.items() if not lesson.pays])
-        known |= new | (stands or {})
+        known |= new | _loaded({key: stands[key] for key in new.keys() & stands.keys()})
         return {at: known[key] for at, key in keys.items()}
 
     def _may_select(self, item: Waiting) -> bool:
@@ -109,18 +119,19 @@ class Replay:
         return self.edge.guarded("what was sent before cannot be recalled", lambda: store.recall(keys))
 
     def _recorded(
-        self, store: Store, outcomes: dict[str, Outcome], origins: Mapping[str, Source]
-    ) -> dict[str, Outcome] | None:
+        self, store: Store, lines: Mapping[str, str], current: Mapping[str, str], origins: Mapping[str, Source]
+    ) -> dict[str, str] | None:
         """Record new outcomes and where originals came from, and return what stands: another process may be first.
 
         Failures are not recorded, so that each request tells of them, and none outlives what caused it.
         """
-        lines = {key: outcome.dumps() for key, outcome in outcomes.items() if not outcome.failed}
         if not lines:
             return {}
         more = self.toin.origins(origins) if self.toin else {}
-        stands = self.edge.guarded("what is sent now cannot be remembered", lambda: store.record(lines | more))
-        return None if stands is None else _loaded({key: stands[key] for key in lines.keys() & stands.keys()})
+        # A store that may evict is told of all that this request uses: what a call names, that call does not evict.
+        used = {} if isinstance(store, TallyStore) and store.lasting else current
+        named = {**used, **lines, **more}
+        return self.edge.guarded("what is sent now cannot be remembered", lambda: store.record(named))
 
     def _sources(self, items: Mapping[str, Waiting]) -> dict[str, Source]:
         """Return which tools the new blocks came from of which rows may be left out."""
@@ -160,6 +171,20 @@ class Replay:
         if self.edge.guarded("originals cannot be stored, so that no more than before is left out", put):
             return []
         return [key for key in selected if not _is_stored(store, items[key])]
+
+
+def _held(store: Store, keys: Collection[str]) -> dict[str, str]:
+    """Return what was sent already of what the store does not know, because it could not record it."""
+    with suppress(TypeError):  # A store to which nothing can refer weakly, or that has no hash.
+        return _unrecorded[store].recall(keys) if keys and store in _unrecorded else {}
+    return {}
+
+
+def _hold(store: Store, lines: dict[str, str]) -> dict[str, str]:
+    """Hold lines until the store can record them, and return what stands."""
+    with suppress(TypeError):
+        return _unrecorded.setdefault(store, MemoryStore(max_bytes=_UNRECORDED_BYTES)).record(lines)
+    return lines
 
 
 def _loaded(lines: Mapping[str, str]) -> dict[str, Outcome]:

@@ -103,6 +103,61 @@ def test_what_was_sent_while_originals_could_not_be_stored_is_sent_again() -> No
     assert compressed(TABLE, store).messages == first.messages
 
 
+def asked(query: str, store: Store) -> CompressResult:
+    return compress(openai_turn("?", TABLE), store=store, query=query)
+
+
+def test_what_was_sent_while_it_could_not_be_recorded_is_sent_again_and_recorded_later() -> None:
+    store = Broken("record")
+    first = asked("row 77", store)
+    assert asked("row 150", MemoryStore()).messages != first.messages
+    assert asked("row 150", store).messages == first.messages
+    assert asked("row 150", Broken("record")).messages != first.messages
+    store.broken = set()
+    assert asked("row 150", store).messages == first.messages
+    store.broken = {"record"}
+    assert not asked("row 150", store).warnings
+
+
+def test_what_was_held_is_left_whole_while_its_original_cannot_be_stored() -> None:
+    store = Broken("record")
+    first = asked("row 77", store)
+    store.purge()
+    store.broken = {"put_many"}
+    assert asked("row 77", store).ccr_hashes == []
+    store.broken = set()
+    assert asked("row 77", store).messages == first.messages
+    assert_nothing_lost(asked("row 77", store), store)
+
+
+class Slotted:
+    """A store to which nothing can refer weakly, and that cannot record."""
+
+    __slots__ = ("close", "get", "purge", "put_many", "recall", "record")
+
+    def __init__(self) -> None:
+        inner = Broken("record")
+        self.put_many, self.get, self.purge, self.close = inner.put_many, inner.get, inner.purge, inner.close
+        self.record, self.recall = inner.record, inner.recall
+
+
+class Unhashable(Broken):
+    """A store that is equal to others."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unhashable)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("store", [Slotted(), Unhashable("record")], ids=["slotted", "unhashable"])
+def test_a_store_for_which_nothing_can_be_held_loses_nothing(store: Store) -> None:
+    for query in ("row 77", "row 150"):
+        result = asked(query, store)
+        assert "record failed" in str(result.warnings)
+        assert_nothing_lost(result, store)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "originals.db"

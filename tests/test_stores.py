@@ -311,6 +311,26 @@ def test_eight_threads_count_every_time(store: Store) -> None:
     assert sorted(totals) == [*range(1, 241)]
 
 
+@pytest.mark.parametrize(
+    ("limits", "lasting"),
+    [
+        ({}, True),
+        ({"max_age_seconds": 86_400}, True),
+        ({"max_age_seconds": 86_399}, False),
+        ({"max_entries": 1_000_000}, False),
+        ({"max_entries": 1_000_000, "max_age_seconds": 1e9}, False),
+    ],
+)
+def test_a_store_is_lasting_where_only_an_age_of_a_day_or_more_evicts(
+    make: MakeStore, limits: dict[str, float], lasting: bool
+) -> None:
+    assert counting(make(**limits)).lasting is lasting
+
+
+def test_a_limit_of_bytes_may_evict_within_a_conversation() -> None:
+    assert not MemoryStore(max_bytes=10**12).lasting
+
+
 def test_memory_is_bounded_in_bytes_too() -> None:
     store = MemoryStore(max_bytes=3000)
     for letter in "abcd":

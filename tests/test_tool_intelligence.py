@@ -30,6 +30,7 @@ from headroom_core import (
     aretrieve,
     compress,
     handle_retrieve_call,
+    open_store,
     retrieve,
 )
 from headroom_core.config import CCRConfig, HeadroomConfig
@@ -338,6 +339,75 @@ class Failing(MemoryStore):
     def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
         self._may("tallies")
         return super().tallies(prefixes)
+
+
+class Growing:
+    """A conversation of which every request must begin with what the one before it sent."""
+
+    def __init__(self, store: Store, first: int = 0) -> None:
+        self.store, self.run = store, first
+        self.messages: list[Any] = []
+        self.sent: list[Any] = []
+
+    def ask(self, **options: Any) -> CompressResult:
+        self.messages += openai_turn(f"How did run {self.run} go?", jobs(self.run), f"call_{self.run}", "list_jobs")
+        self.run += 1
+        result = compress(self.messages, store=self.store, **options)
+        assert result.messages[: len(self.sent)] == self.sent
+        self.sent = result.messages
+        return result
+
+    def ask_and_retrieve(self) -> None:
+        for key in self.ask().ccr_hashes:
+            assert retrieve(key, where=FAILED, store=self.store).found
+
+
+SMALL = ["memory://", "sqlite:///{}/small.db"]
+
+
+@pytest.mark.parametrize("url", SMALL)
+def test_a_conversation_that_is_larger_than_its_store_is_sent_again_as_it_was(url: str, tmp_path: Path) -> None:
+    store = open_store(url.format(tmp_path), max_entries=3)
+    learning, asking = Growing(store), Growing(store, first=100)
+    for _ in range(7):
+        learning.ask_and_retrieve()
+    for run in range(5):
+        asking.ask(query=f"zone-{run}")
+    store.close()
+
+
+@pytest.mark.parametrize("url", SMALL)
+def test_conversations_that_evict_each_other_are_sent_again_as_they_were(url: str, tmp_path: Path) -> None:
+    store = open_store(url.format(tmp_path), max_entries=3)
+    conversations = [Growing(store), Growing(store, first=100)]
+    for _ in range(5):
+        for conversation in conversations:
+            conversation.ask_and_retrieve()
+    store.close()
+
+
+@pytest.mark.parametrize("limits", [{"max_entries": 10_000}, {"max_bytes": 10**9}, {"max_age_seconds": 3600}])
+def test_nothing_is_learnt_where_what_was_sent_may_be_forgotten(limits: dict[str, Any]) -> None:
+    store = taught(MemoryStore(**limits), asked=8)
+    assert answered(500, store) == UNTAUGHT
+    toin = ToolIntelligence(store)
+    assert (toin.report(), toin.importance("list_jobs")) == ({}, (0.1, 0.0))
+
+
+def test_a_long_age_lets_tools_be_learnt_about() -> None:
+    assert became(answered(500, taught(MemoryStore(max_age_seconds=30 * 86_400), asked=8))).action == "rewritten"
+
+
+@pytest.mark.parametrize("broken", [{"record"}, {"record", "tallies"}, {"record", "add"}])
+def test_a_store_that_cannot_record_for_a_while_changes_nothing_that_was_sent(broken: set[str]) -> None:
+    store = Failing()
+    conversation = Growing(store)
+    for run in range(10):
+        store.broken = frozenset(broken if run in (5, 6) else ())
+        conversation.ask_and_retrieve()
+    store.calls.clear()
+    assert compress(conversation.messages, store=store).messages == conversation.sent
+    assert store.calls == ["recall"]
 
 
 @pytest.mark.parametrize("operation", ["record", "recall"])

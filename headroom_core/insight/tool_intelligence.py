@@ -117,7 +117,8 @@ class ToolIntelligence:
 
     The counters live in the store, which bounds them: names of tools and of fields, hashes of shapes, numbers, and
     nothing of what the texts say. They fade as new outputs come. It has no state of its own, so that threads,
-    processes and requests may share the store. In a store that cannot count (see `TallyStore`) nothing is learnt.
+    processes and requests may share the store. Nothing is learnt in a store that cannot count (see `TallyStore`),
+    or that may forget what became of a block while its conversation lives.
 
     `compress` and `retrieve` do all this by themselves. Use it to look at what was learnt, or with
     `SmartCrusher.crush`.
@@ -140,8 +141,8 @@ class ToolIntelligence:
 
     @property
     def learns(self) -> bool:
-        """Whether the store can count."""
-        return isinstance(self._store, TallyStore)
+        """Whether the store can count, and is lasting."""
+        return self._counters is not None
 
     # What is counted.
 
@@ -164,8 +165,8 @@ class ToolIntelligence:
 
     def seen(self, shortened: Iterable[Source] = (), whole: Iterable[Source] = ()) -> None:
         """Count new outputs: those of which rows were left out, and those that were left whole."""
-        store = self._store
-        if not isinstance(store, TallyStore):
+        store = self._counters
+        if store is None:
             return
         new = {"shortened": Counter(shortened), "whole": Counter(whole)}
         more = {_name(source, what): count for what, counts in new.items() for source, count in counts.items()}
@@ -185,9 +186,9 @@ class ToolIntelligence:
             by: how it was asked for: `where`, `query`, `lines` or `all`.
             fields: the names of the fields that the question was about.
         """
-        store = self._store
+        store = self._counters
         source = self._source(key)
-        if source is None or not isinstance(store, TallyStore):
+        if source is None or store is None:
             return
         # Adding 0 keeps what belongs together from being forgotten one by one.
         more = {_name(source, "shortened"): 0, _name(source, "seen"): 0}
@@ -209,8 +210,8 @@ class ToolIntelligence:
 
     def lessons(self, sources: Collection[Source]) -> dict[Source, Lesson]:
         """Return what was counted of these sources, with one look into the store; without those that are unknown."""
-        store = self._store
-        if not sources or not isinstance(store, TallyStore):
+        store = self._counters
+        if not sources or store is None:
             return {}
         return _lessons(store.tallies([_prefix(*source) for source in sources]))
 
@@ -226,8 +227,8 @@ class ToolIntelligence:
 
     def importance(self, tool: str | None) -> Importance:
         """Return how often the originals of this tool are asked for, and how sure that is; None: of no tool."""
-        store = self._store
-        if tool is None or not isinstance(store, TallyStore):
+        store = self._counters
+        if tool is None or store is None:
             return Lesson().importance
         return _summed(_lessons(store.tallies([_prefix(Source.of(tool, "").tool)])).values()).importance
 
@@ -242,8 +243,8 @@ class ToolIntelligence:
             >>> toin.report()["list_jobs"]["asked"], toin.report()["list_jobs"]["fields"]
             (1, {'status': 1})
         """
-        store = self._store
-        if not isinstance(store, TallyStore):
+        store = self._counters
+        if store is None:
             return {}
         tools: dict[str, list[Lesson]] = {}
         for source, lesson in sorted(_lessons(store.tallies(["["])).items()):
@@ -253,6 +254,11 @@ class ToolIntelligence:
     @property
     def _store(self) -> Store:
         return default_store() if self._given is None else self._given
+
+    @property
+    def _counters(self) -> TallyStore | None:
+        store = self._store
+        return store if isinstance(store, TallyStore) and store.lasting else None
 
     def _source(self, key: str) -> Source | None:
         """Return where an original came from, None where that is not known."""

@@ -74,6 +74,14 @@ class TallyStore(Protocol):
     to longest ago; `purge` forgets them too. One without these methods is a good store, and nothing is learnt.
     """
 
+    @property
+    def lasting(self) -> bool:
+        """Whether a record stays for about a day after its last use, whatever else is kept meanwhile.
+
+        Nothing is learnt where it may not: a block that was sent would become something else.
+        """
+        ...
+
     def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
         """Add to counters, each of which never falls below 0, and return what they are now.
 
@@ -84,6 +92,15 @@ class TallyStore(Protocol):
     def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
         """Return the counters whose names begin with any of the prefixes, letter for letter."""
         ...
+
+
+_DAY = 86_400.0
+
+
+def outlasts_conversations(max_age_seconds: float | None, *other_limits: float | None) -> bool:
+    """Return whether a store with these limits is lasting: no prompt cache remembers a conversation for a day."""
+    old_enough = max_age_seconds is None or max_age_seconds >= _DAY
+    return old_enough and all(limit is None for limit in other_limits)
 
 
 MOST_TALLIES = 4096

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from headroom_core.errors import StorageError
 from headroom_core.forks import ForkSafeLock
-from headroom_core.stores.base import MOST_TALLIES, checked
+from headroom_core.stores.base import MOST_TALLIES, checked, outlasts_conversations
 
 
 class _Shelf:
@@ -72,6 +72,11 @@ class MemoryStore:
         self._records = _Shelf()
         self._tallies: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._lock = ForkSafeLock()
+
+    @property
+    def lasting(self) -> bool:
+        """Whether nothing goes but by an age of a day or more."""
+        return outlasts_conversations(self._max_age, self._max_entries, self._max_bytes)
 
     def put_many(self, originals: Mapping[str, str]) -> None:
         """Keep the texts under their keys.

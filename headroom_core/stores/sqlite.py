@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from headroom_core.errors import StorageError
-from headroom_core.stores.base import MOST_TALLIES, checked
+from headroom_core.stores.base import MOST_TALLIES, checked, outlasts_conversations
 from headroom_core.stores.sqlite_file import SQLiteFile, transaction
 
 _SCHEMA = "".join(
@@ -80,6 +80,11 @@ class SQLiteStore:
         self._max_entries = max_entries
         self._max_age = max_age_seconds
         self._late = 0.0 if max_entries is not None else min(_HOUR, (max_age_seconds or 10 * _HOUR) / 10)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether nothing goes but by an age of a day or more."""
+        return outlasts_conversations(self._max_age, self._max_entries)
 
     def put_many(self, originals: Mapping[str, str]) -> None:
         """Keep the texts under their keys before it returns.

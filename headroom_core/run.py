@@ -16,6 +16,7 @@ from headroom_core.fitting import Fitting
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.plugins import installed_compressors
+from headroom_core.relevance import why_words
 from headroom_core.replay import Replay, Waiting
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens import PER_REPLY, Tokenizer
@@ -101,8 +102,10 @@ class Run:
         self.router = ContentRouter((*others, tables), tokenizer)
         names = ",".join(compressor.name for compressor in self.router.compressors)
         decisive = f"{tables.config.model_dump_json()} {names} {tokenizer.encoding}"
-        if tables.scorer is not None:
-            decisive += f" {type(tables.scorer).__name__} {self.config.relevance.model_dump_json()}"
+        relevance = self.config.relevance.model_dump_json()
+        if relevance != _defaults().relevance.model_dump_json():
+            decisive += f" {relevance}"
+        self._scorer = tables.scorer
         kept, crusher = self._store(store), self.config.smart_crusher
         toin = ToolIntelligence(kept) if kept is not None and self.config.ccr.feedback_enabled else None
         followed_from = crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
@@ -141,7 +144,8 @@ class Run:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What went wrong, in words."""
-        return tuple(self.edge.warnings)
+        told, why = self.edge.warnings, why_words(self._scorer)
+        return tuple(dict.fromkeys([f"relevance is scored by words alone: {why}", *told] if why else told))
 
     def compressed(self, draft: Draft) -> Draft:
         """Return the draft with its blocks shortened, their originals stored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -21,19 +22,25 @@ from llama_index.core import MockEmbedding
 
 from headroom_core import (
     BM25Scorer,
+    CompressionError,
+    CompressResult,
     ConfigurationError,
     EmbeddingScorer,
+    HeadroomConfig,
     HybridScorer,
+    MemoryStore,
     ProviderError,
     Scorer,
     TransformError,
+    compress,
     create_scorer,
     embedding_available,
+    run,
 )
 from headroom_core.compressors.base import Request
 from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
-from headroom_core.relevance import hybrid, scorer_from
+from headroom_core.relevance import hybrid, scorer_from, why_words
 
 Vectors = list[list[float]]
 
@@ -415,12 +422,75 @@ def test_unknown_types_and_options_are_refused_with_what_is_allowed(
 def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
     assert scorer_from(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {"k1": 0.9, "b": 0.1}
     config = RelevanceScorerConfig(scorer_type="auto", hybrid_alpha=0.2, adaptive_alpha=False)
-    scorer = scorer_from(config)
-    assert isinstance(scorer, HybridScorer)
-    assert (scorer.alpha, scorer.adaptive_alpha) == (0.2, False)
+    items, asked = ["kiwi 7", "a car"], "kiwi 7 car"
+    both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, asked)
+    assert scorer_from(config).score_items(items, asked) == both
     named = scorer_from(RelevanceScorerConfig(tier="embedding", embedding_model="one of ours"))
     assert named.score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made() == [("one of ours", True)]
+    assert models_made()[-1] == ("one of ours", True)
+
+
+@pytest.mark.parametrize("tier", ["embedding", "hybrid"])
+def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_why(tier: Any, package: Any) -> None:
+    scorer = scorer_from(RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9))
+    assert why_words(scorer) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
+    assert scores == [BM25Scorer(k1=0.9).score_items(ITEMS, "stream")] * 2
+    assert "'far-away' cannot be loaded" in str(why_words(scorer))
+    assert models_made() == [("far-away", True)]
+
+
+def test_a_model_given_to_a_hybrid_that_is_not_here_is_an_error(package: Any) -> None:
+    with pytest.raises(ConfigurationError, match="'far-away'"):
+        HybridScorer(embedding=EmbeddingScorer("far-away")).score_items(ITEMS, "stream")
+
+
+def asking(strict: bool = False, **relevance: Any) -> CompressResult:
+    messages = [
+        {"role": "user", "content": "which vehicle?"},
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "rows", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "1", "content": ROWS},
+    ]
+    config = HeadroomConfig(relevance=RelevanceScorerConfig(**relevance))
+    return compress(messages, config=config, store=MemoryStore(), strict=strict)
+
+
+@pytest.mark.parametrize("tier", ["embedding", "hybrid"])
+@pytest.mark.parametrize("model", ["", "far-away"])
+def test_a_conversation_is_compressed_by_words_and_told_so_every_time(
+    tier: str, model: str, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("package" if model else "no_package")
+    run._tables.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        results = [asking(tier=tier, embedding_model=model or None) for _ in range(2)]
+    for result in results:
+        (told,) = result.warnings
+        assert told.startswith("relevance is scored by words alone: ")
+        assert result.tokens_after < result.tokens_before / 2
+    assert asking(tier="bm25").warnings == ()
+    with pytest.raises(CompressionError, match="by words alone"):
+        asking(strict=True, tier=tier, embedding_model=model or None)
+
+
+def test_how_words_count_is_a_matter_of_degree() -> None:
+    """What is close to the default leaves out nearly the same rows; what is far from it, others."""
+    texts = [f"{'car ' * (1 + n % 7 if n % 5 == 0 else 0)}{'and so on ' * (n * 37 % 29)}{n}" for n in range(400)]
+    rows = json.dumps([{"id": n, "text": text} for n, text in enumerate(texts)])
+
+    def kept_rows(k1: float, b: float) -> set[int]:
+        bare = SmartCrusherConfig(**{**BARE, "max_items_after_crush": 40, "relevance_threshold": 0.0})
+        made = table_compressor(bare, RelevanceScorerConfig(bm25_k1=k1, bm25_b=b))
+        done = made.compress(rows, Request("0" * 24, 5000, "car", selecting=True))
+        assert done
+        return {int(found) for found in re.findall(r"^(\d+),", done.text, re.MULTILINE)}
+
+    usual = kept_rows(1.5, 0.75)
+    assert kept_rows(1.5000001, 0.75) == usual
+    assert kept_rows(9.0, 0.0) != usual
 
 
 # Tables
@@ -490,20 +560,20 @@ def test_what_is_no_scorer_is_refused() -> None:
 @pytest.mark.parametrize(
     ("crusher", "relevance", "tier", "scorer"),
     [
-        ({}, {}, "bm25", type(None)),
-        ({}, {"tier": "hybrid"}, "hybrid", HybridScorer),
-        ({}, {"tier": "auto"}, "hybrid", HybridScorer),
-        ({}, {"bm25_k1": 0.5}, "bm25", BM25Scorer),
-        ({"relevance_tier": "bm25"}, {"tier": "hybrid"}, "bm25", type(None)),
-        ({"relevance_tier": "embedding"}, {"tier": "bm25"}, "embedding", EmbeddingScorer),
-        ({"relevance_tier": "none"}, {"tier": "embedding"}, "none", type(None)),
+        ({}, {}, "bm25", False),
+        ({}, {"tier": "hybrid"}, "hybrid", True),
+        ({}, {"tier": "auto"}, "hybrid", True),
+        ({}, {"bm25_k1": 0.5}, "bm25", False),
+        ({"relevance_tier": "bm25"}, {"tier": "hybrid"}, "bm25", False),
+        ({"relevance_tier": "embedding"}, {"tier": "bm25"}, "embedding", True),
+        ({"relevance_tier": "none"}, {"tier": "embedding"}, "none", False),
     ],
 )
 def test_settings_for_arrays_win_where_they_were_set(
-    crusher: dict[str, Any], relevance: dict[str, Any], tier: str, scorer: type, package: Any
+    crusher: dict[str, Any], relevance: dict[str, Any], tier: str, scorer: bool, package: Any
 ) -> None:
     made = table_compressor(SmartCrusherConfig(**crusher), RelevanceScorerConfig(**relevance))
-    assert (made.config.relevance_tier, type(made.scorer)) == (tier, scorer)
+    assert (made.config.relevance_tier, made.scorer is not None) == (tier, scorer)
 
 
 def test_thresholds_follow_the_same_rule() -> None:

@@ -10,6 +10,7 @@ from headroom_core.relevance.base import Scorer
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
 from headroom_core.relevance.encoders import embedding_available
+from headroom_core.relevance.fallback import ScorerOrWords, why_words
 from headroom_core.relevance.hybrid import HybridScorer, words_of_hybrid
 from headroom_core.relevance.words import words
 
@@ -24,6 +25,7 @@ __all__ = [
     "create_scorer",
     "embedding_available",
     "scorer_from",
+    "why_words",
     "words",
 ]
 
@@ -69,19 +71,25 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
 
 
 def scorer_from(config: RelevanceScorerConfig) -> Scorer:
-    """Return the scorer that settings ask for.
+    """Return the scorer that settings ask for; where it needs embeddings that are not at hand, words score.
 
-    Raises:
-        ConfigurationError: they ask for embeddings where sentence-transformers is not installed.
+    Example:
+        >>> from headroom_core.config import RelevanceScorerConfig
+        >>> scorer_from(RelevanceScorerConfig(bm25_k1=1.2)).k1
+        1.2
     """
-    bm25 = BM25Scorer(config.bm25_k1, config.bm25_b)
-    if config.tier == "bm25":
-        return bm25
-    model = config.embedding_model or DEFAULT_MODEL
-    if config.tier == "embedding":
-        return EmbeddingScorer(model)
-    alphas = {"alpha": config.hybrid_alpha, "adaptive_alpha": config.adaptive_alpha}
-    return create_scorer(config.tier, **alphas, bm25=bm25, embedding=model)
+    words = BM25Scorer(config.bm25_k1, config.bm25_b)
+    if config.tier == "bm25" or (config.tier == _AUTO and not embedding_available()):
+        return words
+
+    def made() -> Scorer:
+        meaning = EmbeddingScorer(config.embedding_model or DEFAULT_MODEL)
+        if config.tier == "embedding":
+            return meaning
+        adaptive = config.adaptive_alpha
+        return HybridScorer(config.hybrid_alpha, adaptive_alpha=adaptive, bm25=words, embedding=meaning)
+
+    return ScorerOrWords(made, words)
 
 
 def _brings_embeddings(options: dict[str, Any]) -> bool:

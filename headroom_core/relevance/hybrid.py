@@ -29,7 +29,8 @@ class HybridScorer:
     backticks, or a word that holds a digit, a change to upper case, or `_ . / \\ : @ = #` between two letters.
     At alpha = 0.5 one of them makes the share of words 0.75, two make it 0.875.
 
-    Without embeddings at hand it scores by words alone, and warns of it once.
+    Without embeddings at hand it scores by words alone, and warns of it once; a scorer that is given as `embedding`
+    says so itself.
 
     Args:
         alpha: the share of words, from 0 to 1.
@@ -59,13 +60,15 @@ class HybridScorer:
         self._words = words_of_hybrid(alpha, bm25)
         self.alpha = alpha
         self.adaptive_alpha = adaptive_alpha
-        self._meaning = self._scorer_of(DEFAULT_MODEL if embedding is None else embedding)
+        self._given = isinstance(embedding, Scorer) and not isinstance(embedding, type)
+        self._meaning: Scorer | None = embedding if self._given else self._scorer_of(embedding)
 
     def score_items(self, items: Sequence[str], query: str) -> list[float]:
         """Return a score from 0 to 1 for each item, in their order.
 
         Raises:
             TypeError: the items are one text, or one of them is no text.
+            ConfigurationError: a scorer that was given has no model on this machine.
             ProviderError: the embedding model gave something else than one vector of finite numbers a text.
             TransformError: a part that was given does not give one number from 0 to 1 an item.
         """
@@ -87,10 +90,8 @@ class HybridScorer:
         return 1 - (1 - self.alpha) * 0.5**telling
 
     def _scorer_of(self, embedding: Any) -> Scorer | None:
-        if isinstance(embedding, Scorer) and not isinstance(embedding, type):
-            return embedding
         try:
-            return EmbeddingScorer(embedding)
+            return EmbeddingScorer(DEFAULT_MODEL if embedding is None else embedding)
         except EmbeddingsMissing as error:
             _warn_once(error.message)
             return None
@@ -101,6 +102,8 @@ class HybridScorer:
         try:
             return checked_scores(self._meaning, texts, query)
         except EmbeddingsMissing as error:
+            if self._given:
+                raise
             _warn_once(error.message)
             self._meaning = None
             return None

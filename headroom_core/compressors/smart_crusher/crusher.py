@@ -18,7 +18,7 @@ from headroom_core.compressors.smart_crusher.document import (
 )
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.frame import Frame
-from headroom_core.compressors.smart_crusher.hits import K1, B
+from headroom_core.compressors.smart_crusher.hits import STANDARD, Weights
 from headroom_core.compressors.smart_crusher.select import Selection, select_rows
 from headroom_core.compressors.smart_crusher.summary import name_rows, naming_column, only_counts, summarise
 from headroom_core.compressors.smart_crusher.table import UNITS, write_table
@@ -27,6 +27,7 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.messages import RETRIEVE_TOOL
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from
 
+_BY_MEANING = ("embedding", "hybrid")
 _SELECT_FROM_CHARACTERS = 800
 _MUST_SAVE = 0.10
 _MARKER_CHARACTERS = 120
@@ -49,6 +50,7 @@ class TableCompressor:
         config: how to shorten; a snapshot is taken.
         scorer: ranks the rows against the query, unless the tier is `none`. None: the tier's own; that of `bm25`
             looks for the query's words without taking the rows apart.
+        weights: how these words count.
 
     Raises:
         ConfigurationError: the tier is `embedding`, and sentence-transformers is not installed.
@@ -56,13 +58,16 @@ class TableCompressor:
 
     name = "smart_crusher"
 
-    def __init__(self, config: SmartCrusherConfig | None = None, scorer: Scorer | None = None) -> None:
+    def __init__(
+        self, config: SmartCrusherConfig | None = None, scorer: Scorer | None = None, *, weights: Weights = STANDARD
+    ) -> None:
         self.config: SmartCrusherConfig = (config or SmartCrusherConfig()).snapshot()
         if scorer is not None and not isinstance(scorer, Scorer):
             kind = type(scorer).__name__
             raise ConfigurationError(f"scorer is of type {kind}: give a scorer, such as BM25Scorer()", {"scorer": kind})
         tier = self.config.relevance_tier
-        self.scorer = create_scorer(tier) if scorer is None and tier in ("embedding", "hybrid") else scorer
+        self.weights = weights
+        self.scorer = create_scorer(tier) if scorer is None and tier in _BY_MEANING else scorer
 
     def compress(self, text: str, request: Request) -> Compressed | None:
         """Return a shorter form of the text, or None when it holds no array or table."""
@@ -80,7 +85,7 @@ class TableCompressor:
 
     def select(self, parts: list[Part], request: Request) -> Shortened | None:
         """Return the parts as a text with rows left out, or None when that would save too little."""
-        shortening = _Shortening(self.config, request, self.scorer)
+        shortening = _Shortening(self.config, request, self.scorer, self.weights)
         text = "".join(part if isinstance(part, str) else shortening.write(part) for part in parts)
         if not shortening.markers or not selection_reads_back(text, shortening.written):
             return None
@@ -90,12 +95,11 @@ class TableCompressor:
 def table_compressor(crusher: SmartCrusherConfig, relevance: RelevanceScorerConfig) -> TableCompressor:
     """Return the compressor that both settings ask for; those for arrays win where they were set.
 
+    Where embeddings are asked for and not at hand, words score: `why_words` tells of its scorer why.
+
     Args:
         crusher: how to shorten; its `relevance_tier` and `relevance_threshold` count where they were set.
         relevance: its `tier` and `relevance_threshold` count where those were not; and how the tier scores.
-
-    Raises:
-        ConfigurationError: the tier is `embedding`, and sentence-transformers is not installed.
 
     Example:
         >>> table_compressor(SmartCrusherConfig(), RelevanceScorerConfig(relevance_threshold=0.5)).config
@@ -110,8 +114,8 @@ def table_compressor(crusher: SmartCrusherConfig, relevance: RelevanceScorerConf
         config.relevance_tier = "hybrid" if embedding_available() else "bm25"
     else:
         config.relevance_tier = relevance.tier
-    own = config.relevance_tier == "bm25" and (relevance.bm25_k1, relevance.bm25_b) == (K1, B)
-    return TableCompressor(config, None if own or config.relevance_tier == "none" else scorer_from(relevance))
+    scorer = scorer_from(relevance) if config.relevance_tier in _BY_MEANING else None
+    return TableCompressor(config, scorer, weights=Weights(relevance.bm25_k1, relevance.bm25_b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class _Shortening:
     config: SmartCrusherConfig
     request: Request
     scorer: Scorer | None
+    weights: Weights
     markers: list[str] = field(default_factory=list)
     kept: list[tuple[Frame, list[int]]] = field(default_factory=list)
     written: list[tuple[Frame, Sequence[int] | None]] = field(default_factory=list)
@@ -170,7 +175,8 @@ class _Shortening:
         """Return which rows stay, or None when leaving rows out would save too little."""
         if len(frame.rows) < self.config.min_items_to_analyze or frame.own_size < _SELECT_FROM_CHARACTERS:
             return None
-        chosen = select_rows(frame, self.request.query, self.config, self.request.hints, self.scorer)
+        request = self.request
+        chosen = select_rows(frame, request.query, self.config, request.hints, self.scorer, self.weights)
         saves = chosen.kept_size + _MARKER_CHARACTERS <= (1 - _MUST_SAVE) * chosen.size
         return chosen if saves and len(chosen.kept) < len(frame.rows) else None
 

@@ -15,14 +15,30 @@ from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.frame import Frame
 from headroom_core.compressors.smart_crusher.haystack import Haystack
 from headroom_core.compressors.smart_crusher.query import Query
+from headroom_core.relevance.bm25 import K1, B
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _RARE_ROWS, _RARE_SHARE = 2, 0.02
-K1, B = 1.5, 0.75
 _GIVEN_WEIGHT, _CELL_WEIGHT, _SCORER_WEIGHT = 4.0, 2.0, 1.0
 _IDENTIFIER_FROM = 4
 
 Scores = dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How the words of a query count.
+
+    Attributes:
+        k1: how much a word's repetition counts.
+        b: how much a long row is held against it.
+    """
+
+    k1: float = K1
+    b: float = B
+
+
+STANDARD = Weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,7 @@ def find_hits(
     tier: str,
     threshold: float,
     scored: Sequence[float] | None = None,
+    weights: Weights = STANDARD,
 ) -> Hits:
     """Score the rows against a query.
 
@@ -61,6 +78,7 @@ def find_hits(
         tier: `none` looks at no words; the others do.
         threshold: the share of the best score from which a row is a hit.
         scored: what a scorer gave each row, from 0 to 1.
+        weights: how the words count.
     """
     query = _read_once(text)
     if not text.strip():
@@ -71,7 +89,7 @@ def find_hits(
     if tier != "none":
         asked = query.terms() if scored is None else [term for term in query.terms() if not term.isalpha()]
         terms = asked if frame.form == "csv" else [quote(term)[1:-1] for term in asked]
-        signs.append(_add_terms(scores, haystack, terms, rare))
+        signs.append(_add_terms(scores, haystack, terms, rare, weights))
     if scored is not None:
         _add_scored(scores, scored)
     if not scores:
@@ -154,13 +172,14 @@ def _add_scored(scores: Scores, scored: Sequence[float]) -> None:
             scores[row] += weight * (score - usual) / most
 
 
-def _add_terms(scores: Scores, haystack: Haystack, terms: list[str], rare: int) -> bool:
+def _add_terms(scores: Scores, haystack: Haystack, terms: list[str], rare: int, weights: Weights) -> bool:
     """Add the BM25 scores of the terms, found by scanning the rows' texts once a term.
 
     Returns:
         Whether an identifier, or two words that meet in a row, point at few rows.
     """
     starts = haystack.starts
+    k1, b = weights.k1, weights.b
     total = len(starts) - 1
     mean = starts[-1] / total
     pointing: Counter[int] = Counter()
@@ -171,8 +190,8 @@ def _add_terms(scores: Scores, haystack: Haystack, terms: list[str], rare: int) 
             continue
         weight = _idf(total, len(counts))
         for row, count in counts.items():
-            length = K1 * (1 - B + B * (starts[row + 1] - starts[row]) / mean)
-            scores[row] += weight * count * (K1 + 1) / (count + length)
+            length = k1 * (1 - b + b * (starts[row + 1] - starts[row]) / mean)
+            scores[row] += weight * count * (k1 + 1) / (count + length)
         if len(counts) <= rare and len(term) >= _IDENTIFIER_FROM:
             pointing.update(dict.fromkeys(counts, 1 if term.isalpha() else 2))
     return any(strength > 1 for strength in pointing.values())

@@ -19,7 +19,7 @@ from headroom_core.compressors.smart_crusher.evidence import (
 )
 from headroom_core.compressors.smart_crusher.frame import Frame
 from headroom_core.compressors.smart_crusher.haystack import Haystack
-from headroom_core.compressors.smart_crusher.hits import find_hits
+from headroom_core.compressors.smart_crusher.hits import STANDARD, Weights, find_hits
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.relevance.base import Scorer, checked_scores
 
@@ -75,10 +75,15 @@ class Selection:
 
 
 def select_rows(
-    frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints | None, scorer: Scorer | None = None
+    frame: Frame,
+    query: str,
+    config: SmartCrusherConfig,
+    hints: Hints | None,
+    scorer: Scorer | None = None,
+    weights: Weights = STANDARD,
 ) -> Selection:
     """Choose the rows that stay: what the query names, errors, outliers, rare kinds, the first and the last."""
-    return _Selector(frame, query, config, _followed(hints, config), scorer).select()
+    return _Selector(frame, query, config, _followed(hints, config), scorer, weights).select()
 
 
 def _row_texts(frame: Frame) -> list[str]:
@@ -110,7 +115,13 @@ def _followed(hints: Hints | None, config: SmartCrusherConfig) -> Hints:
 
 class _Selector:
     def __init__(
-        self, frame: Frame, query: str, config: SmartCrusherConfig, hints: Hints, scorer: Scorer | None
+        self,
+        frame: Frame,
+        query: str,
+        config: SmartCrusherConfig,
+        hints: Hints,
+        scorer: Scorer | None,
+        weights: Weights,
     ) -> None:
         self.frame, self.config, self.hints = frame, config, hints
         self.texts = texts = _row_texts(frame)
@@ -123,7 +134,7 @@ class _Selector:
         self.twins = self._twins() if config.dedup_identical_items else {}
         tier, threshold = config.relevance_tier, config.relevance_threshold
         scored = checked_scores(scorer, texts, query) if scorer and tier != "none" and query.strip() else None
-        self.hits = find_hits(frame, stats, self.haystack, query, tier, threshold, scored)
+        self.hits = find_hits(frame, stats, self.haystack, query, tier, threshold, scored, weights)
 
     def select(self) -> Selection:
         config, strong = self.config, self.hits.strong

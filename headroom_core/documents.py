@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
+from headroom_core.compressors.detect import find_json
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.messages import Action, Block, Change, as_list
@@ -14,13 +17,16 @@ from headroom_core.passages import Query, Ranking, title_of
 from headroom_core.relevance import Scorer, scorer_from
 from headroom_core.results import DocumentsResult
 from headroom_core.run import Run, block_tokens
-from headroom_core.sentences import GAP, excerpt, sentences
+from headroom_core.sentences import GAP, excerpt
 from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
 from headroom_core.transforms.limits import check_budget
 from headroom_core.transforms.router import Outcome
+from headroom_core.units import Unit, units
 
 _BY = "passages"
+_GIVEN_UP = 8
+"""One in so many kept units is given up at once where they are too many."""
 
 
 def compress_documents(
@@ -36,7 +42,8 @@ def compress_documents(
 ) -> DocumentsResult:
     """Leave out the passages that have little to do with the query, and shorten the others.
 
-    Passages stay whole. Only where they have more tokens than the budget are they cut, between sentences.
+    Passages stay whole. Only where they have more tokens than the budget are they cut: prose between sentences, code,
+    tables and logs between lines.
 
     Args:
         texts: the passages.
@@ -51,7 +58,7 @@ def compress_documents(
         scorer: scores the passages, in the place of the one that the settings name.
 
     Raises:
-        TypeError: the texts or titles are no list of texts.
+        TypeError: the texts or titles are no list of texts, or the query is no text.
         ValidationError: there are more or fewer titles than texts.
         ConfigurationError: the settings, the store, the scorer or the budget are of no use.
 
@@ -61,6 +68,8 @@ def compress_documents(
         ['The Elbe is 1,094 km long.', 'The Oder is 840 km long.', 'Jan Hus was a priest.', '']
     """
     check_budget(token_budget)
+    if not isinstance(query, (str, type(None))):
+        raise TypeError(f"query is of type {type(query).__name__}: give a text, or None")
     run = Run(config, Tokenizer(model), store, query, lossless=True)
     passages = _all_texts("texts", texts)
     named = _titles(titles, passages)
@@ -151,7 +160,7 @@ class _Budget:
     tokens: int
 
     def fitted(self, outcomes: Sequence[_Outcome], order: Sequence[int]) -> list[_Outcome]:
-        """Return the passages, whole while there is room, then what sentences of others there is room for."""
+        """Return the passages, whole while there is room, then what parts of others there is room for."""
         fitted, room = list(outcomes), self.tokens
         for at in order:
             if outcomes[at].change.tokens_after > max(0, room):
@@ -164,38 +173,104 @@ class _Budget:
         return fitted
 
     def _part(self, outcome: _Outcome, room: int, least: int = 0) -> _Outcome | None:
-        """Return a passage with as many of its sentences as there is room for, the best first; None where none fits.
+        """Return a passage with as many of its units as there is room for, the best first; None where none fits.
 
         Args:
             outcome: the passage.
             room: the tokens that it may have.
-            least: the sentences that are kept beyond that.
+            least: the units that are kept beyond that.
         """
-        parts = [] if _is_structured(outcome) else sentences(outcome.text)
-        scores = self.query.scores(parts)
-        kept = self._best(parts, sorted(range(len(parts)), key=lambda at: -scores[at]), room, least)
-        # Apart, sentences may count fewer tokens than together.
-        while len(kept) > least and self.tokenizer.count_text(excerpt(parts, kept)) > room:
-            kept.pop()
-        text = excerpt(parts, kept)
+        if (room < 1 and not least) or _is_structured(outcome):
+            return None
+        own = units(outcome.text, [(span.start, span.end) for span in find_json(outcome.text) if not span.lines])
+        parts = [unit.text for unit in own]
+        kept = _Choice(own, self.tokenizer, room).filled(self.query.scores(parts), least)
+        # Where counts are estimates, parts may count fewer tokens than together.
+        while len(kept) > least and self.tokenizer.count_text(excerpt(parts, chain(*kept))) > room:
+            del kept[max(least, len(kept) - 1 - len(kept) // _GIVEN_UP) :]
+        text = excerpt(parts, chain(*kept))
         tokens = self.tokenizer.count_text(text)
         if not kept or tokens >= outcome.change.tokens_after:
             return None
-        reason = f"{len(kept)} of {len(parts)} sentences fit into token_budget = {self.tokens}"
+        staying = sum(map(len, kept))
+        reason = f"{staying} of {len(parts)} sentences or lines fit into token_budget = {self.tokens}"
         return outcome.with_text(text, "selected", reason, tokens)
 
-    def _best(self, parts: Sequence[str], order: Sequence[int], room: int, least: int) -> list[int]:
-        """Return the first sentences of an order that together, with the marks between them, have room; or nearly."""
-        mark = self.tokenizer.count_text(f" {GAP}")
-        kept: dict[int, None] = {}
-        spent = mark
-        for at in order:
-            beside = sum(not 0 <= other < len(parts) or other in kept for other in (at - 1, at + 1))
-            cost = self.tokenizer.count_text(parts[at]) + mark * (1 - beside)
-            if spent + cost <= room or len(kept) < least:
-                kept[at] = None
-                spent += cost
-        return list(kept)
+
+class _Choice:
+    """What of a text is kept, and the tokens of that with the marks between.
+
+    Spaces count with what follows them, and line ends with what they end, as tokens have it: for prose the sum is
+    hardly ever off where the model's vocabulary is at hand.
+
+    Args:
+        units: the text's units.
+        tokenizer: counts the tokens.
+        room: the tokens that there may be.
+    """
+
+    def __init__(self, units: Sequence[Unit], tokenizer: Tokenizer, room: int) -> None:
+        self._units, self._count, self._room = units, tokenizer.count_text, room
+        bodies = [unit.text.rstrip() for unit in units]
+        spaces = [unit.text[len(body) :] for unit, body in zip(units, bodies, strict=True)]
+        ends = [space[: space.rfind("\n") + 1] for space in spaces[:-1]] + spaces[-1:]
+        self._leads = ["", *(space[len(end) :] for space, end in zip(spaces, ends, strict=True))]
+        self._ends = ends
+        self._own = list(map("".join, zip(self._leads, bodies, ends, strict=False)))
+        self._kept: set[int] = set()
+        self._spent = self._opened(0) + self._closed(len(units) - 1) if units else 0
+
+    def filled(self, scores: Sequence[float], least: int) -> list[list[int]]:
+        """Keep the best units that there is room for, and return them, each with those that it needs.
+
+        Units that have nothing to do with the query are kept beside kept ones only, or where none has anything.
+
+        Args:
+            scores: the score of each unit.
+            least: the units that are kept in any case.
+        """
+        order = sorted(range(len(scores)), key=lambda at: -scores[at])
+        telling = [at for at in order if scores[at]]
+        groups: list[list[int]] = []
+        for at in telling or order:
+            groups += self._taken(at, len(groups) < least)
+        beside = deque(chain(*groups) if telling else ())
+        while beside:
+            at = beside.popleft()
+            for other in (at + 1, at - 1):
+                if 0 <= other < len(scores):
+                    more = self._taken(other)
+                    groups += more
+                    beside.extend(chain(*more))
+        return groups
+
+    def _taken(self, at: int, anyway: bool = False) -> list[list[int]]:
+        """Keep a unit and those that it needs, if there is room: return them as a group, else no group."""
+        group = [place for place in dict.fromkeys((*self._units[at].needs, at)) if place not in self._kept]
+        spent = self._spent
+        for place in group:
+            self._spent += self._cost(place)
+            self._kept.add(place)
+        if self._spent <= self._room or anyway:
+            return [group] if group else []
+        self._kept.difference_update(group)
+        self._spent = spent
+        return []
+
+    def _cost(self, at: int) -> int:
+        """Return how many tokens more there are when a unit is kept too: its own, and what marks then begin or end."""
+        before = -self._opened(at) if at == 0 or at - 1 in self._kept else self._closed(at - 1)
+        last = at == len(self._units) - 1
+        after = -self._closed(at) if last or at + 1 in self._kept else self._opened(at + 1)
+        return self._count(self._own[at]) + before + after
+
+    def _opened(self, at: int) -> int:
+        """Return the tokens of a mark that begins in the place of a unit."""
+        return self._count(self._leads[at] + GAP)
+
+    def _closed(self, at: int) -> int:
+        """Return the tokens more that a mark has that ends in the place of a unit."""
+        return self._count(GAP + self._ends[at]) - self._count(GAP)
 
 
 def _is_structured(outcome: _Outcome) -> bool:
@@ -227,6 +302,9 @@ def _titles(titles: Sequence[str | None] | None, passages: Sequence[str]) -> lis
 
 def _scorer(given: Scorer | None, config: HeadroomConfig) -> Scorer | None:
     """Return what scores the passages, None where their words do."""
+    if isinstance(given, type):
+        name = given.__name__
+        raise ConfigurationError(f"scorer is the class {name}: give an object, such as {name}()", {"scorer": name})
     if given is not None and not isinstance(given, Scorer):
         kind = type(given).__name__
         raise ConfigurationError(f"scorer is of type {kind}: give one that has score_items", {"scorer": kind})

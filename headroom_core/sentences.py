@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 GAP = "[…]"
@@ -46,14 +46,15 @@ def sentences(text: str) -> list[str]:
     return [*found, text[start:]] if start < len(text) else found
 
 
-def excerpt(parts: Sequence[str], kept: Collection[int]) -> str:
-    """Return the kept sentences of a text in their order, with `[…]` where others stood.
+def excerpt(parts: Sequence[str], kept: Iterable[int]) -> str:
+    """Return the kept parts of a text in their order, with `[…]` where others stood.
 
     Example:
-        >>> excerpt(["One. ", "Two. ", "Three."], {1})
+        >>> excerpt(["One. ", "Two. ", "Three."], [1])
         '[…] Two. […]'
     """
+    staying = frozenset(kept)
     runs = [
-        (stays, "".join(parts[at] for at in run)) for stays, run in groupby(range(len(parts)), lambda at: at in kept)
+        (stays, "".join(parts[at] for at in run)) for stays, run in groupby(range(len(parts)), staying.__contains__)
     ]
     return "".join(run if stays else GAP + run[len(run.rstrip()) :] for stays, run in runs)

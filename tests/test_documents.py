@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom_core import (
+    BM25Scorer,
     CCRConfig,
     ConfigurationError,
     DocumentsResult,
     HeadroomConfig,
     ValidationError,
+    compress,
     compress_documents,
     count_tokens_text,
     decode_table,
 )
 from headroom_core.passages import Query, title_of
 from headroom_core.sentences import GAP, excerpt, sentences
+from headroom_core.units import units
 
 ROOT = Path(__file__).parent.parent
 LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
@@ -40,6 +45,12 @@ OTHERS = [
 PASSAGES = [*OTHERS[:3], ELBE, *OTHERS[3:]]
 QUESTION = "How long is the Elbe?"
 JOBS = json.dumps([{"id": 1000 + n, "status": "ok", "node": f"worker-{n % 9}"} for n in range(60)])
+
+CODE = "def f(x):\n    msg = 'Failed. Retry now.'\n    print(msg)\n    y = g(x)\n    return y.split('. ')\n"
+NOTE = 'Note: {"id":1,"t":"Alpha. Beta is here.","u":"Gamma. Delta"}'
+TABLE = "| item | price |\n|---|---|\n" + "".join(
+    f"| item {n}. {c} | 0.{n}0 |\n" for n, c in enumerate(["Blue", "Red"] * 4)
+)
 
 
 def actions(result: DocumentsResult) -> list[str]:
@@ -184,6 +195,25 @@ def test_titles_that_do_not_fit_the_texts_are_refused() -> None:
         compress_documents(["a"], titles=[7])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("text", ["Title:" + " " * 500_000, "A" + " " * 500_000, "'" * 500_000, "\n" * 500_000])
+def test_odd_beginnings_take_no_time(text: str) -> None:
+    start = time.process_time()
+    title_of(text)
+    assert time.process_time() - start < 0.2
+
+
+def test_odd_titles_take_no_time() -> None:
+    start = time.process_time()
+    compress_documents(["a b", "c d"], "a", titles=["a" + " " * 40_000 + "b", "(" * 40_000])
+    assert time.process_time() - start < 1
+
+
+def test_of_endless_titles_the_beginning_counts() -> None:
+    titles = [None, "Elbe", "No " * 100 + "Elbe"]
+    scores = Query(QUESTION).ranking(["a", "b", "c"], [title or "" for title in titles]).scores
+    assert scores == [0.0, 1.0, 0.0]
+
+
 # Other scorers.
 
 
@@ -216,7 +246,35 @@ def test_what_is_no_scorer_is_refused() -> None:
         compress_documents(PASSAGES, QUESTION, scorer="bm25")  # type: ignore[arg-type]
 
 
+def test_a_class_in_the_place_of_a_scorer_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"scorer is the class BM25Scorer: .*BM25Scorer\(\)"):
+        compress_documents(PASSAGES, QUESTION, scorer=BM25Scorer)  # type: ignore[arg-type]
+
+
+def test_scores_are_plain_numbers_whatever_a_scorer_gives() -> None:
+    numbers = np.array([0.5, 0.25, 0, 0, 0, 0], dtype=np.float32)
+    result = compress_documents(PASSAGES, QUESTION, scorer=Fixed(*numbers))
+    assert {type(score) for score in result.scores} == {float}
+    assert json.dumps(result.scores)
+
+
 # Budgets.
+
+
+@pytest.mark.parametrize("budget", ["5", 2.5, float("nan"), True, 0, -1])
+def test_what_is_no_number_of_tokens_is_refused(budget: Any) -> None:
+    for refusing in (
+        lambda: compress_documents(PASSAGES, token_budget=budget),
+        lambda: compress([], token_budget=budget),
+    ):
+        with pytest.raises(ConfigurationError, match="token_budget = ") as caught:
+            refusing()
+        assert "token_budget" in caught.value.details
+
+
+def test_a_query_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="query is of type int"):
+        compress_documents(PASSAGES, 5)  # type: ignore[arg-type]
 
 
 def test_a_budget_cuts_between_sentences_and_shows_it() -> None:
@@ -224,7 +282,7 @@ def test_a_budget_cuts_between_sentences_and_shows_it() -> None:
     assert result.texts == [f"{GAP} It is 1,094 km long. {GAP}"]
     assert result.tokens_after <= 15
     assert result.changes[0].action == "selected"
-    assert result.changes[0].reason == "1 of 3 sentences fit into token_budget = 15"
+    assert result.changes[0].reason == "1 of 3 sentences or lines fit into token_budget = 15"
     assert result.warnings == ()
 
 
@@ -257,6 +315,118 @@ def test_a_budget_that_no_sentence_meets_gives_the_best_one_and_a_warning() -> N
     assert [text for text in result.texts if text] == [f"{GAP} It is 1,094 km long. {GAP}"]
     (warning,) = result.warnings
     assert "token_budget = 2" in warning
+
+
+LONG = "The Elbe is 1,094 km long. It rises in the Giant Mountains. It flows to the sea."
+
+
+@pytest.mark.parametrize("budget", range(12, 19))
+def test_a_sentence_that_just_fits_with_its_marks_is_kept(budget: int) -> None:
+    (text,) = compress_documents([LONG], QUESTION, token_budget=budget).texts
+    assert text == f"The Elbe is 1,094 km long. {GAP}"
+    assert count_tokens_text(text) == 12
+
+
+@pytest.mark.parametrize("budget", range(1, 12))
+def test_no_sentence_without_a_word_of_the_query_takes_the_place_of_one_that_does_not_fit(budget: int) -> None:
+    result = compress_documents([LONG], QUESTION, token_budget=budget)
+    assert result.texts == [f"The Elbe is 1,094 km long. {GAP}"]
+    assert len(result.warnings) == 1
+
+
+def test_what_room_is_left_goes_to_sentences_beside_kept_ones() -> None:
+    text = f"It was cold. It was wet. {LONG}"
+    kept = compress_documents([text], QUESTION, token_budget=21).texts[0]
+    assert kept == f"{GAP} The Elbe is 1,094 km long. It rises in the Giant Mountains. {GAP}"
+
+
+@given(st.lists(st.sampled_from(["One is it. ", "Two, the Oder!\n\n", "Hm?  ", "It is. "]), min_size=2, max_size=9))
+def test_marks_are_charged_as_they_are_written(others: list[str]) -> None:
+    for at in range(len(others)):
+        text = "".join([*others[:at], "The Elbe! ", *others[at:]])
+        parts = sentences(text)
+        expected = excerpt(parts, [parts.index("The Elbe! ")])
+        result = compress_documents([text], QUESTION, token_budget=count_tokens_text(expected))
+        assert result.texts == [expected]
+
+
+# What is no prose.
+
+
+@pytest.mark.parametrize("budget", range(3, 60, 3))
+@pytest.mark.parametrize(
+    "text",
+    [
+        CODE,
+        NOTE,
+        TABLE,
+        f"It is so. See below.\n\n{NOTE}\n",
+        f"It is so. See below.\n\n{TABLE}\nSo it was. Retry it.",
+        "It is so. See.\n```\nx = 'Retry. Now'\n\ny = 'It is. So'\nz = 3\n```\nFine. Done.",
+        "".join(f"2024-05-0{n} 12:00:00 INFO Failed. Retry {n}. Done.\n" for n in range(1, 8)),
+        "".join(f"May  {n} 12:00:00 host app[1]: Failed. Retry {n}. Done.\n" for n in range(1, 8)),
+        "".join(f"id-{n}\tItem {n}. Blue\tIs red. Or not\n" for n in range(7)),
+        "id,name,note\n" + "".join(f"{n},Item. Blue,Is red. Or not\n" for n in range(7)),
+        "server:\n  message: Failed. Retry now.\n  text: It is red. Retry.\n  other: Beta. No.\n",
+        "<ul>\n<li>One is. Beta.</li>\n<li>Two is. Retry.</li>\n<li>Three. No.</li>\n</ul>",
+        'int f() {\n  s = "Failed. Retry.";\n\n  /* It is. So. */\n  g(s);\n}\n',
+    ],
+)
+def test_lines_of_what_is_no_prose_are_never_cut(text: str, budget: int) -> None:
+    (kept,) = compress_documents([text], "retry red beta", token_budget=budget).texts
+    prose = {"It is so.", "See below.", "See.", "So it was.", "Retry it.", "Fine.", "Done."}
+    lines = {line.strip() for line in text.splitlines()}
+    for line in kept.splitlines():
+        stripped = line.replace(GAP, "").strip()
+        assert stripped in lines | prose | {""}
+
+
+@pytest.mark.parametrize("budget", range(26, 80, 3))
+def test_rows_of_a_table_stay_with_its_header_and_rule(budget: int) -> None:
+    (kept,) = compress_documents([f"It is so. See below.\n\n{TABLE}"], "red", token_budget=budget).texts
+    assert "Red |" in kept
+    assert "| item | price |\n|---|---|\n" in kept
+
+
+def test_rows_between_tabs_stay_with_the_first_one() -> None:
+    text = "id\tname\tnote\n" + "".join(f"{n}\tItem {n}\tnote no {n}\n" for n in range(9))
+    (kept,) = compress_documents([text], "item 7", token_budget=24).texts
+    assert kept == f"id\tname\tnote\n{GAP}\n7\tItem 7\tnote no 7\n{GAP}\n"
+
+
+def test_lines_of_fenced_code_stay_with_their_fences() -> None:
+    text = "It is so. See.\n```py\nx = 'Retry. Now'\n\ny = 'It is. So'\nz = 3\n```\nFine. All done here."
+    (kept,) = compress_documents([text], "retry", token_budget=22).texts
+    assert "```py\nx = 'Retry. Now'\n" in kept
+    assert kept.count("```") == 2
+
+
+def test_JSON_inside_other_text_stays_whole_or_goes() -> None:
+    value = json.dumps({"note": "The Elbe is long. It is blue.", "also": ["One. ", "Two. "] * 9}, indent=2)
+    for budget in (20, 60, 120):
+        (kept,) = compress_documents([f"The Elbe. It is so.\n{value}\nSee below."], "elbe", token_budget=budget).texts
+        assert value in kept or "{" not in kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is a river (in Bohemia). It rises there.\n\nIt is long; it is 1,094 km. See [1].",
+        "# Rivers\n\n- The Elbe. It is long.\n- The Oder. It is not.\n",
+        "Dear all,\nI am here. You are not.\nWhere is it? Yours (truly)\n",
+        "See the table. It is short.\n\nx = 1\n\nIt is so. All is well.\n\nAnd so on. And on.",
+    ],
+)
+def test_prose_comes_apart_into_sentences(text: str) -> None:
+    assert [unit.text for unit in units(text)] == sentences(text)
+
+
+@given(st.text(alphabet="aB.|{`~-\n\t \"',;()[]1:=", max_size=80))
+def test_units_are_together_the_text(text: str) -> None:
+    own = units(text)
+    assert "".join(unit.text for unit in own) == text
+    assert all(0 <= need < len(own) for unit in own for need in unit.needs)
+    assert all(unit.text.strip() for unit in own) or not text.strip()
 
 
 # Tables and JSON.
@@ -304,6 +474,13 @@ def test_odd_runs_of_stops_take_no_time() -> None:
     assert len(sentences(". " * 50_000)) <= 50_001
 
 
+def test_many_sentences_take_time_in_proportion() -> None:
+    compress_documents(["Ab cd. Ef."], "cd", token_budget=1)
+    start = time.process_time()
+    compress_documents(["Ab cd.\n" * 60_000], "cd", token_budget=20_000)
+    assert time.process_time() - start < 6
+
+
 @given(st.text(alphabet="aB.!?\n \"'…。) 1", max_size=60))
 def test_sentences_are_together_the_text(text: str) -> None:
     parts = sentences(text)
@@ -317,7 +494,7 @@ def test_sentences_are_together_the_text(text: str) -> None:
 passages = st.lists(
     st.one_of(
         st.text(max_size=80),
-        st.sampled_from([*PASSAGES, JOBS, "a,b\n1,2\n3,4"]),
+        st.sampled_from([*PASSAGES, JOBS, "a,b\n1,2\n3,4", CODE, NOTE, TABLE]),
         st.lists(st.sampled_from(["One is big. ", "Two, the Elbe! ", "long\n", "Dr. Bo. "]), max_size=9).map("".join),
     ),
     max_size=8,
@@ -326,9 +503,9 @@ queries = st.none() | st.text(max_size=20) | st.sampled_from([QUESTION, "Dr. Bo 
 budgets = st.none() | st.integers(1, 200)
 
 
-def is_made_of_whole_sentences(text: str, original: str) -> bool:
-    """Return whether a text is an original without some of its sentences."""
-    parts = sentences(original)
+def is_made_of_whole_units(text: str, original: str) -> bool:
+    """Return whether a text is an original without some of its units."""
+    parts = [unit.text for unit in units(original)]
     at = 0
     for run in text.split(GAP):
         while run.strip() and at < len(parts) and not run.lstrip().startswith(parts[at].strip()):
@@ -357,7 +534,7 @@ def test_passages_keep_their_places_their_sentences_and_the_budget(
         elif change.action == "selected":
             assert budget is not None
             assert GAP in text
-            assert is_made_of_whole_sentences(text, came)
+            assert is_made_of_whole_units(text, came)
         else:
             assert text == ("" if change.action == "dropped" else came)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from headroom_core.messages import Draft
 
+_DEEPEST = 4
+"""The levels of parts inside a part: a tool's result holds documents, and these hold texts."""
 _MCP_CONTENT = ("text", "image", "audio", "resource", "resource_link")
 
 
@@ -28,6 +30,30 @@ def get(holder: Any, key: str) -> Any:
 def items(value: Any) -> Sequence[Any]:
     """Return the items of a list or tuple; nothing for any other value."""
     return value if isinstance(value, (list, tuple)) else ()
+
+
+def breakpoints(part: Any, levels: int = _DEEPEST) -> list[Any]:
+    """Return the caller's cache breakpoints in a part of a content, and in the parts of its result or document.
+
+    Args:
+        part: the part.
+        levels: how deep to look; what refers to itself comes to an end.
+
+    Example:
+        >>> mark = {"type": "ephemeral"}
+        >>> breakpoints({"type": "tool_result", "content": [{"type": "text", "text": "42", "cache_control": mark}]})
+        [{'type': 'ephemeral'}]
+    """
+    if isinstance(part, str):
+        return []
+    mark, source = get(part, "cache_control"), get(part, "source")
+    found = [] if mark is None else [mark]
+    if levels:
+        for content in (get(part, "content"), None if source is None else get(source, "content")):
+            if isinstance(content, (list, tuple)):
+                for inner in content:
+                    found += breakpoints(inner, levels - 1)
+    return found
 
 
 def units(answer: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:

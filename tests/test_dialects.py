@@ -17,6 +17,7 @@ from openai.types.chat import ChatCompletionMessage
 from strategies import anthropic_conversations, google_conversations, openai_conversations
 
 from headroom_core.dialects import AnthropicDialect, Dialect, GoogleDialect, OpenAIDialect, dialect_for
+from headroom_core.dialects.base import marked
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import Block, Draft, Outline
 
@@ -341,11 +342,24 @@ class TestOutlines:
             {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}, **CACHED}]},
             result("x", **CACHED),
             result([{"type": "text", "text": "x", **CACHED}]),
+            result([{"type": "document", "source": {"type": "content", "content": [{"type": "text", **CACHED}]}}]),
+            {
+                "role": "user",
+                "content": [
+                    {"type": "document", "source": {"type": "content", "content": [{"type": "text", **CACHED}]}}
+                ],
+            },
+            result([{"type": "search_result", "content": [{"type": "text", "text": "x", **CACHED}]}]),
         ],
     )
     def test_a_cache_breakpoint_is_seen_wherever_it_stands(self, message: Any) -> None:
         assert outlines(AnthropicDialect(), message)[0].mark
         assert outlines(OpenAIDialect(), message)[0].mark
+
+    def test_a_part_that_holds_itself_comes_to_an_end(self) -> None:
+        part: dict[str, Any] = {"type": "tool_result"}
+        part["content"] = [part, part]
+        assert not marked([part])
 
     def test_a_cache_breakpoint_on_a_call_is_seen(self) -> None:
         assert outlines(OpenAIDialect(), asked({**call("c1", "jobs"), **CACHED}))[0].mark

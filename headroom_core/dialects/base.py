@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from headroom_core.messages import Draft, Outline
-from headroom_core.paths import get
+from headroom_core.paths import breakpoints
 
 Speaker = Literal["system", "user", "assistant", "tool_result"]
 
@@ -113,22 +113,13 @@ class Calls:
 
 
 def marked(content: Any) -> bool:
-    """Return whether a part of a message's content, or a part of such a part, holds a cache breakpoint.
+    """Return whether a part of a message's content, or a part inside of it, holds a cache breakpoint.
 
     Example:
         >>> marked([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}])
         True
     """
-    if isinstance(content, (list, tuple)):
-        for part in content:
-            if not isinstance(part, str) and (get(part, "cache_control") is not None or _marked_inside(part)):
-                return True
-    return False
-
-
-def _marked_inside(part: Any) -> bool:
-    inside = get(part, "content")
-    return isinstance(inside, (list, tuple)) and any(get(inner, "cache_control") is not None for inner in inside)
+    return isinstance(content, (list, tuple)) and any(map(breakpoints, content))
 
 
 def compact(value: Any) -> str | None:

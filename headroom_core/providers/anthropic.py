@@ -8,7 +8,7 @@ from typing import Any
 
 from headroom_core.errors import TokenizationError, ValidationError
 from headroom_core.models import Overrides
-from headroom_core.paths import get, items
+from headroom_core.paths import breakpoints, get, items
 from headroom_core.providers.base import ListedProvider, TokenCounter, asked, whole
 from headroom_core.tokens import Tokenizer
 
@@ -175,17 +175,8 @@ def _marks(tools: Any, system: Any, messages: Sequence[Any]) -> Iterator[tuple[_
     for part, contents in ((_TOOLS, [tools]), (_SYSTEM, [system]), (_MESSAGES, [get(m, "content") for m in messages])):
         for message, content in enumerate(contents):
             for index, block in enumerate(items(content)):
-                for mark in _inside(block):
+                for mark in breakpoints(block):
                     yield (part, message, index), get(mark, "ttl")
-
-
-def _inside(block: Any) -> Iterator[Any]:
-    """Yield the breakpoints of a block and of the blocks in it: those of a tool's result or of a document."""
-    if get(block, _MARK) is not None:
-        yield get(block, _MARK)
-    for content in (get(block, "content"), get(get(block, "source"), "content")):
-        for inner in items(content):
-            yield from _inside(inner)
 
 
 def _taken(place: _Place, own: list[tuple[_Place, Any]]) -> bool:

@@ -7,7 +7,9 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -141,7 +143,7 @@ def model_info(model: str, *, overrides: Overrides | None = None) -> ModelInfo:
             what is built in. A file is read once.
 
     Raises:
-        ConfigurationError: an override has a wrong value, or a file cannot be read.
+        ConfigurationError: the model's name is no text, an override has a wrong value, or a file cannot be read.
 
     Example:
         >>> info = model_info("gpt-4o-2024-08-06")
@@ -152,7 +154,7 @@ def model_info(model: str, *, overrides: Overrides | None = None) -> ModelInfo:
         >>> model_info("my-model").context_limit is None
         True
     """
-    return _shelves(overrides).find(model)
+    return _shelves(overrides).find(_text(model, "model"))
 
 
 @dataclass(frozen=True)
@@ -224,13 +226,15 @@ def _candidates(name: str) -> Iterator[str]:
 
 
 def _shelves(overrides: Overrides | None) -> _Shelf:
+    if not isinstance(overrides, (Mapping, str, os.PathLike, type(None))):
+        raise _wrong("model_context_limits", overrides, "expected limits or entries by model, or the path of a file")
     file = settings.models_file()
     below = _file(file, None) if file else _file(_BUILT_IN, None)
     if overrides is None:
         return below
     if isinstance(overrides, Mapping):
         return _laid({"models": overrides}, "model_context_limits", below)
-    return _file(os.fspath(overrides), file)
+    return _file(os.fsdecode(overrides), file)
 
 
 _BUILT_IN = str(Path(__file__).with_name("models.json"))
@@ -315,7 +319,8 @@ class _Reader:
         for at, group in told.items():
             source = _text(group.get("source", ""), f"{at}.source")
             named = self.sources.get(source, {})
-            days.append(named.get("as_of") or _text(group.get("as_of", ""), f"{at}.as_of"))
+            own = _day(group["as_of"], f"{at}.as_of") if "as_of" in group else ""
+            days.append(named.get("as_of") or own)
             addresses.append(named.get("url", source))
         if not any(days):
             return {}
@@ -330,7 +335,7 @@ def _sources(value: Any, at: str) -> dict[str, dict[str, str]]:
     found = {}
     for name, source in _object(value, at).items():
         parts = _object(source, f"{at}.{name}", {"url", "as_of"})
-        found[name] = {part: _text(told, f"{at}.{name}.{part}") for part, told in parts.items()}
+        found[name] = {part: _TELLERS[part](told, f"{at}.{name}.{part}") for part, told in parts.items()}
     return found
 
 
@@ -365,6 +370,9 @@ def _names(entry: Any, at: str) -> list[str]:
 def _object(value: Any, at: str, fields: set[str] | None = None) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise _wrong(at, value, "expected an object")
+    for name in value:
+        if not isinstance(name, str):
+            raise _wrong(f"{at}.{name!r}", value[name], "expected a text as the name")
     if fields and (unknown := sorted(map(str, value.keys() - fields))):
         raise _wrong(
             f"{at}.{unknown[0]}", value[unknown[0]], f"no such field; the fields are {', '.join(sorted(fields))}"
@@ -376,6 +384,18 @@ def _text(value: Any, at: str) -> str:
     if not isinstance(value, str):
         raise _wrong(at, value, "expected a text")
     return value
+
+
+def _day(value: Any, at: str) -> str:
+    """Return a day as it is compared with others."""
+    told = _text(value, at)
+    with suppress(ValueError):
+        if date.fromisoformat(told).isoformat() == told:
+            return told
+    raise _wrong(at, value, "expected a day such as 2026-11-21")
+
+
+_TELLERS = {"url": _text, "as_of": _day}
 
 
 def _number(value: Any, at: str) -> float:

@@ -91,6 +91,41 @@ def test_a_name_that_is_alike_has_a_safe_limit_and_no_price(model: str, limit: i
 
 
 @pytest.mark.parametrize(
+    ("model", "context", "output"),
+    [
+        ("gpt-5-pro-2025-10-06", 128_000, 272_000),
+        ("o1-preview-2024-09-12", 128_000, 32_768),
+        ("o1-2024-12-17", 200_000, 100_000),
+        ("gpt-3.5-turbo-0613", 4_096, 4_096),
+        ("gpt-35-turbo-0613", 4_096, 4_096),
+        ("gpt-3.5-turbo-1106", 16_385, 4_096),
+    ],
+)
+def test_models_that_differ_from_their_family_have_their_own_limits(model: str, context: int, output: int) -> None:
+    info = model_info(model)
+    assert (info.context_limit, info.max_output) == (context, output)
+
+
+def test_what_only_an_explicit_cache_makes_cheaper_has_that_price() -> None:
+    info = model_info("gemini-2.0-flash")
+    assert info.prices
+    assert info.cache
+    assert (info.prices.cached, info.cache.kind) == (0.025, "explicit")
+
+
+@pytest.mark.parametrize("overrides", [{1: 5}, {None: {}}, [1], 7, {"m": {1: 2}}, {"m": {"limits": {1: 2}}}])
+def test_overrides_that_are_no_entries_by_name_are_refused(overrides: Any) -> None:
+    with pytest.raises(ConfigurationError, match="model_context_limits"):
+        model_info("gpt-4o", overrides=overrides)
+
+
+@pytest.mark.parametrize("model", [None, 7, ["gpt-4o"]])
+def test_a_model_whose_name_is_no_text_is_refused(model: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"model = .*expected a text"):
+        model_info(model)
+
+
+@pytest.mark.parametrize(
     "model", ["", "llama-3", "gpt-4.7", "gpt-4o-mini-tts", "gemini-2.5-flash-image-preview", "gpt-9", "claudette"]
 )
 def test_of_other_names_nothing_is_known(model: str) -> None:
@@ -247,6 +282,9 @@ def test_a_built_in_cache_rule_can_be_named_and_a_source_given() -> None:
         ({"cache": {"read": 0.1}}, "models.m.cache.write"),
         ({"cache": {"read": 0.1, "write": 1, "kind": "free"}}, "models.m.cache.kind"),
         ({"limits": {"context": 5, "source": []}}, "models.m.limits.source"),
+        ({"limits": {"context": 5, "as_of": "yesterday"}}, "models.m.limits.as_of"),
+        ({"limits": {"context": 5, "as_of": "20261121"}}, "models.m.limits.as_of"),
+        ({"limits": {"context": 5, "as_of": ""}}, "models.m.limits.as_of"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_file_and_field(entry: Any, field: str, tmp_path: Path) -> None:
@@ -264,6 +302,7 @@ def test_a_wrong_value_is_told_with_its_file_and_field(entry: Any, field: str, t
         "[]",
         '{"model": {}}',
         '{"models": []}',
+        '{"sources": {"s": {"url": "https://example.com", "as_of": "yesterday"}}}',
         '{"sources": {"s": 5}, "models": {"m": {"limits": {"context": 5, "source": "s"}}}}',
     ],
 )

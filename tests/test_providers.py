@@ -176,9 +176,11 @@ def test_cached_tokens_without_a_known_price_are_an_error() -> None:
 @pytest.mark.parametrize(
     ("counts", "told"),
     [((-1, 0, 0), "input_tokens = -1"), ((0, -2, 0), "output_tokens = -2"), ((1, 0, -3), "cached_tokens = -3"),
+     ((float("nan"), 0, 0), "input_tokens = nan"), ((0, float("inf"), 0), "output_tokens = inf"),
+     (("7", 0, 0), "input_tokens = '7'"),
      ((1, 0, 2), "cached_tokens = 2: they are part of the input_tokens, which are 1")],
 )  # fmt: skip
-def test_impossible_numbers_of_tokens_are_refused(counts: tuple[int, int, int], told: str) -> None:
+def test_impossible_numbers_of_tokens_are_refused(counts: tuple[Any, Any, Any], told: str) -> None:
     sent, said, cached = counts
     with pytest.raises(ValidationError, match=told):
         OpenAIProvider().estimate_cost(input_tokens=sent, output_tokens=said, model="gpt-4o", cached_tokens=cached)

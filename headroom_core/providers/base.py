@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from inspect import isawaitable
+from numbers import Real
 from typing import Any, Protocol, runtime_checkable
 
 from headroom_core.errors import ProviderError, TokenizationError, ValidationError
@@ -109,12 +111,12 @@ class ListedProvider:
 
         Raises:
             ProviderError: the price is not known, since the model is not, or only one like it.
-            ValidationError: a number is negative, or more tokens were read from the cache than sent.
+            ValidationError: a number is negative or not finite, or more tokens were read from the cache than sent.
         """
         counts = {"input_tokens": input_tokens, "output_tokens": output_tokens, "cached_tokens": cached_tokens}
         for name, value in counts.items():
-            if value < 0:
-                raise ValidationError(f"{name} = {value}: expected a number of tokens from 0 on", counts)
+            if not (isinstance(value, Real) and 0 <= value < math.inf):
+                raise ValidationError(f"{name} = {value!r}: expected a number of tokens from 0 on", counts)
         if cached_tokens > input_tokens:
             message = f"cached_tokens = {cached_tokens}: they are part of the input_tokens, which are {input_tokens}"
             raise ValidationError(message, counts)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -504,18 +505,20 @@ budgets = st.none() | st.integers(1, 200)
 
 
 def is_made_of_whole_units(text: str, original: str) -> bool:
-    """Return whether a text is an original without some of its units."""
-    parts = [unit.text for unit in units(original)]
-    at = 0
-    for run in text.split(GAP):
-        while run.strip() and at < len(parts) and not run.lstrip().startswith(parts[at].strip()):
-            at += 1
-        while run.strip() and at < len(parts) and run.lstrip().startswith(parts[at].strip()):
-            run = run.lstrip()[len(parts[at].strip()) :]
-            at += 1
-        if run.strip():
-            return False
-    return True
+    """Return whether a text is an original without some of its units, with a mark for each run of them."""
+    parts = [unit.text.strip() for unit in units(original)]
+
+    @cache
+    def fits(rest: str, at: int) -> bool:
+        rest = rest.lstrip()
+        if not rest or at == len(parts):
+            return not rest and at == len(parts)
+        if rest.startswith(parts[at]) and fits(rest[len(parts[at]) :], at + 1):
+            return True
+        left_out = rest.startswith(GAP)
+        return left_out and any(fits(rest[len(GAP) :], after) for after in range(at + 1, len(parts) + 1))
+
+    return fits(text, 0)
 
 
 @given(passages, queries, budgets, st.booleans())

@@ -263,7 +263,8 @@ class CCRConfig(Settings):
     Attributes:
         enabled: off means that nothing is left out and nothing is stored.
         inject_marker: off means the same, since what is left out must leave a marker.
-        feedback_enabled: learn from what is asked for again, and keep more of it.
+        feedback_enabled: learn from what is asked for again, and keep more of it; nothing is learnt in a store with a
+            limit of number, or of less than a day.
         store_max_entries: originals to keep at most; those replayed longest ago go first. None: no limit.
         store_ttl_seconds: seconds after its last replay at which an original goes. None: never.
     """

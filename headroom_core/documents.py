@@ -74,6 +74,7 @@ def compress_documents(
     passages = _all_texts("texts", texts)
     named = _titles(titles, passages)
     chosen = _scorer(scorer, run.config)
+    run.scorers.append(chosen)
     asked = Query(query or "", run.config.relevance.bm25_k1, run.config.relevance.bm25_b)
     otherwise = "no passage was left out for its relevance"
     ranking = run.edge.guarded(otherwise, lambda: asked.ranking(passages, named, chosen)) or Ranking([], 0)

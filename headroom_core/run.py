@@ -16,7 +16,7 @@ from headroom_core.fitting import Fitting
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
 from headroom_core.plugins import installed_compressors
-from headroom_core.relevance import why_words
+from headroom_core.relevance import Scorer, scorer_from, why_words
 from headroom_core.replay import Replay, Waiting
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens import PER_REPLY, Tokenizer
@@ -82,6 +82,7 @@ class Run:
         router: hands texts to compressors.
         replay: finds what blocks became.
         fitting: leaves out what does not fit.
+        scorers: what scores relevance in this request; some may go by words alone where that was not asked for.
     """
 
     def __init__(
@@ -105,11 +106,13 @@ class Run:
         relevance = self.config.relevance.model_dump_json()
         if relevance != _defaults().relevance.model_dump_json():
             decisive += f" {relevance}"
-        self._scorer = tables.scorer
+        self.scorers: list[Scorer | None] = [tables.scorer]
         kept, crusher = self._store(store), self.config.smart_crusher
         toin = ToolIntelligence(kept) if kept is not None and self.config.ccr.feedback_enabled else None
         followed_from = crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
         self.replay = Replay(self.router, decisive, kept, query, self.edge, toin, followed_from)
+        managed = self.config.intelligent_context.enabled and self.config.relevance.tier != "bm25"
+        self.scorers += [scorer_from(self.config.relevance)] if managed else []
         self.fitting = Fitting(self.config, self.router, kept, toin, self.edge)
 
     def travelled(self, messages: list[Any], dialect: str | Dialect | None, token_budget: int | None) -> Travelled:
@@ -144,8 +147,10 @@ class Run:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What went wrong, in words."""
-        told, why = self.edge.warnings, why_words(self._scorer)
-        return tuple(dict.fromkeys([f"relevance is scored by words alone: {why}", *told] if why else told))
+        why = filter(None, map(why_words, self.scorers))
+        return tuple(
+            dict.fromkeys([*(f"relevance is scored by words alone: {one}" for one in why), *self.edge.warnings])
+        )
 
     def compressed(self, draft: Draft) -> Draft:
         """Return the draft with its blocks shortened, their originals stored."""

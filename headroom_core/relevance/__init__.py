@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.relevance.base import Scorer
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
-from headroom_core.relevance.encoders import embedding_available
+from headroom_core.relevance.encoders import embedding_available, package_origin
 from headroom_core.relevance.fallback import ScorerOrWords, why_words
 from headroom_core.relevance.hybrid import HybridScorer, words_of_hybrid
 from headroom_core.relevance.words import words
@@ -73,21 +74,31 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
 def scorer_from(config: RelevanceScorerConfig) -> Scorer:
     """Return the scorer that settings ask for; where it needs embeddings that are not at hand, words score.
 
+    Equal settings get the same scorer, so that a model is loaded once.
+
     Example:
         >>> from headroom_core.config import RelevanceScorerConfig
         >>> scorer_from(RelevanceScorerConfig(bm25_k1=1.2)).k1
         1.2
     """
-    words = BM25Scorer(config.bm25_k1, config.bm25_b)
     if config.tier == "bm25" or (config.tier == _AUTO and not embedding_available()):
-        return words
+        return BM25Scorer(config.bm25_k1, config.bm25_b)
+    tier = "hybrid" if config.tier == _AUTO else config.tier
+    model = config.embedding_model or DEFAULT_MODEL
+    words = config.bm25_k1, config.bm25_b
+    return _shared(package_origin(), tier, model, config.hybrid_alpha, config.adaptive_alpha, *words)
+
+
+@lru_cache(maxsize=8)
+def _shared(origin: str | None, tier: str, model: str, alpha: float, adaptive: bool, k1: float, b: float) -> Scorer:
+    """Return the scorer of these settings, with the package from that file."""
+    words = BM25Scorer(k1, b)
 
     def made() -> Scorer:
-        meaning = EmbeddingScorer(config.embedding_model or DEFAULT_MODEL)
-        if config.tier == "embedding":
+        meaning = EmbeddingScorer(model)
+        if tier == "embedding":
             return meaning
-        adaptive = config.adaptive_alpha
-        return HybridScorer(config.hybrid_alpha, adaptive_alpha=adaptive, bm25=words, embedding=meaning)
+        return HybridScorer(alpha, adaptive_alpha=adaptive, bm25=words, embedding=meaning)
 
     return ScorerOrWords(made, words)
 

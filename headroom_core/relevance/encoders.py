@@ -42,10 +42,16 @@ def embedding_available() -> bool:
         >>> embedding_available() in (True, False)
         True
     """
+    return package_origin() is not None
+
+
+def package_origin() -> str | None:
+    """Return the file from which sentence-transformers is imported, None where it is not installed."""
     try:
-        return find_spec("sentence_transformers") is not None
+        spec = find_spec("sentence_transformers")
     except ValueError:  # It is imported already, and does not say from where.
-        return True
+        return ""
+    return None if spec is None else spec.origin or ""
 
 
 def encoder_of(model: Any) -> Encoder:

@@ -58,6 +58,7 @@ SHARED = {
 PURE = {"compressors", "relevance", "transforms"}
 IMPURE = {"stores", "providers", "insight"}
 PUBLIC_FACES = {
+    ("transforms.cache_aligner", "stores"),
     ("transforms.direct", "stores"),
     ("transforms.intelligent_context", "stores"),
     ("transforms.pipeline", "stores"),

@@ -194,7 +194,6 @@ def test_rows_of_what_was_left_out_can_be_asked_for() -> None:
     assert "2 of 7 lines" in found.text
 
 
-@pytest.mark.xfail(strict=True, reason="fewer than five messages are no rows")
 def test_rows_of_few_messages_can_be_asked_for() -> None:
     store = MemoryStore()
     messages = [say("user", "go"), *step(1), say("assistant", WORDS * 4)]

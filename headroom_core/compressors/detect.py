@@ -11,7 +11,9 @@ from headroom_core.compressors.exact_json import Value, scan
 _CANDIDATE = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?([\[{])", re.MULTILINE)
 _LINE_END = re.compile(r"[ \t\r]*(?=\n|\Z)")
 _MIN_CHARACTERS = 40
-_LINES_FROM = 5
+LINES_FROM = 5
+"""From how many lines on JSON lines are a table."""
+
 # Every failed attempt reads up to where the text stops being JSON. This bounds what all of them may read.
 _WASTED_SHARE = 4
 _COUNTED_AT_ONCE = 32
@@ -90,6 +92,6 @@ def _lines_joined(spans: list[JSONSpan], text: str) -> list[JSONSpan]:
 
 
 def _run_joined(run: list[JSONSpan]) -> list[JSONSpan]:
-    if len(run) < _LINES_FROM or type(run[0].value) is not dict:
+    if len(run) < LINES_FROM or type(run[0].value) is not dict:
         return run
     return [JSONSpan(run[0].start, run[-1].end, [span.value for span in run], lines=True)]

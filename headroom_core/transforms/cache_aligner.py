@@ -15,6 +15,7 @@ from headroom_core.dialects.base import marked
 from headroom_core.messages import Action, Block, Change, Draft
 from headroom_core.paths import get, items
 from headroom_core.results import TransformResult
+from headroom_core.stores import Store
 from headroom_core.tokens import Tokenizer
 from headroom_core.transforms.changing import KINDS, Part, changing_parts
 from headroom_core.transforms.direct import applied
@@ -80,11 +81,14 @@ class CacheAligner:
         """Return the draft with steady system prompts."""
         return self._aligned(draft)[0]
 
-    def align(self, messages: Sequence[Any], *, dialect: str | Dialect | None = None) -> TransformResult:
+    def align(
+        self, messages: Sequence[Any], *, store: Store | None = None, dialect: str | Dialect | None = None
+    ) -> TransformResult:
         """Return the messages with steady system prompts, and what moved.
 
         Args:
             messages: OpenAI or Anthropic messages, as dicts or as the SDKs' own types. They are not altered.
+            store: taken as by the other transforms; nothing is left out, so that nothing goes there.
             dialect: the name of their format, or a dialect of your own. None: told from the messages.
 
         Raises:
@@ -99,7 +103,7 @@ class CacheAligner:
             moved.extend(parts)
             return aligned
 
-        result = applied(step, messages, self.tokenizer, dialect=dialect)
+        result = applied(step, messages, self.tokenizer, store, dialect)
         return replace(result, moved=tuple(moved))
 
     def _aligned(self, draft: Draft) -> tuple[Draft, tuple[str, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headroom_core.compressors.detect import LINES_FROM
 from headroom_core.compressors.exact_json import plain
 from headroom_core.compressors.smart_crusher.csv_frame import split_record, unquoted
 from headroom_core.compressors.smart_crusher.document import Part, take_text_apart, with_children
@@ -43,9 +44,16 @@ def find_rows(text: str) -> list[RowSet]:
         [table 1 of 3 rows; # = row number from 0: #,id,name]
         1,2,Oder
     """
-    frames = list(_frames(take_text_apart(text) or []))
+    frames = list(_frames(take_text_apart(text) or [])) or list(_frames(take_text_apart(_as_array(text)) or []))
     many = len(frames) > 1
     return [RowSet(f"table {n}" if many else "", _values(frame), frame) for n, frame in enumerate(frames, 1)]
+
+
+def _as_array(text: str) -> str:
+    """Return a few lines of JSON, too few to be taken for a table, as an array; nothing for any other text."""
+    lines = text.split("\n")
+    few = len(lines) < LINES_FROM and all(line.startswith("{") and line.endswith("}") for line in lines)
+    return f"[{','.join(lines)}]" if few else ""
 
 
 def _frames(parts: list[Part]) -> Iterator[Frame]:

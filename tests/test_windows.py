@@ -390,3 +390,22 @@ def test_compress_uses_importance_where_that_is_on() -> None:
     result = compress(messages, config=config, token_budget=budget, store=MemoryStore())
     assert [change.message for change in result.changes if change.action == "dropped"] == [3, 4, 5, 6]
     assert result.transforms_applied == ["intelligent_context"]
+
+
+def test_what_a_user_said_beside_results_of_the_turn_before_opens_the_next_turn() -> None:
+    use = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "read", "input": {}}]}
+    answer = {"type": "tool_result", "tool_use_id": "a", "content": "x " * 400}
+    both = {"role": "user", "content": [answer, {"type": "text", "text": "Never touch the archive."}]}
+    messages = [say("user", "start"), use, both, say("assistant", "done"), say("user", "go on")]
+    config = RollingWindowConfig(preserve_recent_turns=2, output_buffer_tokens=0)
+    result = RollingWindow(config).apply(messages, 300, store=MemoryStore())
+    assert both in result.messages
+
+
+def test_no_more_old_words_of_users_go_than_have_to() -> None:
+    messages = [say("user", "0 " + "w " * 10), say("user", "1 " + "w " * 66), say("user", "2 " + "w " * 66)]
+    config = IntelligentContextConfig(keep_last_turns=0, output_buffer_tokens=0)
+    limit = tokens(messages) - 28
+    result = IntelligentContextManager(config).apply(messages, model_limit=limit, store=MemoryStore())
+    assert gone(result) == [1]
+    assert result.tokens_after <= limit

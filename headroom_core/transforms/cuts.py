@@ -275,8 +275,9 @@ class Fold:
         target = limit - self._room(loose) if loose > 0 else 0
         taken = _chosen(leaving, weights, tokens - target)
         tokens = self._without(leaving, weights, taken)
-        # The last ones made it fit; the more important may now have room again.
-        for number in (number for number in reversed(taken) if leaving[number].worth is not None):
+        # Where not the order alone decides, the last ones made it fit: the more important may now have room again.
+        weighed = any(one.worth is not None for one in leaving)
+        for number in list(reversed(taken)) if weighed else ():
             fewer = [other for other in taken if other != number]
             if tokens + weights[number] <= target and (with_it := self._without(leaving, weights, fewer)) <= target:
                 taken, tokens = fewer, with_it

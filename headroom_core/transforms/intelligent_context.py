@@ -163,10 +163,11 @@ class IntelligentContextManager:
         """
         if len(draft.outlines) != len(draft.messages):
             return draft
-        ranking = _Ranking(self.config, draft, self._learnt if records else None, self._scorer)
+        learnt = None if records is None else self._learnt
+        ranking = _Ranking(self.config, draft, learnt, self._scorer)
         policy = Policy(
             self.name,
-            self.config.model_dump_json(),
+            f"{self.config.model_dump_json()} {type(self._scorer).__name__}",
             ranking.rank,
             remember=self._remembering(records, ranking),
             shorten=shorten,
@@ -192,11 +193,11 @@ class IntelligentContextManager:
         def remember(key: str, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
             try:
                 stands = records.recall([key]).get(key) or records.record({key: json.dumps(decide())})[key]
-            except StorageError:
-                # What was learnt counts for nothing where the decision cannot be kept.
+                return {int(message): reason for message, reason in json.loads(stands).items()}
+            except (StorageError, ValueError):
+                # What was learnt counts for nothing where the decision cannot be kept, or read again.
                 ranking.unlearn()
                 return decide()
-            return {int(message): reason for message, reason in json.loads(stands).items()}
 
         return remember
 

@@ -18,7 +18,7 @@ class Unit:
 
     Attributes:
         kind: `step` for calls with all their results, else who speaks in its one message.
-        turn: which turn it belongs to: the number of users' messages up to it.
+        turn: which turn it belongs to: the number of users' messages up to it, or to the last one in it.
         messages: the indices of its messages, in order.
         unanswered: the ids of its calls that have no result yet.
         spoken: whether a user speaks in it, beside results.
@@ -72,7 +72,8 @@ class Turns:
         self.of.append(unit)
         if outline.kind == "user":
             self.spoke = unit
-            unit.spoken = True
+            # What a user says belongs to the turn that it opens, also beside results of the turn before.
+            unit.spoken, unit.turn = True, self.turn
 
     def _answered(self, outline: Outline) -> Unit:
         """Return the unit whose calls the message answers, or a new one."""

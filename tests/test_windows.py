@@ -410,7 +410,7 @@ def test_no_more_old_words_of_users_go_than_have_to() -> None:
         say("user", "2 " + "w " * 66),
     ]
     config = IntelligentContextConfig(keep_last_turns=0, output_buffer_tokens=0)
-    limit = tokens(messages) - 33
+    limit = tokens(messages) - 20
     result = IntelligentContextManager(config).apply(messages, model_limit=limit, store=MemoryStore())
     assert 2 in gone(result)
     assert 0 not in gone(result)

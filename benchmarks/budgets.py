@@ -14,14 +14,12 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from benchmarks.__main__ import progress
-from benchmarks.corpus import scorer, weight
+from benchmarks.corpus import add_files, scorer, weight
 from benchmarks.data import Message, exchange
-from benchmarks.measure import CORPUS
 from benchmarks.windows import OURS, Window, compressing, left_out, unpaired, windows
 from headroom_core import Tokenizer
 from headroom_core.config import IntelligentContextConfig, ScoringWeights
@@ -296,9 +294,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--shares", default=",".join(map(str, SHARES)), help="budgets in percent, with commas")
     parser.add_argument("--weights", action="store_true", help=f"importance without each weight, on {WEIGHED}")
     parser.add_argument("--search", type=int, metavar="N", help="try so many settings of importance, drawn at random")
-    where = "the corpus; HEADROOM_CORPUS, else ../shared/corpus unless given"
-    parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="FOLDER", help=where)
-    parser.add_argument("--misses", type=Path, metavar="FILE", help="write the facts missed there, a case a line")
+    add_files(parser)
     return parser.parse_args(arguments)
 
 

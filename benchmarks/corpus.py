@@ -127,15 +127,20 @@ def misses(mode: str, scores: Sequence[Score]) -> list[str]:
     return [json.dumps({"mode": mode, "id": score.case, "missed": score.missed}) for score in scores if score.missed]
 
 
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say where the corpus is, and where to write what is missed."""
+    where = "the corpus; HEADROOM_CORPUS, else ../shared/corpus unless given"
+    parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="FOLDER", help=where)
+    parser.add_argument("--misses", type=Path, metavar="FILE", help="write the facts missed there, a case a line")
+
+
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser("python -m benchmarks.corpus", description=__doc__)
     parser.add_argument("--sets", default="json_api,tables_csv", help="names with commas, or `all`")
     parser.add_argument("--lossless", action="store_true", help="only the lossless mode")
     parser.add_argument("--selecting", action="store_true", help="only the mode with retrieval on")
-    where = "the corpus; HEADROOM_CORPUS, else ../shared/corpus unless given"
-    parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="FOLDER", help=where)
-    parser.add_argument("--misses", type=Path, metavar="FILE", help="write the facts missed there, a case a line")
+    add_files(parser)
     return parser.parse_args(arguments)
 
 

@@ -12,7 +12,7 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Draft
 from headroom_core.models import model_info
-from headroom_core.relevance import scorer_from
+from headroom_core.relevance import Scorer
 from headroom_core.stores import Store
 from headroom_core.transforms.cuts import Shorten
 from headroom_core.transforms.gaps import without_originals
@@ -32,6 +32,7 @@ class Fitting:
         router: shortens blocks; its tokenizer counts.
         store: where what is left out is kept; None when nothing may be kept.
         toin: what was learnt about tools; None when nothing was.
+        scorer: scores similarity to the recent messages; None by the values that they share.
         edge: collects the warnings.
     """
 
@@ -39,6 +40,7 @@ class Fitting:
     router: ContentRouter
     store: Store | None
     toin: ToolIntelligence | None
+    scorer: Scorer | None
     edge: Edge
 
     def limits(self, token_budget: int | None) -> Limits | None:
@@ -106,9 +108,8 @@ class Fitting:
         if not self.config.intelligent_context.enabled:
             window = RollingWindow(self.config.rolling_window, model=model)
             return window.fitted(draft, limits, shorten=shorten, counted=counted)
-        relevance = self.config.relevance
-        scorer = None if relevance.tier == "bm25" else scorer_from(relevance)
-        manager = IntelligentContextManager(self.config.intelligent_context, toin=self.toin, scorer=scorer, model=model)
+        managed = self.config.intelligent_context
+        manager = IntelligentContextManager(managed, toin=self.toin, scorer=self.scorer, model=model)
         return manager.fitted(draft, limits, records=records, shorten=shorten, shorten_within=math.inf, counted=counted)
 
     def _is_kept(self, draft: Draft) -> bool:

@@ -9,6 +9,9 @@ from types import MappingProxyType
 from typing import Any, Literal, TypedDict
 
 Kind = Literal["system", "user", "assistant", "tool_call", "tool_result", "document"]
+OUTPUTS: tuple[Kind, ...] = ("tool_result", "document")
+"""The kinds of texts of which units may be left out."""
+
 Action = Literal["kept", "rewritten", "selected", "moved", "dropped"]
 
 _HASHED_AT_ONCE = 32_768
@@ -72,7 +75,7 @@ class Block:
 
     def with_text(self, text: str) -> Block:
         """Return this block with another text, remembering the one that it came with."""
-        came_with = self.text if self.original is None else self.original
+        came_with = original(self)
         return replace(self, text=text, original=None if text == came_with else came_with)
 
 

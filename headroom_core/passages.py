@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroom_core.relevance.base import Scorer, checked_scores
+from headroom_core.relevance.bm25 import K1, B
 from headroom_core.relevance.words import words
 
 _TITLE, _SENTENCE = 2.0, 1.0
@@ -131,7 +132,7 @@ class Query:
         0.0
     """
 
-    def __init__(self, text: str, k1: float = 1.5, b: float = 0.75) -> None:
+    def __init__(self, text: str, k1: float = K1, b: float = B) -> None:
         self.text = text
         self.words = list(dict.fromkeys(_telling(text)))
         self._seen = _ENDS.union(self.words)

@@ -10,12 +10,11 @@ from weakref import WeakKeyDictionary
 
 from headroom_core.edge import Edge
 from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
-from headroom_core.messages import Block, content_key
+from headroom_core.messages import OUTPUTS, Block, content_key
 from headroom_core.stores import MemoryStore, Store, TallyStore
 from headroom_core.transforms.router import ContentRouter, Outcome
 
 _VERSION = "1"
-_SELECTED_FROM = ("tool_result", "document")
 _MEMO_BYTES = 64 * 2**20
 _NOTHING_LEARNT = "nothing is learnt from retrievals"
 _memo = MemoryStore(max_bytes=_MEMO_BYTES)
@@ -96,7 +95,7 @@ class Replay:
         return {at: known[key] for at, key in keys.items()}
 
     def _may_select(self, item: Waiting) -> bool:
-        return self.store is not None and item.block.kind in _SELECTED_FROM
+        return self.store is not None and item.block.kind in OUTPUTS
 
     def _record_key(self, item: Waiting) -> str:
         """Return a hash of all that decides what a block becomes."""

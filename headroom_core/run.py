@@ -106,14 +106,14 @@ class Run:
         relevance = self.config.relevance.model_dump_json()
         if relevance != _defaults().relevance.model_dump_json():
             decisive += f" {relevance}"
-        self.scorers: list[Scorer | None] = [tables.scorer]
         kept, crusher = self._store(store), self.config.smart_crusher
         toin = ToolIntelligence(kept) if kept is not None and self.config.ccr.feedback_enabled else None
         followed_from = crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
         self.replay = Replay(self.router, decisive, kept, query, self.edge, toin, followed_from)
         managed = self.config.intelligent_context.enabled and self.config.relevance.tier != "bm25"
-        self.scorers += [scorer_from(self.config.relevance)] if managed else []
-        self.fitting = Fitting(self.config, self.router, kept, toin, self.edge)
+        scorer = scorer_from(self.config.relevance) if managed else None
+        self.scorers: list[Scorer | None] = [tables.scorer, scorer]
+        self.fitting = Fitting(self.config, self.router, kept, toin, scorer, self.edge)
 
     def travelled(self, messages: list[Any], dialect: str | Dialect | None, token_budget: int | None) -> Travelled:
         """Return what became of messages: the same ones where they cannot be read."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from headroom_core.errors import TokenizationError
 from headroom_core.estimate import estimate
 from headroom_core.forks import ForkSafeLock
 from headroom_core.paths import get, units
+from headroom_core.recent import Recent, text_key
 
 PER_MESSAGE = 3
 PER_REPLY = 3
@@ -56,7 +56,7 @@ class Counter:
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
         self.encoded = 0
-        self._counts: OrderedDict[str | tuple[int, int], int] = OrderedDict()
+        self._counts = Recent[str | tuple[int, int], int](_CACHED)
         self._lock = ForkSafeLock()
 
     @property
@@ -66,21 +66,11 @@ class Counter:
 
     def count(self, text: str) -> int:
         """Return the number of tokens of a text."""
-        # A hash of 64 bits, keyed anew in each process: two texts of one length hardly ever share it.
-        key = text if len(text) <= _SHORT else (len(text), hash(text))
-        with self._lock:
-            if (known := self._counts.get(key)) is not None:
-                self._counts.move_to_end(key)
-                return known
-        counted = self._encode(text)
-        with self._lock:
-            self.encoded += len(text)
-            self._counts[key] = counted
-            if len(self._counts) > _CACHED:
-                self._counts.popitem(last=False)
-        return counted
+        return self._counts.of(text if len(text) <= _SHORT else text_key(text), lambda: self._encode(text))
 
     def _encode(self, text: str) -> int:
+        with self._lock:
+            self.encoded += len(text)
         encoding = vocabulary.load(self.encoding)
         if encoding is None:
             return sum(map(estimate, _pieces(text)))

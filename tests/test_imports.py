@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
-    "errors edge forks messages paths settings config results vocabulary estimate fields where sentences units",
+    "errors edge forks recent messages paths settings config results vocabulary estimate fields where sentences units",
     "tokens relevance models",
     "compressors dialects providers stores",
     "transforms insight excerpts plugins passages",

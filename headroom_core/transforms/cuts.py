@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from headroom_core.forks import ForkSafeLock
 from headroom_core.messages import Block, Change, Draft, content_key, original
+from headroom_core.recent import Recent
 from headroom_core.tokens import PER_REPLY, Tokenizer
 from headroom_core.transforms.choosing import first_come, least_loss
 from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, Left, with_gap
@@ -107,27 +106,8 @@ class Policy:
     shorten_within: float = math.inf
 
 
-class _Decisions:
-    """The last decisions of this process by all that they depend on; they are pure, so that it saves time alone."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, dict[int, str]] = OrderedDict()
-        self._lock = ForkSafeLock()
-
-    def remember(self, key: str, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
-        with self._lock:
-            if (known := self._held.get(key)) is not None:
-                self._held.move_to_end(key)
-                return known
-        decision = decide()
-        with self._lock:
-            self._held[key] = decision
-            if len(self._held) > _REMEMBERED:
-                self._held.popitem(last=False)
-        return decision
-
-
-_decisions = _Decisions()
+_decisions = Recent[str, dict[int, str]](_REMEMBERED)
+"""Decisions of this process by all that they depend on; they are pure, so that it saves time alone."""
 
 
 class Fold:
@@ -244,7 +224,7 @@ class Fold:
         if self.tokens > limit:
             known = self._arrived.copy()
             known.update(repr((self.sizes[: index + 1], sorted(self.gone))).encode())
-            remember = policy.remember or _decisions.remember
+            remember = policy.remember or _decisions.of
             gone = remember(known.hexdigest()[:_KEY_DIGITS], lambda: self._decided(limit))
             self._leave(index, {message: reason for message, reason in gone.items() if message <= index})
 

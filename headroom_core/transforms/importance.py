@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol
 
 from headroom_core.config import ScoringWeights
-from headroom_core.forks import ForkSafeLock
-from headroom_core.messages import Block, Draft, original
+from headroom_core.messages import OUTPUTS, Block, Draft, original
+from headroom_core.recent import Recent, text_key
 from headroom_core.relevance import Scorer
 from headroom_core.transforms.turns import Turns, Unit
 
@@ -119,12 +118,7 @@ class Importance:
         return frozenset().union(*(contents_of(original(block)).values for block in self._blocks.get(message, ())))
 
     def _answers(self, unit: Unit) -> list[Block]:
-        return [
-            block
-            for message in unit.messages
-            for block in self._blocks.get(message, ())
-            if block.kind in ("tool_result", "document")
-        ]
+        return [block for message in unit.messages for block in self._blocks.get(message, ()) if block.kind in OUTPUTS]
 
     def _referenced(self, unit: Unit) -> float:
         count = sum(
@@ -170,29 +164,8 @@ class Contents(NamedTuple):
     error: bool
 
 
-class _Remembered:
-    """The contents of the texts that were read last, so that a conversation which grows is not read again."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[int, int], Contents] = OrderedDict()
-        self._lock = ForkSafeLock()
-
-    def contents(self, text: str) -> Contents:
-        # By a hash of 64 bits, keyed anew in each process, so that no text is held.
-        key = len(text), hash(text)
-        with self._lock:
-            if (known := self._held.get(key)) is not None:
-                self._held.move_to_end(key)
-                return known
-        read = _read(text)
-        with self._lock:
-            self._held[key] = read
-            if len(self._held) > _REMEMBERED:
-                self._held.popitem(last=False)
-        return read
-
-
-_remembered = _Remembered()
+_contents = Recent[tuple[int, int], Contents](_REMEMBERED)
+"""The contents of the texts that were read last, so that a conversation which grows is not read again."""
 
 
 def contents_of(text: str) -> Contents:
@@ -202,7 +175,7 @@ def contents_of(text: str) -> Contents:
         >>> sorted(contents_of("order W2378156 for mei_kovacs was sent").values)
         ['W2378156', 'mei_kovacs']
     """
-    return _remembered.contents(text)
+    return _contents.of(text_key(text), lambda: _read(text))
 
 
 def _read(text: str) -> Contents:

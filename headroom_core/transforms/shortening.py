@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
+from headroom_core.messages import OUTPUTS, Block, Change, Draft, causal_queries, content_key
 from headroom_core.transforms.cuts import Shorten, Shortened
 from headroom_core.transforms.router import ContentRouter
-
-_FROM = ("tool_result", "document")
-
 
 _UNTOUCHED = {
     "system": "system prompts are never changed",
@@ -30,7 +27,7 @@ def shortened(draft: Draft, router: ContentRouter) -> Draft:
     originals: dict[str, str] = {}
     for block, query in zip(draft.blocks, causal_queries(draft.blocks)):
         key, why = content_key(block.text), why_untouched(block)
-        outcome = router.kept(block, why) if why else router.route(block, key, query, selecting=block.kind in _FROM)
+        outcome = router.kept(block, why) if why else router.route(block, key, query, selecting=block.kind in OUTPUTS)
         made, change = outcome.applied_to(block, key)
         blocks.append(made)
         changes.append(change)
@@ -55,7 +52,7 @@ def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
     selected = {(change.message, change.path) for change in draft.changes if change.action == "selected"}
 
     def shorten(block: Block) -> Shortened | None:
-        if block.kind not in _FROM or block.pinned or _place(block) in selected:
+        if block.kind not in OUTPUTS or block.pinned or _place(block) in selected:
             return None
         raw = block if block.original is None else replace(block, text=block.original, original=None)
         key = content_key(raw.text) if kept else ""

@@ -6,12 +6,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headroom_integrations.langchain.compressor import EVENT, HeadroomCompressor
+    from headroom_integrations.langchain.chat_model import HeadroomChatModel
+    from headroom_integrations.langchain.compression import EVENT
+    from headroom_integrations.langchain.compressor import HeadroomCompressor, compress_messages
     from headroom_integrations.langchain.dialect import LangChainDialect
+    from headroom_integrations.langchain.documents import HeadroomDocumentCompressor
+    from headroom_integrations.langchain.history import HeadroomChatMessageHistory
+    from headroom_integrations.langchain.middleware import HeadroomMiddleware
+    from headroom_integrations.langchain.tools import HeadroomRetrieveTool, wrap_tools
+    from headroom_integrations.langchain.variant import wrap_chat_model
 
-__all__ = ["EVENT", "HeadroomCompressor", "LangChainDialect"]
+__all__ = [
+    "EVENT",
+    "HeadroomChatMessageHistory",
+    "HeadroomChatModel",
+    "HeadroomCompressor",
+    "HeadroomDocumentCompressor",
+    "HeadroomMiddleware",
+    "HeadroomRetrieveTool",
+    "LangChainDialect",
+    "compress_messages",
+    "wrap_chat_model",
+    "wrap_tools",
+]
 
-_MODULES = {"EVENT": "compressor", "HeadroomCompressor": "compressor", "LangChainDialect": "dialect"}
+_MODULES = {
+    "EVENT": "compression",
+    "HeadroomChatMessageHistory": "history",
+    "HeadroomChatModel": "chat_model",
+    "HeadroomCompressor": "compressor",
+    "HeadroomDocumentCompressor": "documents",
+    "HeadroomMiddleware": "middleware",
+    "HeadroomRetrieveTool": "tools",
+    "LangChainDialect": "dialect",
+    "compress_messages": "compressor",
+    "wrap_chat_model": "variant",
+    "wrap_tools": "tools",
+}
+_EXTRAS = {"langchain_core": "langchain", "langchain": "agents", "langgraph": "agents"}
+"""The extra that brings a package."""
 
 
 def __getattr__(name: str) -> Any:
@@ -20,10 +53,11 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "langchain_core":
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
             raise
         raise ImportError(
-            f"{name} needs langchain-core: pip install 'headroom-integrations[langchain]'", name=error.name
+            f"{name} needs {package}: pip install 'headroom-integrations[{_EXTRAS[package]}]'", name=error.name
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,19 +18,14 @@ from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict, Field, field_validator
 
-from headroom_core import compress, compress_documents
+from headroom_core import compress_documents
 from headroom_core.config import HeadroomConfig
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import Store
-from headroom_integrations.langchain.dialect import LangChainDialect
+from headroom_integrations.langchain.compression import EVENT, Compression, log_warnings
 
 _Result = CompressResult | DocumentsResult
 _Close = Callable[[list[Any]], Any]
-
-_log = logging.getLogger(__name__)
-
-EVENT = "headroom_compressed"
-"""The name of the custom event that carries the `CompressResult`, or the `DocumentsResult`, of a run."""
 
 
 class HeadroomCompressor(RunnableSerializable[Any, Any]):
@@ -122,13 +116,11 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     def _run(self, input: Any, run_manager: CallbackManagerForChainRun) -> Any:
         output, result = self._compressed(input)
-        _log_warnings(result)
         dispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
     async def _arun(self, input: Any, run_manager: AsyncCallbackManagerForChainRun) -> Any:
         output, result = await run_in_executor(None, self._compressed, input)
-        _log_warnings(result)
         await adispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
@@ -136,29 +128,21 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
         items, close = _opened(value)
         if all(isinstance(item, Document) for item in items):
             return self._documents(items, close)
-        result = compress(items, query=self.query, dialect=LangChainDialect(), **self._settings())
+        result = self._compression().compressed(items)
         return close(result.messages), result
 
     def _documents(self, documents: list[Any], close: _Close) -> tuple[Any, _Result]:
         texts = [document.page_content for document in documents]
         titles = [_title(document) for document in documents]
-        result = compress_documents(texts, self.query, titles=titles, **self._settings())
+        result = compress_documents(texts, self.query, titles=titles, **self._compression().settings())
+        log_warnings(result.warnings)
         # Empty is what was left out, or came so; of one document alone something always stays.
         pairs = zip(documents, result.texts, strict=True)
         stay = [_with_text(document, text) for document, text in pairs if text or not document.page_content]
         return close(stay), result
 
-    def _settings(self) -> dict[str, Any]:
-        config = self.config or HeadroomConfig()
-        if not self.retrieve:
-            config = config.model_copy(update={"ccr": config.ccr.model_copy(update={"enabled": False})})
-        return {"model": self.model, "token_budget": self.token_budget, "config": config, "store": self.store}
-
-
-def _log_warnings(result: _Result) -> None:
-    # They hold nothing of the texts.
-    for warning in result.warnings:
-        _log.warning("%s", warning)
+    def _compression(self) -> Compression:
+        return Compression(self.model, self.config, self.query, self.token_budget, self.store, self.retrieve)
 
 
 def _opened(value: Any) -> tuple[list[Any], _Close]:

@@ -205,7 +205,7 @@ class TestWarnings:
     async def test_a_warning_of_an_async_run_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         await HeadroomCompressor(token_budget=5).ainvoke(LONG)
         ((logger, level, message),) = caplog.record_tuples
-        assert (logger, level) == ("headroom_integrations.langchain.compressor", logging.WARNING)
+        assert (logger, level) == ("headroom_integrations.langchain", logging.WARNING)
         assert "more than token_budget = 5" in message
 
     def test_a_run_that_goes_well_logs_nothing(self, caplog: pytest.LogCaptureFixture) -> None:

@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
         if package not in _EXTRAS:
             raise
         raise ImportError(
-            f"{name} needs {package}: pip install 'headroom-integrations[{_EXTRAS[package]}]'", name=error.name
+            f"{name} needs {package.replace('_', '-')}: pip install 'headroom-integrations[{_EXTRAS[package]}]'", name=error.name
         ) from error
 
 

@@ -19,7 +19,7 @@ from headroom_integrations.langchain.dialect import LangChainDialect
 EVENT = "headroom_compressed"
 """The name of the custom event that carries the `CompressResult`, or the `DocumentsResult`, of a run."""
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger(__package__)
 
 
 @dataclass(frozen=True, slots=True)

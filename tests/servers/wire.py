@@ -1,0 +1,283 @@
+"""What the servers share: the requests that they keep, the replies that they are handed, and HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from threading import Thread
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a tool, as the model makes it."""
+
+    tool: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the model says: text, then calls. `usage` is the tokens read and written; a status over 200 is an error."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    usage: tuple[int, int] | None = None
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came over the wire."""
+
+    path: str
+    raw: bytes
+    body: dict[str, Any]
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages, parsed."""
+        return self.body["messages"]
+
+    @property
+    def history(self) -> bytes:
+        """The bytes of the messages as they were sent, each followed by a comma."""
+        text = self.raw.decode()
+        start = text.index('"messages":[') + len('"messages":')
+        messages, end = json.JSONDecoder().raw_decode(text, start)
+        assert messages == self.messages
+        return f"{text[start + 1 : end - 1]},".encode()
+
+    def continues(self, earlier: Request) -> bool:
+        """Return whether all that an earlier request said comes first here too, so that a prompt cache is hit."""
+        return self._head == earlier._head and self.history.startswith(earlier.history)
+
+    @property
+    def _head(self) -> str:
+        return json.dumps([self.body.get(key) for key in ("model", "system", "tools")])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a request asks for, in no provider's format.
+
+    Attributes:
+        question: the user's last text.
+        answered: whether the last message is the result of a tool.
+        tools: the JSON schema of each tool's arguments.
+        choice: the tool that has to be called; "" where any has to be, None where none has.
+        schema: the JSON schema of the answer; {} for any JSON, None for text.
+    """
+
+    question: str
+    answered: bool
+    tools: Mapping[str, Mapping[str, Any]]
+    choice: str | None
+    schema: Mapping[str, Any] | None
+
+
+Replies = Iterable[Reply] | Callable[[Request], Reply] | None
+
+
+class Refusal(Exception):
+    """A request that a provider answers with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ModelServer(ABC):
+    """A provider's server on this machine; `with` starts and stops it.
+
+    It keeps every request, and refuses those in which calls and results are not paired, as providers do. It answers
+    with the replies of its script: one after the other, or what a function says to a request, or, without a script,
+    by doing what is asked for.
+    """
+
+    base_path = ""
+
+    def __init__(self, replies: Replies = None) -> None:
+        self.requests: list[Request] = []
+        self._numbers = count(1)
+        self._http = _Http(self)
+        self.url = f"http://127.0.0.1:{self._http.server_port}{self.base_path}"
+        self.script(replies)
+
+    def __enter__(self) -> Any:
+        Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.stop()
+
+    def script(self, replies: Replies) -> None:
+        """Answer so from now on, and forget the requests."""
+        self.requests.clear()
+        self._replies = replies if replies is None or callable(replies) else iter(replies)
+
+    def answer(self, path: str, raw: bytes) -> dict[str, Any] | Iterator[str]:
+        """Return the body of the answer: a JSON object, or the events of a stream."""
+        request = Request(path, raw, json.loads(raw))
+        self.requests.append(request)
+        _refuse_orphans(self.pairs(request.messages))
+        reply = self._reply(request)
+        if reply.status > 200:
+            raise Refusal(reply.status, reply.text)
+        return self.stream(request, reply) if request.body.get("stream") else self.whole(request, reply)
+
+    def _reply(self, request: Request) -> Reply:
+        if self._replies is None:
+            return obliging(self.task(request.body))
+        if callable(self._replies):
+            return self._replies(request)
+        return next(self._replies, Reply("the script is over", status=400))
+
+    def new_id(self, prefix: str) -> str:
+        """Return an id that this server gave to nothing else."""
+        return f"{prefix}_{next(self._numbers)}"
+
+    @abstractmethod
+    def task(self, body: Mapping[str, Any]) -> Task:
+        """Return what a request asks for."""
+
+    @abstractmethod
+    def pairs(self, messages: list[dict[str, Any]]) -> Iterator[tuple[set[str], set[str]]]:
+        """Return the ids of the calls that each message makes, and of those that it answers."""
+
+    @abstractmethod
+    def whole(self, request: Request, reply: Reply) -> dict[str, Any]:
+        """Return a reply as one JSON object."""
+
+    @abstractmethod
+    def stream(self, request: Request, reply: Reply) -> Iterator[str]:
+        """Return a reply as server-sent events."""
+
+
+def obliging(task: Task) -> Reply:
+    """Call the tool that is asked for, or the first one before anything is answered; else say what is asked for."""
+    if task.tools and (task.choice is not None or not task.answered):
+        tool = task.choice or next(iter(task.tools))
+        return Reply(calls=(Call(tool, _sample(task.tools[tool], task.question)),))
+    if task.schema is not None:
+        return Reply(json.dumps(_sample(task.schema, task.question), ensure_ascii=False))
+    return Reply("This is an answer of eight words, roughly.")
+
+
+def _sample(schema: Mapping[str, Any], question: str) -> Any:
+    """Return a value that a JSON schema allows: 3 for numbers, what the question quotes for texts."""
+    quoted = re.findall(r"'([^']+)'", question)
+    defined = schema.get("$defs") or schema.get("definitions") or {}
+
+    def value(of: Mapping[str, Any]) -> Any:
+        if "$ref" in of:
+            return value(defined[of["$ref"].rpartition("/")[2]])
+        for key in ("anyOf", "oneOf", "allOf"):
+            if key in of:
+                return value(of[key][0])
+        if "enum" in of:
+            return of["enum"][0]
+        kinds = {
+            "object": lambda: {key: value(inner) for key, inner in of.get("properties", {}).items()},
+            "array": lambda: [value(of["items"])],
+            "integer": lambda: 3,
+            "number": lambda: 3.5,
+            "boolean": lambda: True,
+            "null": lambda: None,
+        }
+        return kinds.get(of.get("type", ""), lambda: quoted[0] if quoted else "something")()
+
+    return value(schema) if schema else dict.fromkeys(quoted, "something")
+
+
+def usage(request: Request, reply: Reply) -> tuple[int, int]:
+    """Return the tokens that were read and written; by default one for every four characters."""
+    said = len(reply.text) + sum(len(json.dumps(call.arguments)) for call in reply.calls)
+    return reply.usage or (len(request.raw) // 4, said // 4 + 1)
+
+
+def words(text: str) -> list[str]:
+    """Return a text in pieces, as models stream it."""
+    return re.findall(r"\S+\s*|\s+", text)
+
+
+def thirds(text: str) -> list[str]:
+    """Return a text in up to three pieces that care for no syntax, as arguments are streamed."""
+    size = -(-len(text) // 3)
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def _refuse_orphans(pairs: Iterable[tuple[set[str], set[str]]]) -> None:
+    waiting: set[str] = set()
+    for made, answered in pairs:
+        if orphans := answered - waiting:
+            raise Refusal(400, f"results of calls that were not made right before them: {sorted(orphans)}")
+        if waiting and not answered:
+            break
+        waiting = waiting - answered | made
+    if waiting:
+        raise Refusal(400, f"calls without results: {sorted(waiting)}")
+
+
+class _Http(ThreadingHTTPServer):
+    request_queue_size = 64
+
+    def __init__(self, model: ModelServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.model = model
+        self.connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.append(connection)
+        return connection, address
+
+    def stop(self) -> None:
+        """Stop, and end the connections that clients keep alive: each holds a thread."""
+        self.shutdown()
+        self.server_close()
+        for connection in self.connections:
+            with suppress(OSError):  # a closed one cannot be shut down
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Http
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        try:
+            answer = self.server.model.answer(self.path.partition("?")[0], raw)
+        except Refusal as refusal:
+            error = {"type": "invalid_request_error", "message": str(refusal)}
+            self._send(refusal.status, {"type": "error", "error": error})
+        else:
+            self._send(200, answer) if isinstance(answer, dict) else self._stream(answer)
+
+    def _send(self, status: int, answer: dict[str, Any]) -> None:
+        body = json.dumps(answer).encode()
+        self._head(status, {"Content-Type": "application/json", "Content-Length": str(len(body))})
+        self.wfile.write(body)
+
+    def _stream(self, events: Iterator[str]) -> None:
+        self._head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
+        for event in [*map(str.encode, events), b""]:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
+
+    def _head(self, status: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""

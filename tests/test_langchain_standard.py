@@ -12,7 +12,6 @@ from langchain_core.load import dumpd
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
-
 from servers import AnthropicServer, ModelServer, OpenAIServer
 
 pytestmark = [
@@ -27,8 +26,8 @@ class Provider:
 
     bare: type[BaseChatModel]
     server: type[ModelServer]
-    settings: dict[str, Any]
-    from_env: tuple[dict[str, str], dict[str, Any], dict[str, Any]]
+    name: str
+    key: str
 
     @pytest.fixture(autouse=True)
     def _serve(self) -> Iterator[None]:
@@ -53,11 +52,11 @@ class Provider:
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"base_url": self.url, "api_key": "none", **self.settings}
+        return {"model": self.name, "base_url": self.url, "api_key": "none", "stream_usage": True}
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
-        return self.from_env
+        return {self.key.upper(): "none"}, {"model": self.name}, {self.key: "none"}
 
     @property
     def supports_json_mode(self) -> bool:
@@ -75,15 +74,15 @@ class Provider:
 class OpenAI(Provider):
     bare = ChatOpenAI
     server = OpenAIServer
-    settings = {"model": "gpt-4o-mini", "stream_usage": True}
-    from_env = {"OPENAI_API_KEY": "none"}, {"model": "gpt-4o-mini"}, {"openai_api_key": "none"}
+    name = "gpt-4o-mini"
+    key = "openai_api_key"
 
 
 class Anthropic(Provider):
     bare = ChatAnthropic
     server = AnthropicServer
-    settings = {"model": "claude-haiku-4-5"}
-    from_env = {"ANTHROPIC_API_KEY": "none"}, {"model": "claude-haiku-4-5"}, {"anthropic_api_key": "none"}
+    name = "claude-haiku-4-5"
+    key = "anthropic_api_key"
 
 
 class TestOpenAIUnit(OpenAI, ChatModelUnitTests):

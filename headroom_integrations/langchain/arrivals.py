@@ -117,9 +117,7 @@ def _marked(old: Any, new: Any, result: CompressResult, at: int) -> Any:
     if new is old or not isinstance(old, ToolMessage):
         return old
     changes = [change for change in result.changes if change.message == at]
-    mark = {
-        "tokens_before": sum(change.tokens_before for change in changes),
-        "tokens_after": sum(change.tokens_after for change in changes),
-        "characters": len(new.text),
-    }
+    before, after = (sum(getattr(change, name) for change in changes) for name in ("tokens_before", "tokens_after"))
+    earlier = saved([old])
+    mark = {"tokens_before": before + earlier, "tokens_after": after, "characters": len(new.text)}
     return new.model_copy(update={"response_metadata": {**new.response_metadata, MARK: mark}})

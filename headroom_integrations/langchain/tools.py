@@ -141,9 +141,7 @@ class _Shortening:
         return Arrival(wrapping.compression, wrapping.call(self.name, given, call_id))
 
     def __reduce__(self: Any) -> tuple[Any, ...]:
-        private = {name: value for name, value in self.__pydantic_private__.items() if name != "_wrapping"}
-        plain = _become(self.model_copy(), type(self).__mro__[2], private or None)
-        return _wrapped, (plain, self._wrapping.compression)
+        return _wrapped, (_plain(self), self._wrapping.compression)
 
 
 @lru_cache(maxsize=256)
@@ -152,9 +150,16 @@ def _class_of(plain: type[BaseTool]) -> type[BaseTool]:
     return type(plain.__name__, (_Shortening, plain), named)
 
 
-def _wrapped(plain: BaseTool, compression: Compression) -> BaseTool:
-    if plain.return_direct or is_retrieve_tool(plain.name):
-        return plain
+def _plain(wrapped: BaseTool) -> BaseTool:
+    """Return the tool that was wrapped, with the changes that were made to it since."""
+    private = {name: value for name, value in (wrapped.__pydantic_private__ or {}).items() if name != "_wrapping"}
+    return _become(wrapped.model_copy(), type(wrapped).__mro__[2], private or None)
+
+
+def _wrapped(given: BaseTool, compression: Compression) -> BaseTool:
+    if given.return_direct or is_retrieve_tool(given.name):
+        return given
+    plain = _plain(given) if isinstance(given, _Shortening) else given
     shown = convert_to_openai_tool(plain)["function"].get("parameters", {}).get("properties", {})
     wrapping = _Wrapping(compression, frozenset(shown))
     copy = plain.model_copy()

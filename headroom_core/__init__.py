@@ -59,7 +59,14 @@ if TYPE_CHECKING:
         create_scorer,
         embedding_available,
     )
-    from headroom_core.results import CompressResult, CrushResult, DocumentsResult, RetrievalResult, TransformResult
+    from headroom_core.results import (
+        CompressResult,
+        CrushResult,
+        DocumentsResult,
+        RequestMetrics,
+        RetrievalResult,
+        TransformResult,
+    )
     from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
     from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
     from headroom_core.tokens import Tokenizer, count_tokens_messages, count_tokens_text
@@ -123,7 +130,14 @@ _MODULES = {
         "create_scorer",
         "embedding_available",
     ),
-    "results": ("CompressResult", "CrushResult", "DocumentsResult", "RetrievalResult", "TransformResult"),
+    "results": (
+        "CompressResult",
+        "CrushResult",
+        "DocumentsResult",
+        "RequestMetrics",
+        "RetrievalResult",
+        "TransformResult",
+    ),
     "retrieval": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
     "stores": ("MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"),
     "tokens": ("Tokenizer", "count_tokens_messages", "count_tokens_text"),
@@ -173,6 +187,7 @@ __all__ = [
     "ProviderError",
     "RelevanceScorerConfig",
     "Request",
+    "RequestMetrics",
     "RetrievalResult",
     "RollingWindow",
     "RollingWindowConfig",

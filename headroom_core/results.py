@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from headroom_core.messages import Change
@@ -138,3 +139,43 @@ class RetrievalResult:
     found: bool
     reason: str = ""
     next_page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMetrics:
+    """What one request cost, and what it would have cost.
+
+    Attributes:
+        request_id: names the request.
+        timestamp: when it was booked, in UTC, timezone-aware.
+        model: the model's name.
+        tokens_input_before: tokens of the messages that the caller sent.
+        tokens_input_after: tokens of all that was sent instead: of every round where originals were brought back,
+            the retrieve tool's schema included.
+        tokens_output: tokens of the answers, thinking included.
+        cost_before: USD that the request would have cost, with the same share of its input read from the
+            provider's cache. None: the price is not known.
+        cost_after: USD that it did cost, by list prices. None: the price is not known.
+        transforms_applied: the names of the compressors and transforms that changed something.
+        provider: `openai`, `anthropic` or `google`. None: not known.
+        cached_tokens: input tokens that the provider says it read from its cache.
+        latency_ms: milliseconds from the request to the end of the answer.
+    """
+
+    request_id: str
+    timestamp: datetime
+    model: str
+    tokens_input_before: int
+    tokens_input_after: int
+    tokens_output: int
+    cost_before: float | None
+    cost_after: float | None
+    transforms_applied: tuple[str, ...] = ()
+    provider: str | None = None
+    cached_tokens: int = 0
+    latency_ms: float = 0.0
+
+    @property
+    def tokens_saved(self) -> int:
+        """Input tokens that were not sent; below 0 where what was brought back weighs more."""
+        return self.tokens_input_before - self.tokens_input_after

@@ -23,7 +23,7 @@ LAYERS = (
     "errors edge forks recent messages paths settings config results vocabulary estimate fields where sentences units",
     "tokens relevance models",
     "compressors dialects providers stores",
-    "transforms insight excerpts plugins passages",
+    "transforms insight excerpts plugins passages metrics",
     "replay fitting run journey documents retrieval",
     "client",
     "server remote cli",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import subprocess
@@ -19,6 +20,7 @@ TREE = ast.parse(SOURCE.read_text(encoding="utf-8"))
 PROMISED = {
     "compressing": "compress acompress compress_documents CompressionHooks CompressResult DocumentsResult Change",
     "bringing back": "retrieve retrieve_tool RetrievalResult decode_table",
+    "metrics": "RequestMetrics",
     "protocols": "Store Compressor Dialect Scorer Transform",
     "stores": "MemoryStore SQLiteStore",
     "settings": "HeadroomConfig SmartCrusherConfig CCRConfig CacheAlignerConfig RollingWindowConfig"
@@ -70,6 +72,10 @@ FIELDS = {
     "CrushResult": "text data tokens_before tokens_after markers",
     "TransformResult": "messages tokens_before tokens_after changes warnings",
 }
+METRICS = (
+    "request_id timestamp model tokens_input_before tokens_input_after tokens_output cost_before cost_after"
+    " transforms_applied provider cached_tokens latency_ms"
+)
 DEFAULTS: dict[str, dict[str, object]] = {
     "SmartCrusherConfig": {
         "enabled": True,
@@ -207,6 +213,10 @@ def test_the_parameters_are_those_promised(name: str) -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_fields_of_a_result_are_those_promised(name: str) -> None:
     assert {*FIELDS[name].split()} <= {*dir(getattr(headroom_core, name))}
+
+
+def test_the_fields_of_metrics_are_those_promised_in_order() -> None:
+    assert [item.name for item in dataclasses.fields(headroom_core.RequestMetrics)] == METRICS.split()
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

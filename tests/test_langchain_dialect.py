@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -103,6 +104,90 @@ def test_lists_are_read_string_by_string_and_block_by_block() -> None:
         (("content", 2, "text"), "user", "b"),
         (("content", 3, "text"), "document", "c"),
     ]
+
+
+CARRIED = [
+    IMAGE,
+    {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},
+    {"type": "file", "file": {"file_id": "f1"}},
+    {"type": "file", "mime_type": "application/pdf", "base64": "AA=="},
+    {"type": "image", "url": "https://host/a.png"},
+    {"type": "audio", "base64": "AA==", "mime_type": "audio/wav"},
+    {"type": "video", "file_id": "f1"},
+    {"type": "text-plain", "mime_type": "text/plain", "base64": "AA=="},
+    {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+    {"type": "redacted_thinking", "data": "c2ln"},
+    {"type": "reasoning", "reasoning": "hm", "extras": {"signature": "c2ln"}},
+    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "c2ln"},
+    {"type": "server_tool_call", "id": "s1", "name": "search", "args": {"q": "jobs"}},
+    {"type": "server_tool_result", "tool_call_id": "s1", "status": "success", "output": ["rows"]},
+    {"type": "invalid_tool_call", "id": "c9", "name": "jobs", "args": "{day", "error": "not JSON"},
+    {"type": "function_call", "call_id": "c1", "name": "jobs", "arguments": '{"day": 3}'},
+    {"type": "web_search_call", "id": "w1", "action": {"query": "jobs"}},
+    {"type": "executable_code", "executable_code": "print(1)", "language": 1},
+    {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
+    {"type": "non_standard", "value": {"type": "odd", "text": "x"}},
+    {"type": "guard_content", "text": "x"},
+    {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
+    {"toolResult": {"toolUseId": "t1", "content": [{"text": "rows"}]}},
+    {"cachePoint": {"type": "default"}},
+]
+
+
+@pytest.mark.parametrize("part", CARRIED, ids=lambda part: part.get("type") or next(iter(part)))
+@pytest.mark.parametrize("made", [HumanMessage, AIMessage, lambda parts: ToolMessage(parts, tool_call_id="c1")])
+def test_other_blocks_are_carried_beside_texts(part: dict[str, Any], made: Any) -> None:
+    said = {"type": "text", "text": "said", "id": "lc_1", "annotations": [{"type": "citation", "cited_text": "a"}]}
+    message = made([copy.deepcopy(part), said])
+    assert [block.text for block in blocks(message)] == ["said"]
+    assert rewritten(message, "short").content == [part, {**said, "text": "short"}]
+
+
+PASSAGES = [
+    {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "long"}, "title": "T"},
+    {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "long"}]}},
+    {"type": "search_result", "source": "a.md", "title": "T", "content": [{"type": "text", "text": "long"}]},
+    {"type": "text-plain", "mime_type": "text/plain", "text": "long", "title": "T"},
+]
+
+
+@pytest.mark.parametrize("part", PASSAGES, ids=lambda part: part["type"])
+def test_documents_in_a_result_are_read_as_documents(part: dict[str, Any]) -> None:
+    message = ToolMessage([copy.deepcopy(part)], tool_call_id="c1")
+    asking, block = blocks(asked("look"), message)
+    assert (block.kind, block.text, block.tool, block.call) == ("document", "long", "look", asking.text)
+    assert rewritten(message, "short").content == [json.loads(json.dumps(part).replace("long", "short"))]
+
+
+def test_results_in_a_users_message_know_their_calls() -> None:
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "[]"}]}
+    (_, found) = blocks(asked("jobs", {"day": 3}), HumanMessage([result]))
+    assert (found.kind, found.tool, found.call) == ("tool_result", "jobs", '{"day":3}')
+    assert outlines(asked(), HumanMessage([result]))[1].answers == ("c1",)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "tool_use", "id": "c1", "name": "jobs", "input": {"day": 3}},
+        {"type": "tool_call", "id": "c1", "name": "jobs", "args": {"day": 3}},
+    ],
+    ids=lambda part: part["type"],
+)
+@pytest.mark.parametrize("beside", [[], [{"id": "c1", "name": "jobs", "args": {"day": 3}, "type": "tool_call"}]])
+def test_a_call_in_the_content_is_one_call_whether_it_stands_beside_it_too_or_not(part: Any, beside: Any) -> None:
+    messages = AIMessage([part], tool_calls=beside), ToolMessage("[]", tool_call_id="c1")
+    assert [(outline.calls, outline.answers) for outline in outlines(*messages)] == [(("c1",), ()), ((), ("c1",))]
+    assert (blocks(*messages)[-1].tool, blocks(*messages)[-1].call) == ("jobs", '{"day":3}')
+    assert rewritten(messages[0], "{}") is messages[0]
+
+
+def test_a_chunk_that_is_still_being_made_keeps_its_calls() -> None:
+    pieces = [{"name": "jobs", "args": '{"day": 3, ', "id": "c1", "index": 0, "type": "tool_call_chunk"}]
+    message = AIMessageChunk("long", tool_call_chunks=pieces)
+    written = rewritten(message, "short")
+    assert written == message.model_copy(update={"content": "short"})
+    assert (written + AIMessageChunk("er")).tool_calls == message.tool_calls
 
 
 def test_a_result_knows_its_call() -> None:

@@ -56,7 +56,7 @@ class AnthropicDialect:
                 at, content = Block(index, ("content",), kind, ""), get(message, "content")
                 blocks.extend(_string(content, at))
                 for position, part in enumerate(items(content)):
-                    blocks.extend(_part(part, _below(at, position), calls))
+                    blocks.extend(part_texts(part, _below(at, position), calls))
             outlines.append(calls.outline(_speaker(message, kind), mark=_marked(message)))
         return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
 
@@ -75,8 +75,19 @@ def _speaker(message: Any, kind: Speaker | None) -> Speaker | None:
     return "tool_result" if parts and all(get(part, "type") == "tool_result" for part in parts) else kind
 
 
-def _part(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
-    """Yield the texts of one block of a message; `at` is a block without text that stands where it stands."""
+def part_texts(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
+    """Yield the texts of one block of a message's content, which other dialects' messages may hold too.
+
+    Args:
+        part: the block, or a string.
+        at: a block without text that stands where the part stands.
+        calls: the calls so far; those of the part are added.
+
+    Example:
+        >>> found = {"type": "search_result", "source": "a.md", "content": [{"type": "text", "text": "42"}]}
+        >>> [(text.path, text.kind) for text in part_texts(found, Block(0, ("content", 1), "tool_result", ""), Calls())]
+        [(('content', 1, 'content', 0, 'text'), 'document')]
+    """
     kind = get(part, "type")
     if kind in _CALLS:
         yield from _call(part, _below(at, "input"), calls)

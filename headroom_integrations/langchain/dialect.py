@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import (
@@ -15,8 +16,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from headroom_core.dialects.anthropic import part_texts
 from headroom_core.dialects.base import Calls, Speaker, compact, marked
-from headroom_core.messages import Block, Draft, Kind, Outline, as_plain, why_pinned
+from headroom_core.messages import Block, Draft, Outline, as_plain, why_pinned
 from headroom_core.paths import get, items, rendered
 
 _KINDS: tuple[tuple[type[BaseMessage], Speaker], ...] = (
@@ -36,15 +38,17 @@ _ROLES: dict[str, Speaker] = {
     "tool": "tool_result",
     "function": "tool_result",
 }
+_KEPT = ("content", "tool_calls", "invalid_tool_calls", "tool_call_id", "status")
 
 
 class LangChainDialect:
     """Reads and writes LangChain messages, chunks included.
 
-    Text stands in `content`: a string, or a list of strings and blocks of type `text` and `text-plain` (a
-    document). The arguments of tool calls are shown as compact JSON and never written. A changed message is
-    a copy with another `content`; its id, name, artifact, status and all else stay. What is not a LangChain
-    message is carried.
+    Text stands in `content`: a string, or a list of strings and blocks of type `text`, `text-plain` (a document)
+    and, as Anthropic's models take them, `document`, `search_result` and `tool_result`. The arguments of tool
+    calls are shown as compact JSON and never written. All other blocks are carried: reasoning, images, audio,
+    files, server tools, citations, other providers' own. A changed message is a copy with another `content`; its
+    id, name, artifact, status and all else stay. What is not a LangChain message is carried.
 
     Example:
         >>> draft = LangChainDialect().parse([ToolMessage("42", tool_call_id="c1", name="answer")])
@@ -66,7 +70,7 @@ class LangChainDialect:
         for index, message in enumerate(messages):
             kind = _kind(message)
             if kind is not None:
-                blocks.extend(_said(index, message, kind, calls))
+                blocks.extend(_said(message, Block(index, ("content",), kind, ""), calls))
             if isinstance(message, AIMessage):
                 blocks.extend(_called(index, message, calls))
             outlines.append(calls.outline(kind, mark=kind is not None and _marked(message)))
@@ -83,7 +87,7 @@ def _plain(message: Any) -> Mapping[str, Any]:
         return as_plain(message)
     kind = _kind(message)
     held = {"role": "tool" if kind == "tool_result" else kind or message.type, "name": message.name}
-    held |= {key: getattr(message, key, None) for key in ("content", "tool_calls", "tool_call_id", "status")}
+    held |= {key: getattr(message, key, None) for key in _KEPT}
     return {key: value for key, value in held.items() if value}
 
 
@@ -93,22 +97,28 @@ def _kind(message: Any) -> Speaker | None:
     return next((kind for cls, kind in _KINDS if isinstance(message, cls)), None)
 
 
-def _said(index: int, message: BaseMessage, kind: Speaker, calls: Calls) -> Iterator[Block]:
-    tool = call = pinned = None
-    if kind == "tool_result":
+def _said(message: BaseMessage, at: Block, calls: Calls) -> Iterator[Block]:
+    """Yield the texts of the content; `at` is a block without text that stands where the content stands."""
+    if at.kind == "tool_result":
         tool, call = calls.answered(getattr(message, "tool_call_id", None), message.name)
-        pinned = why_pinned(tool)
-    for path, here, text in _texts(message.content, kind):
-        if isinstance(text, str) and text:
-            yield Block(index, path, here, text, tool, call, pinned)
+        at = replace(at, tool=tool, call=call, pinned=why_pinned(tool))
+    if isinstance(message.content, str):
+        if message.content:
+            yield replace(at, text=message.content)
+        return
+    made = {call["id"] for call in _calls(message)}
+    for position, part in enumerate(message.content):
+        here, form = replace(at, path=("content", position)), get(part, "type")
+        if form == "text-plain" and (text := get(part, "text")):
+            yield replace(here, path=(*here.path, "text"), kind="document", text=text)
+        elif form == "tool_call" and get(part, "id") not in made:
+            calls.made(get(part, "id"), get(part, "name"), compact(get(part, "args")))
+        elif form != "tool_use" or get(part, "id") not in made:
+            yield from part_texts(part, here, calls)
 
 
-def _texts(content: Any, kind: Kind) -> Iterator[tuple[tuple[str | int, ...], Kind, Any]]:
-    yield ("content",), kind, content
-    for position, part in enumerate(items(content)):
-        yield ("content", position), kind, part
-        if (form := get(part, "type")) in ("text", "text-plain"):
-            yield ("content", position, "text"), "document" if form == "text-plain" else kind, get(part, "text")
+def _calls(message: BaseMessage) -> list[Any]:
+    return [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
 
 
 def _called(index: int, message: AIMessage, calls: Calls) -> Iterator[Block]:

@@ -3,10 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-warn-script-location -c constraints.txt
+PIP := python -m pip install -qq --disable-pip-version-check --no-warn-script-location
+INSTALL := $(BIN)/$(PIP) -c constraints.txt
 SETUP := pyproject.toml constraints.txt
+# Whose lowest and newest versions are tested: what runs are the tests with such a name in theirs or their file's.
+FRAMEWORKS := langchain
 
-.PHONY: help test demo format lint types nightly bench clean
+.PHONY: help test demo format lint types versions lowest newest nightly bench clean
 
 help:
 	@echo "make test      set up what is missing, then run the tests"
@@ -14,6 +17,7 @@ help:
 	@echo "make format    ruff: rewrite in the one format"
 	@echo "make lint      ruff: style and format"
 	@echo "make types     mypy --strict"
+	@echo "make versions  the tests of the frameworks' adapters with the lowest and the newest versions"
 	@echo "make nightly   the properties with 10,000 examples each"
 	@echo "make bench     the benchmarks"
 
@@ -32,6 +36,18 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	@$(BIN)/mypy
+
+versions: lowest newest
+
+lowest: LIMITS := -c $(VENV)/constraints-lowest.txt
+lowest: $(VENV)/constraints-lowest.txt
+
+lowest newest: $(BIN)/python
+	@echo "Installing the $@ versions (a minute or two)"
+	@$(PYTHON) -m venv --clear $(VENV)/$@
+	@$(VENV)/$@/bin/$(PIP) $(LIMITS) -e ".[dev]"
+	@$(VENV)/$@/bin/python -m pip freeze | grep -E "^($(FRAMEWORKS)|langgraph)"
+	@$(VENV)/$@/bin/python -m pytest -n auto -k "$(FRAMEWORKS)"
 
 nightly: $(VENV)/.dev
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n auto tests -m "hypothesis or nightly"
@@ -56,3 +72,6 @@ $(VENV)/.dev: $(BIN)/python $(SETUP)
 	@echo "Installing what the tests need (once; a minute or two)"
 	@$(INSTALL) -e ".[dev]"
 	@touch $@
+
+$(VENV)/constraints-lowest.txt: $(BIN)/python constraints.txt constraints-lowest.txt
+	@sed -n 's/^\(.*==\).*/^\1/p' constraints-lowest.txt | grep -v -f - constraints.txt | cat - constraints-lowest.txt > $@

@@ -29,7 +29,8 @@ class Arrival:
     Budgets and windows are for conversations: nothing is dropped of what arrives.
 
     Attributes:
-        compression: how messages are compressed.
+        compression: how messages are compressed; tokens are counted for the model that made the call, if it said its
+            name.
         call: the call that is answered.
         history: the conversation up to the call, as far as it is known.
 
@@ -71,8 +72,10 @@ class Arrival:
     def _messages(self, messages: list[Any]) -> list[Any]:
         if not any(isinstance(message, ToolMessage) for message in messages):
             return messages
-        context = [*self._asked(), self._caller()]
-        result = _unlimited(self.compression).compressed([*context, *messages])
+        caller = self._caller()
+        context = [*self._asked(), caller]
+        compression = replace(_unlimited(self.compression), model=_named(caller) or self.compression.model)
+        result = compression.compressed([*context, *messages])
         pairs = zip(messages, result.messages[len(context) :], strict=True)
         return [_marked(old, new, result, at) for at, (old, new) in enumerate(pairs, len(context))]
 
@@ -98,6 +101,12 @@ def saved(messages: Iterable[Any]) -> int:
         for message, mark in marks
         if mark and mark["characters"] == len(message.text)
     )
+
+
+def _named(message: AIMessage) -> str | None:
+    """Return the name that a provider gave of the model that wrote a message."""
+    names = (message.response_metadata.get(key) for key in ("model_name", "model"))
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _is_asked(message: Any) -> bool:

@@ -2,28 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import perf_counter
 from typing import Any, Literal
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, ToolCallRequest
-from langchain.agents.middleware.types import ModelCallResult
-from langchain_core.messages import SystemMessage
-from langchain_core.runnables.config import run_in_executor
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    AgentState,
+    ExtendedModelResponse,
+    ModelCallResult,
+    ModelRequest,
+    ModelResponse,
+    ToolCallRequest,
+)
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.runnables.config import ensure_config, run_in_executor
+from langchain_core.tools import BaseTool
 
+from headroom_core import Tokenizer, retrieve_tool
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
+from headroom_core.messages import is_retrieve_tool
+from headroom_core.metrics import Ledger, Summary
 from headroom_core.paths import get
-from headroom_core.results import CompressResult
+from headroom_core.results import CompressResult, RequestMetrics
 from headroom_core.stores import Store
-from headroom_integrations.langchain.arrivals import Arrival
-from headroom_integrations.langchain.compression import Compression
+from headroom_integrations.langchain.arrivals import Arrival, saved
+from headroom_integrations.langchain.compression import EVENT, Compression
 from headroom_integrations.langchain.leaves import model_name
 from headroom_integrations.langchain.tools import retrieve_tools
 
+_log = logging.getLogger(__package__)
+_SCHEMA = json.dumps(retrieve_tool("openai"))
+
 
 class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
-    """Shortens what an agent's model reads: `create_agent(model, tools, middleware=[HeadroomMiddleware()])`."""
+    """Shortens what the model of an agent reads: `create_agent(model, tools, middleware=[HeadroomMiddleware()])`.
+
+    What a tool answers is shortened once, when it arrives, and that is what the agent's state keeps; its
+    `response_metadata["headroom"]` says what was saved. With `state="original"` the state keeps the originals.
+    Either way a model is sent the same texts, each request beginning with the one before it, so that prompt caches
+    keep hitting. What every model call is sent is compressed as a whole, with its system message: answers that were
+    in the state before, users' texts where nothing is lost, and whole turns where a budget or the model's limit
+    asks for it. Of that the state sees nothing.
+
+    The agent gets the tool `headroom_retrieve`, which brings back what was left out. Its answers are never shortened,
+    nor are those of tools with `return_direct`, which are for the user. A middleware that selects tools must
+    leave it among them. States that are kept by a checkpointer need a store that lives as long.
+
+    Put it first, before middleware that edits or marks what is sent (prompt caching, context editing): these then see
+    what will be sent. In the other order it works, and a context editor counts the originals with
+    `state="original"`.
+
+    What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`.
+
+    Attributes:
+        tools: the retrieve tool, if the model may use it.
+
+    Args:
+        config: the settings, of which a snapshot is taken. None: the defaults.
+        token_budget: tokens of the messages that a model is sent at most. None: no limit but the model's.
+        query: what relevance is scored against. None: the last user message before each answer, and its call.
+        store: where originals are kept. None: the default store.
+        retrieve: whether the agent gets the retrieve tool, if `config.ccr` allows. If not, nothing is left out,
+            unless `token_budget` cannot be met otherwise.
+        state: what the state keeps of what tools answer, `compressed` or `original`.
+
+    Raises:
+        ConfigurationError: `state` is neither.
+
+    Example:
+        >>> [tool.name for tool in HeadroomMiddleware().tools]
+        ['headroom_retrieve']
+    """
 
     def __init__(
         self,
@@ -40,51 +96,157 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             raise ConfigurationError(f"state = {state!r}: expected 'compressed' or 'original'", {"state": state})
         settings = None if config is None else config.snapshot()
         self._compression = Compression("gpt-4o", settings, query, token_budget, store, retrieve)
-        self._shortens_arrivals = state == "compressed"
+        self._keeps_originals = state == "original"
+        self._ledger = Ledger()
         self.tools = retrieve_tools(self._compression)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelCallResult[Any]:
-        """Call the model with a shorter request; the state keeps its messages."""
-        sent, _ = self._sent(request)
-        return handler(sent)
+        """Call the model with a shorter request."""
+        call = self._call(request)
+        if _can_be_told(call.result):
+            dispatch_custom_event(EVENT, call.result)
+        return self._booked(call, handler(call.sent))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelCallResult[Any]:
         """Do what `wrap_model_call` does; the work is done in a thread."""
-        sent, _ = await run_in_executor(None, self._sent, request)
-        return await handler(sent)
+        call = await run_in_executor(None, self._call, request)
+        if _can_be_told(call.result):
+            await adispatch_custom_event(EVENT, call.result)
+        return self._booked(call, await handler(call.sent))
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
         """Call the tool, and shorten its answer for the state."""
         answer = handler(request)
-        return self._arrival(request).shortened(answer) if self._is_shortened(request) else answer
+        return answer if self._stays(request) else self._arrival(request).shortened(answer)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
         """Do what `wrap_tool_call` does; the work is done in a thread."""
         answer = await handler(request)
-        if not self._is_shortened(request):
+        if self._stays(request):
             return answer
         return await run_in_executor(None, self._arrival(request).shortened, answer)
 
-    def _sent(self, request: ModelRequest[Any]) -> tuple[ModelRequest[Any], CompressResult]:
-        """Return the request to hand on, and what was done to it."""
+    def get_metrics(
+        self,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        model: str | None = None,
+        limit: int = 100,
+    ) -> list[RequestMetrics]:
+        """Return the metrics of the last model calls, the oldest first; see `Ledger.get_metrics`.
+
+        `tokens_input_before` is what would have been sent without this middleware: of answers that were shortened
+        when they arrived the original, of what was brought back nothing, and nothing at all for a call that the
+        model would not have been made but for bringing something back. `tokens_input_after` is what was handed
+        on, the retrieve tool's schema included.
+        """
+        return self._ledger.get_metrics(start_time, end_time, model, limit)
+
+    def get_summary(self, start_time: datetime | None = None, end_time: datetime | None = None) -> Summary:
+        """Return what all model calls cost together; see `Ledger.get_summary`."""
+        return self._ledger.get_summary(start_time, end_time)
+
+    def _call(self, request: ModelRequest[Any]) -> _Call:
+        began = perf_counter()
         system = [] if request.system_message is None else [request.system_message]
         compression = replace(self._compression, model=model_name(request.model))
         result = compression.compressed([*system, *request.messages])
-        first, rest = result.messages[: len(system)], result.messages[len(system) :]
-        if first and not isinstance(first[0], SystemMessage):
-            # It did not fit either, and a user's message stands in the place of what was left out.
-            first, rest = [], result.messages
-        return request.override(system_message=first[0] if first else None, messages=rest), result
+        sent = _with_messages(request, result.messages, len(system))
+        return _Call(sent, request.messages, len(system), result, compression.model, began)
 
-    def _is_shortened(self, request: ToolCallRequest) -> bool:
-        return self._shortens_arrivals and not (request.tool and request.tool.return_direct)
+    def _booked(self, call: _Call, response: ModelCallResult[Any]) -> ModelCallResult[Any]:
+        self._ledger.record(**call.costs(response))
+        return response
+
+    def _stays(self, request: ToolCallRequest) -> bool:
+        return self._keeps_originals or (request.tool is not None and request.tool.return_direct)
 
     def _arrival(self, request: ToolCallRequest) -> Arrival:
-        history = request.state if isinstance(request.state, list) else get(request.state, "messages") or []
-        return Arrival(self._compression, request.tool_call, history)
+        history = request.state if isinstance(request.state, list) else get(request.state, "messages")
+        return Arrival(self._compression, request.tool_call, history or ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A model call.
+
+    Attributes:
+        sent: the request as it is handed on.
+        given: the messages that were to be sent, without a system message.
+        first: how many messages stand before them: 1 where there is a system message, else 0.
+        result: what was done to all of them.
+        model: the model's name.
+        began: when work on it began, in seconds.
+    """
+
+    sent: ModelRequest[Any]
+    given: Sequence[BaseMessage]
+    first: int
+    result: CompressResult
+    model: str
+    began: float
+
+    def costs(self, response: ModelCallResult[Any]) -> dict[str, Any]:
+        """Return what is booked of the call."""
+        used = [message.usage_metadata for message in _written(response) if message.usage_metadata]
+        return {
+            "model": self.model,
+            "tokens_input_before": self._before(),
+            "tokens_input_after": self.result.tokens_after + self._schema(),
+            "tokens_output": sum(usage["output_tokens"] for usage in used),
+            "cached_tokens": sum(usage.get("input_token_details", {}).get("cache_read", 0) for usage in used),
+            "cached_of": sum(usage["input_tokens"] for usage in used) or None,
+            "transforms_applied": self.result.transforms_applied,
+            "latency_ms": (perf_counter() - self.began) * 1000,
+        }
+
+    def _before(self) -> int:
+        """Return the tokens that would have been sent without Headroom."""
+        asking = next((message for message in reversed(self.given) if not isinstance(message, ToolMessage)), None)
+        if asking is not None and _brings_back(asking):
+            return 0
+        at = {number for number, message in enumerate(self.given, self.first) if _brings_back(message)}
+        brought = sum(change.tokens_before for change in self.result.changes if change.message in at)
+        return self.result.tokens_before + saved(self.given) - brought
+
+    def _schema(self) -> int:
+        there = any(isinstance(tool, BaseTool) and is_retrieve_tool(tool.name) for tool in self.sent.tools)
+        return Tokenizer(self.model).count_text(_SCHEMA) if there else 0
+
+
+def _with_messages(request: ModelRequest[Any], messages: list[Any], first: int) -> ModelRequest[Any]:
+    """Return a request with other messages, the first of which is the system message, if there is one."""
+    # Where not even that could stay, a user's message stands in the place of what was left out.
+    system = messages[0] if first and isinstance(messages[0], SystemMessage) else None
+    return request.override(system_message=system, messages=messages if system is None else messages[1:])
+
+
+def _written(response: ModelCallResult[Any]) -> list[AIMessage]:
+    """Return what the model wrote."""
+    inner = response.model_response if isinstance(response, ExtendedModelResponse) else response
+    messages = [inner] if isinstance(inner, AIMessage) else inner.result
+    return [message for message in messages if isinstance(message, AIMessage)]
+
+
+def _brings_back(message: BaseMessage) -> bool:
+    """Return whether a message is there only because something was left out: a retrieval, or its answer."""
+    if isinstance(message, ToolMessage):
+        return is_retrieve_tool(message.name)
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    return bool(calls) and all(is_retrieve_tool(call["name"]) for call in calls)
+
+
+def _can_be_told(result: CompressResult) -> bool:
+    """Return whether there is a run to which an event can belong; Python 3.10 tells coroutines of none."""
+    traced = getattr(ensure_config().get("callbacks"), "parent_run_id", None) is not None
+    if not traced:
+        _log.debug(
+            "%d of %d tokens are sent; there is no run that could be told", result.tokens_after, result.tokens_before
+        )
+    return traced

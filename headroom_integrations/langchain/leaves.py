@@ -1,13 +1,29 @@
-"""The chat model inside whatever runnable was put around it."""
+"""The chat models inside whatever runnable was put around them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import RunnableWithFallbacks
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
-from langchain_core.runnables.configurable import DynamicRunnable
+from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfigurableAlternatives
+
+
+class Compressing:
+    """Marks chat models that compress what they are sent."""
+
+    def uncompressed(self) -> Runnable[Any, Any]:
+        """Return the model, or the runnable around one, that gets what was compressed."""
+        raise NotImplementedError
+
+
+def bare(model: Any) -> Any:
+    """Return a model without the compression around it."""
+    while isinstance(model, Compressing):
+        model = model.uncompressed()
+    return model
 
 
 def leaf(runnable: Any) -> BaseChatModel | None:
@@ -19,6 +35,7 @@ def leaf(runnable: Any) -> BaseChatModel | None:
         >>> leaf(model.with_retry().bind(stop=["."])) is model
         True
     """
+    runnable = bare(runnable)
     if isinstance(runnable, BaseChatModel):
         return runnable
     if isinstance(runnable, RunnableBindingBase):
@@ -28,6 +45,55 @@ def leaf(runnable: Any) -> BaseChatModel | None:
     if isinstance(runnable, DynamicRunnable):
         return leaf(runnable.default)
     return None
+
+
+def with_leaves(
+    runnable: Any, wrap: Callable[[BaseChatModel], Runnable[Any, Any]], config: RunnableConfig | None = None
+) -> Any:
+    """Return the runnable around other chat models, None where one of them cannot be reached.
+
+    Args:
+        runnable: a chat model, bare or compressing, or bindings, retries, fallbacks and configurable models
+            around some.
+        wrap: what becomes of each chat model.
+        config: what a request configures. With it, a model of `init_chat_model` that is configurable can be reached.
+    """
+
+    def mapped(inner: Any) -> Any:
+        return None if inner is None else with_leaves(inner, wrap, config)
+
+    runnable = bare(runnable)
+    if isinstance(runnable, BaseChatModel):
+        return wrap(runnable)
+    if isinstance(runnable, RunnableBindingBase):
+        return _replaced(runnable, {"bound": mapped(runnable.bound)})
+    if isinstance(runnable, RunnableWithFallbacks):
+        others = [mapped(other) for other in runnable.fallbacks]
+        first = mapped(runnable.runnable)
+        return None if None in others else _replaced(runnable, {"runnable": first, "fallbacks": others})
+    if isinstance(runnable, RunnableConfigurableAlternatives):
+        return _alternatives(runnable, mapped)
+    if isinstance(runnable, DynamicRunnable):
+        return _replaced(runnable, {"default": mapped(runnable.default)})
+    if config is not None and (configured := getattr(type(runnable), "_model", None)) is not None:
+        return mapped(configured(runnable, config))
+    return None
+
+
+def _replaced(runnable: Any, parts: dict[str, Any]) -> Any:
+    return None if None in parts.values() else runnable.model_copy(update=parts)
+
+
+def _alternatives(runnable: RunnableConfigurableAlternatives[Any, Any], mapped: Callable[[Any], Any]) -> Any:
+    others: dict[str, Any] = {}
+    for name, other in runnable.alternatives.items():
+        if isinstance(other, Runnable):
+            others[name] = mapped(other)
+        else:
+            others[name] = lambda make=other: mapped(make())
+    return (
+        None if None in others.values() else _replaced(runnable, default=mapped(runnable.default), alternatives=others)
+    )
 
 
 def model_name(runnable: Any) -> str:

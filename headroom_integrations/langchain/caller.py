@@ -1,0 +1,136 @@
+"""Calling a model with compressed messages, in each of LangChain's ways."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.outputs import LLMResult
+from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs, run_in_executor
+
+from headroom_integrations.langchain.rounds import KEY
+from headroom_integrations.langchain.turn import Settings, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Calls a model with compressed messages, and answers its calls of the retrieve tool.
+
+    Attributes:
+        model: a chat model, or any runnable that takes messages, as far as it offers these ways.
+        settings: how.
+    """
+
+    model: Any
+    settings: Settings
+
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return the model's answer."""
+        with self._turn(input, config, kwargs) as turn:
+            while turn.goes_on:
+                messages, sent = turn.request()
+                turn.take(self.model.invoke(messages, sent, **turn.kwargs))
+        return turn.shown
+
+    async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return the model's answer; the event loop goes on meanwhile."""
+        with self._turn(input, config, kwargs) as turn:
+            while turn.goes_on:
+                messages, sent = await run_in_executor(None, turn.request)
+                answer = await self.model.ainvoke(messages, sent, **turn.kwargs)
+                await run_in_executor(None, turn.take, answer)
+        return turn.shown
+
+    def stream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """Yield the model's answer as it comes."""
+        with self._turn(input, config, kwargs) as turn:
+            while turn.goes_on:
+                messages, sent = turn.request()
+                for chunk in self.model.stream(messages, sent, **turn.kwargs):
+                    yield from turn.seen(chunk)
+                yield from turn.ended()
+
+    async def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the model's answer as it comes; the event loop goes on meanwhile."""
+        with self._turn(input, config, kwargs) as turn:
+            while turn.goes_on:
+                messages, sent = await run_in_executor(None, turn.request)
+                async for chunk in self.model.astream(messages, sent, **turn.kwargs):
+                    for seen in turn.seen(chunk):
+                        yield seen
+                for last in await run_in_executor(None, turn.ended):
+                    yield last
+
+    def generate(self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
+        """Return what the model generates, of each list of messages; the retrieve tool is not offered."""
+        turns, sent, kwargs = self._generating(messages, kwargs)
+        result: LLMResult = self.model.generate(sent, *args, **kwargs)
+        return _booked(turns, result)
+
+    async def agenerate(self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
+        """Do what `generate` does; the event loop goes on meanwhile."""
+        turns, sent, kwargs = await run_in_executor(None, self._generating, messages, kwargs)
+        return _booked(turns, await self.model.agenerate(sent, *args, **kwargs))
+
+    def stream_events(self, input: LanguageModelInput, config: RunnableConfig | None, **kwargs: Any) -> Any:
+        """Return the model's stream of typed events (version 3); the retrieve tool is not offered."""
+        messages, sent, kwargs = self._typed(input, config, kwargs)
+        return self.model.stream_events(messages, sent, **kwargs)
+
+    async def astream_events(self, input: LanguageModelInput, config: RunnableConfig | None, **kwargs: Any) -> Any:
+        """Do what `stream_events` does; the event loop goes on meanwhile."""
+        messages, sent, kwargs = await run_in_executor(None, self._typed, input, config, kwargs)
+        return await self.model.astream_events(messages, sent, **kwargs)
+
+    def _turn(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any], retrieve: bool = True) -> Turn:
+        return Turn(self.model, self.settings, _messages(input), config, kwargs, retrieve)
+
+    def _typed(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        turn = self._turn(input, config, kwargs, retrieve=False)
+        messages, sent = turn.request()
+        return messages, merge_configs(sent, {"callbacks": [_Booking(turn)]}), turn.kwargs
+
+    def _generating(self, lists: Sequence[Sequence[BaseMessage]], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        turns = [self._turn(messages, None, kwargs, retrieve=False) for messages in lists]
+        requests = [turn.request() for turn in turns]
+        saved = [config["metadata"][KEY] for _, config in requests]
+        total = {name: sum(one[name] for one in saved) for name in ("tokens_before", "tokens_after")}
+        metadata = {**(kwargs.get("metadata") or {}), KEY: total}
+        return turns, [messages for messages, _ in requests], {**kwargs, "metadata": metadata}
+
+
+class _Booking(BaseCallbackHandler):
+    """Books a request when its answer has come."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        """Take the answer in."""
+        _booked([self._turn], response)
+
+
+def _booked(turns: Sequence[Turn], result: LLMResult) -> LLMResult:
+    for turn, generations in zip(turns, result.generations, strict=True):
+        with turn:
+            turn.take(getattr(generations[0], "message", None))
+    return result
+
+
+def _messages(input: LanguageModelInput) -> list[BaseMessage]:
+    if isinstance(input, PromptValue):
+        return input.to_messages()
+    if isinstance(input, str):
+        return [HumanMessage(input)]
+    if isinstance(input, Sequence):
+        return convert_to_messages(input)
+    kind = type(input).__name__
+    raise ValueError(f"the input is of type {kind}: expected a prompt value, a string or a list of messages")

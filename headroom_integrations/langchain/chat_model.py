@@ -1,0 +1,219 @@
+"""A chat model around another one, which compresses what that one is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.tools import BaseTool
+from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_validator
+
+from headroom_core.config import HeadroomConfig
+from headroom_core.errors import ConfigurationError
+from headroom_core.metrics import Ledger
+from headroom_core.stores import Store
+from headroom_integrations.langchain.caller import Caller
+from headroom_integrations.langchain.compression import Compression
+from headroom_integrations.langchain.compressor import HeadroomCompressor
+from headroom_integrations.langchain.leaves import bare, leaf, model_name, with_leaves
+from headroom_integrations.langchain.public import PublicMethods, check_tools
+from headroom_integrations.langchain.turn import Settings
+from headroom_integrations.langchain.variant import variant
+
+
+class HeadroomChatModel(PublicMethods, BaseChatModel):
+    """A chat model that compresses what another one is sent: `HeadroomChatModel(llm)`.
+
+    The other model is called in the way in which this one is called, and does all else itself: callbacks, caches,
+    rate limits, streaming, structured output. Its attributes are read through this one. A trace shows what was sent,
+    with what it saved under `headroom` in the metadata.
+
+    With `retrieve` the model is offered the tool `headroom_retrieve` in each request, and its calls are answered
+    here, in up to `max_rounds` more requests. The caller sees none of it: text streams as it comes, usage is summed
+    up, and calls of the caller's own tools come back alone. What the caller does not see travels in the answer's
+    `additional_kwargs["headroom"]`, and is put back when the answer comes in again with a later request, so that each
+    request begins with the bytes of the one before. Callbacks see each of the requests.
+
+    The tool is not offered, and so nothing is left out, where the answer has to be of one form (structured output, a
+    forced tool), by `generate` and for typed events (`version="v3"`).
+
+    Attributes:
+        wrapped: the chat model, or a runnable around one: a binding, retry, fallbacks, configurable fields.
+        config: the settings, of which a snapshot is taken. None: the defaults.
+        query: what relevance is scored against. None: the last user message before each block.
+        token_budget: tokens that a request has at most. None: no limit but the model's.
+        store: where originals are kept. None: the default store.
+        retrieve: whether the model is offered the retrieve tool. If not, nothing is left out, unless `token_budget`
+            cannot be met otherwise.
+        max_rounds: how often calls of the retrieve tool are answered in one request.
+        ledger: where requests are booked. Copies share it.
+
+    Raises:
+        ConfigurationError: `retrieve` is set, and the model cannot call tools; or a setting of chat models, such as
+            `cache`, is given here rather than to the wrapped model.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> model = HeadroomChatModel(FakeListChatModel(responses=["yes"]))
+        >>> model.invoke("Are you there?").content, model.get_summary()["total_requests"]
+        ('yes', 1)
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    wrapped: InstanceOf[Runnable]  # type: ignore[type-arg]
+    config: HeadroomConfig | None = None
+    query: str | None = None
+    token_budget: int | None = Field(None, gt=0)
+    store: Store | None = None
+    retrieve: bool = False
+    max_rounds: int = Field(5, ge=1)
+    ledger: InstanceOf[Ledger] = Field(default_factory=Ledger, exclude=True, repr=False)
+
+    def __init__(self, wrapped: Runnable[Any, Any] | None = None, /, **settings: Any) -> None:
+        super().__init__(**settings if wrapped is None else {"wrapped": wrapped, **settings})
+
+    @field_validator("config")
+    @classmethod
+    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
+        return None if config is None else config.snapshot()
+
+    @field_validator("wrapped")
+    @classmethod
+    def _uncompressed(cls, wrapped: Runnable[Any, Any]) -> Any:
+        return bare(wrapped)
+
+    @model_validator(mode="after")
+    def _is_the_wrapped_model_in_all_else(self) -> HeadroomChatModel:
+        if self.retrieve:
+            check_tools(self.wrapped)
+        inner = self._inner
+        for name in BaseChatModel.model_fields:
+            value, own = getattr(inner, name, None), self.__dict__.get(name)
+            if name in self.model_fields_set and own not in (None, False, value):
+                raise ConfigurationError(f"{name} = {own!r}: give it to the model that is wrapped", {name: own})
+            self.__dict__[name] = value
+        return self
+
+    @property
+    def _inner(self) -> Any:
+        """The chat model that is wrapped; of several the first, and what is wrapped where none can be reached."""
+        return leaf(self.wrapped) or self.wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)  # type: ignore[misc]
+        except AttributeError:
+            if name.startswith("__") or "wrapped" not in self.__dict__:
+                raise
+            return getattr(self._inner, name)
+
+    def uncompressed(self) -> Runnable[Any, Any]:
+        """Return what is wrapped."""
+        return self.wrapped
+
+    def caller(self, config: RunnableConfig | None = None) -> Any:
+        """Return what sends requests to the wrapped model, or to each chat model inside what is wrapped."""
+        if isinstance(self.wrapped, BaseChatModel):
+            return self._caller(self.wrapped)
+        inside = with_leaves(self.wrapped, lambda model: self.model_copy(update={"wrapped": model}), config or {})
+        return self._caller(self.wrapped) if inside is None else inside
+
+    def _caller(self, model: Any) -> Caller:
+        return Caller(model, self._settings)
+
+    @property
+    def _settings(self) -> Settings:
+        compression = Compression("", self.config, self.query, self.token_budget, self.store, self.retrieve)
+        return Settings(compression, self.max_rounds, self.ledger)
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return this model with tools that it may call."""
+        choice = {} if tool_choice is None else {"tool_choice": tool_choice}
+        bound = self.wrapped.bind_tools(tools, **choice, **kwargs)  # type: ignore[attr-defined]
+        if isinstance(bound, RunnableBinding) and isinstance(bound.bound, BaseChatModel):
+            return self.bind(**bound.kwargs).with_config(bound.config)
+        return self.model_copy(update={"wrapped": bound})
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a runnable whose answers are of a schema, as the wrapped model makes it."""
+        inside = with_leaves(self.wrapped, lambda model: variant(model, self._settings))
+        if inside is not None:
+            structured: Runnable[LanguageModelInput, Any] = inside.with_structured_output(
+                schema, include_raw=include_raw, **kwargs
+            )
+            return structured
+        made = self.wrapped.with_structured_output(schema, include_raw=include_raw, **kwargs)  # type: ignore[attr-defined]
+        return self._compressor() | made
+
+    def _compressor(self) -> HeadroomCompressor:
+        settings = {"query": self.query, "token_budget": self.token_budget, "store": self.store}
+        return HeadroomCompressor(config=self.config, model=model_name(self.wrapped), **settings)
+
+    def configurable_fields(self, **kwargs: Any) -> Any:
+        """Return a runnable whose fields can be configured for each request: this model's own, and the wrapped one's."""
+        own = {name: field for name, field in kwargs.items() if name in _OWN}
+        others = {name: field for name, field in kwargs.items() if name not in _OWN}
+        inside: Any = self.wrapped
+        model = self.model_copy(update={"wrapped": inside.configurable_fields(**others)}) if others else self
+        return BaseChatModel.configurable_fields(model, **own) if own else model
+
+    @property
+    def _llm_type(self) -> str:
+        return str(getattr(self._inner, "_llm_type", "headroom"))
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return dict(getattr(self._inner, "_identifying_params", {}))
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params: LangSmithParams = self._inner._get_ls_params(stop=stop, **kwargs)
+        return params
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the ids of a text's tokens, as the wrapped model tells them."""
+        return list(self._inner.get_token_ids(text))
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text, as the wrapped model counts them."""
+        return int(self._inner.get_num_tokens(text))
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> int:
+        """Return the number of tokens of messages as they are, as the wrapped model counts them."""
+        return int(self._inner.get_num_tokens_from_messages(messages, *args, **kwargs))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=self.invoke(messages, stop=stop, **kwargs))])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        for chunk in self.stream(messages, stop=stop, **kwargs):
+            yield ChatGenerationChunk(message=chunk)
+
+
+_OWN = {*HeadroomChatModel.model_fields} - {*BaseChatModel.model_fields}

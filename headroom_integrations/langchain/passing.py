@@ -1,0 +1,138 @@
+"""What a caller sees of a stream: text as it comes, calls of the retrieve tool not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessageChunk
+
+from headroom_integrations.langchain.rounds import is_retrieval
+
+_STEADY = ("model_provider", "output_version")
+"""What says how content is to be read; equal in all chunks, so that it merges with itself."""
+
+_BREAK = "\n\n"
+"""What stands between the texts of two rounds."""
+
+
+class Passing:
+    """Lets the chunks of one request's rounds pass, so that all together are one message.
+
+    Metadata and usage wait for the end, since only then is it known whether another round follows.
+    """
+
+    def __init__(self) -> None:
+        self.passed: list[AIMessageChunk] = []
+        self._start()
+
+    def next_round(self) -> None:
+        """Go on with another round, whose text and blocks follow those that passed."""
+        content = merged(self.passed).content if self.passed else ""
+        self._start(content)
+
+    def _start(self, before: Any = "") -> None:
+        self.before = before
+        self.chunks: list[AIMessageChunk] = []
+        self._waiting: list[AIMessageChunk] = []
+        self._calls: set[Any] = set()
+        self._blocks: set[Any] = set()
+        self._separated = not (isinstance(before, str) and before)
+        self._offset = 1 + max(map(_number, before), default=-1) if isinstance(before, list) else 0
+
+    def seen(self, chunk: AIMessageChunk) -> list[AIMessageChunk]:
+        """Take a chunk in; return what of it the caller sees now."""
+        self.chunks.append(chunk)
+        now, later = self._split(chunk)
+        if later is not None:
+            self._waiting.append(later)
+        if now is None:
+            return []
+        self.passed.append(now)
+        return [now]
+
+    def end(self, **update: Any) -> AIMessageChunk:
+        """Return the last chunk: what waited, with what is said of the whole."""
+        last = merged(self._waiting) if self._waiting else AIMessageChunk("")
+        extra = {**last.additional_kwargs, **update.pop("additional_kwargs", {})}
+        name = self._id(last)
+        return last.model_copy(update={**update, "additional_kwargs": extra, "id": name, "chunk_position": "last"})
+
+    @property
+    def shown(self) -> str | int | None:
+        """What earlier rounds said of the content: the text, or how many blocks."""
+        return len(self.before) if isinstance(self.before, list) else self.before or None
+
+    def _split(self, chunk: AIMessageChunk) -> tuple[AIMessageChunk | None, AIMessageChunk | None]:
+        calls = [call for call in chunk.tool_call_chunks if not self._is_hidden(call, self._calls)]
+        content = self._content(chunk.content)
+        kwargs = self._kwargs(chunk.additional_kwargs)
+        steady = {name: value for name, value in chunk.response_metadata.items() if name in _STEADY}
+        waits = steady != chunk.response_metadata or chunk.usage_metadata is not None or bool(chunk.chunk_position)
+        whole = (calls, content, kwargs) == (chunk.tool_call_chunks, chunk.content, chunk.additional_kwargs)
+        if whole and not waits and self._id(chunk) == chunk.id:
+            return chunk, None
+        now = None
+        if calls or content or kwargs:
+            now = AIMessageChunk(
+                content=content,
+                tool_call_chunks=calls,
+                additional_kwargs=kwargs,
+                response_metadata=steady,
+                id=self._id(chunk),
+            )
+        return now, self._later(chunk, steady if now else {}) if waits else None
+
+    def _later(self, chunk: AIMessageChunk, said: Mapping[str, Any]) -> AIMessageChunk:
+        return AIMessageChunk(
+            content=[] if isinstance(chunk.content, list) else "",
+            response_metadata={name: value for name, value in chunk.response_metadata.items() if name not in said},
+            usage_metadata=chunk.usage_metadata,
+            id=self._id(chunk),
+        )
+
+    def _id(self, chunk: AIMessageChunk) -> str | None:
+        return self.passed[0].id if self.passed else chunk.id
+
+    def _content(self, content: Any) -> Any:
+        if isinstance(content, list):
+            return [self._moved(block) for block in content if not self._is_hidden(block, self._blocks)]
+        if not content or self._separated:
+            return content
+        self._separated = True
+        self.before += _BREAK
+        return _BREAK + content
+
+    def _moved(self, block: Any) -> Any:
+        """Return a block with an index that no earlier round used."""
+        index = block.get("index") if isinstance(block, dict) else None
+        if not self._offset or index is None:
+            return block
+        moved = index + self._offset if isinstance(index, int) else f"{index}_{self._offset}"
+        return {**block, "index": moved}
+
+    def _kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if "tool_calls" not in kwargs:
+            return kwargs
+        left = [call for call in kwargs["tool_calls"] if not self._is_hidden(call, self._calls)]
+        others = {name: value for name, value in kwargs.items() if name != "tool_calls"}
+        return {**others, "tool_calls": left} if left else others
+
+    def _is_hidden(self, piece: Any, known: set[Any]) -> bool:
+        """Return whether a piece belongs to a call of the retrieve tool; only the first one says the name."""
+        index = piece.get("index") if isinstance(piece, Mapping) else None
+        if is_retrieval(piece):
+            known.add(index)
+            return True
+        return index is not None and index in known and not piece.get("name")
+
+
+def merged(chunks: list[AIMessageChunk]) -> AIMessageChunk:
+    """Return chunks as one."""
+    first, *others = chunks
+    return first + others if others else first
+
+
+def _number(block: Any) -> int:
+    index = block.get("index") if isinstance(block, Mapping) else None
+    return index if isinstance(index, int) else -1

@@ -1,0 +1,153 @@
+"""The public methods of chat models that compress what they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from typing import Any
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.runnables import RunnableConfig
+
+from headroom_core.errors import ConfigurationError
+from headroom_core.metrics import Ledger, Summary
+from headroom_core.results import RequestMetrics
+from headroom_integrations.langchain.leaves import Compressing, with_leaves
+
+
+class PublicMethods(Compressing):
+    """Hands every request to `caller`."""
+
+    ledger: Ledger
+
+    def caller(self, config: RunnableConfig | None = None) -> Any:
+        """Return what sends requests, a `Caller` or a runnable around some."""
+        raise NotImplementedError
+
+    def invoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Return the model's answer."""
+        answer: AIMessage = self.caller(config).invoke(input, config, **_given(stop, kwargs))
+        return answer
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Return the model's answer."""
+        answer: AIMessage = await self.caller(config).ainvoke(input, config, **_given(stop, kwargs))
+        return answer
+
+    def stream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """Yield the model's answer as it comes."""
+        yield from self.caller(config).stream(input, config, **_given(stop, kwargs))
+
+    async def astream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """Yield the model's answer as it comes."""
+        async for chunk in self.caller(config).astream(input, config, **_given(stop, kwargs)):
+            yield chunk
+
+    def generate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """Return what the model generates, of each list of messages; the retrieve tool is not offered."""
+        result: LLMResult = self.caller().generate(messages, stop, callbacks, **kwargs)
+        return result
+
+    async def agenerate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """Do what `generate` does."""
+        result: LLMResult = await self.caller().agenerate(messages, stop, callbacks, **kwargs)
+        return result
+
+    def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return events; with `version="v3"` typed ones, for which the retrieve tool is not offered."""
+        if kwargs.get("version") == "v3":
+            return self.caller(config).stream_events(input, config, **kwargs)
+        return super().stream_events(input, config, **kwargs)  # type: ignore[misc]
+
+    def astream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Do what `stream_events` does."""
+        if kwargs.get("version") == "v3":
+            return self.caller(config).astream_events(input, config, **kwargs)
+        return super().astream_events(input, config, **kwargs)  # type: ignore[misc]
+
+    def get_metrics(
+        self,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        model: str | None = None,
+        limit: int = 100,
+    ) -> list[RequestMetrics]:
+        """Return the metrics of the last requests, the oldest first; see `Ledger.get_metrics`.
+
+        `tokens_input_before` is what the caller sent. `tokens_input_after` is what was sent instead: every round in
+        which originals were brought back, the retrieve tool's schema included.
+        """
+        return self.ledger.get_metrics(start_time, end_time, model, limit)
+
+    def get_summary(self, start_time: datetime | None = None, end_time: datetime | None = None) -> Summary:
+        """Return what all requests cost together; see `Ledger.get_summary`."""
+        return self.ledger.get_summary(start_time, end_time)
+
+
+def check_tools(runnable: Any) -> None:
+    """Check that the chat models in a runnable can be offered the retrieve tool.
+
+    Raises:
+        ConfigurationError: one of them cannot call tools.
+    """
+
+    def check(model: BaseChatModel) -> BaseChatModel:
+        if type(model).bind_tools is BaseChatModel.bind_tools:
+            name = type(model).__name__
+            raise ConfigurationError(
+                f"retrieve = True: {name} cannot call tools, since it has no bind_tools; "
+                "use retrieve=False, which leaves nothing out, or a model that can",
+                {"retrieve": True, "model": name},
+            )
+        return model
+
+    with_leaves(runnable, check)
+
+
+def _given(stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call; None would undo what a binding says of `stop`."""
+    return kwargs if stop is None else {**kwargs, "stop": stop}

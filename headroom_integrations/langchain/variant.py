@@ -1,0 +1,120 @@
+"""A chat model that compresses what it is sent, and is still of its class."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from pydantic import Field, InstanceOf, create_model
+
+from headroom_core.config import HeadroomConfig
+from headroom_core.errors import ConfigurationError
+from headroom_core.stores import Store
+from headroom_integrations.langchain.caller import Caller
+from headroom_integrations.langchain.compression import Compression
+from headroom_integrations.langchain.leaves import with_leaves
+from headroom_integrations.langchain.public import PublicMethods, check_tools
+from headroom_integrations.langchain.turn import Settings
+
+_Model = TypeVar("_Model")
+_SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+
+
+def wrap_chat_model(
+    model: _Model,
+    *,
+    config: HeadroomConfig | None = None,
+    query: str | None = None,
+    token_budget: int | None = None,
+    store: Store | None = None,
+    retrieve: bool = False,
+    max_rounds: int = 5,
+) -> _Model:
+    """Return a copy of a chat model that compresses what it is sent, and is still an instance of its class.
+
+    It is what code wants that asks for `isinstance(model, ChatAnthropic)`. All else is as for `HeadroomChatModel`. A
+    binding, retry, fallbacks or a model with configurable fields comes back around such copies.
+
+    Args:
+        model: a chat model, or a runnable around one.
+        config: the settings, of which a snapshot is taken. None: the defaults.
+        query: what relevance is scored against. None: the last user message before each block.
+        token_budget: tokens that a request has at most. None: no limit but the model's.
+        store: where originals are kept. None: the default store.
+        retrieve: whether the model is offered `headroom_retrieve`, whose calls are answered inside.
+        max_rounds: how often such calls are answered in one request.
+
+    Raises:
+        ConfigurationError: a chat model cannot be reached in the runnable, or cannot call tools and `retrieve` is set.
+
+    Example:
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> model = wrap_chat_model(FakeListChatModel(responses=["yes"]))
+        >>> isinstance(model, FakeListChatModel), model.invoke("Are you there?").content
+        (True, 'yes')
+    """
+    snapshot = None if config is None else config.snapshot()
+    compression = Compression("", snapshot, query, token_budget, store, retrieve)
+    settings = Settings(compression, max_rounds)
+    if retrieve:
+        check_tools(model)
+    wrapped: _Model | None = with_leaves(model, lambda leaf: variant(leaf, settings))
+    if wrapped is None:
+        raise ConfigurationError(
+            f"model is a {type(model).__name__}, in which no chat model can be reached: "
+            "wrap the chat model before it is put in there, or use HeadroomChatModel",
+            {"model": type(model).__name__},
+        )
+    return wrapped
+
+
+def variant(model: BaseChatModel, settings: Settings) -> BaseChatModel:
+    """Return a copy of a bare chat model that compresses what it is sent."""
+    copy = model.model_copy()
+    copy.__dict__["headroom"] = settings
+    return _view(copy, _class_of(type(model)))
+
+
+class _Variant(PublicMethods):
+    """What comes before a chat model's class in the class of its variant."""
+
+    @property
+    def ledger(self: Any) -> Any:
+        return self.headroom.ledger
+
+    def caller(self: Any, config: RunnableConfig | None = None) -> Caller:
+        return Caller(self.uncompressed(), self.headroom)
+
+    def uncompressed(self: Any) -> Any:
+        return _view(self, type(self).__bases__[1])
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        plain: Any = cls.__bases__[1]
+        return list(plain.lc_id())
+
+    def __reduce__(self: Any) -> tuple[Any, ...]:
+        plain = self.uncompressed().model_copy()
+        return variant, (plain, plain.__dict__.pop("headroom"))
+
+
+def _view(model: Any, cls: type) -> Any:
+    """Return an object of another class with the same fields: what one caches, such as a client, the other has."""
+    seen = cls.__new__(cls)
+    for slot in _SLOTS:
+        object.__setattr__(seen, slot, getattr(model, slot))
+    return seen
+
+
+@lru_cache(maxsize=256)
+def _class_of(cls: type[BaseChatModel]) -> type[BaseChatModel]:
+    made = create_model(
+        cls.__name__,
+        __base__=(_Variant, cls),
+        __module__=cls.__module__,
+        headroom=(InstanceOf[Settings], Field(exclude=True, repr=False)),
+    )
+    made.__qualname__ = cls.__qualname__
+    return made

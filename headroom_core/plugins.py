@@ -1,32 +1,37 @@
-"""Compressors of other packages, found through their entry points."""
+"""What installed packages add, found through their entry points."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-from headroom_core.compressors.base import Compressor
 from headroom_core.errors import ConfigurationError
-
-GROUP = "headroom.compressors"
 
 
 @cache
-def installed_compressors() -> tuple[Compressor, ...]:
-    """Return the compressors that installed packages add, in the order of their names.
+def points(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of a group by name, in the order of the names."""
+    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+
+
+def made(point: EntryPoint, protocol: type[Any], needs: str) -> Any:
+    """Return what the callable of an entry point makes.
+
+    Args:
+        point: the entry point.
+        protocol: what has to be made.
+        needs: what that has, in words.
 
     Raises:
-        ConfigurationError: one of them cannot be loaded, or is no compressor.
+        ConfigurationError: it cannot be loaded, or what it makes is something else.
     """
-    return tuple(_load(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
-
-
-def _load(point: EntryPoint) -> Compressor:
-    where = {"group": GROUP, "name": point.name, "value": point.value}
+    where = {"group": point.group, "name": point.name, "value": point.value}
+    said = f"{protocol.__name__.lower()} {point.name} = {point.value}"
     try:
-        made = point.load()()
+        plugin = point.load()()
     except Exception as error:
-        raise ConfigurationError(f"compressor {point.name} = {point.value} cannot be loaded: {error}", where) from error
-    if not isinstance(made, Compressor):
-        raise ConfigurationError(f"compressor {point.name} = {point.value}: no name and compress(text, request)", where)
-    return made
+        raise ConfigurationError(f"{said} cannot be loaded: {error}", where) from error
+    if not isinstance(plugin, protocol):
+        raise ConfigurationError(f"{said}: no {needs}", where)
+    return plugin

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from headroom_core.compressors import installed_compressors
 from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.dialects import Dialect, dialect_for
@@ -15,7 +16,6 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.fitting import Fitting
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
-from headroom_core.plugins import installed_compressors
 from headroom_core.relevance import Scorer, scorer_from, why_words
 from headroom_core.replay import Replay, Waiting
 from headroom_core.stores import Store, shared_store

@@ -20,10 +20,11 @@ ROOT = Path(__file__).parent.parent
 CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
-    "errors edge forks recent messages paths settings config results vocabulary estimate fields where sentences units",
+    "errors edge forks recent messages paths plugins settings config results vocabulary estimate fields where sentences"
+    " units",
     "tokens relevance models",
     "compressors dialects providers stores",
-    "transforms insight excerpts plugins passages metrics",
+    "transforms insight excerpts passages metrics",
     "replay fitting run journey documents retrieval",
     "client",
     "server remote cli",

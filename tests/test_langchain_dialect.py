@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,3 +305,59 @@ def test_a_changed_block_changes_its_message_alone(messages: list[BaseMessage], 
     unwritten = block.kind == "tool_call" or block.text == text
     assert same == [index for index in range(len(messages)) if unwritten or index != block.message]
     assert messages == before
+
+
+# Found by the class of the messages, once the package is installed.
+
+ROOT = Path(__file__).parent.parent
+COMPRESS = """
+import sys
+from langchain_core.messages import BaseMessage, ToolMessage
+from headroom_core import MemoryStore, compress
+class Mine(ToolMessage): pass
+rows = [{"id": number, "state": "done"} for number in range(300)]
+result = compress([Mine(str(rows).replace("'", '"'), tool_call_id="c1")], store=MemoryStore())
+print(result.compressed, [type(message).__name__ for message in result.messages], result.warnings)
+"""
+NO_LANGCHAIN = """
+import sys
+from headroom_core import MemoryStore, compress
+from openai.types.chat import ChatCompletionMessage
+said = [{"role": "user", "content": "hi"}, ChatCompletionMessage(role="assistant", content="hi"), 7]
+print(compress(said, store=MemoryStore()).messages == said, "langchain_core" in sys.modules)
+"""
+
+
+def installed(code: str, folder: Path, points: str) -> str:
+    """Return what code prints where a package with these entry points is installed."""
+    info = folder / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[headroom.dialects]\n{points}\n")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+def declared() -> str:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.findall(r'^\[project\.entry-points\."headroom\.dialects"\].*\n(.+)', text, re.MULTILINE)[0].replace(
+        '"', ""
+    )
+
+
+def test_compress_knows_langchains_messages_once_the_package_is_installed(tmp_path: Path) -> None:
+    assert installed(COMPRESS, tmp_path, declared()) == "True ['Mine'] ()"
+
+
+def test_other_messages_load_no_langchain(tmp_path: Path) -> None:
+    assert installed(NO_LANGCHAIN, tmp_path, declared()) == "True False"
+
+
+@pytest.mark.parametrize(("value", "said"), [("acme_nowhere:Mine", "cannot be loaded"), ("builtins:dict", "no name, ")])
+def test_a_broken_dialect_lets_messages_through_and_is_named(value: str, said: str, tmp_path: Path) -> None:
+    told = installed(COMPRESS, tmp_path, f"langchain_core = {value}")
+    assert told.startswith("False ['Mine'] ")
+    assert "the messages were passed through unread: ConfigurationError: dialect langchain_core = " in told
+    assert said in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from headroom_core.messages import Draft
@@ -21,10 +22,36 @@ def get(holder: Any, key: str) -> Any:
         >>> get("not a message", "role") is None
         True
     """
-    # A dict is told from its type several times faster than any mapping is.
-    if isinstance(holder, (dict, Mapping)):
+    # Every field of every message is read here, mostly of dicts.
+    if type(holder) is dict or is_mapping(holder):
         return holder.get(key)
-    return getattr(holder, key, None) if hasattr(holder, "model_dump") else None
+    if not hasattr(holder, "model_dump"):
+        return None
+    if _is_undeclared(holder.__class__, key) and key not in vars(holder):
+        return (getattr(holder, "__pydantic_extra__", None) or {}).get(key)
+    return getattr(holder, key, None)
+
+
+def is_mapping(value: Any) -> bool:
+    """Return whether a value is a mapping, told from its class in a tenth of the time.
+
+    Example:
+        >>> is_mapping({}), is_mapping([])
+        (True, False)
+    """
+    return _is_mapping_type(value.__class__)
+
+
+@lru_cache(maxsize=1024)
+def _is_mapping_type(cls: type) -> bool:
+    return issubclass(cls, Mapping)
+
+
+@lru_cache(maxsize=4096)
+def _is_undeclared(cls: type, key: str) -> bool:
+    """Return whether a class is pydantic's and knows no such field or property: pydantic itself is slow to say so."""
+    pydantic = getattr(getattr(cls, "__getattr__", None), "__module__", None) == "pydantic.main"
+    return pydantic and not hasattr(cls, key) and key not in getattr(cls, "model_fields", ())
 
 
 def items(value: Any) -> Sequence[Any]:

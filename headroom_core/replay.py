@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from headroom_core.edge import Edge
 from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
 from headroom_core.messages import OUTPUTS, Block, content_key
+from headroom_core.recent import Recent, remembered
 from headroom_core.stores import MemoryStore, Store, TallyStore
 from headroom_core.transforms.router import ContentRouter, Outcome
 
@@ -19,6 +20,12 @@ _MEMO_BYTES = 64 * 2**20
 _NOTHING_LEARNT = "nothing is learnt from retrievals"
 _memo = MemoryStore(max_bytes=_MEMO_BYTES)
 """Outcomes of requests that may not store anything. They are pure, so that this saves time alone."""
+
+_hashed = remembered(lambda parts: content_key(json.dumps(parts)))
+
+_LOADED, _LOADED_CHARACTERS = 16_384, 32 * 2**20
+_outcomes = Recent[str, tuple[str, Outcome]](_LOADED, lambda held: len(held[0]), _LOADED_CHARACTERS)
+"""The outcomes that were loaded last, by the keys of their records, each with the line that it was loaded from."""
 
 _UNRECORDED_BYTES = 16 * 2**20
 _unrecorded: WeakKeyDictionary[Store, MemoryStore] = WeakKeyDictionary()
@@ -100,8 +107,7 @@ class Replay:
     def _record_key(self, item: Waiting) -> str:
         """Return a hash of all that decides what a block becomes."""
         block, selecting = item.block, self._may_select(item)
-        parts = (_VERSION, self.settings, selecting, block.kind, block.tool, item.key, item.causal_query)
-        return content_key(json.dumps(parts))
+        return _hashed((_VERSION, self.settings, selecting, block.kind, block.tool, item.key, item.causal_query))
 
     def _worked_out(self, item: Waiting, selecting: bool, lesson: Lesson | None = None) -> Outcome:
         query = self.query or item.causal_query
@@ -190,9 +196,16 @@ def _loaded(lines: Mapping[str, str]) -> dict[str, Outcome]:
     """Return the outcomes that were recorded, without those that cannot be read any more."""
     outcomes = {}
     for key, line in lines.items():
+        known = _outcomes.get(key)
         with suppress(ValueError, TypeError):
-            outcomes[key] = Outcome.loads(line)
+            outcomes[key] = known[1] if known and known[0] == line else _load(key, line)
     return outcomes
+
+
+def _load(key: str, line: str) -> Outcome:
+    outcome = Outcome.loads(line)
+    _outcomes.put(key, (line, outcome))
+    return outcome
 
 
 def _is_stored(store: Store, item: Waiting) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, cast
 
 from headroom_core import vocabulary
 from headroom_core.errors import TokenizationError
 from headroom_core.estimate import estimate
 from headroom_core.forks import ForkSafeLock
-from headroom_core.paths import get, units
-from headroom_core.recent import Recent, text_key
+from headroom_core.paths import get, is_mapping, units
+from headroom_core.recent import Recent, remembered, text_key
 
 PER_MESSAGE = 3
 PER_REPLY = 3
@@ -30,16 +31,16 @@ _CUT = re.compile(r"""[A-Za-z0-9](?=[ \n",;:|<>\]}])""")
 """Where a text may be cut without a change to its count: no token reaches from a letter or digit into these."""
 
 _NESTED = (
-    *("content", "parts", "tool_calls", "function", "custom", "source", "function_call", "functionCall"),
+    *("content", "parts", "tool_calls", "invalid_tool_calls", "function", "custom", "source"),
+    *("function_call", "functionCall"),
     *("function_response", "functionResponse", "executable_code", "executableCode"),
     *("code_execution_result", "codeExecutionResult"),
 )
-_TEXTS = ("text", "refusal", "thinking", "name", "title", "context", "output", "code")
+_TEXTS = ("text", "refusal", "thinking", "reasoning", "name", "title", "context", "output", "code")
 _VALUES = ("arguments", "input", "args")
 _ANSWER = "response"
 _IMAGES = ("image", "image_url", "input_image")
 _MEDIA = ("inline_data", "inlineData", "file_data", "fileData")
-_COUNTED = (*_NESTED, *_TEXTS, *_VALUES, _ANSWER, *_MEDIA)
 
 
 class Counter:
@@ -78,6 +79,7 @@ class Counter:
 
 
 _counters = {name: Counter(name) for name in vocabulary.NAMES}
+_encoded = remembered(json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=str).encode)
 
 
 class Tokenizer:
@@ -133,7 +135,8 @@ class Tokenizer:
         signatures, cache marks, encrypted thinking and base64 count nothing.
 
         Args:
-            messages: mappings, or objects with `model_dump`, of the OpenAI, Anthropic or Google format.
+            messages: mappings, or objects with `model_dump`, of the OpenAI, Anthropic or Google format; or
+                LangChain's, of which a call that stands in the content as well counts once.
 
         Raises:
             TokenizationError: a message refers to itself, or is nested hundreds of levels deep.
@@ -167,51 +170,74 @@ class Tokenizer:
         return self.count_each([message])[0]
 
     def _count_message(self, message: Any) -> int:
-        role, name = get(message, "role"), get(message, "name")
-        named = PER_NAME if isinstance(name, str) else 0
+        held = _held(message)
+        role, name = held.get("role"), held.get("name")
         spoken = self.count_text(role) if isinstance(role, str) else 0
-        return PER_MESSAGE + named + spoken + sum(self._costs(message))
+        tokens = PER_MESSAGE + spoken + (PER_NAME if isinstance(name, str) else 0)
+        return tokens + (self._held_cost(held) if held else self._cost(message))
 
-    def _costs(self, value: Any) -> Iterator[int]:
-        """Yield the tokens of everything in a value that a model reads."""
+    def _cost(self, value: Any) -> int:
+        """Return the tokens of everything in a value that a model reads."""
         if isinstance(value, str):
-            yield self.count_text(value)
-        elif isinstance(value, (list, tuple)):
-            for part in value:
-                yield from self._costs(part)
-        elif get(value, "type") in _IMAGES:
-            yield IMAGE_LOW if _is_low(value) else IMAGE
-        elif isinstance(value, (dict, Mapping)) or hasattr(value, "model_dump"):
-            yield from self._fields(value)
+            return self.count_text(value)
+        if isinstance(value, (list, tuple)):
+            return sum([self._cost(part) for part in value])
+        return self._held_cost(_held(value))
 
-    def _fields(self, holder: Any) -> Iterator[int]:
-        for key in _keys(holder):
-            if key in _VALUES:
-                yield self.count_text(_json(get(holder, key)))
-            elif key == _ANSWER:
-                yield from self._answer(get(holder, key))
-            elif key in _MEDIA:
-                yield IMAGE if _is_image(get(holder, key)) else 0
-            elif key in _COUNTED:
-                yield from self._costs(get(holder, key))
-        if get(holder, "type") == "text":
-            yield from self._costs(get(holder, "data"))
+    def _held_cost(self, held: Mapping[str, Any]) -> int:
+        kind = held.get("type")
+        if kind in _IMAGES:
+            return IMAGE_LOW if _is_low(held) else IMAGE
+        tokens = self._cost(held.get("data")) if kind == "text" else 0
+        for key in held:
+            if (cost := _COUNTED.get(key)) and (value := held.get(key)) is not None:
+                tokens += cost(self, value)
+        return tokens
 
-    def _answer(self, answer: Any) -> Iterator[int]:
-        """Yield the tokens of what a function returned: of every text or value in it, and of the keys to it."""
-        if not isinstance(answer, (dict, Mapping)):
-            yield self.count_text(_json(answer))
+    def _json_cost(self, value: Any) -> int:
+        return self.count_text(_json(value))
+
+    def _media_cost(self, value: Any) -> int:
+        return IMAGE if _is_image(value) else 0
+
+    def _answer_cost(self, answer: Any) -> int:
+        """Return the tokens of what a function returned: of every text or value in it, and of the keys to it."""
+        tokens = 0 if is_mapping(answer) else self.count_text(_json(answer))
         for path, value in units(answer):
-            yield sum(self.count_text(key) for key in path if isinstance(key, str))
-            yield self.count_text(_json(value))
+            tokens += sum(self.count_text(key) for key in path if isinstance(key, str))
+            tokens += self.count_text(_json(value))
+        return tokens
 
 
-def _keys(holder: Any) -> Iterable[Any]:
-    """Return what a mapping or a model holds: a model's properties say again what its fields say."""
-    if isinstance(holder, (dict, Mapping)):
-        return holder
-    fields = {*getattr(type(holder), "model_fields", _COUNTED), *(getattr(holder, "model_extra", None) or ())}
-    return [key for key in _COUNTED if key in fields]
+_COUNTED: dict[str, Callable[[Tokenizer, Any], int]] = {
+    **dict.fromkeys((*_NESTED, *_TEXTS), Tokenizer._cost),
+    **dict.fromkeys(_VALUES, Tokenizer._json_cost),
+    _ANSWER: Tokenizer._answer_cost,
+    **dict.fromkeys(_MEDIA, Tokenizer._media_cost),
+}
+"""How the fields that a model reads are counted."""
+
+_LOOKED_AT = (*_COUNTED, "role", "type", "data", "detail", "image_url")
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _held(holder: Any) -> Mapping[str, Any]:
+    """Return a mapping, or what a model holds that is looked at here; nothing of any other value."""
+    if is_mapping(holder):
+        return cast(Mapping[str, Any], holder)
+    if isinstance(holder, str) or not hasattr(holder, "model_dump"):
+        return _NOTHING
+    held = {key: getattr(holder, key, None) for key in _fields(holder.__class__)}
+    if extra := getattr(holder, "model_extra", None):
+        return {**extra, **held}
+    return held
+
+
+@lru_cache(maxsize=1024)
+def _fields(cls: type) -> tuple[str, ...]:
+    """Return what is looked at of a model's fields; its properties say again what its fields say."""
+    declared = getattr(cls, "model_fields", _LOOKED_AT)
+    return tuple(key for key in _LOOKED_AT if key in declared)
 
 
 def count_tokens_text(text: str, model: str = "gpt-4o") -> int:
@@ -259,4 +285,4 @@ def _json(value: Any) -> str:
     """Return a tool's input as the model reads it; nothing where there is none."""
     if value is None or isinstance(value, str):
         return value or ""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=str)
+    return _encoded(value)

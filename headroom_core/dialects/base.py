@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from headroom_core.messages import Draft, Outline
 from headroom_core.paths import breakpoints
+from headroom_core.recent import remembered
 
 Speaker = Literal["system", "user", "assistant", "tool_result"]
 
@@ -112,6 +113,9 @@ class Calls:
         return f"\0{self._made_up}"
 
 
+_encoded = remembered(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode)
+
+
 def marked(content: Any) -> bool:
     """Return whether a part of a message's content, or a part inside of it, holds a cache breakpoint.
 
@@ -125,6 +129,6 @@ def marked(content: Any) -> bool:
 def compact(value: Any) -> str | None:
     """Return a value as compact JSON, None when it is not JSON."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _encoded(value)
     except (TypeError, ValueError, RecursionError):
         return None

@@ -64,26 +64,27 @@ def _kind(message: Any) -> Speaker | None:
     return _KINDS.get(role) if isinstance(role, str) else None
 
 
-def _said(index: int, message: Any, kind: Speaker, calls: Calls) -> Iterator[Block]:
-    """Yield the texts of the content, and of the refusal beside it."""
+def _said(index: int, message: Any, kind: Speaker, calls: Calls) -> list[Block]:
+    """Return the texts of the content, and of the refusal beside it."""
     tool = call = pinned = None
     if kind == "tool_result":
         tool, call = calls.answered(get(message, "tool_call_id"), _string(message, "name"))
         pinned = why_pinned(tool)
-    for path, text in _texts(message):
-        if isinstance(text, str) and text:
-            yield Block(index, path, kind, text, tool, call, pinned)
+    texts = _texts(message)
+    return [
+        Block(index, path, kind, text, tool, call, pinned) for path, text in texts if isinstance(text, str) and text
+    ]
 
 
-def _texts(message: Any) -> Iterator[tuple[_Path, Any]]:
+def _texts(message: Any) -> list[tuple[_Path, Any]]:
     content = get(message, "content")
-    yield ("content",), content
+    texts: list[tuple[_Path, Any]] = [(("content",), content)]
     for position, part in enumerate(items(content)):
-        yield ("content", position), part
-        if get(part, "type") in _TEXT_PARTS:
-            key = get(part, "type")
-            yield ("content", position, key), get(part, key)
-    yield ("refusal",), get(message, "refusal")
+        texts.append((("content", position), part))
+        if (key := get(part, "type")) in _TEXT_PARTS:
+            texts.append((("content", position, key), get(part, key)))
+    texts.append((("refusal",), get(message, "refusal")))
+    return texts
 
 
 def _called(index: int, message: Any, calls: Calls) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from headroom_core.compressors.base import Compressor, Hints, Request
 from headroom_core.messages import Action, Block, Change
@@ -65,6 +66,11 @@ class Outcome:
         return (block if self.text is None else block.with_text(self.text)), change
 
 
+@lru_cache(maxsize=4096)
+def _kept(reason: str, tokens: int) -> Outcome:
+    return Outcome(None, "kept", "", reason, tokens, tokens)
+
+
 class ContentRouter:
     """Hands a text to the first compressor that claims it, and keeps the result only where it has fewer tokens.
 
@@ -81,8 +87,7 @@ class ContentRouter:
 
     def kept(self, block: Block, reason: str) -> Outcome:
         """Return the outcome of leaving the block as it is."""
-        tokens = self.tokenizer.count_text(block.text)
-        return Outcome(None, "kept", "", reason, tokens, tokens)
+        return _kept(reason, self.tokenizer.count_text(block.text))
 
     def failed(self, block: Block) -> Outcome:
         """Return the outcome of a compressor's failure."""

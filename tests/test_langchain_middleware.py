@@ -29,6 +29,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import InjectedToolCallId, StructuredTool, ToolException, tool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, Field
@@ -37,7 +38,14 @@ from headroom_core import MemoryStore, compress, count_tokens_messages
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.results import CompressResult
-from headroom_integrations.langchain import EVENT, HeadroomMiddleware, HeadroomRetrieveTool, wrap_tools
+from headroom_integrations.langchain import (
+    EVENT,
+    HeadroomChatModel,
+    HeadroomMiddleware,
+    HeadroomRetrieveTool,
+    wrap_chat_model,
+    wrap_tools,
+)
 from headroom_integrations.langchain.arrivals import Arrival
 from headroom_integrations.langchain.compression import Compression
 
@@ -81,7 +89,7 @@ class Scripted(BaseChatModel):
         return "scripted"
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        return self.bind(tools=tools, **kwargs)
+        return self.bind(tools=[convert_to_openai_tool(given) for given in tools], **kwargs)
 
     def _reply(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
         self.sent.append(list(messages))
@@ -112,6 +120,11 @@ class ScriptedClaude(ChatAnthropic):
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         self.sent.append(self._get_request_payload(messages, **kwargs))
         return ChatResult(generations=[ChatGeneration(message=self.replies[len(self.sent) - 1])])
+
+
+def offered(model: Scripted) -> list[str]:
+    """Return the names of the tools of a model's first request."""
+    return sorted(made["function"]["name"] for made in model.bound[0]["tools"])
 
 
 def headroom(**options: Any) -> HeadroomMiddleware:
@@ -152,19 +165,19 @@ class TestArrivals:
         whole = compress(talk.messages, store=store, dialect=talk.dialect, query="item-3-7 payment failed").messages
         assert became == {at: whole[at].content for at in became}
 
-    @given(documents().map(lambda document: document.text) | csv_texts(), st.booleans(), st.sampled_from(MODELS))
+    @given(documents().map(lambda document: document.text) | csv_texts(), st.sampled_from(MODELS))
     @settings(max_examples=60)
-    def test_compressing_again_changes_nothing(self, text: str, selecting: bool, model: str) -> None:
-        config = HeadroomConfig(ccr=CCRConfig(enabled=selecting))
-        config.smart_crusher.min_tokens_to_crush = 20
-
-        def shortened(content: Any, model: str = "gpt-4o") -> Any:
+    def test_compressing_again_changes_nothing(self, text: str, model: str) -> None:
+        def shortened(content: Any, model: str, selecting: bool) -> Any:
+            config = HeadroomConfig(ccr=CCRConfig(enabled=selecting))
+            config.smart_crusher.min_tokens_to_crush = 20
             messages = [*QUESTION["messages"], calls(("orders", {})), ToolMessage(content, tool_call_id="c0-0")]
             return compress(messages, model=model, config=config, store=store).messages[2].content
 
         store = MemoryStore()
-        once = shortened(text)
-        assert shortened(once, model) == once
+        for first, second in ((True, True), (True, False), (False, False)):
+            once = shortened(text, "gpt-4o", first)
+            assert shortened(once, model, second) == once
 
     def test_the_work_is_the_new_message_alone(self) -> None:
         class History(list[Any]):
@@ -321,14 +334,14 @@ class TestTheRetrieveTool:
     def test_is_missing_where_nothing_is_left_out(self, off: dict[str, Any]) -> None:
         model = Scripted(replies=reads(0))
         short = results(ran(model, headroom(**off)))[0]
-        assert [bound.name for bound in model.bound[0]["tools"]] == ["orders"]
+        assert offered(model) == ["orders"]
         assert "headroom_retrieve" not in short.text
         assert is_short(short)
 
     def test_is_bound_once_beside_the_users_own(self) -> None:
         model = Scripted(replies=reads(0))
         ran(model, headroom(), tools=wrap_tools([orders], store=MemoryStore(), retrieve=True))
-        assert sorted(bound.name for bound in model.bound[0]["tools"]) == ["headroom_retrieve", "orders"]
+        assert offered(model) == ["headroom_retrieve", "orders"]
 
 
 class TestToolsOfAllKinds:
@@ -486,6 +499,25 @@ class TestBeside:
         ran(model, *[headroom(state=state), Shouting()][::order])
         assert "UTRECHT" in model.sent[1][-1].text
         assert is_short(model.sent[1][-1])
+
+
+@pytest.mark.parametrize("wrap", [HeadroomChatModel, wrap_chat_model])
+@pytest.mark.parametrize("retrieve", [False, True])
+class TestAroundModelsThatCompress:
+    def test_nothing_is_compressed_twice(self, wrap: Any, retrieve: bool) -> None:
+        store = MemoryStore()
+        alone, inside = (Scripted(replies=reads(0, 1)) for _ in range(2))
+        ran(alone, headroom(store=store))
+        ran(wrap(inside, retrieve=retrieve, store=store), headroom(store=store))
+        assert texts(alone.sent) == texts(inside.sent)
+        assert offered(inside) == ["headroom_retrieve", "orders"]
+
+    def test_originals_are_brought_back_by_one_of_them(self, wrap: Any, retrieve: bool) -> None:
+        store = MemoryStore()
+        inside = Scripted(replies=[*reads(0)[:1], retrieving, AIMessage("Done.")])
+        kept = ran(wrap(inside, retrieve=retrieve, store=store), headroom(store=store))
+        assert len(results(inside.sent[2], "headroom_retrieve")) == 1
+        assert len(results(kept, "headroom_retrieve")) == (not retrieve)
 
 
 def assert_paired(messages: Sequence[BaseMessage]) -> None:

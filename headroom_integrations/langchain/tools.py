@@ -48,7 +48,7 @@ class HeadroomRetrieveTool(BaseTool):
         return await run_in_executor(None, lambda: self._run(**arguments))
 
 
-def retrieve_tools(compression: Compression) -> list[BaseTool]:
+def retrieve_tools(compression: Compression) -> list[HeadroomRetrieveTool]:
     """Return the tool that a model needs to bring back what a compression leaves out: none where nothing is."""
     config = compression.config or HeadroomConfig()
     if not (compression.retrieve and config.ccr.enabled and config.ccr.inject_marker):

@@ -11,6 +11,7 @@ from langchain_core.language_models.base import LangSmithParams, LanguageModelIn
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_validator
 
@@ -65,7 +66,7 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         ('yes', 1)
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     wrapped: InstanceOf[Runnable]  # type: ignore[type-arg]
     config: HeadroomConfig | None = None
@@ -77,7 +78,10 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
     ledger: InstanceOf[Ledger] = Field(default_factory=Ledger, exclude=True, repr=False)
 
     def __init__(self, wrapped: Runnable[Any, Any] | None = None, /, **settings: Any) -> None:
-        super().__init__(**settings if wrapped is None else {"wrapped": wrapped, **settings})
+        if wrapped is not None:
+            settings["wrapped"] = wrapped
+        _check_settings(settings)
+        super().__init__(**settings)
 
     @field_validator("config")
     @classmethod
@@ -93,12 +97,7 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
     def _is_the_wrapped_model_in_all_else(self) -> HeadroomChatModel:
         if self.retrieve:
             check_tools(self.wrapped)
-        inner = self._inner
-        for name in BaseChatModel.model_fields:
-            value, own = getattr(inner, name, None), self.__dict__.get(name)
-            if name in self.model_fields_set and own not in (None, False, value):
-                raise ConfigurationError(f"{name} = {own!r}: give it to the model that is wrapped", {name: own})
-            self.__dict__[name] = value
+        self.__dict__.update({name: getattr(self._inner, name, None) for name in BaseChatModel.model_fields})
         return self
 
     @property
@@ -118,11 +117,17 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         """Return what is wrapped."""
         return self.wrapped
 
+    def books(self) -> Ledger:
+        """Return where requests are booked."""
+        return self.ledger
+
     def caller(self, config: RunnableConfig | None = None) -> Any:
         """Return what sends requests to the wrapped model, or to each chat model inside what is wrapped."""
         if isinstance(self.wrapped, BaseChatModel):
             return self._caller(self.wrapped)
-        inside = with_leaves(self.wrapped, lambda model: self.model_copy(update={"wrapped": model}), config or {})
+        inside = with_leaves(
+            self.wrapped, lambda model: self.model_copy(update={"wrapped": model}), ensure_config(config)
+        )
         return self._caller(self.wrapped) if inside is None else inside
 
     def _caller(self, model: Any) -> Caller:
@@ -145,7 +150,8 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         bound = self.wrapped.bind_tools(tools, **choice, **kwargs)  # type: ignore[attr-defined]
         if isinstance(bound, RunnableBinding) and isinstance(bound.bound, BaseChatModel):
             return self.bind(**bound.kwargs).with_config(bound.config)
-        return self.model_copy(update={"wrapped": bound})
+        around: Runnable[LanguageModelInput, AIMessage] = self.model_copy(update={"wrapped": bound})
+        return around
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
@@ -153,19 +159,15 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         """Return a runnable whose answers are of a schema, as the wrapped model makes it."""
         inside = with_leaves(self.wrapped, lambda model: variant(model, self._settings))
         if inside is not None:
-            structured: Runnable[LanguageModelInput, Any] = inside.with_structured_output(
-                schema, include_raw=include_raw, **kwargs
-            )
-            return structured
-        made = self.wrapped.with_structured_output(schema, include_raw=include_raw, **kwargs)  # type: ignore[attr-defined]
-        return self._compressor() | made
+            return _structured(inside, schema, include_raw=include_raw, **kwargs)
+        return self._compressor() | _structured(self.wrapped, schema, include_raw=include_raw, **kwargs)
 
     def _compressor(self) -> HeadroomCompressor:
         settings = {"query": self.query, "token_budget": self.token_budget, "store": self.store}
         return HeadroomCompressor(config=self.config, model=model_name(self.wrapped), **settings)
 
     def configurable_fields(self, **kwargs: Any) -> Any:
-        """Return a runnable whose fields can be configured for each request: this model's own, and the wrapped one's."""
+        """Return a runnable whose fields, or the wrapped model's, can be configured for each request."""
         own = {name: field for name, field in kwargs.items() if name in _OWN}
         others = {name: field for name, field in kwargs.items() if name not in _OWN}
         inside: Any = self.wrapped
@@ -214,6 +216,20 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         for chunk in self.stream(messages, stop=stop, **kwargs):
             yield ChatGenerationChunk(message=chunk)
+
+
+def _structured(model: Any, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
+    made: Runnable[LanguageModelInput, Any] = model.with_structured_output(schema, **kwargs)
+    return made
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    """Check that what the wrapped model does is not asked of its wrapper."""
+    inner = leaf(settings.get("wrapped"))
+    for name in settings.keys() & BaseChatModel.model_fields.keys():
+        value = settings[name]
+        if value not in (None, False, getattr(inner, name, None)):
+            raise ConfigurationError(f"{name} = {value!r}: give it to the model that is wrapped", {name: value})
 
 
 _OWN = {*HeadroomChatModel.model_fields} - {*BaseChatModel.model_fields}

@@ -56,7 +56,8 @@ def with_leaves(
         runnable: a chat model, bare or compressing, or bindings, retries, fallbacks and configurable models
             around some.
         wrap: what becomes of each chat model.
-        config: what a request configures. With it, a model of `init_chat_model` that is configurable can be reached.
+        config: what a request configures, by which configurable models are chosen. None: it is not known yet, and a
+            configurable model of `init_chat_model` cannot be reached.
     """
 
     def mapped(inner: Any) -> Any:
@@ -71,6 +72,10 @@ def with_leaves(
         others = [mapped(other) for other in runnable.fallbacks]
         first = mapped(runnable.runnable)
         return None if None in others else _replaced(runnable, {"runnable": first, "fallbacks": others})
+    if isinstance(runnable, DynamicRunnable) and config is not None:
+        chosen, bound = runnable.prepare({"configurable": config.get("configurable", {})})
+        inside = mapped(chosen)
+        return None if inside is None else inside.with_config(bound)
     if isinstance(runnable, RunnableConfigurableAlternatives):
         return _alternatives(runnable, mapped)
     if isinstance(runnable, DynamicRunnable):
@@ -91,9 +96,8 @@ def _alternatives(runnable: RunnableConfigurableAlternatives[Any, Any], mapped: 
             others[name] = mapped(other)
         else:
             others[name] = lambda make=other: mapped(make())
-    return (
-        None if None in others.values() else _replaced(runnable, default=mapped(runnable.default), alternatives=others)
-    )
+    default = mapped(runnable.default)
+    return None if None in others.values() else _replaced(runnable, {"default": default, "alternatives": others})
 
 
 def model_name(runnable: Any) -> str:

@@ -53,7 +53,7 @@ class Passing:
 
     def end(self, **update: Any) -> AIMessageChunk:
         """Return the last chunk: what waited, with what is said of the whole."""
-        last = merged(self._waiting) if self._waiting else AIMessageChunk("")
+        last = merged(self._waiting) if self._waiting else AIMessageChunk(content="")
         extra = {**last.additional_kwargs, **update.pop("additional_kwargs", {})}
         name = self._id(last)
         return last.model_copy(update={**update, "additional_kwargs": extra, "id": name, "chunk_position": "last"})

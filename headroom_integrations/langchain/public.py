@@ -22,10 +22,12 @@ from headroom_integrations.langchain.leaves import Compressing, with_leaves
 class PublicMethods(Compressing):
     """Hands every request to `caller`."""
 
-    ledger: Ledger
-
     def caller(self, config: RunnableConfig | None = None) -> Any:
         """Return what sends requests, a `Caller` or a runnable around some."""
+        raise NotImplementedError
+
+    def books(self) -> Ledger:
+        """Return where requests are booked."""
         raise NotImplementedError
 
     def invoke(
@@ -121,11 +123,11 @@ class PublicMethods(Compressing):
         `tokens_input_before` is what the caller sent. `tokens_input_after` is what was sent instead: every round in
         which originals were brought back, the retrieve tool's schema included.
         """
-        return self.ledger.get_metrics(start_time, end_time, model, limit)
+        return self.books().get_metrics(start_time, end_time, model, limit)
 
     def get_summary(self, start_time: datetime | None = None, end_time: datetime | None = None) -> Summary:
         """Return what all requests cost together; see `Ledger.get_summary`."""
-        return self.ledger.get_summary(start_time, end_time)
+        return self.books().get_summary(start_time, end_time)
 
 
 def check_tools(runnable: Any) -> None:

@@ -1,4 +1,4 @@
-"""Retrieval rounds in messages: calls of the retrieve tool taken out of an answer, and put back before the next request.
+"""Calls of the retrieve tool in messages: taken out of an answer, and put back before the next request.
 
 What a caller is not shown travels with the message that it is shown, under `headroom` in `additional_kwargs`: plain
 data, so that it survives every store and serialiser, and no object has to remember a conversation.

@@ -164,7 +164,7 @@ class Turn:
             self._hide()
 
     def _found(self, call: Mapping[str, Any]) -> str:
-        return handle_retrieve_call(call["args"] or {}, store=None if self._tool is None else self._tool.store)
+        return handle_retrieve_call(call["args"] or {}, store=getattr(self._tool, "store", None))
 
     def _hide(self, **parts: Any) -> None:
         """Let what the caller is not shown travel with what it is shown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -74,18 +74,18 @@ def variant(model: BaseChatModel, settings: Settings) -> BaseChatModel:
     """Return a copy of a bare chat model that compresses what it is sent."""
     copy = model.model_copy()
     copy.__dict__["headroom"] = settings
-    return _view(copy, _class_of(type(model)))
+    wrapped: BaseChatModel = _view(copy, _class_of(type(model)))
+    return wrapped
 
 
 class _Variant(PublicMethods):
     """What comes before a chat model's class in the class of its variant."""
 
-    @property
-    def ledger(self: Any) -> Any:
-        return self.headroom.ledger
-
     def caller(self: Any, config: RunnableConfig | None = None) -> Caller:
         return Caller(self.uncompressed(), self.headroom)
+
+    def books(self: Any) -> Any:
+        return self.headroom.ledger
 
     def uncompressed(self: Any) -> Any:
         return _view(self, type(self).__bases__[1])
@@ -100,7 +100,7 @@ class _Variant(PublicMethods):
         return variant, (plain, plain.__dict__.pop("headroom"))
 
 
-def _view(model: Any, cls: type) -> Any:
+def _view(model: Any, cls: Any) -> Any:
     """Return an object of another class with the same fields: what one caches, such as a client, the other has."""
     seen = cls.__new__(cls)
     for slot in _SLOTS:
@@ -110,11 +110,12 @@ def _view(model: Any, cls: type) -> Any:
 
 @lru_cache(maxsize=256)
 def _class_of(cls: type[BaseChatModel]) -> type[BaseChatModel]:
-    made = create_model(
+    bases: Any = (_Variant, cls)
+    made: Any = create_model(
         cls.__name__,
-        __base__=(_Variant, cls),
+        __base__=bases,
         __module__=cls.__module__,
         headroom=(InstanceOf[Settings], Field(exclude=True, repr=False)),
     )
     made.__qualname__ = cls.__qualname__
-    return made
+    return cast("type[BaseChatModel]", made)

@@ -8,6 +8,8 @@ import pickle
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,20 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
+from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-from langchain_core.runnables import ConfigurableField, RunnableLambda
+from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from headroom_core import Tokenizer, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.config import HeadroomConfig
+from headroom_core.errors import ConfigurationError
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import MemoryStore
-from headroom_integrations.langchain import EVENT, HeadroomCompressor
+from headroom_integrations.langchain import EVENT, HeadroomCompressor, compress_messages
 
 ROWS = [
     {"id": 4000 + number, "state": "delivered", "city": "Utrecht", "weight": number * 7 % 13} for number in range(300)
@@ -104,9 +108,15 @@ class TestTypes:
         value = StringPromptValue(text="Tell me a joke.")
         assert HeadroomCompressor().invoke(value) == value
 
-    def test_a_state_keeps_its_other_keys(self) -> None:
+    def test_a_state_becomes_the_update_of_its_messages(self) -> None:
         after = HeadroomCompressor().invoke({"messages": conversation(), "step": 2})
-        assert list(after) == ["messages", "step"]
+        assert list(after) == ["messages"]
+        assert [message.id for message in after["messages"]] == [message.id for message in conversation()]
+        assert len(after["messages"][3].content) < len(LONG) / 2
+
+    def test_a_chain_keeps_the_other_keys_of_a_dict(self) -> None:
+        chain = RunnablePassthrough.assign(messages=itemgetter("messages") | HeadroomCompressor())
+        after = chain.invoke({"messages": conversation(), "step": 2})
         assert after["step"] == 2
         assert len(after["messages"][3].content) < len(LONG) / 2
 
@@ -167,6 +177,15 @@ class TestPipelines:
     def test_streamed_input_is_joined_first(self) -> None:
         halves = [LONG[:1000], LONG[1000:]]
         assert list(HeadroomCompressor().transform(iter(halves))) == [HeadroomCompressor().invoke(LONG)]
+
+    async def test_async_streams_are_joined_first_too(self) -> None:
+        async def halves() -> AsyncIterator[str]:
+            yield LONG[:1000]
+            yield LONG[1000:]
+
+        whole = HeadroomCompressor().invoke(LONG)
+        assert [part async for part in HeadroomCompressor().atransform(halves())] == [whole]
+        assert [part async for part in HeadroomCompressor().astream(LONG)] == [whole]
 
     async def test_events_name_the_compressor_once_and_carry_its_result(self) -> None:
         chain = prompt() | HeadroomCompressor() | FakeListChatModel(responses=["ok"])
@@ -391,6 +410,15 @@ class TestSettings:
         selected = compressor.with_config(configurable={"can_retrieve": True}).invoke(LONG)
         assert len(selected) < len(compressor.invoke(LONG))
         assert [spec.id for spec in compressor.config_specs] == ["can_retrieve"]
+        assert prompt().pipe(compressor).with_config(configurable={"can_retrieve": True}).config_specs
+
+    async def test_alternatives_are_chosen_for_one_run(self) -> None:
+        which = ConfigurableField(id="how")
+        compressor = HeadroomCompressor().configurable_alternatives(
+            which, default_key="short", none=RunnableLambda(str)
+        )
+        assert await compressor.with_config(configurable={"how": "none"}).ainvoke(LONG) == LONG
+        assert len(await compressor.ainvoke(LONG)) < len(LONG) / 2
 
     def test_settings_are_a_snapshot(self) -> None:
         config = HeadroomConfig()
@@ -415,11 +443,50 @@ class TestSettings:
         assert again == compressor
         assert again.invoke(LONG) == compressor.invoke(LONG)
 
+    def test_langchains_serialiser_says_that_it_is_not_its_own(self) -> None:
+        assert json.loads(dumps(HeadroomCompressor(store=MemoryStore())))["type"] == "not_implemented"
+
     def test_its_schemas_and_its_graph_say_what_it_takes(self) -> None:
         compressor = HeadroomCompressor()
         for schema in (compressor.get_input_jsonschema(), compressor.get_output_jsonschema()):
             assert {"HumanMessage", "ToolMessage", "ChatPromptValueConcrete", "Document"} <= schema["$defs"].keys()
         assert "HeadroomCompressor" in (prompt() | compressor | said()).get_graph().draw_mermaid()
+
+
+class TestCompressMessages:
+    """A function with messages, a runnable without, as LangChain's own `trim_messages`."""
+
+    def test_with_messages_it_returns_a_list(self) -> None:
+        assert compress_messages(conversation()) == HeadroomCompressor().invoke(conversation())
+        assert compress_messages(ChatPromptValue(messages=conversation())) == compress_messages(conversation())
+        assert compress_messages([("human", "hi"), {"role": "user", "content": "there"}]) == [
+            HumanMessage("hi"),
+            HumanMessage("there"),
+        ]
+
+    def test_no_messages_are_messages_too(self) -> None:
+        assert compress_messages([]) == []
+
+    def test_without_messages_it_returns_the_runnable(self) -> None:
+        settings: dict[str, Any] = {
+            "model": "gpt-4o-mini",
+            "token_budget": 900,
+            "config": HeadroomConfig(),
+            "query": "page 3",
+            "store": MemoryStore(),
+            "retrieve": True,
+        }
+        assert compress_messages(**settings) == HeadroomCompressor(**settings)
+        chain = compress_messages(**settings) | RunnableLambda(len)
+        assert chain.invoke(long_conversation()) == len(compress_messages(long_conversation(), **settings)) < 41
+
+    def test_a_lone_text_is_refused(self) -> None:
+        with pytest.raises(TypeError, match="give a list of messages"):
+            compress_messages("hi")
+
+    def test_a_wrong_budget_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match="token_budget = 0"):
+            compress_messages([("human", "hi")], token_budget=0)
 
 
 def test_a_missing_langchain_is_named_with_the_extra() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForChainRun,
@@ -12,27 +12,35 @@ from langchain_core.callbacks import (
     dispatch_custom_event,
 )
 from langchain_core.documents import Document
-from langchain_core.messages import AnyMessage, BaseMessage, ToolMessage, convert_to_messages
-from langchain_core.prompt_values import ChatPromptValue, ChatPromptValueConcrete, PromptValue, StringPromptValue
+from langchain_core.messages import AnyMessage, BaseMessage, MessageLikeRepresentation, convert_to_messages
+from langchain_core.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict, Field, field_validator
+from typing_extensions import TypedDict
 
 from headroom_core import compress_documents
 from headroom_core.config import HeadroomConfig
+from headroom_core.messages import as_list
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import Store
 from headroom_integrations.langchain.compression import EVENT, Compression, log_warnings
+from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
 _Result = CompressResult | DocumentsResult
-_Close = Callable[[list[Any]], Any]
+
+
+class State(TypedDict):
+    """The part of a graph's state that is read and updated."""
+
+    messages: list[AnyMessage]
 
 
 class HeadroomCompressor(RunnableSerializable[Any, Any]):
     """Shortens what goes through it: tool results, documents, and user texts where nothing is lost.
 
-    It takes prompt values, lists of messages, one message, a string (read as a tool's output), one document
-    or a list of them, and states with a key `messages`, and gives back the same type. Messages and documents that
+    It takes prompt values, lists of messages or of what LangChain takes for messages, one message, a string (read as
+    a tool's output), one document or a list of them, and gives back the same type. Messages and documents that
     nothing changed are the same objects; a changed one differs in its content alone.
 
     Messages that do not fit into `token_budget` are left out behind one `HumanMessage`, a call always with its
@@ -40,15 +48,19 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
     out of a list of them; the others keep their order, and one document alone always stays. What stands under
     `title` in a document's metadata counts twice, and lets documents name each other.
 
+    It is also a node of a LangGraph graph: of a state (a dict with the key `messages`, or an object of pydantic or a
+    dataclass with that field) it returns the update `{"messages": ...}`. Where `add_messages` reduces the key, changed
+    messages take the places of those that they were, what was left out goes from the state, and the message
+    that stands for it comes where the first of it was. To keep a state whole, give a model a smaller view of it:
+    `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor(token_budget=8000) | model`. To keep the other
+    keys of a dict in a chain: `RunnablePassthrough.assign(messages=itemgetter("messages") | HeadroomCompressor())`.
+
     What was done is the data of a custom event named `EVENT`: a handler's `on_custom_event` and
     `astream_events` receive the `CompressResult`, or for documents the `DocumentsResult`, with every
     block's tokens before and after and the warnings. Each warning is also logged.
 
-    As a node of a LangGraph graph it returns the whole state, so that reducers of other keys are applied to
-    values which they hold already. Hand it the messages alone:
-    `RunnableLambda(lambda state: {"messages": state["messages"]}) | HeadroomCompressor()`. With a `token_budget`,
-    hand the result to the model rather than to the state: `add_messages` takes nothing out of a state, and would
-    add the message that stands in the place of what was left out at its end.
+    It can be pickled where its store can. LangChain's `dumps` writes what `repr` shows of it and no more, since `loads`
+    refuses the classes of other packages.
 
     Attributes:
         config: the settings, of which a snapshot is taken; `relevance` says how documents are scored. None: the
@@ -98,12 +110,12 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
             | ChatPromptValueConcrete
             | Document
             | list[Document]
-            | dict[str, Any]
+            | State
         )
 
     @property
     def OutputType(self) -> Any:
-        """What goes out: what came in."""
+        """What goes out: what came in, and of a state its messages."""
         return self.InputType
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
@@ -125,13 +137,14 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
         return output
 
     def _compressed(self, value: Any) -> tuple[Any, _Result]:
-        items, close = _opened(value)
+        items, close = opened(value)
         if all(isinstance(item, Document) for item in items):
             return self._documents(items, close)
         result = self._compression().compressed(items)
-        return close(result.messages), result
+        messages = result.messages if in_state(value) is None else replacing(items, result)
+        return close(messages), result
 
-    def _documents(self, documents: list[Any], close: _Close) -> tuple[Any, _Result]:
+    def _documents(self, documents: list[Any], close: Close) -> tuple[Any, _Result]:
         texts = [document.page_content for document in documents]
         titles = [_title(document) for document in documents]
         result = compress_documents(texts, self.query, titles=titles, **self._compression().settings())
@@ -145,36 +158,6 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
         return Compression(self.model, self.config, self.query, self.token_budget, self.store, self.retrieve)
 
 
-def _opened(value: Any) -> tuple[list[Any], _Close]:
-    """Return the messages or documents in a value, and what puts others into one of the same type."""
-    if isinstance(value, str):
-        return [ToolMessage(value, tool_call_id="")], lambda messages: messages[0].content
-    if isinstance(value, (BaseMessage, Document)):
-        return [value], lambda items: items[0]
-    if isinstance(value, PromptValue):
-        return value.to_messages(), lambda messages: _prompt(value, messages)
-    if isinstance(value, Mapping) and "messages" in value:
-        inner = value["messages"]
-        items, close = _opened([inner] if isinstance(inner, str) else inner)
-        return items, lambda messages: {**value, "messages": close(messages)}
-    if not isinstance(value, Sequence):
-        raise TypeError(
-            f"HeadroomCompressor cannot read {type(value).__name__}; it takes a prompt value, messages, a string, "
-            "documents, or a mapping with the key 'messages'"
-        )
-    if all(isinstance(item, Document) for item in value):
-        return list(value), list
-    return convert_to_messages(value), list
-
-
-def _prompt(value: PromptValue, messages: list[BaseMessage]) -> PromptValue:
-    if isinstance(value, StringPromptValue):
-        return value.model_copy(update={"text": messages[0].content})
-    if isinstance(value, ChatPromptValue):
-        return value.model_copy(update={"messages": messages})
-    return ChatPromptValue(messages=messages)
-
-
 def _title(document: Document) -> str | None:
     title = document.metadata.get("title")
     return title if isinstance(title, str) else None
@@ -182,3 +165,71 @@ def _title(document: Document) -> str | None:
 
 def _with_text(document: Document, text: str) -> Document:
     return document if text == document.page_content else document.model_copy(update={"page_content": text})
+
+
+@overload
+def compress_messages(
+    messages: None = None,
+    *,
+    model: str = ...,
+    token_budget: int | None = ...,
+    config: HeadroomConfig | None = ...,
+    query: str | None = ...,
+    store: Store | None = ...,
+    retrieve: bool = ...,
+) -> HeadroomCompressor: ...
+
+
+@overload
+def compress_messages(
+    messages: Sequence[MessageLikeRepresentation] | PromptValue,
+    *,
+    model: str = ...,
+    token_budget: int | None = ...,
+    config: HeadroomConfig | None = ...,
+    query: str | None = ...,
+    store: Store | None = ...,
+    retrieve: bool = ...,
+) -> list[BaseMessage]: ...
+
+
+def compress_messages(
+    messages: Sequence[MessageLikeRepresentation] | PromptValue | None = None,
+    *,
+    model: str = "gpt-4o",
+    token_budget: int | None = None,
+    config: HeadroomConfig | None = None,
+    query: str | None = None,
+    store: Store | None = None,
+    retrieve: bool = False,
+) -> list[BaseMessage] | HeadroomCompressor:
+    """Shorten messages; called without any, return the runnable that does so, as `trim_messages` does.
+
+    Args:
+        messages: the conversation, or a prompt's value. None: a `HeadroomCompressor` is returned.
+        model: the model whose tokens are counted, and whose limit holds where `retrieve` is set.
+        token_budget: tokens that the result has at most. None: no limit but the model's.
+        config: the settings. None: the defaults.
+        query: what relevance is scored against. None: the last user message before each block.
+        store: where originals are kept. None: the default store.
+        retrieve: whether the model that follows can call `headroom_retrieve`. If not, nothing is left out, unless
+            `token_budget` cannot be met otherwise.
+
+    Raises:
+        TypeError: the messages are no list.
+        ConfigurationError: the budget is less than 1.
+
+    Example:
+        >>> compress_messages([("system", "Be brief."), ("human", "hi")])[1].content
+        'hi'
+        >>> chain = compress_messages(token_budget=8000) | (lambda messages: len(messages))
+        >>> chain.invoke([("human", "hi")])
+        1
+    """
+    if messages is None:
+        return HeadroomCompressor(
+            model=model, token_budget=token_budget, config=config, query=query, store=store, retrieve=retrieve
+        )
+    compression = Compression(model, config, query, token_budget, store, retrieve)
+    given = messages if isinstance(messages, PromptValue) else as_list("messages", messages)
+    return compression.compressed(convert_to_messages(given)).messages

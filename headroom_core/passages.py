@@ -142,7 +142,13 @@ class Query:
         """Return the score of each text by its words (BM25)."""
         return self._weighed([self._found(_tokens(text))[0] for text in texts])
 
-    def ranking(self, texts: Sequence[str], titles: Sequence[str], scorer: Scorer | None = None) -> Ranking:
+    def ranking(
+        self,
+        texts: Sequence[str],
+        titles: Sequence[str],
+        scorer: Scorer | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Ranking:
         """Return how much passages have to do with the query.
 
         A passage's score is that of its words, of its title's and of its best sentence's together, or what the
@@ -153,10 +159,11 @@ class Query:
             texts: the passages.
             titles: a title for each, which may be empty; 200 characters of it count.
             scorer: scores the passages in the place of their words.
+            names: what other passages call each one by. None: its title.
         """
         if not self.text.strip():
             return Ranking([], 0)
-        titles = [title[:_LONGEST_TITLE] for title in titles]
+        titles, names = ([title[:_LONGEST_TITLE] for title in some] for some in (titles, names or titles))
         tokens = [_tokens(text) for text in texts]
         if scorer is None:
             scores = self._by_words(tokens, titles)
@@ -164,7 +171,7 @@ class Query:
             titled = [f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)]
             # A scorer may give numbers of numpy, which callers could not write as JSON.
             scores = list(map(float, checked_scores(scorer, titled, self.text)))
-        scores = _linked(scores, [f" {' '.join(own)} " for own in tokens], list(map(_name, titles)))
+        scores = _linked(scores, [f" {' '.join(own)} " for own in tokens], list(map(_name, names)))
         top = max(scores, default=0.0)
         return Ranking([score / top for score in scores] if top else [], len(self.words))
 

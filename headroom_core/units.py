@@ -65,9 +65,7 @@ def units(text: str, blocks: Iterable[Span] = ()) -> list[Unit]:
         >>> [unit.text for unit in units("It is blue. It is long.\\n\\n| a. B | c |")]
         ['It is blue. ', 'It is long.\\n\\n', '| a. B | c |']
     """
-    lines = _lines(text, blocks)
-    for mark in (_mark_fenced, _mark_tables, _mark_signs):
-        mark(lines)
+    lines = lines_of(text, blocks)
     ends = [*(line.start for line in lines[1:]), len(text)]
     parts = [
         [text[line.start : end]] if line.whole else sentences(text[line.start : end])
@@ -85,7 +83,7 @@ def units(text: str, blocks: Iterable[Span] = ()) -> list[Unit]:
 
 
 @dataclass(slots=True)
-class _Line:
+class Line:
     """A line that is not blank, or a block of lines.
 
     Attributes:
@@ -103,8 +101,25 @@ class _Line:
     needs: tuple[int, ...] = ()
 
 
-def _lines(text: str, blocks: Iterable[Span]) -> list[_Line]:
-    lines: list[_Line] = []
+def lines_of(text: str, blocks: Iterable[Span] = ()) -> list[Line]:
+    """Return the lines of a text that are not blank, each with what it needs.
+
+    Args:
+        text: the text.
+        blocks: where what is one line although it has several begins and ends, from left to right.
+
+    Example:
+        >>> [(line.text, line.paragraph, line.whole) for line in lines_of("It is long.\\n\\n| b | c |")]
+        [('It is long.', 0, False), ('| b | c |', 1, True)]
+    """
+    lines = _split(text, blocks)
+    for mark in (_mark_fenced, _mark_tables, _mark_signs):
+        mark(lines)
+    return lines
+
+
+def _split(text: str, blocks: Iterable[Span]) -> list[Line]:
+    lines: list[Line] = []
     spans = iter(blocks)
     begin, end = next(spans, (len(text), len(text)))
     at = paragraph = 0
@@ -115,17 +130,17 @@ def _lines(text: str, blocks: Iterable[Span]) -> list[_Line]:
             paragraph += 1
         elif begin >= at:
             start = at + len(line) - len(line.lstrip()) if lines else 0
-            lines.append(_Line(line, start, paragraph, begin < at + len(line)))
+            lines.append(Line(line, start, paragraph, begin < at + len(line)))
         at += len(line) + 1
     return lines
 
 
-def _bind(lines: Iterable[_Line], needs: tuple[int, ...]) -> None:
+def _bind(lines: Iterable[Line], needs: tuple[int, ...]) -> None:
     for line in lines:
         line.whole, line.needs = True, needs
 
 
-def _mark_fenced(lines: Sequence[_Line]) -> None:
+def _mark_fenced(lines: Sequence[Line]) -> None:
     """Keep the lines of fenced code whole, and with their fences; a fence that is never closed reaches to the end."""
     start, fence = 0, ""
     for at, line in enumerate(lines):
@@ -139,7 +154,7 @@ def _mark_fenced(lines: Sequence[_Line]) -> None:
         _bind(lines[start:], (start,))
 
 
-def _mark_tables(lines: Sequence[_Line]) -> None:
+def _mark_tables(lines: Sequence[Line]) -> None:
     """Keep the rows of tables whole, and with their header and rule."""
     for _, run in groupby(range(len(lines)), lambda at: lines[at].paragraph):
         rows = [at for at in run if not lines[at].needs]
@@ -159,7 +174,7 @@ def _is_tabbed(rows: Sequence[str]) -> bool:
     return "\t" in rows[0].strip() and len({row.count("\t") for row in rows}) == 1
 
 
-def _mark_signs(lines: Sequence[_Line]) -> None:
+def _mark_signs(lines: Sequence[Line]) -> None:
     """Keep lines of data whole, and the others where at least half of them bear signs: in a paragraph or all in all."""
     for line in lines:
         line.whole = line.whole or bool(_DATA.search(line.text))

@@ -24,8 +24,8 @@ LAYERS = (
     " units",
     "tokens relevance models",
     "compressors dialects providers stores",
-    "transforms insight excerpts passages metrics",
-    "replay fitting run journey documents retrieval",
+    "transforms insight excerpts passages portions metrics",
+    "replay fitting run journey selection filling documents retrieval",
     "client",
     "server remote cli",
 )

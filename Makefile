@@ -9,7 +9,7 @@ SETUP := pyproject.toml constraints.txt
 # Whose lowest and newest versions are tested: what runs are the tests with such a name in theirs or their file's.
 FRAMEWORKS := langchain
 
-.PHONY: help test demo format lint types versions lowest newest nightly bench clean
+.PHONY: help test demo format lint types notebooks versions lowest newest nightly bench clean
 
 help:
 	@echo "make test      set up what is missing, then run the tests"
@@ -17,6 +17,7 @@ help:
 	@echo "make format    ruff: rewrite in the one format"
 	@echo "make lint      ruff: style and format"
 	@echo "make types     mypy --strict"
+	@echo "make notebooks runs the notebooks and stores what they show"
 	@echo "make versions  the tests of the frameworks' adapters with the lowest and the newest versions"
 	@echo "make nightly   the properties with 10,000 examples each"
 	@echo "make bench     the benchmarks"
@@ -36,6 +37,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	@$(BIN)/mypy
+
+notebooks: $(VENV)/.dev
+	@$(BIN)/python notebooks/execute.py
 
 versions: lowest newest
 

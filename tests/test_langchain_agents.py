@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_anthropic import ChatAnthropic
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import AIMessageChunk, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from servers import AnthropicServer, Call, ModelServer, OpenAIServer, Reply, Request
 
 from headroom_core import count_tokens_text
 from headroom_core.stores import MemoryStore
-from headroom_integrations.langchain import HeadroomMiddleware
+from headroom_integrations.langchain import HeadroomChatModel, HeadroomMiddleware, wrap_chat_model
 
 PAGES = 30
 QUESTION = {"messages": [("user", "Which orders are late?")]}
@@ -71,7 +71,25 @@ def in_original_state(model: Any) -> Any:
     return create_agent(model, [orders], middleware=[HeadroomMiddleware(store=MemoryStore(), state="original")])
 
 
+def around_the_model(model: Any) -> Any:
+    return create_agent(HeadroomChatModel(model), [orders])
+
+
+def around_the_model_retrieving(model: Any) -> Any:
+    return create_agent(HeadroomChatModel(model, store=MemoryStore(), retrieve=True), [orders])
+
+
+def in_the_model(model: Any) -> Any:
+    return create_agent(wrap_chat_model(model), [orders])
+
+
+def in_the_model_retrieving(model: Any) -> Any:
+    return create_agent(wrap_chat_model(model, store=MemoryStore(), retrieve=True), [orders])
+
+
 MIDDLEWARE = (in_compressed_state, in_original_state)
+SELECTING = (*MIDDLEWARE, around_the_model_retrieving, in_the_model_retrieving)
+LOSSLESS = (around_the_model, in_the_model)
 
 
 def tokens(server: ModelServer) -> int:
@@ -86,36 +104,45 @@ def bare_tokens(kind: type[ModelServer], model: Callable[[ModelServer], Any]) ->
         return tokens(server)
 
 
-def assert_sound(server: ModelServer) -> None:
-    """The server itself refuses calls and results that are not paired; here nothing may be missing either."""
+def assert_sound(server: ModelServer, asked_back: int) -> None:
+    """Of 31 requests and those in between, each begins as the one before; no call and no result is missing."""
+    assert len(server.requests) == PAGES + 1 + asked_back
     for earlier, later in pairwise(server.requests):
         assert later.continues(earlier)
-    made, answered = map(list, zip(*server.pairs(server.requests[-1].messages), strict=True))
-    assert set().union(*made) == set().union(*answered)
-    assert server.requests[-1].raw.count(b"orders") >= PAGES
-    assert server.requests[0].body.get("tools")
+    made, answered = (set().union(*ids) for ids in zip(*server.pairs(server.requests[-1].messages), strict=True))
+    assert made == answered
+    assert len(made) == PAGES + asked_back
 
 
 def assert_smaller(server: ModelServer, before: int, label: str) -> None:
     after = tokens(server)
-    print(f"{label}: {len(server.requests)} requests, {before} tokens before, {after} after")
+    print(f"{label}: {len(server.requests)} requests, {before:,} tokens before, {after:,} after")
     assert after < before / 2
 
 
-@pytest.mark.parametrize("built", MIDDLEWARE)
+@pytest.mark.parametrize(
+    ("built", "asked_back"), [*((built, 10) for built in SELECTING), *((built, 0) for built in LOSSLESS)]
+)
 class TestOpenAI:
-    def test_the_prefix_of_each_request_stands(self, built: Callable[[Any], Any]) -> None:
+    def test_each_request_begins_as_the_one_before(self, built: Callable[[Any], Any], asked_back: int) -> None:
         with OpenAIServer(reader()) as server:
             answer = built(openai(server)).invoke(QUESTION, LIMIT)["messages"]
-            assert_sound(server)
+            assert_sound(server, asked_back)
             assert_smaller(server, bare_tokens(OpenAIServer, openai), built.__name__)
         assert answer[-1].text == "All are read."
 
-    async def test_the_prefix_of_each_request_stands_in_an_event_loop(self, built: Callable[[Any], Any]) -> None:
+    async def test_so_it_does_in_an_event_loop(self, built: Callable[[Any], Any], asked_back: int) -> None:
         with OpenAIServer(reader()) as server:
             answer = (await built(openai(server)).ainvoke(QUESTION, LIMIT))["messages"]
-            assert_sound(server)
+            assert_sound(server, asked_back)
         assert answer[-1].text == "All are read."
+
+    def test_so_it_does_when_tokens_are_streamed(self, built: Callable[[Any], Any], asked_back: int) -> None:
+        with OpenAIServer(reader()) as server:
+            chunks = list(built(openai(server)).stream(QUESTION, LIMIT, stream_mode="messages"))
+            assert_sound(server, asked_back)
+        said = "".join(chunk.text for chunk, _ in chunks if isinstance(chunk, AIMessageChunk))
+        assert said == "".join(f"Page {page}." for page in range(PAGES)) + "All are read."
 
 
 @pytest.mark.parametrize(("built", "kept"), [(in_compressed_state, 0), (in_original_state, PAGES)])
@@ -127,9 +154,10 @@ def test_the_state_keeps_originals_only_where_asked_to(built: Callable[[Any], An
     assert sum(text == page_of_orders(page) for page, text in enumerate(read)) == kept
 
 
-def test_the_prefix_of_each_request_to_anthropic_stands() -> None:
+@pytest.mark.parametrize("built", SELECTING)
+def test_each_request_to_anthropic_begins_as_the_one_before(built: Callable[[Any], Any]) -> None:
     with AnthropicServer(reader()) as server:
-        answer = in_compressed_state(anthropic(server)).invoke(QUESTION, LIMIT)["messages"]
-        assert_sound(server)
-        assert_smaller(server, bare_tokens(AnthropicServer, anthropic), "anthropic, in_compressed_state")
+        answer = built(anthropic(server)).invoke(QUESTION, LIMIT)["messages"]
+        assert_sound(server, 10)
+        assert_smaller(server, bare_tokens(AnthropicServer, anthropic), f"anthropic, {built.__name__}")
     assert answer[-1].text == "All are read."

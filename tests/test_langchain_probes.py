@@ -256,9 +256,11 @@ class TestAttributes:
             assert counted == inner.get_num_tokens_from_messages(conversation())
 
     def test_it_can_be_pickled_if_the_inner_model_can(self, around: Around) -> None:
-        copy = pickle.loads(pickle.dumps(around(FakeListChatModel(responses=["yes"]), token_budget=50)))
-        assert copy.invoke("hi").text == "yes"
-        assert type(copy) is type(around(FakeListChatModel(responses=["yes"])))
+        model, trace = around(FakeListChatModel(responses=["yes"])), Trace()
+        copy = pickle.loads(pickle.dumps(model))
+        assert type(copy) is type(model)
+        assert copy.invoke(conversation(), {"callbacks": [trace]}).text == "yes"
+        assert len(trace.starts[0]["messages"][3].content) < len(LONG) / 2
 
     def test_it_is_a_chat_model(self, around: Around, server: OpenAIServer) -> None:
         assert isinstance(around(openai(server)), BaseChatModel)

@@ -17,8 +17,9 @@ from headroom_core.units import Line, lines_of
 _LONG = 2_000
 """From how many bytes on a document is read as passages: about 450 tokens."""
 
-_ENOUGH, _MUCH = 300, 1_200
-"""The bytes of a passage from which on it ends with a paragraph, and from which on with a sentence."""
+_LITTLE, _ENOUGH, _MUCH = 100, 300, 1_200
+"""The bytes below which a section's rest goes with the passage before it, from which on a passage ends with a
+paragraph, and from which on with a sentence."""
 
 _MARKED = re.compile(r"(#{1,6})\s+\S")
 _NAMED = re.compile(r"[Tt]itle:\s*\S")
@@ -164,16 +165,17 @@ def _packed(pieces: Iterable[_Piece]) -> list[_Piece]:
     packed: list[_Piece] = []
     run: list[str] = []
     size = 0
-    for piece in pieces:
+    for piece in [*pieces, _Piece("", level=1)]:
         if run and (piece.level or size >= piece.begins):
-            packed.append(_Piece("".join(run)))
+            before = packed.pop().text if size < _LITTLE and packed and not packed[-1].level else ""
+            packed.append(_Piece(before + "".join(run)))
             run, size = [], 0
         if piece.level:
             packed.append(piece)
         else:
             run.append(piece.text)
             size += _size(piece.text)
-    return [*packed, _Piece("".join(run))] if run else packed
+    return packed[:-1]
 
 
 def _placed(packed: Sequence[_Piece]) -> list[Portion]:

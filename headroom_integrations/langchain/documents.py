@@ -1,0 +1,139 @@
+"""Compression of what a retriever found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import (
+    ensure_config,
+    get_async_callback_manager_for_config,
+    get_callback_manager_for_config,
+    run_in_executor,
+)
+from pydantic import ConfigDict, Field, field_validator
+
+from headroom_core import compress_documents
+from headroom_core.config import HeadroomConfig
+from headroom_core.relevance import Scorer
+from headroom_core.results import DocumentsResult
+from headroom_integrations.langchain.compression import EVENT, log_warnings
+
+SCORE = "relevance_score"
+"""The key of the score in a document's metadata, which rerankers share."""
+
+
+class HeadroomDocumentCompressor(BaseDocumentCompressor):
+    """Ranks documents, leaves out those that have little to do with the query, and shortens long ones.
+
+    The best document comes first. Of long ones the passages stay that have to do with the query, `[…]` stands in the
+    place of others; JSON and tables are written shorter without a loss. The documents are copies: another text, and
+    the score under `relevance_score` in the metadata, from 0 to 1 as a share of the best one's. What stands under
+    `title` in the metadata counts twice, and lets documents name each other. Without a query nothing is ranked.
+
+    It makes no request. `config.ccr` off, only the attributes here leave anything out.
+
+    What was done is the data of a custom event named `EVENT`, a `DocumentsResult` in the order in which the documents
+    came: a handler's `on_custom_event` receives it, and `astream_events`. Each warning is also logged.
+
+    Attributes:
+        max_documents: how many documents stay at most. None: no limit.
+        token_budget: tokens that they have at most together; a warning says when the best sentence has more. None: no
+            limit.
+        min_relevance: the score, from 0 to 1, below which a document is left out; where no document has any word of
+            the query none is.
+        prefer_diverse: whether documents that say the same as better ones give way to others, and are left out where
+            they repeat nearly all of one.
+        config: the settings, of which a snapshot is taken; `relevance` says how documents are scored. None: the
+            defaults.
+        model: the model whose tokens are counted.
+        scorer: scores the passages, in the place of the one that the settings name.
+
+    Example:
+        >>> found = [Document(text, id=text[4:8]) for text in ("The Oder is short.", "The Elbe is long.")]
+        >>> best, _ = HeadroomDocumentCompressor().compress_documents(found, "How long is the Elbe?")
+        >>> best.id, best.metadata
+        ('Elbe', {'relevance_score': 1.0})
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
+
+    max_documents: int | None = Field(None, gt=0)
+    token_budget: int | None = Field(None, gt=0)
+    min_relevance: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
+    prefer_diverse: bool = False
+    config: HeadroomConfig | None = None
+    model: str = "gpt-4o"
+    scorer: Scorer | None = None
+
+    @field_validator("config")
+    @classmethod
+    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
+        return None if config is None else config.snapshot()
+
+    @field_validator("scorer")
+    @classmethod
+    def _object(cls, scorer: Scorer | None) -> Scorer | None:
+        if isinstance(scorer, type):
+            raise ValueError(f"give an object, such as {scorer.__name__}()")
+        return scorer
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """Return the documents that stay, the best first."""
+        if not documents:
+            return []
+        found, result = self._compressed(documents, query)
+        manager = get_callback_manager_for_config(_config(callbacks))
+        manager.on_custom_event(EVENT, result, manager.parent_run_id)
+        return found
+
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """Return the documents that stay, the best first, without blocking the event loop."""
+        if not documents:
+            return []
+        found, result = await run_in_executor(None, self._compressed, documents, query)
+        manager = get_async_callback_manager_for_config(_config(callbacks))
+        await manager.on_custom_event(EVENT, result, manager.parent_run_id)
+        return found
+
+    def _compressed(self, documents: Sequence[Document], query: str) -> tuple[list[Document], DocumentsResult]:
+        result = compress_documents(
+            [document.page_content for document in documents],
+            query,
+            titles=[_title(document) for document in documents],
+            token_budget=self.token_budget,
+            model=self.model,
+            config=self.config,
+            scorer=self.scorer,
+            max_documents=self.max_documents,
+            min_relevance=self.min_relevance,
+            prefer_diverse=self.prefer_diverse,
+        )
+        log_warnings(result.warnings)
+        # Empty is what was left out, or came so.
+        came = enumerate(zip(documents, result.texts, strict=True))
+        stay = [at for at, (document, text) in came if text or not document.page_content]
+        order = sorted(stay, key=lambda at: -result.scores[at])[: self.max_documents]
+        scores = result.scores if query.strip() else [None] * len(documents)
+        return [_with(documents[at], result.texts[at], scores[at]) for at in order], result
+
+
+def _config(callbacks: Callbacks | None) -> RunnableConfig:
+    """Return the configuration of a run with these callbacks, without any those of the run around."""
+    return ensure_config({"callbacks": callbacks} if callbacks is not None else None)
+
+
+def _title(document: Document) -> str | None:
+    title = document.metadata.get("title")
+    return title if isinstance(title, str) else None
+
+
+def _with(document: Document, text: str, score: float | None) -> Document:
+    scored = {} if score is None else {SCORE: score}
+    return document.model_copy(update={"page_content": text, "metadata": {**document.metadata, **scored}})

@@ -21,6 +21,8 @@ from pydantic import BaseModel
 from headroom_core import MemoryStore, compress, retrieve, retrieve_tool
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_integrations.langchain import HeadroomRetrieveTool, LangChainDialect, wrap_tools
+from headroom_integrations.langchain.arrivals import Arrival
+from headroom_integrations.langchain.compression import Compression
 
 ROWS = [
     {"id": 4000 + number, "state": "delivered", "city": "Utrecht", "weight": number * 7 % 13} for number in range(300)
@@ -199,12 +201,8 @@ class TestAnswersToModels:
         assert command.update["seen"] == 3
 
     def test_of_lists_of_commands_and_messages_are_shortened_too(self) -> None:
-        @tool
-        def both(made: Annotated[str, InjectedToolCallId]) -> list[Any]:
-            """Answer in two ways."""
-            return [Command(update={"seen": 1}), ToolMessage(LONG, tool_call_id=made)]
-
-        command, message = one([both]).invoke(called("both"))
+        arrival = Arrival(Compression(store=MemoryStore()), called("both"))
+        command, message = arrival.shortened([Command(update={"seen": 1}), ToolMessage(LONG, tool_call_id="c1")])
         assert (command, shorter(message.content)) == (Command(update={"seen": 1}), True)
 
     def test_that_are_errors_stay_errors(self) -> None:

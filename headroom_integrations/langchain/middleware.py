@@ -10,10 +10,9 @@ from datetime import datetime
 from time import perf_counter
 from typing import Any, Literal
 
-from langchain.agents.middleware import (
+from langchain.agents.middleware.types import (
     AgentMiddleware,
     AgentState,
-    ExtendedModelResponse,
     ModelCallResult,
     ModelRequest,
     ModelResponse,
@@ -41,7 +40,7 @@ _log = logging.getLogger(__package__)
 _SCHEMA = json.dumps(retrieve_tool("openai"))
 
 
-class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
     """Shortens what the model of an agent reads: `create_agent(model, tools, middleware=[HeadroomMiddleware()])`.
 
     What a tool answers is shortened once, when it arrives, and that is what the agent's state keeps; its
@@ -229,7 +228,8 @@ def _with_messages(request: ModelRequest[Any], messages: list[Any], first: int) 
 
 def _written(response: ModelCallResult[Any]) -> list[AIMessage]:
     """Return what the model wrote."""
-    inner = response.model_response if isinstance(response, ExtendedModelResponse) else response
+    # Newer versions wrap the response where it comes with a command.
+    inner: Any = getattr(response, "model_response", response)
     messages = [inner] if isinstance(inner, AIMessage) else inner.result
     return [message for message in messages if isinstance(message, AIMessage)]
 

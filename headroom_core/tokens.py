@@ -12,7 +12,7 @@ from headroom_core import vocabulary
 from headroom_core.errors import TokenizationError
 from headroom_core.estimate import estimate
 from headroom_core.forks import ForkSafeLock
-from headroom_core.paths import get, is_mapping, units
+from headroom_core.paths import get, is_mapping, items, units
 from headroom_core.recent import Recent, remembered, text_key
 
 PER_MESSAGE = 3
@@ -171,10 +171,11 @@ class Tokenizer:
 
     def _count_message(self, message: Any) -> int:
         held = _held(message)
-        role, name = held.get("role"), held.get("name")
+        role, name = held.get("role") or _role(held.get("type")), held.get("name")
         spoken = self.count_text(role) if isinstance(role, str) else 0
         tokens = PER_MESSAGE + spoken + (PER_NAME if isinstance(name, str) else 0)
-        return tokens + (self._held_cost(held) if held else self._cost(message))
+        tokens += self._held_cost(held) if held else self._cost(message)
+        return tokens - self._cost(_said_twice(held))
 
     def _cost(self, value: Any) -> int:
         """Return the tokens of everything in a value that a model reads."""
@@ -193,6 +194,10 @@ class Tokenizer:
             if (cost := _COUNTED.get(key)) and (value := held.get(key)) is not None:
                 tokens += cost(self, value)
         return tokens
+
+    def _legacy_cost(self, extra: Any) -> int:
+        """Return the tokens of a call in what LangChain keeps beside a message; the rest of it is not for the model."""
+        return self._cost({"function_call": get(extra, "function_call")})
 
     def _json_cost(self, value: Any) -> int:
         return self.count_text(_json(value))
@@ -214,11 +219,29 @@ _COUNTED: dict[str, Callable[[Tokenizer, Any], int]] = {
     **dict.fromkeys(_VALUES, Tokenizer._json_cost),
     _ANSWER: Tokenizer._answer_cost,
     **dict.fromkeys(_MEDIA, Tokenizer._media_cost),
+    "additional_kwargs": Tokenizer._legacy_cost,
 }
 """How the fields that a model reads are counted."""
 
+_ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "function"}
+"""Who speaks in LangChain's messages, by their types."""
+
 _LOOKED_AT = (*_COUNTED, "role", "type", "data", "detail", "image_url")
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _role(form: Any) -> str | None:
+    return _ROLES.get(form.removesuffix("MessageChunk").lower()) if isinstance(form, str) else None
+
+
+def _said_twice(message: Mapping[str, Any]) -> list[Any]:
+    """Return the parts of a message's content that are calls which LangChain puts beside the content too."""
+    content = message.get("content")
+    if not isinstance(content, (list, tuple)):
+        return []
+    calls = [call for key in ("tool_calls", "invalid_tool_calls") for call in items(message.get(key))]
+    made = [get(call, "id") for call in calls if get(call, "id")]
+    return [part for part in content if (get(part, "call_id") or get(part, "id")) in made] if made else []
 
 
 def _held(holder: Any) -> Mapping[str, Any]:

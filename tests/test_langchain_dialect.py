@@ -28,9 +28,11 @@ from langchain_core.messages import (
     ToolMessage,
     ToolMessageChunk,
     convert_to_messages,
+    convert_to_openai_messages,
 )
 from strategies import openai_conversations, tool_outputs
 
+from headroom_core import Tokenizer
 from headroom_core.dialects.base import Dialect
 from headroom_core.messages import Block, Outline
 from headroom_integrations.langchain import LangChainDialect
@@ -305,6 +307,84 @@ def test_a_changed_block_changes_its_message_alone(messages: list[BaseMessage], 
     unwritten = block.kind == "tool_call" or block.text == text
     assert same == [index for index in range(len(messages)) if unwritten or index != block.message]
     assert messages == before
+
+
+# Counting.
+
+
+def tokens(*messages: Any) -> int:
+    return Tokenizer().count_messages(messages)
+
+
+MADE = {"name": "jobs", "args": {"day": 3}, "id": "c1", "type": "tool_call"}
+SENT = {"id": "c1", "type": "function", "function": {"name": "jobs", "arguments": '{"day":3}'}}
+INVALID = {"name": "jobs", "args": "{day", "id": "c1", "error": "not JSON", "type": "invalid_tool_call"}
+CITED = {"type": "text", "text": "hi", "annotations": [{"type": "citation", "cited_text": "a long text"}]}
+FUNCTION = {"name": "jobs", "arguments": '{"day":3}'}
+
+
+@pytest.mark.parametrize(
+    ("message", "same"),
+    [
+        (SystemMessage("hi"), {"role": "system", "content": "hi"}),
+        (HumanMessage("hi", name="Ann", id="m1"), {"role": "user", "content": "hi", "name": "Ann"}),
+        (HumanMessageChunk("hi"), {"role": "user", "content": "hi"}),
+        (ChatMessage("hi", role="developer"), {"role": "developer", "content": "hi"}),
+        (FunctionMessage("hi", name="jobs"), {"role": "function", "content": "hi", "name": "jobs"}),
+        (
+            AIMessage("hi", response_metadata={"text": "no"}, usage_metadata=None),
+            {"role": "assistant", "content": "hi"},
+        ),
+        (AIMessage("", additional_kwargs={"reasoning_content": "no"}), {"role": "assistant", "content": ""}),
+        (
+            ToolMessage("[]", tool_call_id="c1", artifact={"text": "no"}, status="error"),
+            {"role": "tool", "tool_call_id": "c1", "content": "[]"},
+        ),
+        (HumanMessage(["hi", IMAGE]), {"role": "user", "content": ["hi", IMAGE]}),
+        (HumanMessage([{"type": "image", "base64": "AA" * 999}]), {"role": "user", "content": [IMAGE]}),
+        (HumanMessage([CITED]), {"role": "user", "content": "hi"}),
+        (AIMessage([{"type": "reasoning", "reasoning": "hm"}]), {"role": "assistant", "content": "hm"}),
+        (
+            AIMessage([{"type": "thinking", "thinking": "hm", "signature": "c2ln"}]),
+            {"role": "assistant", "content": "hm"},
+        ),
+        (AIMessage("hi", tool_calls=[MADE]), {"role": "assistant", "content": "hi", "tool_calls": [SENT]}),
+        (AIMessage(content_blocks=[MADE]), {"role": "assistant", "tool_calls": [SENT]}),
+        (
+            AIMessage([{"type": "tool_use", "id": "c1", "name": "jobs", "input": {"day": 3}}], tool_calls=[MADE]),
+            {"role": "assistant", "tool_calls": [SENT]},
+        ),
+        (
+            AIMessage([{"type": "function_call", "id": "fc", "call_id": "c1", **FUNCTION}], tool_calls=[MADE]),
+            {"role": "assistant", "tool_calls": [SENT]},
+        ),
+        (
+            AIMessageChunk("", tool_call_chunks=[{"name": "jobs", "args": '{"day":3}', "id": "c1", "index": 0}]),
+            {"role": "assistant", "tool_calls": [SENT]},
+        ),
+        (
+            AIMessage("", invalid_tool_calls=[INVALID]),
+            {"role": "assistant", "tool_calls": [{"function": {"name": "jobs", "arguments": "{day"}}]},
+        ),
+        (
+            AIMessage("", additional_kwargs={"function_call": FUNCTION}),
+            {"role": "assistant", "function_call": FUNCTION},
+        ),
+    ],
+    ids=lambda each: each.__class__.__name__ if isinstance(each, BaseMessage) else "",
+)
+def test_what_a_model_reads_counts_once_and_nothing_else(message: BaseMessage, same: dict[str, Any]) -> None:
+    assert tokens(message) == tokens(same)
+
+
+@given(openai_conversations())
+def test_a_conversation_counts_as_it_does_in_the_form_of_openai(messages: list[dict[str, Any]]) -> None:
+    compact = convert_to_openai_messages(convert_to_messages(messages), text_format="block")
+    for call in (call for message in compact for call in message.get("tool_calls", ())):
+        call["function"]["arguments"] = json.dumps(
+            json.loads(call["function"]["arguments"]), ensure_ascii=False, separators=(",", ":")
+        )
+    assert tokens(*convert_to_messages(messages)) == tokens(*compact)
 
 
 # Found by the class of the messages, once the package is installed.

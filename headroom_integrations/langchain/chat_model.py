@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+from langchain_core.load import Serializable
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
@@ -113,6 +114,20 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
                 raise
             return getattr(self._inner, name)
 
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return whether LangChain's `dumps` can write it: it writes what is wrapped."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """The settings that are not written, by the environment variables that have them."""
+        return dict(getattr(self.wrapped, "lc_secrets", {}))
+
+    def to_json(self) -> Any:
+        """Return how what is wrapped is written, since `loads` takes no class of another package."""
+        return self.wrapped.to_json() if isinstance(self.wrapped, Serializable) else self.to_json_not_implemented()
+
     def uncompressed(self) -> Runnable[Any, Any]:
         """Return what is wrapped."""
         return self.wrapped
@@ -125,10 +140,11 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         """Return what sends requests to the wrapped model, or to each chat model inside what is wrapped."""
         if isinstance(self.wrapped, BaseChatModel):
             return self._caller(self.wrapped)
-        inside = with_leaves(
-            self.wrapped, lambda model: self.model_copy(update={"wrapped": model}), ensure_config(config)
-        )
+        inside = with_leaves(self.wrapped, self._around, ensure_config(config))
         return self._caller(self.wrapped) if inside is None else inside
+
+    def _around(self, inner: Any) -> HeadroomChatModel:
+        return self.model_copy(update={"wrapped": inner})
 
     def _caller(self, model: Any) -> Caller:
         return Caller(model, self._settings)
@@ -150,8 +166,7 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         bound = self.wrapped.bind_tools(tools, **choice, **kwargs)  # type: ignore[attr-defined]
         if isinstance(bound, RunnableBinding) and isinstance(bound.bound, BaseChatModel):
             return self.bind(**bound.kwargs).with_config(bound.config)
-        around: Runnable[LanguageModelInput, AIMessage] = self.model_copy(update={"wrapped": bound})
-        return around
+        return self._around(bound)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
@@ -171,7 +186,7 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         own = {name: field for name, field in kwargs.items() if name in _OWN}
         others = {name: field for name, field in kwargs.items() if name not in _OWN}
         inside: Any = self.wrapped
-        model = self.model_copy(update={"wrapped": inside.configurable_fields(**others)}) if others else self
+        model = self._around(inside.configurable_fields(**others)) if others else self
         return BaseChatModel.configurable_fields(model, **own) if own else model
 
     @property

@@ -14,6 +14,7 @@ from headroom_core import compress
 from headroom_core.config import HeadroomConfig
 from headroom_core.results import CompressResult
 from headroom_core.stores import Store
+from headroom_core.transforms.limits import check_budget
 from headroom_integrations.langchain.dialect import LangChainDialect
 
 EVENT = "headroom_compressed"
@@ -34,6 +35,9 @@ class Compression:
         store: where originals are kept. None: the default store.
         retrieve: whether the model that reads the result can call `headroom_retrieve`. If not, nothing is left
             out, unless `token_budget` cannot be met otherwise.
+
+    Raises:
+        ConfigurationError: the budget is less than 1.
     """
 
     model: str = "gpt-4o"
@@ -42,6 +46,9 @@ class Compression:
     token_budget: int | None = None
     store: Store | None = None
     retrieve: bool = False
+
+    def __post_init__(self) -> None:
+        check_budget(self.token_budget)
 
     def compressed(self, messages: Sequence[BaseMessage]) -> CompressResult:
         """Return what becomes of messages. Warnings are logged; they hold nothing of the texts."""

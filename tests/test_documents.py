@@ -504,9 +504,9 @@ queries = st.none() | st.text(max_size=20) | st.sampled_from([QUESTION, "Dr. Bo 
 budgets = st.none() | st.integers(1, 200)
 
 
-def is_made_of_whole_units(text: str, original: str) -> bool:
-    """Return whether a text is an original without some of its units, with a mark for each run of them."""
-    parts = [unit.text.strip() for unit in units(original)]
+def is_made_of(text: str, whole: Sequence[str]) -> bool:
+    """Return whether a text is these parts without some of them, with a mark for each run of those."""
+    parts = [part.strip() for part in whole]
 
     @cache
     def fits(rest: str, at: int) -> bool:
@@ -537,7 +537,7 @@ def test_passages_keep_their_places_their_sentences_and_the_budget(
         elif change.action == "selected":
             assert budget is not None
             assert GAP in text
-            assert is_made_of_whole_units(text, came)
+            assert is_made_of(text, [unit.text for unit in units(came)])
         else:
             assert text == ("" if change.action == "dropped" else came)
 

@@ -151,6 +151,19 @@ def test_the_extras_are_those_that_the_README_names() -> None:
     assert {*re.findall("`(\\w+)`", " ".join(named))} == {*re.findall(r"^(\w+) = \[", section, re.MULTILINE)}
 
 
+def test_the_versions_that_the_documentation_names_are_those_that_are_pinned() -> None:
+    table = (ROOT / "docs/langchain.md").read_text(encoding="utf-8").split("## Versions")[1]
+    named = re.findall(r"^\| (lang\S+) \| (\S+) \| (\S+) \|", table, re.MULTILINE)
+    lowest, usual = pins("constraints-lowest.txt"), pins("constraints.txt")
+    assert named == [(package, lowest[package], usual[package]) for package, _, _ in named]
+    assert f"langchain-core {lowest['langchain-core']} and {usual['langchain-core']}" in " ".join(README.split())
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return the versions that a file pins, by package; where Python decides, the one of newer Pythons."""
+    return dict(re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
+
+
 def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_path: Path) -> None:
     text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
     ((name, module, rest),) = re.findall(r'^(\w+) = "(\w+)(:\w+)"$', text, re.MULTILINE)

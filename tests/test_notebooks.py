@@ -1,0 +1,51 @@
+"""Every notebook runs from top to bottom, and is stored with what it shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from notebooks.execute import FOLDER, executed
+
+PRIVATE = re.compile(r"(?<![\w.])/(?:home|root|Users|tmp|var|opt|usr|work)/|[A-Z]:\\|\b(?:\d+\.){3}\d+\b|localhost")
+"""Paths of a machine, and addresses."""
+
+each = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.name)
+
+
+@each
+def test_it_runs_and_shows_something_where_it_did_before(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    assert showing(executed(path)) == showing(stored(path))
+
+
+@each
+def test_it_is_stored_with_what_all_its_cells_showed(path: Path) -> None:
+    cells = [cell for cell in stored(path).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
+    assert "image/png" in {kind for cell in cells for output in cell.outputs for kind in output.get("data", {})}
+
+
+@each
+def test_what_is_stored_tells_nothing_of_the_machine(path: Path) -> None:
+    shown = [output for cell in stored(path).cells for output in cell.get("outputs", [])]
+    for output in shown:
+        output.get("data", {}).pop("image/png", None)
+    assert PRIVATE.findall(json.dumps(shown, ensure_ascii=False)) == []
+
+
+def stored(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def showing(notebook: Any) -> list[str]:
+    """Return the ids of the cells that show something."""
+    return [cell.id for cell in notebook.cells if cell.get("outputs")]

@@ -571,7 +571,7 @@ class TestWhatIsTold:
         ran(Scripted(replies=reads(0)), middleware)
         first, second = middleware.get_metrics()
         assert first.tokens_input_after - first.tokens_input_before > 100
-        assert (first.model, first.tokens_output, second.tokens_output) == ("gpt-4o", 7, 0)
+        assert (first.model, first.tokens_output, second.tokens_output) == ("gpt-4o", 7, 2)
         assert second.latency_ms > 0
 
     def test_a_call_that_only_brings_back_saves_nothing(self) -> None:

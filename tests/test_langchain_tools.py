@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from copy import deepcopy
 from typing import Annotated, Any
 
 import pytest
@@ -272,6 +273,7 @@ class TestWhatStays:
     def test_copies_and_pickles_are_shortened_too(self) -> None:
         copy = wrap_tools([Own()])[0].model_copy(update={"description": "Another one."})
         pickled = pickle.loads(pickle.dumps(copy))
+        assert shorter(deepcopy(one([Own()])).invoke(called("own", day=3)).content)
         assert (type(pickled).__mro__[2], pickled.description) == (Own, "Another one.")
         assert all(shorter(found.invoke(called("own", day=3)).content) for found in (copy, pickled))
 

@@ -54,9 +54,8 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
     nor are those of tools with `return_direct`, which are for the user. A middleware that selects tools must
     leave it among them. States that are kept by a checkpointer need a store that lives as long.
 
-    Put it first, before middleware that edits or marks what is sent (prompt caching, context editing): these then see
-    what will be sent. In the other order it works, and a context editor counts the originals with
-    `state="original"`.
+    Put it before middleware that edits or marks what is sent, such as prompt caching and context editing, so that
+    these see the short messages. After them it works too; with `state="original"` they then count the originals.
 
     What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`.
 
@@ -140,10 +139,10 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
     ) -> list[RequestMetrics]:
         """Return the metrics of the last model calls, the oldest first; see `Ledger.get_metrics`.
 
-        `tokens_input_before` is what would have been sent without this middleware: of answers that were shortened
-        when they arrived the original, of what was brought back nothing, and nothing at all for a call that the
-        model would not have been made but for bringing something back. `tokens_input_after` is what was handed
-        on, the retrieve tool's schema included.
+        `tokens_input_before` is what would have been sent without this middleware: the originals of answers that
+        were shortened when they arrived, and nothing of what was brought back; it is 0 for the call that follows a
+        retrieval, which would not have been made. `tokens_input_after` is what was handed on, the retrieve tool's
+        schema included. Output is counted where the model does not report it.
         """
         return self._ledger.get_metrics(start_time, end_time, model, limit)
 
@@ -167,8 +166,7 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
         return self._keeps_originals or (request.tool is not None and request.tool.return_direct)
 
     def _arrival(self, request: ToolCallRequest) -> Arrival:
-        history = request.state if isinstance(request.state, list) else get(request.state, "messages")
-        return Arrival(self._compression, request.tool_call, history or ())
+        return Arrival(self._compression, request.tool_call, get(request.state, "messages") or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +191,16 @@ class _Call:
 
     def costs(self, response: ModelCallResult[Any]) -> dict[str, Any]:
         """Return what is booked of the call."""
-        used = [message.usage_metadata for message in _written(response) if message.usage_metadata]
+        written = _written(response)
+        used: list[Any] = [message.usage_metadata for message in written if message.usage_metadata]
+        unsaid = [str(message.text) for message in written if not message.usage_metadata]
+        tokenizer = Tokenizer(self.model)
         return {
             "model": self.model,
             "tokens_input_before": self._before(),
-            "tokens_input_after": self.result.tokens_after + self._schema(),
-            "tokens_output": sum(usage["output_tokens"] for usage in used),
-            "cached_tokens": sum(usage.get("input_token_details", {}).get("cache_read", 0) for usage in used),
+            "tokens_input_after": self.result.tokens_after + (tokenizer.count_text(_SCHEMA) if self._offers() else 0),
+            "tokens_output": sum(usage["output_tokens"] for usage in used) + sum(map(tokenizer.count_text, unsaid)),
+            "cached_tokens": sum((usage.get("input_token_details") or {}).get("cache_read") or 0 for usage in used),
             "cached_of": sum(usage["input_tokens"] for usage in used) or None,
             "transforms_applied": self.result.transforms_applied,
             "latency_ms": (perf_counter() - self.began) * 1000,
@@ -214,9 +215,9 @@ class _Call:
         brought = sum(change.tokens_before for change in self.result.changes if change.message in at)
         return self.result.tokens_before + saved(self.given) - brought
 
-    def _schema(self) -> int:
-        there = any(isinstance(tool, BaseTool) and is_retrieve_tool(tool.name) for tool in self.sent.tools)
-        return Tokenizer(self.model).count_text(_SCHEMA) if there else 0
+    def _offers(self) -> bool:
+        """Return whether the retrieve tool is offered."""
+        return any(isinstance(tool, BaseTool) and is_retrieve_tool(tool.name) for tool in self.sent.tools)
 
 
 def _with_messages(request: ModelRequest[Any], messages: list[Any], first: int) -> ModelRequest[Any]:

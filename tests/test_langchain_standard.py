@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,9 +17,12 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from servers import AnthropicServer, ModelServer, OpenAIServer
 
+from headroom_integrations.langchain import HeadroomChatModel, wrap_chat_model
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Unrecognized structured output method 'json_mode'"),  # Anthropic has none
     pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1 schema"),
+    pytest.mark.filterwarnings("ignore:.*is in beta"),  # events of version 3
     pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),  # from within the OpenAI SDK
 ]
 
@@ -85,6 +91,36 @@ class Anthropic(Provider):
     key = "anthropic_api_key"
 
 
+@cache
+def made(base: type[BaseChatModel], make: Callable[..., BaseChatModel]) -> type[BaseChatModel]:
+    """Return a subclass whose constructor takes the bare model's settings and returns what `make` makes of them."""
+    return type(base.__name__, (base,), {"__new__": lambda _, **settings: make(**settings)})
+
+
+class Wrapped(Provider):
+    """The model in `HeadroomChatModel`."""
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return made(HeadroomChatModel, self._wrapped)
+
+    @classmethod
+    def _wrapped(cls, **settings: Any) -> BaseChatModel:
+        return HeadroomChatModel(cls.bare(**settings))
+
+
+class Variant(Provider):
+    """The model's variant of `wrap_chat_model`."""
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return made(self.bare, self._variant)
+
+    @classmethod
+    def _variant(cls, **settings: Any) -> BaseChatModel:
+        return wrap_chat_model(cls.bare(**settings))
+
+
 class TestOpenAIUnit(OpenAI, ChatModelUnitTests):
     pass
 
@@ -99,3 +135,79 @@ class TestAnthropicUnit(Anthropic, ChatModelUnitTests):
 
 class TestAnthropic(Anthropic, ChatModelIntegrationTests):
     pass
+
+
+class TestWrappedOpenAIUnit(Wrapped, OpenAI, ChatModelUnitTests):
+    pass
+
+
+class TestWrappedOpenAI(Wrapped, OpenAI, ChatModelIntegrationTests):
+    pass
+
+
+class TestWrappedAnthropicUnit(Wrapped, Anthropic, ChatModelUnitTests):
+    pass
+
+
+class TestWrappedAnthropic(Wrapped, Anthropic, ChatModelIntegrationTests):
+    pass
+
+
+class TestVariantOpenAIUnit(Variant, OpenAI, ChatModelUnitTests):
+    pass
+
+
+class TestVariantOpenAI(Variant, OpenAI, ChatModelIntegrationTests):
+    pass
+
+
+class TestVariantAnthropicUnit(Variant, Anthropic, ChatModelUnitTests):
+    pass
+
+
+class TestVariantAnthropic(Variant, Anthropic, ChatModelIntegrationTests):
+    pass
+
+
+def skipped(suite: type[Any]) -> set[str]:
+    """Return the tests of a suite that skip: all of them decide so before they touch what they are handed."""
+    own = suite()
+    own.url = "http://127.0.0.1:9"
+    return {name for name in dir(suite) if name.startswith("test_") and _skips(getattr(own, name))}
+
+
+def _skips(test: Callable[..., Any]) -> bool:
+    try:
+        with suppress(Exception):
+            outcome = test(**dict.fromkeys(inspect.signature(test).parameters))
+            if inspect.iscoroutine(outcome):
+                outcome.send(None)
+    except pytest.skip.Exception:
+        return True
+    return False
+
+
+DOWNLOADS = {
+    "test_audio_inputs",
+    "test_image_inputs",
+    "test_image_tool_message",
+    "test_pdf_inputs",
+    "test_pdf_tool_message",
+    "test_stream_time",
+}
+
+
+@pytest.mark.parametrize(
+    ("unit", "integration"),
+    [
+        (TestOpenAIUnit, TestOpenAI),
+        (TestWrappedOpenAIUnit, TestWrappedOpenAI),
+        (TestVariantOpenAIUnit, TestVariantOpenAI),
+        (TestAnthropicUnit, TestAnthropic),
+        (TestWrappedAnthropicUnit, TestWrappedAnthropic),
+        (TestVariantAnthropicUnit, TestVariantAnthropic),
+    ],
+)
+def test_nothing_is_skipped_but_what_would_download(unit: type[Any], integration: type[Any]) -> None:
+    assert skipped(unit) == set()
+    assert skipped(integration) == DOWNLOADS

@@ -43,13 +43,10 @@ notebooks: $(VENV)/.dev
 
 versions: lowest newest
 
-lowest: LIMITS := -c $(VENV)/constraints-lowest.txt
-lowest: $(VENV)/constraints-lowest.txt
-
-lowest newest: $(BIN)/python
+lowest newest: %: $(VENV)/constraints-%.txt
 	@echo "Installing the $@ versions (a minute or two)"
 	@$(PYTHON) -m venv --clear $(VENV)/$@
-	@$(VENV)/$@/bin/$(PIP) $(LIMITS) -e ".[dev]"
+	@$(VENV)/$@/bin/$(PIP) -c $< -e ".[dev]"
 	@$(VENV)/$@/bin/python -m pip freeze | grep -E "^($(FRAMEWORKS)|langgraph)"
 	@$(VENV)/$@/bin/python -m pytest -n auto -k "$(FRAMEWORKS)"
 
@@ -77,5 +74,9 @@ $(VENV)/.dev: $(BIN)/python $(SETUP)
 	@$(INSTALL) -e ".[dev]"
 	@touch $@
 
-$(VENV)/constraints-lowest.txt: $(BIN)/python constraints.txt constraints-lowest.txt
-	@sed -n 's/^\(.*==\).*/^\1/p' constraints-lowest.txt | grep -v -f - constraints.txt | cat - constraints-lowest.txt > $@
+# Beside the frameworks, and what they need, all is as usual: so are the newest found at once.
+$(VENV)/constraints-newest.txt: constraints.txt constraints-lowest.txt | $(BIN)/python
+	@sed -n 's/^\(.*==\).*/^\1/p' constraints-lowest.txt | grep -v -f - constraints.txt > $@
+
+$(VENV)/constraints-lowest.txt: $(VENV)/constraints-newest.txt
+	@cat $< constraints-lowest.txt > $@

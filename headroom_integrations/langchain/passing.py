@@ -55,8 +55,9 @@ class Passing:
         """Return the last chunk: what waited, with what is said of the whole."""
         last = merged(self._waiting) if self._waiting else AIMessageChunk(content="")
         extra = {**last.additional_kwargs, **update.pop("additional_kwargs", {})}
-        name = self._id(last)
-        return last.model_copy(update={**update, "additional_kwargs": extra, "id": name, "chunk_position": "last"})
+        content: list[Any] | str = [] if isinstance(self.chunks[-1].content, list) else ""
+        update |= {"content": content, "additional_kwargs": extra, "id": self._id(last), "chunk_position": "last"}
+        return last.model_copy(update=update)
 
     @property
     def shown(self) -> str | int | None:

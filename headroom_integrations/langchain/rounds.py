@@ -7,7 +7,7 @@ data, so that it survives every store and serialiser, and no object has to remem
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 from langchain_core.messages import (
     AIMessage,
@@ -24,6 +24,7 @@ from headroom_core.messages import RETRIEVE_TOOL
 KEY = "headroom"
 """Where in `additional_kwargs` lies what a message does not show."""
 
+_Message = TypeVar("_Message", bound=BaseMessage)
 _CALLS = ("tool_calls", "invalid_tool_calls")
 
 
@@ -105,20 +106,18 @@ def restored(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 def stripped(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """Return messages without what travels with them."""
-    return [message if _hidden(message) is None else _bare(message) for message in messages]
+    return [_bare(message) if _carries(message) else message for message in messages]
 
 
 def _restored(message: BaseMessage) -> Iterator[BaseMessage]:
-    travelling = _hidden(message)
-    if travelling is None:
+    if not _carries(message):
         yield message
         return
-    whole = _bare(message)
+    travelling = message.additional_kwargs[KEY]
     yield from unpacked(travelling.get("rounds", []))
-    if isinstance(whole, AIMessage):
-        whole = whole.model_copy(update={"content": _own(whole.content, travelling.get("shown"))})
-        whole = put_back(whole, travelling.get("removed", {}))
-    yield whole
+    own = _bare(message)
+    own = own.model_copy(update={"content": _own(own.content, travelling.get("shown"))})
+    yield put_back(own, travelling.get("removed", {}))
     yield from unpacked(travelling.get("answers", []))
 
 
@@ -131,18 +130,17 @@ def _own(content: Any, shown: str | int | None) -> Any:
     return content
 
 
-def _hidden(message: BaseMessage) -> Mapping[str, Any] | None:
-    travelling = message.additional_kwargs.get(KEY)
-    return travelling if isinstance(travelling, Mapping) else None
+def _carries(message: BaseMessage) -> TypeGuard[AIMessage]:
+    return isinstance(message, AIMessage) and isinstance(message.additional_kwargs.get(KEY), Mapping)
 
 
-def _bare(message: BaseMessage) -> BaseMessage:
+def _bare(message: AIMessage) -> AIMessage:
     others = {name: value for name, value in message.additional_kwargs.items() if name != KEY}
     return _whole(message).model_copy(update={"additional_kwargs": others})
 
 
-def _whole(message: BaseMessage) -> BaseMessage:
-    return message_chunk_to_message(message) if isinstance(message, AIMessageChunk) else message
+def _whole(message: _Message) -> _Message:
+    return message_chunk_to_message(message) if isinstance(message, AIMessageChunk) else message  # type: ignore[return-value]
 
 
 def _holders(message: AIMessage) -> dict[str, list[Any]]:

@@ -309,3 +309,12 @@ class HeadroomConfig(Settings):
     relevance: RelevanceScorerConfig = Field(default_factory=RelevanceScorerConfig)
     ccr: CCRConfig = Field(default_factory=CCRConfig)
     content_router_enabled: bool = True
+
+    def lossless(self) -> HeadroomConfig:
+        """Return these settings with nothing left out, unless a budget cannot be met otherwise.
+
+        Example:
+            >>> HeadroomConfig().lossless().ccr.enabled
+            False
+        """
+        return self.model_copy(update={"ccr": self.ccr.model_copy(update={"enabled": False})})

@@ -63,8 +63,7 @@ class Compression:
     def settings(self) -> dict[str, Any]:
         """Return the arguments that `compress` and `compress_documents` share."""
         config = self.config or HeadroomConfig()
-        if not self.retrieve:
-            config = config.model_copy(update={"ccr": config.ccr.model_copy(update={"enabled": False})})
+        config = config if self.retrieve else config.lossless()
         return {"model": self.model, "token_budget": self.token_budget, "config": config, "store": self.store}
 
 

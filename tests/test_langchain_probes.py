@@ -242,6 +242,7 @@ class TestAttributes:
         inner = openai(server)
         assert around(inner).model_name == inner.model_name
         assert around(inner)._llm_type == inner._llm_type
+        assert around(inner)._get_ls_params(stop=["."]) == inner._get_ls_params(stop=["."])
 
     def test_the_profile_is_there(self, around: Around, server: OpenAIServer) -> None:
         inner = openai(server)

@@ -457,8 +457,8 @@ class TestSettings:
 
 
 async def longest_stall(work: Awaitable[Any]) -> float:
-    """Return for how long, in seconds, the event loop did nothing else while it awaited the work."""
-    stalls = [0.0]
+    """Return the longest time in which the event loop did nothing else than to await the work, as a share of it all."""
+    stalls, began = [0.0], time.perf_counter()
 
     async def tick() -> None:
         while True:
@@ -470,30 +470,24 @@ async def longest_stall(work: Awaitable[Any]) -> float:
     await asyncio.sleep(0)
     await work
     ticking.cancel()
-    return max(stalls)
+    return max(stalls) / (time.perf_counter() - began)
 
 
 class TestTheEventLoop:
     @pytest.mark.parametrize("retrieve", [False, True])
     async def test_it_goes_on_while_a_megabyte_is_shortened(self, retrieve: bool) -> None:
-        compressor, stall = HeadroomCompressor(store=MemoryStore(), retrieve=retrieve), 1.0
+        compressor = HeadroomCompressor(store=MemoryStore(), retrieve=retrieve)
         gc.disable()  # Python's own collector stops every thread, for as long as the process has objects.
         try:
-            for attempt in range(3):
-                stall = min(stall, await longest_stall(compressor.ainvoke(megabyte(attempt))))
-                if stall < ENOUGH:
-                    break
+            stalls = [await longest_stall(compressor.ainvoke(megabyte(attempt))) for attempt in range(2)]
         finally:
             gc.enable()
-        assert stall < ENOUGH
-
-
-ENOUGH = 0.1
-"""Seconds: ten times what it takes on an idle machine, since others may be busy on this one."""
+        # A share, and the better of two, since others may be busy on this machine.
+        assert min(stalls) < 0.3
 
 
 def megabyte(attempt: int) -> str:
-    return json.dumps([{**row, "id": attempt * 10**6 + row["id"], "turn": turn} for turn in range(45) for row in ROWS])
+    return json.dumps([{**row, "id": attempt * 10**6 + row["id"], "turn": turn} for turn in range(40) for row in ROWS])
 
 
 class TestCompressMessages:

@@ -13,7 +13,7 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from headroom_core import Tokenizer, handle_retrieve_call, retrieve_tool
+from headroom_core import Tokenizer, handle_retrieve_call
 from headroom_core.metrics import Ledger
 from headroom_core.paths import get
 from headroom_core.results import CompressResult
@@ -96,7 +96,7 @@ class Turn:
         self._rounds: list[BaseMessage] = []
         self._passing = Passing()
         self._unread: Any = None
-        self.kwargs, added = _with_tool(model, kwargs) if tools else (dict(kwargs), [])
+        self.kwargs, added = _with_tools(model, kwargs, tools)
         self._bill = _Bill(settings.ledger, Tokenizer(name), added)
         self._bill.carried(messages, self._messages)
 
@@ -242,14 +242,14 @@ def _leaves_a_choice(kwargs: Mapping[str, Any]) -> bool:
     return choice is None or choice in _OPEN
 
 
-def _with_tool(model: Any, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Return what to send with the retrieve tool among the tools, and what was added: nothing where it is there."""
+def _with_tools(model: Any, kwargs: Mapping[str, Any], more: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Return what to send with more tools among the caller's, and what was added: nothing where it is there."""
     tools = list(kwargs.get("tools") or ())
-    if any(map(is_retrieval, tools)):
+    if not more or any(map(is_retrieval, tools)):
         return dict(kwargs), []
     # A provider that reads answers of one form accepts strict tools alone.
     strict = {"strict": True} if any(map(_is_strict, tools)) else {}
-    bound = model.bind_tools([retrieve_tool("openai")], **strict)
+    bound = model.bind_tools(more, **strict)
     added = bound.kwargs["tools"]
     return {**bound.kwargs, **kwargs, "tools": [*tools, *added]}, added
 

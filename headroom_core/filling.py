@@ -76,11 +76,11 @@ class Budget:
 
     def _taken(self, at: int, place: int, room: int, others: Iterable[_Taken]) -> _Taken | None:
         """Return as much of a passage as there is room for, None where nothing fits."""
-        text, beside = self._text(at, place), self._count(_MARKS) if self._apart(at) else 0
+        text, beside = self._text(at, place), self._count(_MARKS) if self._readings[at].apart else 0
         there = {head for other in others for head in other.above}
         above = tuple(head for head in self._readings[at].portions[place].above if head not in there)
         heads = sum(self._count(self._readings[at].portions[head].text) for head in above)
-        whole = beside + (self._count(text) if self._apart(at) else self._chosen[at].change.tokens_after)
+        whole = beside + (self._count(text) if self._readings[at].apart else self._chosen[at].change.tokens_after)
         if whole + heads <= max(0, room):
             return _Taken([(text, True)], whole + heads, above)
         return self._part(at, text, whole - beside, room - beside, beside)
@@ -94,9 +94,9 @@ class Budget:
     def _least(self, at: int, place: int) -> Chosen:
         """Return a document with the best sentence or line of a passage, or what cannot be cut."""
         text, was = self._text(at, place), self._chosen[at]
-        tokens = self._count(text) if self._apart(at) else was.change.tokens_after
+        tokens = self._count(text) if self._readings[at].apart else was.change.tokens_after
         one = self._part(at, text, tokens, 0, least=1)
-        if one is None and not self._apart(at):
+        if one is None and not self._readings[at].apart:
             return was
         return self._with(at, {place: one or _Taken([(text, True)], tokens)})
 
@@ -110,7 +110,7 @@ class Budget:
             return was.with_text(
                 "", "dropped", f"it does not fit into token_budget = {self._tokens} beside better ones", 0
             )
-        if self._apart(at):
+        if self._readings[at].apart:
             above = {head for one in taken.values() for head in one.above}
             text = reading.shown({place: one.part for place, one in taken.items()}, above)
             reason = f"{len(taken)} of {len(reading.passages)} passages fit"
@@ -120,11 +120,8 @@ class Budget:
             reason = f"{sum(stays for _, stays in one.part)} of {len(one.part)} sentences or lines fit"
         return was.with_text(text, "selected", f"{reason} into token_budget = {self._tokens}", self._count(text))
 
-    def _apart(self, at: int) -> bool:
-        return len(self._readings[at].passages) > 1
-
     def _text(self, at: int, place: int) -> str:
-        return self._readings[at].portions[place].text if self._apart(at) else self._chosen[at].text
+        return self._readings[at].portions[place].text if self._readings[at].apart else self._chosen[at].text
 
 
 def _written(part: Part) -> str:

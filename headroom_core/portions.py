@@ -79,6 +79,11 @@ class Reading:
         """The places of the portions that are no headings."""
         return [at for at, portion in enumerate(self.portions) if not portion.heading]
 
+    @property
+    def apart(self) -> bool:
+        """Whether there are several passages."""
+        return len(self.passages) > 1
+
     def titles(self) -> list[str]:
         """Return what each passage stands under, the document's title and headings, and its own subject."""
         titles = []
@@ -115,7 +120,7 @@ class Reading:
         return [_bare(self.portions[head].text) for head in self.portions[at].above]
 
     def _subject(self, at: int) -> list[str]:
-        return [title_of(self.portions[at].text)] if len(self.passages) > 1 else []
+        return [title_of(self.portions[at].text)] if self.apart else []
 
 
 def _bare(heading: str) -> str:

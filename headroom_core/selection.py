@@ -16,7 +16,7 @@ from headroom_core.transforms.router import Outcome
 
 BY = "passages"
 _FIRST = 0.5
-"""What of the bar a long document's first passage has to reach, which says what the others are about."""
+"""What of the bar a long document's first passage has to reach where others stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,19 @@ class Ranked:
         return [max(next(each) for _ in reading.passages) for reading in self.readings] if self.ranking.scores else []
 
     def passages(self, bar: float) -> list[set[int]]:
-        """Return for each document the places of its passages that count as answers from a bar on."""
-        relevant = self.ranking.relevant(bar)
-        found: list[set[int]] = [set() for _ in self.readings]
-        for at in sorted(relevant):
+        """Return for each document the places of its passages that count as answers from a bar on.
+
+        Of a long document none counts that has nothing to do with the query, and the first one from half the bar on
+        where another one does, because it says what they are about.
+        """
+        scores, found = self.ranking.scores, [set[int]() for _ in self.readings]
+        for at in self.ranking.relevant(bar):
             document, place = self.places[at]
-            found[document].add(place)
-        for at, (document, place) in enumerate(self.places):
-            if found[document] and place == self.readings[document].passages[0]:
-                found[document] |= {place} if self.ranking.scores[at] >= _FIRST * bar else set()
+            if scores[at] or not self.readings[document].apart:
+                found[document].add(place)
+        for (document, place), score in zip(self.places, scores):
+            if found[document] and place == self.readings[document].passages[0] and score >= _FIRST * bar:
+                found[document].add(place)
         return found
 
     def order(self, documents: Sequence[int] | None) -> list[tuple[int, int]]:

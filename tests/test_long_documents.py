@@ -67,7 +67,7 @@ def test_paragraphs_without_headings_come_apart_too() -> None:
     for between in ("\n\n", "\n"):
         (text,) = compress_documents([between.join([*paragraphs, ANSWER])], QUESTION).texts
         assert ANSWER in text
-        assert sum(paragraph.strip() in text for paragraph in paragraphs) == 2
+        assert not any(paragraph.strip() in text for paragraph in paragraphs)
 
 
 def test_one_endless_paragraph_is_cut_between_sentences() -> None:
@@ -244,12 +244,12 @@ def test_a_budget_is_met_or_a_warning_says_so(
 def test_long_documents_take_time_in_proportion() -> None:
     compress_documents([page()], QUESTION)
     times = []
-    for count in (20, 80):
+    for count in (10, 160):
         texts = [page(f"{ANSWER} No {n}.") * 3 for n in range(count)]
         start = time.process_time()
         compress_documents(texts, QUESTION)
         times.append(time.process_time() - start)
-    assert times[1] < 8 * times[0]
+    assert times[1] < 50 * times[0]
 
 
 @pytest.mark.parametrize("odd", ["#\n" * 9_000, "# a\n\n" * 9_000, "a\n\n" * 9_000, "- " * 20_000, "```\n" * 9_000])

@@ -6,7 +6,8 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Annotated, Any
+from threading import get_ident
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from conversations import Talk, talks
@@ -271,6 +272,20 @@ class TestRequests:
         agent = create_agent(models[1], [orders], middleware=[headroom()])
         assert texts([(await agent.ainvoke(QUESTION))["messages"]]) == texts([answered])
         assert texts(models[0].sent) == texts(models[1].sent)
+
+    @pytest.mark.parametrize("state", ["compressed", "original"])
+    async def test_are_worked_on_beside_the_event_loop(self, state: Any) -> None:
+        class Watched(MemoryStore):
+            threads: ClassVar[set[int]] = set()
+
+            def put_many(self, originals: Any) -> None:
+                self.threads.add(get_ident())
+                super().put_many(originals)
+
+        agent = create_agent(Scripted(replies=reads(0)), [orders], middleware=[headroom(store=Watched(), state=state)])
+        await agent.ainvoke(QUESTION)
+        assert Watched.threads
+        assert get_ident() not in Watched.threads
 
     def test_hold_what_was_in_the_state_before_in_short(self) -> None:
         model = Scripted(replies=[AIMessage("Done.")])

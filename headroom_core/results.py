@@ -60,8 +60,8 @@ class DocumentsResult:
             without a query, and 0.0 where nothing matches it.
         tokens_before: tokens of the documents that came in.
         tokens_after: tokens of the texts.
-        changes: what became of every document, and why: `dropped` where it was left out, `selected` where sentences
-            of it were, each of which shows as `[…]`.
+        changes: what became of every document, and why: `dropped` where it was left out, `selected` where passages
+            or sentences of it were, which shows as `[…]`.
         warnings: what was not done, and what to do about it.
         estimated: whether the token numbers are estimates.
     """

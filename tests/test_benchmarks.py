@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import budgets, corpus, long_conversation, scorers, windows
+from benchmarks import budgets, corpus, long_conversation, long_documents, scorers, windows
 from benchmarks.__main__ import beside, table
 from benchmarks.agents import agent_conversation
 from benchmarks.conversations import OUTPUTS, conversation
@@ -91,6 +91,25 @@ def test_the_corpus_is_scored_in_both_modes(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out.count("66.7%") == 2
     missed = [json.loads(line) for line in (tmp_path / "misses.jsonl").read_text().splitlines()]
     assert [(miss["mode"], miss["missed"]) for miss in missed] == [("selecting", facts[1:]), ("lossless", facts[1:])]
+
+
+def test_passages_are_scored_inside_long_documents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = "Elbe Oder Hus Beer Plzeň Žatec Hockey Castle Vltava Bonn Rain Snow".split()
+    documents = [{"text": f"{name} is it. " * 30, "metadata": {"title": name}} for name in names]
+    case = {"id": "one", "set": "rag_nq", "kind": "documents", "query": "Elbe?", "documents": documents}
+    case |= {"must_keep": [{"value": "Elbe is it."}]}
+    (tmp_path / "score.py").write_text(
+        SCORE.replace('case["content"]', "render_documents(case['documents'])")
+        + 'def render_documents(documents): return "\\n\\n".join(one["text"] for one in documents)\n'
+    )
+    (tmp_path / "cases.jsonl").write_text(json.dumps(case) + "\n")
+    long_documents.main(["--corpus", str(tmp_path)])
+    headings, plain = (line.split() for line in capsys.readouterr().out.splitlines()[1:3])
+    assert (headings[:2], plain[:2]) == (["nq", "headings"], ["nq", "plain"])
+    for line in (headings, plain):
+        saved, kept, whole = (float(share.rstrip("%")) for share in line[5:8])
+        assert saved > 50
+        assert kept == whole == 100
 
 
 def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(

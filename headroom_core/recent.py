@@ -57,7 +57,9 @@ class Recent(Generic[K, V]):
             return None
 
     def put(self, key: K, value: V) -> None:
-        """Hold a value under the key."""
+        """Hold a value under the key, unless it alone is too heavy."""
+        if self._weigh(value) > self._most:
+            return
         with self._lock:
             if (old := self._held.pop(key, None)) is not None:
                 self._weight -= self._weigh(old)

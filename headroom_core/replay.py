@@ -40,11 +40,13 @@ class Waiting:
         block: the block.
         key: the key of its text.
         causal_query: what was asked before it.
+        record: the key of the record of what it becomes.
     """
 
     block: Block
     key: str
     causal_query: str
+    record: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,16 @@ class Replay:
     toin: ToolIntelligence | None = None
     followed_from: float | None = None
 
+    def waiting(self, block: Block, causal_query: str) -> Waiting:
+        """Return a block as one whose outcome is to be found."""
+        key = content_key(block.text)
+        parts = (_VERSION, self.settings, self._may_select(block), block.kind, block.tool, key, causal_query)
+        return Waiting(block, key, causal_query, _hashed(parts))
+
     def outcomes(self, waiting: Mapping[int, Waiting]) -> dict[int, Outcome]:
         """Return the outcomes. The originals of what was left out are stored when this returns."""
         store = _memo if self.store is None else self.store
-        keys = {at: self._record_key(item) for at, item in waiting.items()}
-        items = {key: waiting[at] for at, key in keys.items()}
+        items = {item.record: item for item in waiting.values()}
         recalled = self._recalled(store, items)
         held = _held(store, items.keys() - (recalled or {}).keys())
         current = held | (recalled or {})
@@ -81,7 +88,7 @@ class Replay:
         sources = {} if recalled is None else self._sources({k: i for k, i in items.items() if k not in current})
         learnt = self._learnt(sources)
         new = {
-            key: self._worked_out(item, self._may_select(item), learnt.get(key))
+            key: self._worked_out(item, self._may_select(item.block), learnt.get(key))
             for key, item in items.items()
             if key not in known
         }
@@ -99,15 +106,10 @@ class Replay:
         else:
             self._count(selected.values(), [sources[key] for key, lesson in learnt.items() if not lesson.pays])
         known |= new | _loaded({key: stands[key] for key in new.keys() & stands.keys()})
-        return {at: known[key] for at, key in keys.items()}
+        return {at: known[item.record] for at, item in waiting.items()}
 
-    def _may_select(self, item: Waiting) -> bool:
-        return self.store is not None and item.block.kind in OUTPUTS
-
-    def _record_key(self, item: Waiting) -> str:
-        """Return a hash of all that decides what a block becomes."""
-        block, selecting = item.block, self._may_select(item)
-        return _hashed((_VERSION, self.settings, selecting, block.kind, block.tool, item.key, item.causal_query))
+    def _may_select(self, block: Block) -> bool:
+        return self.store is not None and block.kind in OUTPUTS
 
     def _worked_out(self, item: Waiting, selecting: bool, lesson: Lesson | None = None) -> Outcome:
         query = self.query or item.causal_query
@@ -143,7 +145,7 @@ class Replay:
         toin = self.toin
         if toin is None or not items or not toin.learns:
             return {}
-        blocks = {key: item.block for key, item in items.items() if self._may_select(item)}
+        blocks = {key: item.block for key, item in items.items() if self._may_select(item.block)}
         return {key: Source.of(block.tool, shape_of(block.text)) for key, block in blocks.items() if block.tool}
 
     def _learnt(self, sources: Mapping[str, Source]) -> dict[str, Lesson]:

@@ -14,15 +14,16 @@ from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.edge import Edge
 from headroom_core.errors import ConfigurationError
 from headroom_core.fitting import Fitting
+from headroom_core.growth import Growth, Step
 from headroom_core.insight import ToolIntelligence
-from headroom_core.messages import Block, Change, Draft, causal_queries, content_key
+from headroom_core.messages import Block, Change, Draft, causal_queries
 from headroom_core.relevance import Scorer, scorer_from, why_words
 from headroom_core.replay import Replay, Waiting
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens import PER_REPLY, Tokenizer
 from headroom_core.transforms.cache_aligner import CacheAligner
 from headroom_core.transforms.limits import draft_tokens, over
-from headroom_core.transforms.router import ContentRouter
+from headroom_core.transforms.router import ContentRouter, Outcome
 from headroom_core.transforms.shortening import why_untouched
 
 
@@ -52,6 +53,10 @@ def _tables(crusher: str, relevance: str) -> TableCompressor:
     return table_compressor(
         SmartCrusherConfig.model_validate_json(crusher), RelevanceScorerConfig.model_validate_json(relevance)
     )
+
+
+def _stepped(draft: Draft, steps: Sequence[Step]) -> Draft:
+    return replace(draft, blocks=tuple(step.block for step in steps), changes=tuple(step.change for step in steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ class Run:
         toin = ToolIntelligence(kept) if kept is not None and self.config.ccr.feedback_enabled else None
         followed_from = crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
         self.replay = Replay(self.router, decisive, kept, query, self.edge, toin, followed_from)
+        self._decisive = decisive, kept is None, self.config.content_router_enabled
         managed = self.config.intelligent_context.enabled and self.config.relevance.tier != "bm25"
         scorer = scorer_from(self.config.relevance) if managed else None
         self.scorers: list[Scorer | None] = [tables.scorer, scorer]
@@ -122,10 +128,13 @@ class Run:
 
         def travel() -> Travelled:
             chosen = known or dialect_for(messages)
-            draft = self.aligned(self.compressed(chosen.parse(messages)))
-            counted = self._counted(messages)
+            growth = Growth(chosen, messages, self._decisive)
+            steps = self.steps(growth.draft.blocks, growth.steps)
+            draft = self.aligned(_stepped(growth.draft, steps))
+            counted = self._counted(messages, growth.counted)
             if counted is None:
                 return Travelled(draft, chosen.render(draft), *block_tokens(draft.changes))
+            growth.keep(steps, counted)
             tokens = draft_tokens(draft, counted, self.tokenizer)
             if limits is not None and tokens > limits.first:
                 draft = self.fitting.fitted(draft, limits, counted)
@@ -139,10 +148,10 @@ class Run:
         tokens = 0 if counted is None else PER_REPLY + sum(counted)
         return Travelled(Draft(tuple(messages), ()), messages, tokens, tokens)
 
-    def _counted(self, messages: Sequence[Any]) -> list[int] | None:
+    def _counted(self, messages: Sequence[Any], known: Sequence[int] = ()) -> list[int] | None:
         """Return the tokens of every message, None where they cannot be counted."""
         otherwise = "tokens beside the texts' were not counted"
-        return self.edge.guarded(otherwise, lambda: self.tokenizer.count_each(messages))
+        return self.edge.guarded(otherwise, lambda: [*known, *self.tokenizer.count_each(messages[len(known) :])])
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -152,16 +161,30 @@ class Run:
             dict.fromkeys([*(f"relevance is scored by words alone: {one}" for one in why), *self.edge.warnings])
         )
 
-    def compressed(self, draft: Draft) -> Draft:
-        """Return the draft with its blocks shortened, their originals stored."""
-        blocks = dict(enumerate(draft.blocks))
-        reasons = {at: self._why_not(block) for at, block in blocks.items()}
-        keys = {at: content_key(block.text) for at, block in blocks.items() if not reasons[at]}
-        queries = causal_queries(draft.blocks)
-        outcomes = {at: self.router.kept(blocks[at], reason) for at, reason in reasons.items() if reason}
-        outcomes |= self.replay.outcomes({at: Waiting(blocks[at], key, queries[at]) for at, key in keys.items()})
-        applied = [outcomes[at].applied_to(block, keys.get(at, "")) for at, block in blocks.items()]
-        return replace(draft, blocks=tuple(b for b, _ in applied), changes=tuple(c for _, c in applied))
+    def steps(self, blocks: Sequence[Block], known: list[Step]) -> list[Step]:
+        """Return what becomes of blocks, their originals stored.
+
+        Args:
+            blocks: the blocks.
+            known: what became of the first of them when they came before.
+        """
+        new = zip(blocks[len(known) :], causal_queries(blocks)[len(known) :])
+        starts = [*(step.start for step in known), *(self._start(block, query) for block, query in new)]
+        waiting = {at: start for at, start in enumerate(starts) if isinstance(start, Waiting)}
+        outcomes = self.replay.outcomes(waiting)
+        steps = []
+        for at, start in enumerate(starts):
+            outcome = outcomes[at] if isinstance(start, Waiting) else start
+            if at < len(known) and known[at].outcome is outcome:
+                steps.append(known[at])
+            else:
+                key = start.key if isinstance(start, Waiting) else ""
+                steps.append(Step(start, outcome, *outcome.applied_to(blocks[at], key)))
+        return steps
+
+    def _start(self, block: Block, query: str) -> Waiting | Outcome:
+        reason = self._why_not(block)
+        return self.router.kept(block, reason) if reason else self.replay.waiting(block, query)
 
     def aligned(self, draft: Draft) -> Draft:
         """Return the draft with steady system prompts, where that is asked for."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.dialects.base import Calls, Speaker, compact, marked
+from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, compact, marked
 from headroom_core.messages import Block, Draft, Outline, why_pinned
 from headroom_core.paths import get, items, rendered
 
@@ -16,7 +16,7 @@ _OWN_PARTS = (*_CALLS, "tool_result", "document", "search_result")
 _FOREIGN_ROLES = ("tool", "function")
 
 
-class AnthropicDialect:
+class AnthropicDialect(Reader):
     """Reads and writes messages of content blocks: dicts, other mappings, or the SDK's own objects.
 
     Text stands in strings, in blocks of type `text`, in tool results, and in documents and search results.
@@ -44,21 +44,16 @@ class AnthropicDialect:
                 return True
         return False
 
-    def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks, and an outline of each message."""
-        blocks: list[Block] = []
-        outlines: list[Outline] = []
-        calls = Calls()
-        for index, message in enumerate(messages):
-            role = get(message, "role")
-            kind = _KINDS.get(role) if isinstance(role, str) else None
-            if kind is not None:
-                at, content = Block(index, ("content",), kind, ""), get(message, "content")
-                blocks.extend(_string(content, at))
-                for position, part in enumerate(items(content)):
-                    blocks.extend(part_texts(part, _below(at, position), calls))
-            outlines.append(calls.outline(_speaker(message, kind), mark=_marked(message)))
-        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
+    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        """Add the texts of the message at an index to a reading, and return the message's outline."""
+        role = get(message, "role")
+        kind = _KINDS.get(role) if isinstance(role, str) else None
+        if kind is not None:
+            at, content = Block(index, ("content",), kind, ""), get(message, "content")
+            reading.blocks += _string(content, at)
+            for position, part in enumerate(items(content)):
+                reading.blocks += part_texts(part, _below(at, position), reading.calls)
+        return reading.calls.outline(_speaker(message, kind), mark=_marked(message))
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
@@ -149,7 +144,7 @@ def _text(part: Any, at: Block) -> Iterator[Block]:
 
 def _string(value: Any, at: Block) -> Iterator[Block]:
     if isinstance(value, str) and value:
-        yield replace(at, text=value)
+        yield Block(at.message, at.path, at.kind, value, at.tool, at.call, at.pinned)
 
 
 def _below(at: Block, key: str | int) -> Block:

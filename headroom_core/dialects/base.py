@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from headroom_core.messages import Draft, Outline
+from headroom_core.messages import Block, Draft, Outline
 from headroom_core.paths import breakpoints
 from headroom_core.recent import remembered
 
@@ -40,6 +41,8 @@ class Dialect(Protocol):
         ...
 
 
+Image = tuple[bytes, str | None]
+
 _PLAIN: dict[Speaker | None, Outline] = {
     kind: Outline(kind) for kind in (None, "system", "user", "assistant", "tool_result")
 }
@@ -61,6 +64,9 @@ class Calls:
         ('jobs', '{"day":3}')
         >>> calls.outline("tool_result", mark=False).answers
         ('c1',)
+
+    Attributes:
+        events: the calls and answers, as they were noted.
     """
 
     def __init__(self) -> None:
@@ -68,9 +74,22 @@ class Calls:
         self._unanswered: dict[str | None, dict[str, None]] = {}
         self._made_up = 0
         self._here: tuple[list[str], list[str]] = [], []
+        self.events: list[tuple[Literal["made", "answered"], Any, str | None, str | None]] = []
+
+    def until(self, events: int) -> Calls:
+        """Return the calls as they were when so many calls and answers had been noted."""
+        calls = Calls()
+        for note, identifier, name, arguments in self.events[:events]:
+            if note == "made":
+                calls.made(identifier, name, arguments)
+            else:
+                calls.answered(identifier, name)
+        calls._here = [], []
+        return calls
 
     def made(self, identifier: Any, name: str | None, arguments: str | None) -> None:
         """Note a call; where it has no id, one is made up."""
+        self.events.append(("made", identifier, name, arguments))
         key = identifier if isinstance(identifier, str) else self._new()
         self._calls[key] = name, arguments
         self._unanswered.setdefault(name, {})[key] = None
@@ -78,6 +97,7 @@ class Calls:
 
     def answered(self, identifier: Any, name: str | None) -> tuple[str | None, str | None]:
         """Note an answer; return the name and the arguments of its call, as far as they are known."""
+        self.events.append(("answered", identifier, name, None))
         key = self._answered(identifier, name)
         tool, arguments = self._calls.get(key, (None, None))
         if (unanswered := self._unanswered.get(tool)) is not None:
@@ -111,6 +131,78 @@ class Calls:
         # No API hands out an id that begins with this character.
         self._made_up += 1
         return f"\0{self._made_up}"
+
+
+class Reading:
+    """What was read of a conversation so far.
+
+    Attributes:
+        blocks: the texts.
+        outlines: of each message, the outline.
+        calls: the calls, and which of them were answered.
+        leading: whether no message has told yet who speaks.
+        ends: how many blocks and events there were after each message, and whether it was still leading.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.outlines: list[Outline] = []
+        self.calls = Calls()
+        self.leading = True
+        self.ends: list[tuple[int, int, bool]] = []
+
+    def until(self, messages: int) -> Reading:
+        """Return a reading of its own that goes on behind so many of the messages."""
+        reading = Reading()
+        if messages:
+            blocks, events, reading.leading = self.ends[messages - 1]
+            reading.blocks, reading.calls = self.blocks[:blocks], self.calls.until(events)
+            reading.outlines, reading.ends = self.outlines[:messages], self.ends[:messages]
+        return reading
+
+
+class Reader:
+    """A dialect that reads message after message, so that a conversation which grew need not be read anew.
+
+    What a message is read as depends on it, on those before it and on the class of the dialect alone.
+    """
+
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        """Return the messages' texts as blocks, and an outline of each message."""
+        return self.draft(messages, self.read_on(Reading(), messages))
+
+    def read_on(self, reading: Reading, messages: Sequence[Any]) -> Reading:
+        """Read the messages that the reading does not know yet, and return it."""
+        for index in range(len(reading.outlines), len(messages)):
+            reading.outlines.append(self.read(index, messages[index], reading))
+            reading.ends.append((len(reading.blocks), len(reading.calls.events), reading.leading))
+        return reading
+
+    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        """Add the texts of the message at an index to a reading, and return the message's outline."""
+        raise NotImplementedError
+
+    def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
+        """Return the draft of messages that were read."""
+        return Draft(tuple(messages), tuple(reading.blocks), outlines=tuple(reading.outlines))
+
+    def image(self, message: Any) -> Image:
+        """Return what is equal only where messages are read, and counted, in the same way.
+
+        Raises:
+            ValueError: there is no such thing, because the message holds something else than plain values.
+        """
+        text = message.get("content") if type(message) is dict else None
+        return image_of({**message, "content": None}, text) if type(text) is str else image_of(message)
+
+
+def image_of(value: Any, text: str | None = None) -> Image:
+    """Return the image of a value beside a text, which may be long and is not copied.
+
+    Raises:
+        ValueError: the value holds something else than plain values.
+    """
+    return marshal.dumps(value, 2), text  # Later versions tell apart how often a value is referred to.
 
 
 _encoded = remembered(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.dialects.base import Calls, Speaker, compact
+from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, compact
 from headroom_core.messages import Block, Draft, Outline, why_pinned
 from headroom_core.paths import get, rendered, units
 
@@ -25,7 +25,7 @@ _SIGNED = "the model has signed this text"
 _LEADING = "a string before the first content does not tell yet whose message it is"
 
 
-class GoogleDialect:
+class GoogleDialect(Reader):
     """Reads and writes contents made of parts: dicts, other mappings, plain strings, or the SDK's own objects.
 
     Text stands in strings, in parts with `text`, and in the responses of functions: each text in a response is a
@@ -52,20 +52,19 @@ class GoogleDialect:
                 return False
         return False
 
-    def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the contents' texts as blocks, and an outline of each content."""
-        blocks: list[Block] = []
-        outlines: list[Outline] = []
-        calls = Calls()
-        pinned: str | None = _LEADING
-        for index, message in enumerate(messages):
-            kind, parts = _kind(message), _parts(message)
-            if kind is not None:
-                pinned = pinned if isinstance(message, str) else None
-                for path, part in parts:
-                    blocks.extend(_part(part, Block(index, path, kind, "", pinned=pinned), calls))
-            outlines.append(_outline(calls.outline(kind, mark=False), len(parts)))
-        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines), note=_note)
+    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        """Add the texts of the message at an index to a reading, and return the message's outline."""
+        kind, parts = _kind(message), _parts(message)
+        if kind is not None:
+            reading.leading = reading.leading and isinstance(message, str)
+            pinned = _LEADING if reading.leading else None
+            for path, part in parts:
+                reading.blocks += _part(part, Block(index, path, kind, "", pinned=pinned), reading.calls)
+        return _outline(reading.calls.outline(kind, mark=False), len(parts))
+
+    def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
+        """Return the draft of messages that were read."""
+        return replace(super().draft(messages, reading), note=_note)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the contents with the draft's texts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from headroom_core.dialects.base import Calls, Speaker, marked
+from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, marked
 from headroom_core.messages import Block, Draft, Outline, why_pinned
 from headroom_core.paths import get, items, rendered
 
@@ -22,7 +22,7 @@ _KINDS: dict[str, Speaker] = {
 _TEXT_PARTS = ("text", "refusal")
 
 
-class OpenAIDialect:
+class OpenAIDialect(Reader):
     """Reads and writes chat completion messages: dicts, other mappings, or the SDK's own objects.
 
     Text stands in `content` (a string, or parts of type `text` and `refusal`), in `refusal`, and in the
@@ -41,18 +41,13 @@ class OpenAIDialect:
         """Return whether any message has a role of this dialect."""
         return any(_kind(message) is not None for message in messages)
 
-    def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks, and an outline of each message."""
-        blocks: list[Block] = []
-        outlines: list[Outline] = []
-        calls = Calls()
-        for index, message in enumerate(messages):
-            kind = _kind(message)
-            if kind is not None:
-                blocks.extend(_said(index, message, kind, calls))
-                blocks.extend(_called(index, message, calls))
-            outlines.append(calls.outline(kind, mark=_marked(message)))
-        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines))
+    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        """Add the texts of the message at an index to a reading, and return the message's outline."""
+        kind = _kind(message)
+        if kind is not None:
+            reading.blocks += _said(index, message, kind, reading.calls)
+            reading.blocks += _called(index, message, reading.calls)
+        return reading.calls.outline(kind, mark=_marked(message))
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""

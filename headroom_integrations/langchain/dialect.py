@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.messages import (
@@ -17,7 +18,7 @@ from langchain_core.messages import (
 )
 
 from headroom_core.dialects.anthropic import part_texts
-from headroom_core.dialects.base import Calls, Speaker, compact, marked
+from headroom_core.dialects.base import Calls, Image, Reader, Reading, Speaker, compact, image_of, marked
 from headroom_core.messages import Block, Draft, Outline, as_plain, why_pinned
 from headroom_core.paths import get, items, rendered
 
@@ -38,10 +39,14 @@ _ROLES: dict[str, Speaker] = {
     "tool": "tool_result",
     "function": "tool_result",
 }
+_CARRIED = dict.fromkeys(("artifact", "id", "response_metadata", "usage_metadata"))
+_PARSED = {"parsed": None}
+"""What is neither read nor counted, and may hold any object."""
+
 _KEPT = ("content", "tool_calls", "invalid_tool_calls", "tool_call_id", "status")
 
 
-class LangChainDialect:
+class LangChainDialect(Reader):
     """Reads and writes LangChain messages, chunks included.
 
     Text stands in `content`: a string, or a list of strings and blocks of type `text`, `text-plain` (a document)
@@ -62,19 +67,32 @@ class LangChainDialect:
         """Return whether any message is LangChain's."""
         return any(isinstance(message, BaseMessage) for message in messages)
 
-    def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks, and an outline of each message."""
-        blocks: list[Block] = []
-        outlines: list[Outline] = []
-        calls = Calls()
-        for index, message in enumerate(messages):
-            kind = _kind(message)
-            if kind is not None:
-                blocks.extend(_said(message, Block(index, ("content",), kind, ""), calls))
-            if isinstance(message, AIMessage):
-                blocks.extend(_called(index, message, calls))
-            outlines.append(calls.outline(kind, mark=kind is not None and _marked(message)))
-        return Draft(tuple(messages), tuple(blocks), outlines=tuple(outlines), plain=_plain, note=HumanMessage)
+    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        """Add the texts of the message at an index to a reading, and return the message's outline."""
+        kind, calls = _kind(message), reading.calls
+        if kind is not None:
+            reading.blocks += _said(message, Block(index, ("content",), kind, ""), calls)
+        if isinstance(message, AIMessage):
+            reading.blocks += _called(index, message, calls)
+        return calls.outline(kind, mark=kind is not None and _marked(message))
+
+    def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
+        """Return the draft of messages that were read."""
+        return replace(super().draft(messages, reading), plain=_plain, note=HumanMessage)
+
+    def image(self, message: Any) -> Image:
+        """Return what is equal only where messages are read, and counted, in the same way.
+
+        Raises:
+            ValueError: there is no such thing, because the message holds something else than plain values.
+        """
+        if not isinstance(message, BaseMessage):
+            return super().image(message)
+        cls, text = type(message), message.content if type(message.content) is str else None
+        held = {**vars(message), **_CARRIED, "additional_kwargs": {**message.additional_kwargs, **_PARSED}}
+        if text is not None:
+            held["content"] = None
+        return image_of((id(cls), cls.__qualname__, held, message.model_extra), text)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
@@ -94,17 +112,22 @@ def _plain(message: Any) -> Mapping[str, Any]:
 def _kind(message: Any) -> Speaker | None:
     if isinstance(message, ChatMessage):
         return _ROLES.get(message.role)
-    return next((kind for cls, kind in _KINDS if isinstance(message, cls)), None)
+    return _kind_of(message.__class__)
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(cls: type[Any]) -> Speaker | None:
+    return next((kind for base, kind in _KINDS if issubclass(cls, base)), None)
 
 
 def _said(message: BaseMessage, at: Block, calls: Calls) -> Iterator[Block]:
     """Yield the texts of the content; `at` is a block without text that stands where the content stands."""
     if at.kind == "tool_result":
         tool, call = calls.answered(getattr(message, "tool_call_id", None), message.name)
-        at = replace(at, tool=tool, call=call, pinned=why_pinned(tool))
+        at = Block(at.message, at.path, at.kind, "", tool, call, why_pinned(tool))
     if isinstance(message.content, str):
         if message.content:
-            yield replace(at, text=message.content)
+            yield Block(at.message, at.path, at.kind, message.content, at.tool, at.call, at.pinned)
         return
     made = {call["id"] for call in _calls(message)}
     for position, part in enumerate(message.content):

@@ -32,12 +32,13 @@ _CUT = re.compile(r"""[A-Za-z0-9](?=[ \n",;:|<>\]}])""")
 
 _NESTED = (
     *("content", "parts", "tool_calls", "invalid_tool_calls", "function", "custom", "source"),
+    *("blocks", "cited_content"),
     *("function_call", "functionCall"),
     *("function_response", "functionResponse", "executable_code", "executableCode"),
     *("code_execution_result", "codeExecutionResult"),
 )
-_TEXTS = ("text", "refusal", "thinking", "reasoning", "name", "title", "context", "output", "code")
-_VALUES = ("arguments", "input", "args")
+_TEXTS = ("text", "refusal", "thinking", "reasoning", "name", "tool_name", "title", "context", "output", "code")
+_VALUES = ("arguments", "input", "args", "tool_kwargs")
 _ANSWER = "response"
 _IMAGES = ("image", "image_url", "input_image")
 _MEDIA = ("inline_data", "inlineData", "file_data", "fileData")
@@ -136,7 +137,7 @@ class Tokenizer:
 
         Args:
             messages: mappings, or objects with `model_dump`, of the OpenAI, Anthropic or Google format; or
-                LangChain's, of which a call that stands in the content as well counts once.
+                LangChain's or LlamaIndex's, of which a call that stands in two places counts once.
 
         Raises:
             TokenizationError: a message refers to itself, or is nested hundreds of levels deep.
@@ -186,7 +187,7 @@ class Tokenizer:
         return self._held_cost(_held(value))
 
     def _held_cost(self, held: Mapping[str, Any]) -> int:
-        kind = held.get("type")
+        kind = held.get("type") or held.get("block_type")
         if kind in _IMAGES:
             return IMAGE_LOW if _is_low(held) else IMAGE
         tokens = self._cost(held.get("data")) if kind == "text" else 0
@@ -196,8 +197,8 @@ class Tokenizer:
         return tokens
 
     def _legacy_cost(self, extra: Any) -> int:
-        """Return the tokens of a call in what LangChain keeps beside a message; the rest of it is not for the model."""
-        return self._cost({"function_call": get(extra, "function_call")})
+        """Return the tokens of the calls that stand beside a message; the rest of it is not for the model."""
+        return self._cost([get(extra, "function_call"), get(extra, "tool_calls")])
 
     def _json_cost(self, value: Any) -> int:
         return self.count_text(_json(value))
@@ -226,7 +227,7 @@ _COUNTED: dict[str, Callable[[Tokenizer, Any], int]] = {
 _ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "function"}
 """Who speaks in LangChain's messages, by their types."""
 
-_LOOKED_AT = (*_COUNTED, "role", "type", "data", "detail", "image_url")
+_LOOKED_AT = (*_COUNTED, "role", "type", "block_type", "data", "detail", "image_url")
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -235,13 +236,13 @@ def _role(form: Any) -> str | None:
 
 
 def _said_twice(message: Mapping[str, Any]) -> list[Any]:
-    """Return the parts of a message's content that are calls which LangChain puts beside the content too."""
-    content = message.get("content")
-    if not isinstance(content, (list, tuple)):
+    """Return the calls in a message's content or beside it that LangChain or LlamaIndex also keep elsewhere."""
+    again = [*items(message.get("content")), *items(get(message.get("additional_kwargs"), "tool_calls"))]
+    if not again:
         return []
-    calls = [call for key in ("tool_calls", "invalid_tool_calls") for call in items(message.get(key))]
-    made = [get(call, "id") for call in calls if get(call, "id")]
-    return [part for part in content if (get(part, "call_id") or get(part, "id")) in made] if made else []
+    calls = [call for key in ("tool_calls", "invalid_tool_calls", "blocks") for call in items(message.get(key))]
+    made = [key for call in calls if (key := get(call, "id") or get(call, "tool_call_id"))]
+    return [part for part in again if (get(part, "call_id") or get(part, "id")) in made] if made else []
 
 
 def _held(holder: Any) -> Mapping[str, Any]:

@@ -1,0 +1,212 @@
+"""LlamaIndex's messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import CachePoint, ChatMessage, CitableBlock, TextBlock, ToolCallBlock
+from pydantic import BaseModel
+
+from headroom_core.dialects.base import Calls, Image, Reader, Reading, Speaker, compact, image_of
+from headroom_core.messages import Block, Draft, Outline, as_plain, why_pinned
+from headroom_core.paths import get, items, rendered
+
+_KINDS: dict[str, Speaker] = {
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("assistant", "chatbot", "model"), "assistant"),
+    **dict.fromkeys(("tool", "function"), "tool_result"),
+    "user": "user",
+}
+
+_ACTION = re.compile(r"(?:^|\n)Action: ([^\n]+)\nAction Input: ([^\n]*)\Z")
+_CODE = re.compile(r"<execute>(.*?)</execute>", re.DOTALL)
+_OBSERVATIONS = ("Observation: ", "Result of executing the code given:")
+"""How agents write down calls and results as text: `ReActAgent` the first of each, `CodeActAgent` the second."""
+
+_BESIDE = ("tool_calls", "function_call", "tool_call_id", "name")
+"""What a model reads of `additional_kwargs`."""
+
+_CARRIED = ("additional_information", "audio", "data", "image", "num_tokens", "path", "url", "video")
+"""The fields of blocks that are neither read nor counted, and may hold any object."""
+
+
+class LlamaIndexDialect(Reader):
+    """Reads and writes LlamaIndex's `ChatMessage`.
+
+    Text stands in text blocks, and in citable blocks, whose texts are documents. The arguments of tool calls, in
+    blocks or in `additional_kwargs`, are shown as compact JSON and never written. All other blocks are carried:
+    thinking, images, audio, video, files, citations, cache points. A changed message is a copy with another text.
+    What `ReActAgent` and `CodeActAgent` observe is a tool's result, though a user says it: a text that begins as
+    they write it, right after the call that they wrote into the model's text. What is no `ChatMessage` is carried.
+
+    Example:
+        >>> draft = LlamaIndexDialect().parse([
+        ...     ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_call_id="c1", tool_name="answer")]),
+        ...     ChatMessage(role="tool", content="42", additional_kwargs={"tool_call_id": "c1"}),
+        ... ])
+        >>> draft.blocks[1].kind, draft.blocks[1].tool
+        ('tool_result', 'answer')
+    """
+
+    name: str = "llamaindex"
+
+    def matches(self, messages: Sequence[Any]) -> bool:
+        """Return whether any message is LlamaIndex's."""
+        return any(isinstance(message, ChatMessage) for message in messages)
+
+    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        """Add the texts of the message at an index to a reading, and return the message's outline."""
+        if not isinstance(message, ChatMessage):
+            return reading.calls.outline(None, mark=False)
+        kind, tool, call = _speaker(index, message, reading)
+        at = Block(index, ("blocks",), kind, "", tool, call, why_pinned(tool))
+        reading.blocks += _texts(message, at, reading.calls)
+        return reading.calls.outline(kind, mark=_marked(message))
+
+    def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
+        """Return the draft of messages that were read."""
+        return replace(super().draft(messages, reading), plain=_plain, note=ChatMessage)
+
+    def image(self, message: Any) -> Image:
+        """Return what is equal only where messages are read, and counted, in the same way.
+
+        Raises:
+            ValueError: there is no such thing, because the message holds something else than plain values.
+        """
+        if not isinstance(message, ChatMessage):
+            return super().image(message)
+        cls, extra, text = type(message), message.additional_kwargs, _only_text(message)
+        blocks = [] if text is not None else [_held(block) for block in message.blocks]
+        beside = {key: _held(extra[key]) for key in (*_BESIDE, "cache_control") if key in extra}
+        return image_of((id(cls), cls.__qualname__, message.role.value, blocks, beside), text)
+
+    def render(self, draft: Draft) -> list[Any]:
+        """Return the messages with the draft's texts."""
+        return rendered(draft)
+
+
+def _plain(message: Any) -> Mapping[str, Any]:
+    """Return what a model reads of a message: metadata are not for it."""
+    if not isinstance(message, ChatMessage):
+        return as_plain(message)
+    beside = {key: _listed(value) for key, value in message.additional_kwargs.items() if key in _BESIDE}
+    if (text := _only_text(message)) is not None:
+        return {"role": message.role.value, "content": text, **beside}
+    blocks = [block.model_dump(mode="json", exclude_none=True) for block in message.blocks]
+    return {"role": message.role.value, "blocks": blocks, **beside}
+
+
+def _only_text(message: ChatMessage) -> str | None:
+    only = message.blocks[0] if len(message.blocks) == 1 else None
+    return only.text if isinstance(only, TextBlock) else None
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_listed(item) for item in value]
+    return dict(as_plain(value)) if isinstance(value, BaseModel) else value
+
+
+def _speaker(index: int, message: ChatMessage, reading: Reading) -> tuple[Speaker, str | None, str | None]:
+    """Return who speaks, and of a tool its name and the arguments of the call that it answers."""
+    kind, extra = _KINDS[message.role.value], message.additional_kwargs
+    acted = _action_id(index - 1)
+    if index and acted in reading.outlines[index - 1].calls and _observes(message):
+        return ("tool_result", *reading.calls.answered(acted, None))
+    if kind == "tool_result":
+        return (kind, *reading.calls.answered(extra.get("tool_call_id"), _string(extra.get("name"))))
+    return kind, None, None
+
+
+def _observes(message: ChatMessage) -> bool:
+    first = message.blocks[0] if message.blocks else None
+    return isinstance(first, TextBlock) and first.text.startswith(_OBSERVATIONS)
+
+
+def _texts(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Block]:
+    """Yield the texts of a message, and note its calls; `at` stands where its blocks stand."""
+    made = False
+    for position, block in enumerate(message.blocks):
+        path = (*at.path, position)
+        if isinstance(block, TextBlock):
+            yield from _text(block.text, replace(at, path=(*path, "text")))
+        elif isinstance(block, CitableBlock):
+            yield from _documents(block, replace(at, path=(*path, "content"), kind="document"))
+        elif isinstance(block, ToolCallBlock):
+            made = True
+            here = Block(at.message, (*path, "tool_kwargs"), "tool_call", "")
+            yield from _called(block.tool_call_id, block.tool_name, block.tool_kwargs, here, calls)
+    if at.kind == "assistant" and not made:
+        yield from _called_beside(message, at, calls)
+
+
+def _text(text: str, at: Block) -> Iterator[Block]:
+    if text:
+        yield Block(at.message, at.path, at.kind, text, at.tool, at.call, at.pinned)
+
+
+def _documents(block: CitableBlock, at: Block) -> Iterator[Block]:
+    for position, part in enumerate(block.content):
+        if isinstance(part, TextBlock):
+            yield from _text(part.text, replace(at, path=(*at.path, position, "text")))
+
+
+def _called(identifier: Any, name: Any, given: Any, at: Block, calls: Calls) -> Iterator[Block]:
+    tool, arguments = _string(name), given if isinstance(given, str) else compact(given)
+    calls.made(identifier, tool, arguments)
+    if arguments:
+        yield replace(at, text=arguments, tool=tool)
+
+
+def _called_beside(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Block]:
+    """Yield the calls in `additional_kwargs`, as OpenAI's or Anthropic's models made them, and note one in the text."""
+    extra = message.additional_kwargs
+    beside: list[tuple[tuple[str | int, ...], Any]] = [
+        (("tool_calls", position), call) for position, call in enumerate(items(extra.get("tool_calls")))
+    ]
+    if (single := extra.get("function_call")) is not None:
+        beside.append((("function_call",), single))
+    for path, call in beside:
+        function = get(call, "function")
+        holder, inside = (call, ()) if function is None else (function, ("function",))
+        key = next((key for key in ("arguments", "input", "args") if get(holder, key) is not None), "arguments")
+        here = Block(at.message, ("additional_kwargs", *path, *inside, key), "tool_call", "")
+        yield from _called(get(call, "id"), get(holder, "name"), get(holder, key), here, calls)
+    if not beside and (acted := _acted(message.content or "")):
+        calls.made(_action_id(at.message), *acted)
+
+
+def _acted(text: str) -> tuple[str, str] | None:
+    """Return which tool a text calls, and with what, where an agent reads calls out of texts."""
+    if action := _ACTION.search(text):
+        return action[1], action[2]
+    codes = _CODE.findall(text)
+    return ("execute", "\n\n".join(codes)) if codes else None
+
+
+def _action_id(index: int) -> str:
+    return f"\0action {index}"  # No API hands out an id that begins with this character.
+
+
+def _marked(message: ChatMessage) -> bool:
+    """Return whether the message holds a cache breakpoint."""
+    return "cache_control" in message.additional_kwargs or any(isinstance(one, CachePoint) for one in message.blocks)
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _held(value: Any) -> Any:
+    """Return a value with the models in it as plain values, without what is carried."""
+    if isinstance(value, TextBlock):
+        return value.text
+    if isinstance(value, BaseModel):
+        held = {**vars(value), **(value.model_extra or {})}
+        return type(value).__qualname__, {key: _held(one) for key, one in held.items() if key not in _CARRIED}
+    if isinstance(value, list):
+        return [_held(one) for one in value]
+    return value

@@ -1,0 +1,172 @@
+"""A language model that compresses what it is sent, and is still of its class."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from llama_index.core.base.llms.base import BaseLLM
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+)
+from pydantic import PrivateAttr
+
+from headroom_core.config import HeadroomConfig
+from headroom_core.errors import ConfigurationError
+from headroom_core.messages import RETRIEVE_TOOL
+from headroom_core.stores import Store
+from headroom_integrations.llamaindex.compression import Compression
+
+_LLM = TypeVar("_LLM", bound=BaseLLM)
+_SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+
+
+def wrap_llm(
+    llm: _LLM,
+    *,
+    config: HeadroomConfig | None = None,
+    query: str | None = None,
+    token_budget: int | None = None,
+    store: Store | None = None,
+    retrieve: bool = False,
+) -> _LLM:
+    """Return a copy of a language model that compresses what it is sent, and is still an instance of its class.
+
+    Agents, chat engines and query engines take it where they take the model, and keep in their memories what was
+    said; `FunctionAgent` and `ReActAgent` send the results of tools shortened. Prompts for completion are a user's
+    text, of which nothing is left out. Events and callbacks show what was sent. To wrap what is wrapped already is
+    to wrap the model inside it.
+
+    Args:
+        llm: a language model.
+        config: the settings, of which a snapshot is taken. None: the defaults.
+        query: what relevance is scored against. None: the last user message before each block.
+        token_budget: tokens that a request has at most. None: no limit but the model's.
+        store: where originals are kept. None: the default store.
+        retrieve: whether something may be left out of requests that offer the model `headroom_retrieve`: give
+            `retrieve_tool()` to the agent. Of other requests nothing is, unless `token_budget` cannot be met otherwise.
+
+    Raises:
+        ConfigurationError: it is no language model of LlamaIndex, or the budget is less than 1.
+
+    Example:
+        >>> from llama_index.core.llms import MockLLM
+        >>> llm = wrap_llm(MockLLM())
+        >>> isinstance(llm, MockLLM), llm.complete("Are you there?").text
+        (True, 'Are you there?')
+    """
+    if not isinstance(llm, BaseLLM):
+        kind = type(llm).__name__
+        raise ConfigurationError(f"llm is of type {kind}: give a language model of LlamaIndex", {"llm": kind})
+    snapshot = None if config is None else config.snapshot()
+    wrapped: _LLM = _wrapped(llm, Compression("", snapshot, query, token_budget, store, retrieve))
+    return wrapped
+
+
+class _Compressing:
+    """What comes before a model's class in the class of its copy.
+
+    The model itself is called with what was compressed: what its methods say to each other is not compressed again.
+    """
+
+    def chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        answer: ChatResponse = _plain(self).chat(_sent(self, messages, kwargs), **kwargs)
+        return answer
+
+    async def achat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        sent = await asyncio.to_thread(_sent, self, messages, kwargs)
+        answer: ChatResponse = await _plain(self).achat(sent, **kwargs)
+        return answer
+
+    def stream_chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        chunks: ChatResponseGen = _plain(self).stream_chat(_sent(self, messages, kwargs), **kwargs)
+        return chunks
+
+    async def astream_chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        sent = await asyncio.to_thread(_sent, self, messages, kwargs)
+        chunks: ChatResponseAsyncGen = await _plain(self).astream_chat(sent, **kwargs)
+        return chunks
+
+    def complete(self: Any, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        answer: CompletionResponse = _plain(self).complete(_prompt(self, prompt), formatted=formatted, **kwargs)
+        return answer
+
+    async def acomplete(self: Any, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        sent = await asyncio.to_thread(_prompt, self, prompt)
+        answer: CompletionResponse = await _plain(self).acomplete(sent, formatted=formatted, **kwargs)
+        return answer
+
+    def stream_complete(self: Any, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        sent = _prompt(self, prompt)
+        chunks: CompletionResponseGen = _plain(self).stream_complete(sent, formatted=formatted, **kwargs)
+        return chunks
+
+    async def astream_complete(
+        self: Any, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseAsyncGen:
+        sent = await asyncio.to_thread(_prompt, self, prompt)
+        chunks: CompletionResponseAsyncGen = await _plain(self).astream_complete(sent, formatted=formatted, **kwargs)
+        return chunks
+
+    def __reduce__(self: Any) -> tuple[Any, ...]:
+        plain = _plain(self).model_copy()  # Pickling takes out of a model what cannot be pickled.
+        plain.__pydantic_private__.pop("_headroom")
+        return _wrapped, (plain, self._headroom)
+
+
+def _sent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> list[ChatMessage]:
+    """Return what becomes of the messages of a request."""
+    compression: Compression = llm._headroom
+    retrieve = compression.retrieve and _offers_retrieval(messages, kwargs)
+    return replace(compression, model=_name(llm), retrieve=retrieve).compressed(messages).messages
+
+
+def _prompt(llm: Any, prompt: str) -> str:
+    return _sent(llm, [ChatMessage(prompt)], {})[-1].content or prompt
+
+
+def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> bool:
+    """Return whether the model can call the retrieve tool: it is among the tools, or a system prompt describes it."""
+    described = (message.content or "" for message in messages if message.role.value in ("system", "developer"))
+    return any(RETRIEVE_TOOL in said for said in (repr(kwargs), *described))
+
+
+def _name(llm: Any) -> str:
+    name = llm.metadata.model_name
+    return name if isinstance(name, str) and name != "unknown" else "gpt-4o"
+
+
+def _wrapped(llm: Any, compression: Compression) -> Any:
+    plain = _plain(llm) if isinstance(llm, _Compressing) else llm
+    copy = plain.model_copy()
+    private = {**(copy.__pydantic_private__ or {}), "_headroom": compression}
+    object.__setattr__(copy, "__pydantic_private__", private)
+    cls: Any = type(plain)
+    return _view(copy, _class_of(cls))
+
+
+def _plain(llm: Any) -> Any:
+    return _view(llm, type(llm).__bases__[1])
+
+
+def _view(llm: Any, cls: Any) -> Any:
+    """Return an object of another class with the same fields: what one keeps, such as a client, the other has."""
+    seen = cls.__new__(cls)
+    for slot in _SLOTS:
+        object.__setattr__(seen, slot, getattr(llm, slot))
+    return seen
+
+
+@lru_cache(maxsize=256)
+def _class_of(cls: Any) -> Any:
+    named = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "_headroom": PrivateAttr()}
+    return type(cls)(cls.__name__, (_Compressing, cls), named)

@@ -87,6 +87,10 @@ class Task:
 Replies = Iterable[Reply] | Callable[[Request], Reply] | None
 
 
+_SERVERS = count(1)
+"""Ports are used again. SDKs keep a client for each URL, and one that served a closed event loop serves no other."""
+
+
 class Refusal(Exception):
     """A request that a provider answers with an error."""
 
@@ -109,7 +113,7 @@ class ModelServer(ABC):
         self.requests: list[Request] = []
         self._numbers = count(1)
         self._http = _Http(self)
-        self.url = f"http://127.0.0.1:{self._http.server_port}{self.base_path}"
+        self.url = f"http://127.0.0.1:{self._http.server_port}/{next(_SERVERS)}{self.base_path}"
         self.script(replies)
 
     def __enter__(self) -> Any:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable
-from operator import itemgetter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.load import dumps
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from headroom_core import Tokenizer, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.config import HeadroomConfig
@@ -111,17 +111,32 @@ class TestTypes:
         value = StringPromptValue(text="Tell me a joke.")
         assert HeadroomCompressor().invoke(value) == value
 
-    def test_a_state_becomes_the_update_of_its_messages(self) -> None:
+    def test_a_state_keeps_its_other_keys(self) -> None:
         after = HeadroomCompressor().invoke({"messages": conversation(), "step": 2})
-        assert list(after) == ["messages"]
+        assert after["step"] == 2
         assert [message.id for message in after["messages"]] == [message.id for message in conversation()]
         assert len(after["messages"][3].content) < len(LONG) / 2
 
-    def test_a_chain_keeps_the_other_keys_of_a_dict(self) -> None:
-        chain = RunnablePassthrough.assign(messages=itemgetter("messages") | HeadroomCompressor())
-        after = chain.invoke({"messages": conversation(), "step": 2})
-        assert after["step"] == 2
-        assert len(after["messages"][3].content) < len(LONG) / 2
+    def test_a_state_of_a_class_keeps_its_other_fields(self) -> None:
+        @dataclass
+        class Data:
+            messages: list[Any]
+            step: int
+
+        class Model(BaseModel):
+            messages: list[Any]
+            step: int
+
+        for state in (Data(conversation(), 2), Model(messages=conversation(), step=2)):
+            after = HeadroomCompressor().invoke(state)
+            assert (type(after), after.step, len(after.messages)) == (type(state), 2, len(conversation()))
+            assert len(after.messages[3].content) < len(LONG) / 2
+
+    def test_a_state_within_a_budget_holds_messages_alone(self) -> None:
+        messages = [message.model_copy(update={"id": str(at)}) for at, message in enumerate(conversation() * 5)]
+        after = HeadroomCompressor(token_budget=300, store=MemoryStore()).invoke({"messages": messages})["messages"]
+        assert "[headroom:" in "".join(message.text for message in after)
+        assert not any(isinstance(message, RemoveMessage) for message in after)
 
     def test_a_string_in_a_state_is_the_users(self) -> None:
         assert HeadroomCompressor().invoke({"messages": "hi"}) == {"messages": [HumanMessage("hi")]}

@@ -56,8 +56,9 @@ def __getattr__(name: str) -> Any:
         package = (error.name or "").partition(".")[0]
         if package not in _EXTRAS:
             raise
+        named = package.replace("_", "-")
         raise ImportError(
-            f"{name} needs {package.replace('_', '-')}: pip install 'headroom-integrations[{_EXTRAS[package]}]'", name=error.name
+            f"{name} needs {named}: pip install 'headroom-integrations[{_EXTRAS[package]}]'", name=error.name
         ) from error
 
 

@@ -27,6 +27,9 @@ from headroom_core.stores import Store
 from headroom_integrations.langchain.compression import EVENT, Compression, log_warnings
 from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
+_NODE = "langgraph_node"
+"""The key under which LangGraph tells in a run's metadata which node it is."""
+
 _Result = CompressResult | DocumentsResult
 
 
@@ -48,12 +51,12 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
     out of a list of them; the others keep their order, and one document alone always stays. What stands under
     `title` in a document's metadata counts twice, and lets documents name each other.
 
-    It is also a node of a LangGraph graph: of a state (a dict with the key `messages`, or an object of pydantic or a
-    dataclass with that field) it returns the update `{"messages": ...}`. Where `add_messages` reduces the key, changed
-    messages take the places of those that they were, what was left out goes from the state, and the message
-    that stands for it comes where the first of it was. To keep a state whole, give a model a smaller view of it:
-    `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor(token_budget=8000) | model`. To keep the other
-    keys of a dict in a chain: `RunnablePassthrough.assign(messages=itemgetter("messages") | HeadroomCompressor())`.
+    A state is a dict with the key `messages`, or an object of pydantic or a dataclass with that field. As a node of a
+    LangGraph graph it returns the update `{"messages": ...}` alone, so that reducers of other keys add nothing twice.
+    Where `add_messages` reduces the key, changed messages take the places of those that they were, what was left out
+    goes from the state, and the message that stands for it comes where the first of it was. To keep a state whole, give
+    a model a smaller view of it:
+    `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor(token_budget=8000) | model`.
 
     What was done is the data of a custom event named `EVENT`: a handler's `on_custom_event` and
     `astream_events` receive the `CompressResult`, or for documents the `DocumentsResult`, with every
@@ -115,7 +118,7 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     @property
     def OutputType(self) -> Any:
-        """What goes out: what came in, and of a state its messages."""
+        """What goes out: what came in."""
         return self.InputType
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
@@ -126,23 +129,24 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
         """Return the input, shortened, without blocking the event loop."""
         return await self._acall_with_config(self._arun, input, config, run_type="chain", **kwargs)
 
-    def _run(self, input: Any, run_manager: CallbackManagerForChainRun) -> Any:
-        output, result = self._compressed(input)
+    def _run(self, input: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Any:
+        output, result = self._compressed(input, config)
         dispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
-    async def _arun(self, input: Any, run_manager: AsyncCallbackManagerForChainRun) -> Any:
-        output, result = await run_in_executor(None, self._compressed, input)
+    async def _arun(self, input: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Any:
+        output, result = await run_in_executor(None, self._compressed, input, config)
         await adispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
-    def _compressed(self, value: Any) -> tuple[Any, _Result]:
+    def _compressed(self, value: Any, config: RunnableConfig) -> tuple[Any, _Result]:
         items, close = opened(value)
         if all(isinstance(item, Document) for item in items):
             return self._documents(items, close)
         result = self._compression().compressed(items)
-        messages = result.messages if in_state(value) is None else replacing(items, result)
-        return close(messages), result
+        if in_state(value) is not None and _NODE in config.get("metadata", {}):
+            return {"messages": replacing(items, result)}, result
+        return close(result.messages), result
 
     def _documents(self, documents: list[Any], close: Close) -> tuple[Any, _Result]:
         texts = [document.page_content for document in documents]

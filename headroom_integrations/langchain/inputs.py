@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 from langchain_core.documents import Document
@@ -17,7 +17,11 @@ Close = Callable[[list[Any]], Any]
 
 
 def opened(value: Any) -> tuple[list[Any], Close]:
-    """Return the messages or documents in a value, and what puts others into one of the same type."""
+    """Return the messages or documents in a value, and what puts others into one of the same type.
+
+    Raises:
+        TypeError: the value is of no type that holds any.
+    """
     if isinstance(value, str):
         return [ToolMessage(value, tool_call_id="")], lambda messages: messages[0].content
     if isinstance(value, (BaseMessage, Document)):
@@ -26,7 +30,7 @@ def opened(value: Any) -> tuple[list[Any], Close]:
         return value.to_messages(), lambda messages: _prompt(value, messages)
     if (inner := in_state(value)) is not None:
         items, close = opened([inner] if isinstance(inner, str) else inner)
-        return items, lambda messages: {"messages": close(messages)}
+        return items, lambda messages: _with_messages(value, close(messages))
     if not isinstance(value, Sequence):
         raise TypeError(
             f"HeadroomCompressor cannot read {type(value).__name__}; it takes a prompt value, messages, a string, "
@@ -38,7 +42,7 @@ def opened(value: Any) -> tuple[list[Any], Close]:
 
 
 def in_state(value: Any) -> Any:
-    """Return the messages in the state of a graph, None where the value is none."""
+    """Return the messages in a state, None where the value is none."""
     if isinstance(value, Mapping):
         return value.get("messages")
     held = isinstance(value, BaseModel) and not isinstance(value, (PromptValue, BaseMessage, Document))
@@ -54,6 +58,14 @@ def replacing(before: Sequence[BaseMessage], result: CompressResult) -> list[Any
     note = result.messages[gone[0]].model_copy(update={"id": ids[0]})
     removed = [RemoveMessage(id=identifier) for identifier in ids[1:] if identifier]
     return [*result.messages[: gone[0]], note, *result.messages[gone[0] + 1 :], *removed]
+
+
+def _with_messages(state: Any, messages: Any) -> Any:
+    if isinstance(state, Mapping):
+        return {**state, "messages": messages}
+    if isinstance(state, BaseModel):
+        return state.model_copy(update={"messages": messages})
+    return replace(state, messages=messages)
 
 
 def _prompt(value: PromptValue, messages: list[BaseMessage]) -> PromptValue:

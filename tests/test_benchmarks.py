@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import budgets, corpus, long_conversation, long_documents, scorers, windows
+from benchmarks import budgets, corpus, growing, long_conversation, long_documents, scorers, windows
 from benchmarks.__main__ import beside, table
 from benchmarks.agents import agent_conversation
 from benchmarks.conversations import OUTPUTS, conversation
@@ -221,3 +221,11 @@ def test_the_long_conversation_is_replayed_with_every_method(capsys: pytest.Capt
     assert lines[0].startswith("8 turns, ")
     names = (long_conversation.NOTHING, *long_conversation.METHODS)
     assert [next(name for name in names if line.startswith(f"{name} ")) for line in lines[2:-1]] == list(names)
+
+
+def test_growing_conversations_and_waiting_loops_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    growing.main(["--sizes", "4,9", "--turns", "4", "--inputs", '{"two small ones": [2, 5]}'])
+    printed = capsys.readouterr().out
+    assert all(printed.count(f"{form} ") == 6 for form in growing.FORMS)
+    assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [["openai", "4"], ["openai", "9"]]
+    assert printed.splitlines()[-1].startswith("two small ones ")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from headroom_core.dialects.anthropic import AnthropicDialect
-from headroom_core.dialects.base import Dialect
+from headroom_core.dialects.base import Dialect, Reader
 from headroom_core.dialects.google import GoogleDialect
 from headroom_core.dialects.openai import OpenAIDialect
 from headroom_core.errors import ConfigurationError
@@ -44,7 +44,7 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
     if name is None:
         dialects = (*filter(None, map(_installed, dict.fromkeys(map(type, messages)))), *_DIALECTS)
         return next((dialect for dialect in dialects if dialect.matches(messages)), _FALLBACK)
-    if isinstance(name, Dialect):
+    if isinstance(name, Reader) or isinstance(name, Dialect):  # a protocol takes as long as reading ten messages
         return name
     for dialect in _DIALECTS:
         if dialect.name == name:

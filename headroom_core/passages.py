@@ -84,6 +84,25 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Parted:
+    """What a text has of a query, and its sentences.
+
+    Those that have nothing of it are only counted: most of them, and as objects they would take long to collect.
+
+    Attributes:
+        whole: what the text has.
+        sentences: what the sentences have that have anything.
+        others: how many other sentences there are.
+        words: how many words those have.
+    """
+
+    whole: Found
+    sentences: list[Found]
+    others: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """What is known of passages with regard to a query.
 
@@ -140,7 +159,7 @@ class Query:
 
     def scores(self, texts: Sequence[str]) -> list[float]:
         """Return the score of each text by its words (BM25)."""
-        return self._weighed([self._found(_tokens(text))[0] for text in texts])
+        return self._weighed([self._parted(_tokens(text)).whole for text in texts])
 
     def ranking(
         self,
@@ -176,30 +195,37 @@ class Query:
         return Ranking([score / top for score in scores] if top else [], len(self.words))
 
     def _by_words(self, tokens: Sequence[list[str]], titles: Sequence[str]) -> list[float]:
-        found = [self._found(own) for own in tokens]
-        headings = self.scores(titles)
-        each = iter(self._weighed([sentence for _, sentences in found for sentence in sentences]))
-        best = [max([next(each) for _ in sentences], default=0.0) for _, sentences in found]
-        parts = zip(self._weighed([body for body, _ in found]), headings, best, strict=True)
+        texts = [self._parted(own) for own in tokens]
+        others, words = sum([text.others for text in texts]), sum([text.words for text in texts])
+        each = iter(self._weighed([sentence for text in texts for sentence in text.sentences], others, words))
+        best = [max([next(each) for _ in text.sentences], default=0.0) for text in texts]
+        parts = zip(self._weighed([text.whole for text in texts]), self.scores(titles), best, strict=True)
         return [body + _TITLE * heading + _SENTENCE * sentence for body, heading, sentence in parts]
 
-    def _found(self, tokens: list[str]) -> tuple[Found, list[Found]]:
+    def _parted(self, tokens: list[str]) -> Parted:
         """Return what a text has of the query, and what each of its sentences has."""
         seen = [(at, token) for at, token in enumerate(tokens) if token in self._seen]
         sentences, start, asked = [], 0, list[str]()
+        others = words = 0
         for at, token in [*seen, (len(tokens), _END)]:
             if token not in _ENDS:
                 asked.append(token)
             elif at > start:
-                sentences.append(Found(at - start, asked))
-                start, asked = at + 1, []
-        return Found(len(tokens), [token for _, token in seen if token not in _ENDS]), sentences
+                if asked:
+                    sentences.append(Found(at - start, asked))
+                    asked = []
+                else:
+                    others, words = others + 1, words + at - start
+                start = at + 1
+        whole = Found(len(tokens), [token for _, token in seen if token not in _ENDS])
+        return Parted(whole, sentences, others, words)
 
-    def _weighed(self, texts: Sequence[Found]) -> list[float]:
-        """Return the score of each text by BM25."""
+    def _weighed(self, texts: Sequence[Found], others: int = 0, words: int = 0) -> list[float]:
+        """Return the score of each text by BM25, beside others that have nothing of the query and so many words."""
         holders = Counter([word for text in texts if text.asked for word in dict.fromkeys(text.asked)])
-        weights = {word: math.log((len(texts) + 1) / held) for word, held in holders.items()}
-        usual = sum([text.count for text in texts]) / max(1, len(texts))
+        total = len(texts) + others
+        weights = {word: math.log((total + 1) / held) for word, held in holders.items()}
+        usual = (sum([text.count for text in texts]) + words) / max(1, total)
 
         def score(text: Found) -> float:
             length = self._k1 * (1 - self._b + self._b * text.count / usual)

@@ -24,12 +24,13 @@ class Passing:
 
     def __init__(self) -> None:
         self.passed: list[AIMessageChunk] = []
+        self._round = 0
         self._start()
 
     def next_round(self) -> None:
         """Go on with another round, whose text and blocks follow those that passed."""
-        content = merged(self.passed).content if self.passed else ""
-        self._start(content)
+        self._round += 1
+        self._start(merged(self.passed).content if self.passed else "")
 
     def _start(self, before: Any = "") -> None:
         self.before = before
@@ -107,9 +108,9 @@ class Passing:
     def _moved(self, block: Any) -> Any:
         """Return a block with an index that no earlier round used."""
         index = block.get("index") if isinstance(block, dict) else None
-        if not self._offset or index is None:
+        if not self._round or index is None:
             return block
-        moved = index + self._offset if isinstance(index, int) else f"{index}_{self._offset}"
+        moved = index + self._offset if isinstance(index, int) else f"{index}_{self._round}"
         return {**block, "index": moved}
 
     def _kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -138,6 +138,13 @@ class TestTypes:
         assert "[headroom:" in "".join(message.text for message in after)
         assert not any(isinstance(message, RemoveMessage) for message in after)
 
+    def test_a_node_takes_nothing_out_of_a_state_that_add_messages_does_not_reduce(self) -> None:
+        *numbered, last = long_conversation()
+        messages = [*numbered, last.model_copy(update={"id": None})]
+        node = HeadroomCompressor(token_budget=300, store=MemoryStore())
+        after = node.invoke({"messages": messages}, {"metadata": {"langgraph_node": "shorten"}})["messages"]
+        assert not any(isinstance(message, RemoveMessage) for message in after)
+
     def test_a_string_in_a_state_is_the_users(self) -> None:
         assert HeadroomCompressor().invoke({"messages": "hi"}) == {"messages": [HumanMessage("hi")]}
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from headroom_core.stores import MemoryStore
 from headroom_integrations.langchain import HeadroomChatModel
 
-ASKED = [HumanMessage("What is in there?")]
+ASKED: list[BaseMessage] = [HumanMessage("What is in there?")]
 
 
 class Named(BaseChatModel):
@@ -27,7 +27,7 @@ class Named(BaseChatModel):
         self.sent.append(messages)
         for content in self._blocks(self.texts[len(self.sent) - 1]):
             calls: list[Any] = [{**content, "index": 2}] if content["type"] == "tool_call_chunk" else []
-            yield ChatGenerationChunk(message=AIMessageChunk([content], tool_call_chunks=calls))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=[content], tool_call_chunks=calls))
 
     def _blocks(self, text: str) -> Iterator[dict[str, Any]]:
         yield {"type": "reasoning", "reasoning": f"about {text}", "index": "lc_rs_0"}

@@ -52,11 +52,12 @@ def in_state(value: Any) -> Any:
 def replacing(before: Sequence[BaseMessage], result: CompressResult) -> list[Any]:
     """Return the messages as an update, of which `add_messages` makes a state that holds them and no others."""
     gone = sorted(change.message for change in result.changes if change.action == "dropped")
-    ids = [before[index].id for index in gone]
-    if not gone or None in ids:
+    ids = [message.id or "" for message in before]
+    # Where a message has none, `add_messages` does not reduce the state, and would not take the others out.
+    if not gone or "" in ids:
         return result.messages
-    note = result.messages[gone[0]].model_copy(update={"id": ids[0]})
-    removed = [RemoveMessage(id=identifier) for identifier in ids[1:] if identifier]
+    note = result.messages[gone[0]].model_copy(update={"id": ids[gone[0]]})
+    removed = [RemoveMessage(id=ids[index]) for index in gone[1:]]
     return [*result.messages[: gone[0]], note, *result.messages[gone[0] + 1 :], *removed]
 
 

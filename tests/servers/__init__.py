@@ -2,6 +2,7 @@
 
 from servers.anthropic import AnthropicServer
 from servers.openai import OpenAIServer
-from servers.wire import Call, ModelServer, Reply, Request, Task, obliging
+from servers.replies import Call, Reply, Task, obliging
+from servers.wire import ModelServer, Request
 
 __all__ = ["AnthropicServer", "Call", "ModelServer", "OpenAIServer", "Reply", "Request", "Task", "obliging"]

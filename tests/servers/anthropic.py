@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from servers.wire import ModelServer, Reply, Request, Task, thirds, usage, words
+from servers.replies import Reply, Task, thirds, words
+from servers.wire import ModelServer, Request, usage
 
 
 class AnthropicServer(ModelServer):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
 from langchain.chat_models import init_chat_model
+from langchain_anthropic import ChatAnthropic
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
 from langchain_core.messages import (
@@ -25,10 +29,11 @@ from langchain_core.messages import (
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, Field
 from servers import AnthropicServer, Call, OpenAIServer, Reply
 
-from headroom_core import CCRConfig, ConfigurationError, HeadroomConfig, content_key
+from headroom_core import CCRConfig, ConfigurationError, HeadroomConfig, content_key, handle_retrieve_call, open_store
 from headroom_core.stores import MemoryStore
 from headroom_integrations.langchain import HeadroomChatModel, wrap_chat_model
 
@@ -219,6 +224,26 @@ class TestRounds:
         assert "no more can be asked" in inner.sent[3][-2].text
 
     @every_way
+    def test_what_was_brought_back_is_not_compressed_again(self, way: Any) -> None:
+        kept = MemoryStore()
+        kept.put_many({content_key(ROWS): ROWS})
+        inner = scripted({"calls": [call(key=content_key(ROWS), limit=300)]}, DONE)
+        way(HeadroomChatModel(inner, retrieve=True, store=kept), ASKED)
+        assert inner.sent[1][-1].text == handle_retrieve_call({"key": content_key(ROWS), "limit": 300}, store=kept)
+
+    def test_originals_are_looked_up_where_the_settings_keep_them(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/kept.db"
+        open_store(url).put_many({KEY: TEXT})
+        inner = scripted(ASKS, DONE)
+        HeadroomChatModel(inner, retrieve=True, config=HeadroomConfig(store_url=url)).invoke(ASKED)
+        assert inner.sent[1][-1].text.endswith(TEXT)
+
+    async def test_events_of_version_2_tell_of_every_round(self) -> None:
+        model = HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store())
+        events = [event["event"] async for event in model.astream_events(ASKED, version="v2")]
+        assert (events.count("on_chat_model_start"), events.count("on_chat_model_end")) == (2, 2)
+
+    @every_way
     def test_usage_is_summed_up_and_metadata_are_those_of_the_answer(self, way: Any) -> None:
         answer = way(HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store()), ASKED)
         assert answer.usage_metadata == {name: 2 * count for name, count in USAGE.items()}
@@ -251,19 +276,20 @@ class TestRounds:
         model.invoke([*ASKED, edited, ToolMessage("[]", tool_call_id=made["id"])])
         assert [one["args"] for one in inner.sent[1][1].tool_calls] == [{"day": 9}, {"key": KEY}]
 
-    def test_every_round_has_a_run_and_the_first_is_the_callers(self) -> None:
+    def test_rounds_are_told_of_within_the_callers_run(self) -> None:
         runs: list[Any] = []
 
         class Runs(BaseCallbackHandler):
-            def on_chat_model_start(self, *_: Any, run_id: Any, metadata: Any = None, **__: Any) -> None:
-                runs.append((run_id, metadata["headroom"]))
+            def on_chain_start(self, *_: Any, run_id: Any, **__: Any) -> None:
+                assert str(run_id) == own
+
+            def on_chat_model_start(self, *_: Any, parent_run_id: Any, metadata: Any, **__: Any) -> None:
+                runs.append((str(parent_run_id), set(metadata["headroom"])))
 
         own = "00000000-0000-4000-8000-000000000001"
         model = HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store())
         model.invoke(ASKED, {"callbacks": [Runs()], "run_id": own})
-        (first, _), (second, saved) = runs
-        assert str(first) == own != str(second)
-        assert set(saved) == {"tokens_before", "tokens_after"}
+        assert runs == [(own, {"tokens_before", "tokens_after"})] * 2
 
     async def test_async_callers_see_the_same(self) -> None:
         inner = scripted(BOTH, ASKS, DONE)
@@ -489,13 +515,18 @@ class TestWrapping:
         assert model.invoke(ASKED).text == stream(model, ASKED).text == "1"
         assert model.get_summary()["total_requests"] == 2
 
+    def test_a_runnable_without_a_chat_model_cannot_be_offered_the_tool(self) -> None:
+        model = HeadroomChatModel(RunnableLambda(lambda messages: AIMessage("yes")), retrieve=True)
+        with pytest.raises(ConfigurationError, match=r"in RunnableLambda no chat model.*use retrieve=False"):
+            model.invoke(ASKED)
+
     def test_the_classes_of_variants_are_made_once(self) -> None:
         first, second = wrap_chat_model(scripted(DONE)), wrap_chat_model(scripted(DONE))
         assert type(first) is type(second) is not Scripted
         assert type(first).__name__ == "Scripted"
 
     def test_what_the_inner_model_caches_it_caches_once(self) -> None:
-        anthropic = pytest.importorskip("langchain_anthropic").ChatAnthropic(model="claude-haiku-4-5", api_key="none")
+        anthropic = ChatAnthropic(model="claude-haiku-4-5", api_key="none")
         variant = wrap_chat_model(anthropic)
         assert variant.uncompressed()._client is variant.uncompressed()._client is variant._client
 
@@ -511,6 +542,22 @@ class TestWrapping:
         model = HeadroomChatModel(scripted(DONE))
         assert model._generate(ASKED).generations[0].text == "It is done."
         assert "".join(chunk.text for chunk in model._stream(ASKED)) == "It is done. "
+
+
+@around
+async def test_an_agent_with_a_form_for_its_answer_retrieves_first(wrap: Any) -> None:
+    class Verdict(BaseModel):
+        """What is in there."""
+
+        lines: int
+
+    replies = [Reply("", (Call("headroom_retrieve", {"key": KEY}),)), Reply("", (Call("Verdict", {"lines": 3}),))]
+    with OpenAIServer(replies) as server:
+        inner = ChatOpenAI(model="gpt-4o-mini", base_url=server.url, api_key="none")
+        agent = create_agent(wrap(inner, retrieve=True, store=store()), response_format=ToolStrategy(Verdict))
+        state = await agent.ainvoke({"messages": ASKED})
+        assert state["structured_response"] == Verdict(lines=3)
+        assert server.requests[1].continues(server.requests[0])
 
 
 def configurable(server: OpenAIServer) -> Any:
@@ -550,8 +597,6 @@ class TestInitChatModel:
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
 def test_blocks_of_anthropic_are_put_back_where_a_stream_showed_what_was_said_before(version: str) -> None:
-    from langchain_anthropic import ChatAnthropic
-
     replies = [Reply("One moment.", (Call("headroom_retrieve", {"key": KEY}),)), Reply("done"), Reply("bye")]
     with AnthropicServer(replies) as server:
         inner = ChatAnthropic(model="claude-haiku-4-5", base_url=server.url, api_key="none", output_version=version)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messages
 from langchain_core.outputs import LLMResult
 from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import merge_configs, run_in_executor
 
 from headroom_integrations.langchain.rounds import KEY
-from headroom_integrations.langchain.turn import Settings, Turn
+from headroom_integrations.langchain.turn import Settings, Turn, leaves_a_choice
+
+_Chunks: TypeAlias = AsyncGenerator[Any, None]
+_RUN = "headroom"
+"""What a trace calls the run around the rounds of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +37,54 @@ class Caller:
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Return the model's answer."""
+        if not self._may_retrieve(kwargs):
+            return self._answer(input, config or {}, **kwargs)
+        return self._grouped().invoke(input, config, **kwargs)
+
+    async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return the model's answer; the event loop goes on meanwhile."""
+        if not self._may_retrieve(kwargs):
+            return await self._aanswer(input, config or {}, **kwargs)
+        return await self._grouped().ainvoke(input, config, **kwargs)
+
+    def stream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """Yield the model's answer as it comes."""
+        if not self._may_retrieve(kwargs):
+            return self._chunks(iter([input]), config or {}, **kwargs)
+        return self._grouped_chunks().stream(input, config, **kwargs)
+
+    async def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Yield the model's answer as it comes; the event loop goes on meanwhile."""
+        if self._may_retrieve(kwargs):
+            chunks = self._grouped_chunks().astream(input, config, **kwargs)
+        else:
+            chunks = self._achunks(_once(input), config or {}, **kwargs)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    def _may_retrieve(self, kwargs: dict[str, Any]) -> bool:
+        """Return whether there may be several requests; they have to share a run, which events belong to."""
+        return self.settings.compression.retrieve and leaves_a_choice(kwargs)
+
+    def _grouped(self) -> Runnable[Any, Any]:
+        return RunnableLambda(self._answer, self._aanswer, _RUN)
+
+    def _grouped_chunks(self) -> Runnable[Any, Any]:
+        chunks: Any = self._chunks
+        achunks: Any = self._achunks
+        return RunnableGenerator(chunks, achunks, name=_RUN)
+
+    def _answer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
         with self._turn(input, config, kwargs) as turn:
             while turn.goes_on:
                 messages, sent = turn.request()
                 turn.take(self.model.invoke(messages, sent, **turn.kwargs))
         return turn.shown
 
-    async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """Return the model's answer; the event loop goes on meanwhile."""
+    async def _aanswer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
         with self._turn(input, config, kwargs) as turn:
             while turn.goes_on:
                 messages, sent = await run_in_executor(None, turn.request)
@@ -47,27 +92,25 @@ class Caller:
                 await run_in_executor(None, turn.take, answer)
         return turn.shown
 
-    def stream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        """Yield the model's answer as it comes."""
-        with self._turn(input, config, kwargs) as turn:
-            while turn.goes_on:
-                messages, sent = turn.request()
-                for chunk in self.model.stream(messages, sent, **turn.kwargs):
-                    yield from turn.seen(chunk)
-                yield from turn.ended()
+    def _chunks(self, inputs: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[Any]:
+        for input in inputs:
+            with self._turn(input, config, kwargs) as turn:
+                while turn.goes_on:
+                    messages, sent = turn.request()
+                    for chunk in self.model.stream(messages, sent, **turn.kwargs):
+                        yield from turn.seen(chunk)
+                    yield from turn.ended()
 
-    async def astream(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        """Yield the model's answer as it comes; the event loop goes on meanwhile."""
-        with self._turn(input, config, kwargs) as turn:
-            while turn.goes_on:
-                messages, sent = await run_in_executor(None, turn.request)
-                async for chunk in self.model.astream(messages, sent, **turn.kwargs):
-                    for seen in turn.seen(chunk):
-                        yield seen
-                for last in await run_in_executor(None, turn.ended):
-                    yield last
+    async def _achunks(self, inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any) -> _Chunks:
+        async for input in inputs:
+            with self._turn(input, config, kwargs) as turn:
+                while turn.goes_on:
+                    messages, sent = await run_in_executor(None, turn.request)
+                    async for chunk in self.model.astream(messages, sent, **turn.kwargs):
+                        for seen in turn.seen(chunk):
+                            yield seen
+                    for last in await run_in_executor(None, turn.ended):
+                        yield last
 
     def generate(self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
         """Return what the model generates, of each list of messages; the retrieve tool is not offered."""
@@ -134,3 +177,7 @@ def _messages(input: LanguageModelInput) -> list[BaseMessage]:
         return convert_to_messages(input)
     kind = type(input).__name__
     raise ValueError(f"the input is of type {kind}: expected a prompt value, a string or a list of messages")
+
+
+async def _once(input: Any) -> _Chunks:
+    yield input

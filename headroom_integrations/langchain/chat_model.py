@@ -40,10 +40,12 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
     here, in up to `max_rounds` more requests. The caller sees none of it: text streams as it comes, usage is summed
     up, and calls of the caller's own tools come back alone. What the caller does not see travels in the answer's
     `additional_kwargs["headroom"]`, and is put back when the answer comes in again with a later request, so that each
-    request begins with the bytes of the one before. Callbacks see each of the requests.
+    request begins with the bytes of the one before. Callbacks see each of the requests, in a run named `headroom`.
+    A stream also shows what the model said before it asked; `invoke` returns the answer alone.
 
     The tool is not offered, and so nothing is left out, where the answer has to be of one form (structured output, a
-    forced tool), by `generate` and for typed events (`version="v3"`).
+    forced tool), by `generate` and for typed events (`version="v3"`). Such a request begins with other bytes, as it
+    does anyway where its tools differ.
 
     Attributes:
         wrapped: the chat model, or a runnable around one: a binding, retry, fallbacks, configurable fields.
@@ -98,7 +100,8 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
     def _is_the_wrapped_model_in_all_else(self) -> HeadroomChatModel:
         if self.retrieve:
             check_tools(self.wrapped)
-        self.__dict__.update({name: getattr(self._inner, name, None) for name in BaseChatModel.model_fields})
+        if (inner := leaf(self.wrapped)) is not None:
+            self.__dict__.update({name: getattr(inner, name) for name in BaseChatModel.model_fields})
         return self
 
     @property
@@ -141,6 +144,12 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         if isinstance(self.wrapped, BaseChatModel):
             return self._caller(self.wrapped)
         inside = with_leaves(self.wrapped, self._around, ensure_config(config))
+        if inside is None and self.retrieve:
+            raise ConfigurationError(
+                f"retrieve = True: in {type(self.wrapped).__name__} no chat model can be reached that is to be offered "
+                "the tool; wrap the chat model before it is put in there, or use retrieve=False",
+                {"retrieve": True, "wrapped": type(self.wrapped).__name__},
+            )
         return self._caller(self.wrapped) if inside is None else inside
 
     def _around(self, inner: Any) -> HeadroomChatModel:
@@ -164,7 +173,7 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         """Return this model with tools that it may call."""
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         bound = self.wrapped.bind_tools(tools, **choice, **kwargs)  # type: ignore[attr-defined]
-        if isinstance(bound, RunnableBinding) and isinstance(bound.bound, BaseChatModel):
+        if isinstance(bound, RunnableBinding) and bound.bound is self._inner:
             return self.bind(**bound.kwargs).with_config(bound.config)
         return self._around(bound)
 

@@ -85,7 +85,7 @@ class Turn:
     ) -> None:
         self.goes_on = True
         self.shown: Any = None
-        tools = retrieve_tools(settings.compression) if retrieve and _leaves_a_choice(kwargs) else []
+        tools = retrieve_tools(settings.compression) if retrieve and leaves_a_choice(kwargs) else []
         self._tool = tools[0] if tools else None
         name = kwargs.get("model")
         name = name if isinstance(name, str) and name else model_name(model)
@@ -98,7 +98,7 @@ class Turn:
         self._unread: Any = None
         self.kwargs, added = _with_tools(model, kwargs, tools)
         self._bill = _Bill(settings.ledger, Tokenizer(name), added)
-        self._bill.carried(messages, self._messages)
+        self._given = messages
 
     def __enter__(self) -> Turn:
         return self
@@ -109,13 +109,10 @@ class Turn:
     def request(self) -> tuple[list[BaseMessage], RunnableConfig]:
         """Return the messages of the next round, and the config that says what compressing them saved."""
         result = self._compression.compressed([*self._messages, *self._rounds])
-        self._bill.sent(result)
-        config = self._config.copy()
-        if self._rounds:
-            config.pop("run_id", None)
+        self._bill.sent(result, self._given, self._messages)
         saved = {"tokens_before": result.tokens_before, "tokens_after": result.tokens_after}
-        config["metadata"] = {**config.get("metadata", {}), KEY: saved}
-        return result.messages, config
+        metadata = {**self._config.get("metadata", {}), KEY: saved}
+        return result.messages, {**self._config, "metadata": metadata}
 
     def take(self, message: Any) -> None:
         """Take in a model's answer."""
@@ -193,19 +190,16 @@ class _Bill:
         self._tokenizer = tokenizer
         self._schema = tokenizer.count_text(json.dumps(added)) if added else 0
         self._first: CompressResult | None = None
-        self._carried = self._after = self._output = 0
+        self._before = self._after = self._output = 0
         self._came = False
 
-    def carried(self, given: list[BaseMessage], restored: list[BaseMessage]) -> None:
-        """Count what stands in the messages that the caller would never have sent."""
-        if len(given) != len(restored):
-            count = self._tokenizer.count_messages
-            self._carried = count(restored) - count(given)
-
-    def sent(self, result: CompressResult) -> None:
-        """Add a round's messages."""
-        self._first = self._first or result
+    def sent(self, result: CompressResult, given: list[BaseMessage], restored: list[BaseMessage]) -> None:
+        """Add a round: what was sent, for messages that a caller gave, and those with what it never had to send."""
         self._after += result.tokens_after + self._schema
+        if self._first is None:
+            self._first = result
+            count = self._tokenizer.count_messages
+            self._before = result.tokens_before + (count(given) - count(restored) if len(given) < len(restored) else 0)
 
     def came(self, message: Any) -> None:
         """Add an answer, or a piece of one."""
@@ -222,7 +216,7 @@ class _Bill:
         usage: Mapping[str, Any] = self.usage or {}
         self._ledger.record(
             model=self._tokenizer.model,
-            tokens_input_before=self._first.tokens_before - self._carried,
+            tokens_input_before=self._before,
             tokens_input_after=self._after,
             tokens_output=usage.get("output_tokens", self._output),
             cached_tokens=(usage.get("input_token_details") or {}).get("cache_read") or 0,
@@ -232,7 +226,7 @@ class _Bill:
         )
 
 
-def _leaves_a_choice(kwargs: Mapping[str, Any]) -> bool:
+def leaves_a_choice(kwargs: Mapping[str, Any]) -> bool:
     """Return whether the model may call the tools it likes: not where the answer has to be of one form."""
     if kwargs.get("ls_structured_output_format") or ("response_format" in kwargs and not kwargs.get("tools")):
         return False

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import run_in_executor
 
@@ -71,3 +72,9 @@ def log_warnings(warnings: Iterable[str]) -> None:
     """Log what was not done."""
     for warning in warnings:
         _log.warning("%s", warning)
+
+
+def title_of(document: Document) -> str | None:
+    """Return what the metadata of a document say is its title."""
+    title = document.metadata.get("title")
+    return title if isinstance(title, str) else None

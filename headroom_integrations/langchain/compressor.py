@@ -24,7 +24,7 @@ from headroom_core.config import HeadroomConfig
 from headroom_core.messages import as_list
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import Store
-from headroom_integrations.langchain.compression import EVENT, Compression, log_warnings
+from headroom_integrations.langchain.compression import EVENT, Compression, log_warnings, title_of
 from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
 _NODE = "langgraph_node"
@@ -150,7 +150,7 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     def _documents(self, documents: list[Any], close: Close) -> tuple[Any, _Result]:
         texts = [document.page_content for document in documents]
-        titles = [_title(document) for document in documents]
+        titles = [title_of(document) for document in documents]
         result = compress_documents(texts, self.query, titles=titles, **self._compression().settings())
         log_warnings(result.warnings)
         # Empty is what was left out, or came so; of one document alone something always stays.
@@ -160,11 +160,6 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     def _compression(self) -> Compression:
         return Compression(self.model, self.config, self.query, self.token_budget, self.store, self.retrieve)
-
-
-def _title(document: Document) -> str | None:
-    title = document.metadata.get("title")
-    return title if isinstance(title, str) else None
 
 
 def _with_text(document: Document, text: str) -> Document:

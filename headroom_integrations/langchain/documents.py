@@ -19,7 +19,7 @@ from headroom_core import compress_documents
 from headroom_core.config import HeadroomConfig
 from headroom_core.relevance import Scorer
 from headroom_core.results import DocumentsResult
-from headroom_integrations.langchain.compression import EVENT, log_warnings
+from headroom_integrations.langchain.compression import EVENT, log_warnings, title_of
 
 SCORE = "relevance_score"
 """The key of the score in a document's metadata, which rerankers share."""
@@ -106,7 +106,7 @@ class HeadroomDocumentCompressor(BaseDocumentCompressor):
         result = compress_documents(
             [document.page_content for document in documents],
             query,
-            titles=[_title(document) for document in documents],
+            titles=[title_of(document) for document in documents],
             token_budget=self.token_budget,
             model=self.model,
             config=self.config,
@@ -127,11 +127,6 @@ class HeadroomDocumentCompressor(BaseDocumentCompressor):
 def _config(callbacks: Callbacks | None) -> RunnableConfig:
     """Return the configuration of a run with these callbacks, without any those of the run around."""
     return ensure_config({"callbacks": callbacks} if callbacks is not None else None)
-
-
-def _title(document: Document) -> str | None:
-    title = document.metadata.get("title")
-    return title if isinstance(title, str) else None
 
 
 def _with(document: Document, text: str, score: float | None) -> Document:

@@ -1,0 +1,174 @@
+"""Compression of the nodes that a retriever found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, QueryBundle
+from pydantic import ConfigDict, Field, field_validator
+
+from headroom_core import Tokenizer, compress_documents
+from headroom_core.config import HeadroomConfig
+from headroom_core.relevance import Scorer
+from headroom_core.results import DocumentsResult
+from headroom_core.transforms.limits import over
+from headroom_integrations.llamaindex.compression import log_warnings
+from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
+from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
+
+_dispatcher = get_dispatcher(__name__)
+
+_STEP = 16
+"""One in so many tokens of the room for texts is given up at least where the metadata need it."""
+
+
+class HeadroomNodePostprocessor(BaseNodePostprocessor):
+    """Leaves out the nodes that have little to do with the query, and shortens the text of long ones.
+
+    Of long ones the passages stay that have to do with the query, `[…]` stands in the place of others; JSON and tables
+    are written shorter without a loss. A shortened node is a copy with another text: id, score, metadata and
+    relationships stay, and so does the retriever's score. A node that holds more than a text, such as an image or an
+    index, stays as it is, and so does one without a text. What stands more than once stays once.
+
+    Nodes stay in the retriever's order; with `top_n` the best come first, as rerankers have it. What is in the
+    metadata under `title`, `document_title`, `header_path` or `file_name`, the first that there is, counts twice, and
+    lets nodes name each other. Without a query nothing is ranked. `query_str` is what counts of a query.
+
+    It makes no request. `config.ccr` off, only the attributes here leave anything out.
+
+    A `CompressionStartEvent` and a `CompressionEndEvent` tell LlamaIndex's instrumentation what was done; the second
+    holds the scores of relevance. Each warning is logged.
+
+    Attributes:
+        config: the settings, of which a snapshot is taken; `relevance` says how nodes are scored. None: the defaults.
+        model: the model whose tokens are counted.
+        token_budget: tokens that the nodes have at most together as a language model is sent them, with their
+            metadata; a warning says when the best sentence has more. None: no limit.
+        top_n: how many nodes stay at most, the best first. None: no limit, and the retriever's order.
+        min_relevance: the score of relevance, from 0 to 1 as a share of the best one's, below which a node is left
+            out; where no node has any word of the query none is.
+        scorer: scores the passages, in the place of the one that the settings name. `to_dict` leaves it out.
+
+    Example:
+        >>> from llama_index.core.schema import TextNode
+        >>> texts = "The Oder is short.", "It rained.", "The Elbe is long.", "Jan Hus was a priest."
+        >>> found = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in texts]
+        >>> best, *_ = HeadroomNodePostprocessor(top_n=2).postprocess_nodes(found, query_str="How long is the Elbe?")
+        >>> best.text, best.score
+        ('The Elbe is long.', 0.5)
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
+
+    config: HeadroomConfig | None = None
+    model: str = "gpt-4o"
+    token_budget: int | None = Field(None, gt=0)
+    top_n: int | None = Field(None, gt=0)
+    min_relevance: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
+    scorer: Scorer | None = Field(None, exclude=True)
+
+    @field_validator("config")
+    @classmethod
+    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
+        return None if config is None else config.snapshot()
+
+    @field_validator("scorer")
+    @classmethod
+    def _object(cls, scorer: Scorer | None) -> Scorer | None:
+        if isinstance(scorer, type):
+            raise ValueError(f"give an object, such as {scorer.__name__}()")
+        return scorer
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that it is serialised under."""
+        return "HeadroomNodePostprocessor"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        if not nodes:
+            return []
+        _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
+        left, told = self._compressed(nodes, _asked(query_bundle))
+        _dispatcher.event(told)
+        return left
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        # The events are dispatched in the event loop, where handlers expect them.
+        if not nodes:
+            return []
+        _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
+        left, told = await asyncio.to_thread(self._compressed, nodes, _asked(query_bundle))
+        _dispatcher.event(told)
+        return left
+
+    def _compressed(
+        self, nodes: Sequence[NodeWithScore], query: str
+    ) -> tuple[list[NodeWithScore], CompressionEndEvent]:
+        """Return the nodes that are left, and what is told of that."""
+        came = _distinct(nodes)
+        result, left = self._fitted(came, query)
+        scored = zip(came, result.scores, strict=True) if query else ()
+        told = CompressionEndEvent(
+            nodes=len(left),
+            tokens_before=self._tokens(nodes),
+            tokens_after=self._tokens(left),
+            scores={one.node_id: score for one, score in scored},
+        )
+        return left, told
+
+    def _fitted(self, came: Sequence[NodeWithScore], query: str) -> tuple[DocumentsResult, list[NodeWithScore]]:
+        """Return what is left where there is room for as much text as the metadata beside it leave of the budget."""
+        room = self.token_budget
+        result, left = self._chosen(came, query, room)
+        while room and self.token_budget and room > 1 and (tokens := self._tokens(left)) > self.token_budget:
+            room = max(1, min(room - room // _STEP - 1, room * self.token_budget // tokens))
+            result, left = self._chosen(came, query, room)
+        own = over(result.tokens_after, room, "token_budget", estimated=result.estimated)
+        log_warnings(warning for warning in result.warnings if warning not in own)
+        log_warnings(over(self._tokens(left), self.token_budget, "token_budget", estimated=result.estimated))
+        return result, left
+
+    def _chosen(
+        self, came: Sequence[NodeWithScore], query: str, room: int | None
+    ) -> tuple[DocumentsResult, list[NodeWithScore]]:
+        """Return the nodes that are left where their texts have at most so many tokens."""
+        result = compress_documents(
+            [text_of(one.node) for one in came],
+            query,
+            titles=[title(one.node) for one in came],
+            token_budget=room,
+            model=self.model,
+            config=self.config,
+            scorer=self.scorer,
+            max_documents=self.top_n,
+            min_relevance=self.min_relevance,
+        )
+        stay = [at for at, one in enumerate(came) if result.texts[at] or not is_text(one.node)]
+        if self.top_n:
+            stay = sorted(stay, key=lambda at: -result.scores[at])[: self.top_n]
+        return result, [self._with(came[at], result.texts[at]) for at in stay]
+
+    def _with(self, one: NodeWithScore, text: str) -> NodeWithScore:
+        node = with_text(one.node, text, Tokenizer(self.model).count_text) if is_text(one.node) else one.node
+        return one if node is one.node else one.model_copy(update={"node": node})
+
+    def _tokens(self, nodes: Sequence[NodeWithScore]) -> int:
+        """Return the tokens of nodes as a language model is sent them."""
+        count = Tokenizer(self.model).count_text
+        return sum(count(sent(one.node)) for one in nodes)
+
+
+def _asked(query_bundle: QueryBundle | None) -> str:
+    return query_bundle.query_str.strip() if query_bundle else ""
+
+
+def _distinct(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
+    """Return the nodes, each once: several retrievers may have found it."""
+    return list({(one.node_id, one.node.hash): one for one in reversed(nodes)}.values())[::-1]

@@ -111,6 +111,7 @@ class Growth:
         self.steps: list[Step] = []
         self.counted: list[int] = []
         self._kind = type(dialect), settings
+        self._dialect, self._messages = dialect, messages
         self._reading, self._before = Reading(), None
         self._images = _images(dialect, messages)
         if not isinstance(dialect, Reader) or self._images is None:
@@ -124,11 +125,10 @@ class Growth:
         self.draft = dialect.draft(messages, dialect.read_on(self._reading, messages))
 
     def keep(self, steps: list[Step], counted: list[int]) -> None:
-        """Hold how far the conversation is now."""
-        if self._images is not None:
-            size = sum(len(rest) + len(text or "") for rest, text in self._images) + _BYTES_A_MESSAGE * len(
-                self._images
-            )
+        """Hold how far the conversation is now, unless somebody changed a message meanwhile."""
+        new = len(self.counted)
+        if self._images is not None and self._images[new:] == _images(self._dialect, self._messages[new:]):
+            size = sum(len(rest) + len(text or "") + _BYTES_A_MESSAGE for rest, text in self._images)
             stage = Stage(self._kind, self._images, self._reading, steps, counted, size)
             _stages.put(stage, self._before)
 

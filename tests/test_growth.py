@@ -156,6 +156,22 @@ def test_only_messages_that_are_new_are_read() -> None:
     assert read == [14, 15, 16, 17]
 
 
+def test_a_message_that_is_changed_while_it_is_read_is_not_taken_for_what_it_was() -> None:
+    class Changing(OpenAIDialect):
+        then = "Set by another thread, at this moment."
+
+        def read(self, index: int, message: Any, reading: Reading) -> Outline:
+            message["content"] = self.then or message["content"]
+            return super().read(index, message, reading)
+
+    message = {"role": "user", "content": "What is new?"}
+    expected = compress([message], store=MemoryStore())
+    compress([{**message}], dialect=Changing(), store=MemoryStore())
+    Changing.then = ""
+    again = compress([message], dialect=Changing(), store=MemoryStore())
+    assert (again.tokens_before, again.changes) == (expected.tokens_before, expected.changes)
+
+
 def test_what_a_store_forgot_is_kept_again() -> None:
     store, messages = MemoryStore(), [*turn(1), *turn(2)]
     messages[2]["content"] = rows(1, 1000)

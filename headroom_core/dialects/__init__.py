@@ -44,7 +44,8 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
     if name is None:
         dialects = (*filter(None, map(_installed, dict.fromkeys(map(type, messages)))), *_DIALECTS)
         return next((dialect for dialect in dialects if dialect.matches(messages)), _FALLBACK)
-    if isinstance(name, Reader) or isinstance(name, Dialect):  # a protocol takes as long as reading ten messages
+    # In this order, because looking for a protocol takes as long as reading ten messages.
+    if not isinstance(name, str) and isinstance(name, (Reader, Dialect)):
         return name
     for dialect in _DIALECTS:
         if dialect.name == name:

@@ -57,6 +57,7 @@ class Caller:
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """Yield the model's answer as it comes; the event loop goes on meanwhile."""
+        chunks: Any
         if self._may_retrieve(kwargs):
             chunks = self._grouped_chunks().astream(input, config, **kwargs)
         else:

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import pickle
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import pairwise
 from threading import Thread
@@ -30,7 +31,7 @@ from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel, Field
 from servers import Call, OpenAIServer, Reply, Request
 
-from headroom_core import count_tokens_text
+from headroom_core import count_tokens_messages, count_tokens_text
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.stores import MemoryStore
@@ -195,11 +196,18 @@ async def test_an_agents_text_streams_as_it_comes(server: OpenAIServer) -> None:
     assert [delta for delta in deltas if delta] == ["All ", "are ", "read."]
 
 
-async def test_a_budget_holds_for_each_request_and_leaves_calls_with_their_results(server: OpenAIServer) -> None:
-    await answered(function_agent(wrapped(server, token_budget=9000)), server, calling)
-    sizes = [count_tokens_text(request.history.decode()) for request in server.requests]
-    assert max(sizes) < 12_000  # The budget counts no JSON around the texts.
+@pytest.mark.parametrize(
+    ("built", "said"), [(function_agent, calling), (react_agent, reasoning), (codeact_agent, coding)]
+)
+async def test_a_budget_holds_for_each_request_and_leaves_calls_with_their_results(
+    server: OpenAIServer, built: Callable[..., Any], said: Callable[[int], Reply]
+) -> None:
+    await answered(built(wrapped(server, token_budget=9000)), server, said)
+    assert max(count_tokens_messages(request.messages) for request in server.requests) <= 9000
     assert len(server.requests) == PAGES + 1
+    assert "messages left out" in server.requests[-1].raw.decode()
+    roles = [message["role"] for message in server.requests[-1].messages if "left out" not in str(message["content"])]
+    assert roles.count("assistant") == len(re.findall(r"\[table ", server.requests[-1].raw.decode()))
 
 
 # One call

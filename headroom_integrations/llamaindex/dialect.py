@@ -37,10 +37,10 @@ class LlamaIndexDialect(Reader):
     """Reads and writes LlamaIndex's `ChatMessage`.
 
     Text stands in text blocks, and in citable blocks, whose texts are documents. The arguments of tool calls, in
-    blocks or in `additional_kwargs`, are shown as compact JSON and never written. All other blocks are carried:
-    thinking, images, audio, video, files, citations, cache points. A changed message is a copy with another text.
-    What `ReActAgent` and `CodeActAgent` observe is a tool's result, though a user says it: a text that begins as
-    they write it, right after the call that they wrote into the model's text. What is no `ChatMessage` is carried.
+    blocks or in `additional_kwargs`, are shown as JSON, dicts as compact JSON that is never written. All other blocks
+    are carried: thinking, images, audio, video, files, citations, cache points. A changed message is a copy with
+    another text. What `ReActAgent` and `CodeActAgent` observe is a tool's result, though a user says it: a text that
+    begins as they write it, right after a call in the model's text. What is no `ChatMessage` is carried.
 
     Example:
         >>> draft = LlamaIndexDialect().parse([

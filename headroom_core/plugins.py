@@ -11,8 +11,12 @@ from headroom_core.errors import ConfigurationError
 
 @cache
 def points(group: str) -> dict[str, EntryPoint]:
-    """Return the entry points of a group by name, in the order of the names."""
-    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+    """Return the entry points of a group by name, in the order of the names.
+
+    Of two with the same name the first on the path holds, as for modules.
+    """
+    found = reversed([*entry_points(group=group)])
+    return {point.name: point for point in sorted(found, key=lambda point: point.name)}
 
 
 def made(point: EntryPoint, protocol: type[Any], needs: str) -> Any:

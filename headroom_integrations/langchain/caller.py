@@ -86,7 +86,7 @@ class Caller:
         return turn.shown
 
     async def _aanswer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
-        with self._turn(input, config, kwargs) as turn:
+        with await run_in_executor(None, self._turn, input, config, kwargs) as turn:
             while turn.goes_on:
                 messages, sent = await run_in_executor(None, turn.request)
                 answer = await self.model.ainvoke(messages, sent, **turn.kwargs)
@@ -104,7 +104,7 @@ class Caller:
 
     async def _achunks(self, inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any) -> _Chunks:
         async for input in inputs:
-            with self._turn(input, config, kwargs) as turn:
+            with await run_in_executor(None, self._turn, input, config, kwargs) as turn:
                 while turn.goes_on:
                     messages, sent = await run_in_executor(None, turn.request)
                     async for chunk in self.model.astream(messages, sent, **turn.kwargs):
@@ -122,7 +122,8 @@ class Caller:
     async def agenerate(self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
         """Do what `generate` does; the event loop goes on meanwhile."""
         turns, sent, kwargs = await run_in_executor(None, self._generating, messages, kwargs)
-        return _booked(turns, await self.model.agenerate(sent, *args, **kwargs))
+        result: LLMResult = await self.model.agenerate(sent, *args, **kwargs)
+        return await run_in_executor(None, _booked, turns, result)
 
     def stream_events(self, input: LanguageModelInput, config: RunnableConfig | None, **kwargs: Any) -> Any:
         """Return the model's stream of typed events (version 3); the retrieve tool is not offered."""

@@ -560,6 +560,12 @@ async def test_an_agent_with_a_form_for_its_answer_retrieves_first(wrap: Any) ->
         assert server.requests[1].continues(server.requests[0])
 
 
+class Verdict(BaseModel):
+    """What the orders show."""
+
+    late: int
+
+
 def configurable(server: OpenAIServer) -> Any:
     fields: Any = ("model", "model_provider")
     return init_chat_model(
@@ -593,6 +599,22 @@ class TestInitChatModel:
             ]
             assert model.with_structured_output(schema).invoke(rows)["late"] == 3
             assert len(server.requests[0].raw) < len(ROWS)
+            assert model.get_summary()["total_requests"] == 1
+
+    async def test_what_its_structured_answers_are_asked_for_in_words_stays(self) -> None:
+        with OpenAIServer() as server:
+            answering = HeadroomChatModel(configurable(server)).with_structured_output(Verdict)
+            assert (await answering.ainvoke(ROWS, {"configurable": {"model": "gpt-4o"}})).late == 3
+            bare = configurable(server).with_structured_output(Verdict)
+            bare.invoke(ROWS, {"configurable": {"model": "gpt-4o"}})
+            ours, theirs = server.requests
+            assert ours.body["model"] == theirs.body["model"] == "gpt-4o"
+            assert len(ours.raw) <= len(theirs.raw)
+
+    def test_without_a_chat_model_there_is_no_structured_answer(self) -> None:
+        model = HeadroomChatModel(RunnableLambda(lambda messages: AIMessage("yes")))
+        with pytest.raises(ConfigurationError, match=r"with_structured_output: in RunnableLambda no chat model"):
+            model.with_structured_output(Verdict).invoke(ASKED)
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])

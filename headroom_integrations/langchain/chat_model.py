@@ -11,7 +11,7 @@ from langchain_core.language_models.base import LangSmithParams, LanguageModelIn
 from langchain_core.load import Serializable
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_validator
@@ -22,8 +22,7 @@ from headroom_core.metrics import Ledger
 from headroom_core.stores import Store
 from headroom_integrations.langchain.caller import Caller
 from headroom_integrations.langchain.compression import Compression
-from headroom_integrations.langchain.compressor import HeadroomCompressor
-from headroom_integrations.langchain.leaves import bare, leaf, model_name, with_leaves
+from headroom_integrations.langchain.leaves import bare, leaf, with_leaves
 from headroom_integrations.langchain.public import PublicMethods, check_tools
 from headroom_integrations.langchain.turn import Settings
 from headroom_integrations.langchain.variant import variant
@@ -181,14 +180,30 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
         """Return a runnable whose answers are of a schema, as the wrapped model makes it."""
-        inside = with_leaves(self.wrapped, lambda model: variant(model, self._settings))
+        settings = {"include_raw": include_raw, **kwargs}
+        inside = with_leaves(self.wrapped, self._compressing)
         if inside is not None:
-            return _structured(inside, schema, include_raw=include_raw, **kwargs)
-        return self._compressor() | _structured(self.wrapped, schema, include_raw=include_raw, **kwargs)
+            return _structured(inside, schema, **settings)
 
-    def _compressor(self) -> HeadroomCompressor:
-        settings = {"query": self.query, "token_budget": self.token_budget, "store": self.store}
-        return HeadroomCompressor(config=self.config, model=model_name(self.wrapped), **settings)
+        def chosen(_: Any, config: RunnableConfig) -> Any:
+            return _structured(self._inside(config), schema, **settings)
+
+        return RunnableLambda(chosen, name="headroom")
+
+    def _inside(self, config: RunnableConfig) -> Any:
+        """Return what is wrapped, around chat models that compress, where only a request says which they are."""
+        inside = with_leaves(self.wrapped, self._compressing, config)
+        if inside is None:
+            kind = type(self.wrapped).__name__
+            raise ConfigurationError(
+                f"with_structured_output: in {kind} no chat model can be reached whose requests are to be compressed; "
+                "wrap the chat model before it is put in there",
+                {"wrapped": kind},
+            )
+        return inside
+
+    def _compressing(self, model: BaseChatModel) -> BaseChatModel:
+        return variant(model, self._settings)
 
     def configurable_fields(self, **kwargs: Any) -> Any:
         """Return a runnable whose fields, or the wrapped model's, can be configured for each request."""

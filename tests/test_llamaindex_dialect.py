@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import os
 import re
@@ -147,7 +146,6 @@ CARRIED = [
     ThinkingBlock(content="hm", additional_information={"signature": "c2ln"}, num_tokens=1),
     ImageBlock(image=PNG),
     ImageBlock(url="https://host/a.png"),
-    ImageBlock(image=io.BytesIO(PNG)),
     AudioBlock(audio=b"0000", format="wav"),
     VideoBlock(video=b"0000"),
     DocumentBlock(data=b"%PDF", title="a.pdf", document_mimetype="application/pdf"),

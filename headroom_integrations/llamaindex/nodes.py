@@ -35,9 +35,9 @@ def title(node: BaseNode) -> str | None:
     for key in _TITLES:
         value = node.metadata.get(key)
         told = value.strip("/ \n") if isinstance(value, str) else ""
-        if told and key == "header_path":
+        if told and key == "header_path" and text_of(node).startswith("#"):
             # The path names the headings above, but not the one that the text begins with.
-            return f"{told} {title_of(text_of(node))}".rstrip()
+            return f"{told} {title_of(text_of(node))}"
         if told:
             return PurePath(told).stem if key == "file_name" else told
     return None

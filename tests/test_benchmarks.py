@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import budgets, corpus, growing, long_conversation, long_documents, scorers, windows
+from benchmarks import budgets, corpus, growing, long_conversation, long_documents, memory, scorers, windows
 from benchmarks.__main__ import beside, table
 from benchmarks.agents import agent_conversation
 from benchmarks.conversations import OUTPUTS, conversation
@@ -110,6 +110,23 @@ def test_passages_are_scored_inside_long_documents(tmp_path: Path, capsys: pytes
         saved, kept, whole = (float(share.rstrip("%")) for share in line[5:8])
         assert saved > 50
         assert kept == whole == 100
+
+
+def test_postprocessors_are_compared_at_the_same_number_of_tokens(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = "Elbe Oder Hus Beer Plzeň Žatec Hockey Castle Vltava Bonn Rain Snow".split()
+    documents = [{"text": f"{name} is it. " * 5, "metadata": {"title": name}} for name in names]
+    case = {"id": "one", "set": "rag_nq", "query": "Elbe?", "documents": documents}
+    (tmp_path / "score.py").write_text(SCORE)
+    (tmp_path / "cases.jsonl").write_text(json.dumps({**case, "must_keep": [{"value": "Elbe is it."}]}) + "\n")
+    nodes.main(["--corpus", str(tmp_path)])
+    lines = {line[:32].strip(): line[32:].split() for line in capsys.readouterr().out.splitlines()[2:]}
+    ours, reordered = lines["HeadroomNodePostprocessor"], lines["LongContextReorder"]
+    assert float(ours[0].rstrip("%")) > 50
+    assert ours[1] == "100.0%"
+    assert reordered[:2] == ["0.0%", "100.0%"]
+    assert len(lines) == 5
 
 
 def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
@@ -229,3 +246,13 @@ def test_growing_conversations_and_waiting_loops_are_timed(capsys: pytest.Captur
     assert all(printed.count(f"{form} ") == 6 for form in growing.FORMS)
     assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [["openai", "4"], ["openai", "9"]]
     assert printed.splitlines()[-1].startswith("two small ones ")
+
+
+def test_memories_give_a_conversation_back_in_times_that_stand_beside_each_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory.main(["--turns", "5", "--limits", "1500"])
+    size, *lines = capsys.readouterr().out.splitlines()
+    assert size.startswith("21 messages, ")
+    assert [line.split(",")[0] for line in lines if line.startswith("ours")] == ["ours"] * 10
+    assert all(line.count(" x") == 3 for line in lines if line.startswith("ours"))

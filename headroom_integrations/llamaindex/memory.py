@@ -72,11 +72,18 @@ class Budgeted(BaseModel):
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Any:
         # Copies keep originals in the one store.
-        return super().__deepcopy__({**(memo or {}), id(self.store): self.store})
+        memo = {} if memo is None else memo
+        memo[id(self.store)] = self.store
+        return super().__deepcopy__(memo)
 
     def compression(self, token_budget: int) -> Compression:
         """Return how messages are compressed to be read in so many tokens."""
-        return Compression(self.model, self.config, None, token_budget, self.store, self.retrieve)
+        config = self.config or HeadroomConfig()
+        if "preserve_recent_turns" not in config.rolling_window.model_fields_set:
+            # A memory is asked for what fits, however long the last turns are.
+            window = config.rolling_window.model_copy(update={"preserve_recent_turns": 1})
+            config = config.model_copy(update={"rolling_window": window})
+        return Compression(self.model, config, None, token_budget, self.store, self.retrieve)
 
 
 class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
@@ -92,7 +99,8 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         chat_store: what keeps the messages.
         chat_store_key: the name of the conversation there.
         model: the model whose tokens are counted.
-        config: the settings, of which a snapshot is taken. None: the defaults.
+        config: the settings, of which a snapshot is taken. None: the defaults. Where `rolling_window` does not set
+            `preserve_recent_turns`, it is 1 here.
         store: where originals are kept; it is neither pickled nor written by `to_dict`, as `config.store_url` is. None:
             the store of the settings.
         retrieve: whether the model that reads the messages can call `headroom_retrieve`. If not, nothing is left out,

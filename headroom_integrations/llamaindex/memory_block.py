@@ -27,7 +27,8 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
             the queue of a `Memory` of 30,000.
         chat_store: what keeps the messages, by session.
         model: the model whose tokens are counted.
-        config: the settings, of which a snapshot is taken. None: the defaults.
+        config: the settings, of which a snapshot is taken. None: the defaults. Where `rolling_window` does not set
+            `preserve_recent_turns`, it is 1 here.
         store: where originals are kept; it is neither pickled nor serialised, as `config.store_url` is. None: the store
             of the settings.
         retrieve: whether the model that reads the messages can call `headroom_retrieve`. If not, nothing is left out,
@@ -71,8 +72,8 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
             tokens_to_truncate: by how many tokens it is to become smaller.
         """
         kept = content.kept if isinstance(content, _Shown) else content
-        most, limit = _counted(content) - tokens_to_truncate, self.token_limit
-        while _counted(content) > most and limit > 1:
+        most, limit = max(1, _counted(content) - tokens_to_truncate), self.token_limit
+        while _counted(content) > most and limit > most:
             limit //= 2
             content = await self._shown(kept, limit)
         return content

@@ -451,10 +451,15 @@ class TestRetrieving:
         assert_continued(server, 2)
 
     @every_way
-    async def test_usage_is_that_of_all_rounds(self, retrieving: Any, server: OpenAIServer, call: Any) -> None:
+    async def test_usage_is_that_of_the_last_request_and_callbacks_are_told_of_all(
+        self, retrieving: Any, server: OpenAIServer, call: Any
+    ) -> None:
         server.script(scripted(alone, DONE))
-        usage = (await call(retrieving, conversation())).usage_metadata
-        assert (usage["input_tokens"], usage["output_tokens"]) == (2100, 30)
+        told = UsageMetadataCallbackHandler()
+        usage = (await call(retrieving, conversation(), {"callbacks": [told]})).usage_metadata
+        assert (usage["input_tokens"], usage["output_tokens"]) == (1100, 20)
+        (counted,) = told.usage_metadata.values()
+        assert (counted["input_tokens"], counted["output_tokens"]) == (2100, 30)
 
     @every_way
     async def test_it_can_ask_twice_in_a_row(self, retrieving: Any, server: OpenAIServer, call: Any) -> None:

@@ -36,8 +36,9 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
     with what it saved under `headroom` in the metadata.
 
     With `retrieve` the model is offered the tool `headroom_retrieve` in each request, and its calls are answered
-    here, in up to `max_rounds` more requests. The caller sees none of it: text streams as it comes, usage is summed
-    up, and calls of the caller's own tools come back alone. What the caller does not see travels in the answer's
+    here, in up to `max_rounds` more requests. The caller sees none of it: text streams as it comes, and calls of the
+    caller's own tools come back alone. The answer's usage is that of the last request, so that it still tells how
+    large the conversation is; callbacks and `get_metrics` tell of all requests. What the caller does not see travels in the answer's
     `additional_kwargs["headroom"]`, and is put back when the answer comes in again with a later request, so that each
     request begins with the bytes of the one before. Callbacks see each of the requests, in a run named `headroom`.
     A stream also shows what the model said before it asked; `invoke` returns the answer alone.

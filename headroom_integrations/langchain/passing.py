@@ -52,12 +52,12 @@ class Passing:
         self.passed.append(now)
         return [now]
 
-    def end(self, **update: Any) -> AIMessageChunk:
-        """Return the last chunk: what waited, with what is said of the whole."""
+    def end(self, more: Mapping[str, Any]) -> AIMessageChunk:
+        """Return the last chunk: what waited of the last round, with more in its `additional_kwargs`."""
         last = merged(self._waiting) if self._waiting else AIMessageChunk(content="")
-        extra = {**last.additional_kwargs, **update.pop("additional_kwargs", {})}
         content: list[Any] | str = [] if isinstance(self.chunks[-1].content, list) else ""
-        update |= {"content": content, "additional_kwargs": extra, "id": self._id(last), "chunk_position": "last"}
+        kwargs = {**last.additional_kwargs, **more}
+        update = {"content": content, "additional_kwargs": kwargs, "id": self._id(last), "chunk_position": "last"}
         return last.model_copy(update=update)
 
     @property

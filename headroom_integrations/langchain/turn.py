@@ -140,7 +140,7 @@ class Turn:
             self._passing.next_round()
             return []
         travelling = {name: value for name, value in self.shown.additional_kwargs.items() if name == KEY}
-        return [self._passing.end(additional_kwargs=travelling, usage_metadata=self._bill.usage)]
+        return [self._passing.end(travelling)]
 
     def _decide(self, message: Any) -> None:
         """Go on with a round that brings back what the message asks for, or show the message."""
@@ -167,8 +167,7 @@ class Turn:
         """Let what the caller is not shown travel with what it is shown."""
         if travelling := hidden(self._rounds, shown=self._passing.shown, **parts):
             kwargs = {**self.shown.additional_kwargs, KEY: travelling}
-            update = {"additional_kwargs": kwargs, "usage_metadata": self._bill.usage}
-            self.shown = self.shown.model_copy(update=update)
+            self.shown = self.shown.model_copy(update={"additional_kwargs": kwargs})
 
 
 class _Bill:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import budgets, corpus, growing, long_conversation, long_documents, memory, scorers, windows
+from benchmarks import budgets, corpus, growing, long_conversation, long_documents, memory, nodes, scorers, windows
 from benchmarks.__main__ import beside, table
 from benchmarks.agents import agent_conversation
 from benchmarks.conversations import OUTPUTS, conversation

@@ -408,7 +408,10 @@ def unique(conversation: list[list[ChatMessage]]) -> list[ChatMessage]:
     return messages
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=settings().max_examples // 3,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.lists(turns, min_size=1, max_size=6), st.integers(50, 3000), st.booleans())
 def test_whatever_is_put(
     caplog: pytest.LogCaptureFixture, conversation: list[list[ChatMessage]], limit: int, retrieving: bool
@@ -428,7 +431,7 @@ def test_whatever_is_put(
         assert retrieve(key, limit=None, store=store).found
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(turns, min_size=1, max_size=6), st.booleans())
 def test_up_to_the_limit_whatever_is_put_leaves_what_was_read(
     conversation: list[list[ChatMessage]], retrieving: bool

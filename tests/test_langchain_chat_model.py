@@ -151,6 +151,7 @@ ASKED = [HumanMessage("What is in there?")]
 ASKS: Said = {"calls": [call()]}
 DONE: Said = {"text": "It is done."}
 ORDERS = {"type": "function", "function": {"name": "orders", "parameters": {}}}
+NO_MORE = "headroom_retrieve: no more can be asked for before your answer"
 BOTH: Said = {"text": "Let me see.", "calls": [call("orders", day=3), call()]}
 
 
@@ -213,15 +214,27 @@ class TestRounds:
         assert "no original is kept" in missed.text
 
     @every_way
-    def test_the_model_is_told_when_it_can_ask_no_more(self, way: Any) -> None:
-        inner = scripted(ASKS)
-        model = HeadroomChatModel(inner, retrieve=True, max_rounds=2, store=store())
+    def test_the_model_is_told_when_it_can_ask_no_more_and_answers(self, way: Any) -> None:
+        inner = scripted(ASKS, ASKS, ASKS, DONE)
+        answer = way(HeadroomChatModel(inner, retrieve=True, max_rounds=2, store=store()), ASKED)
+        assert answer.text.strip() == "It is done."
+        told = ["the last call" in sent[-1].text for sent in inner.sent], [sent[-1].text for sent in inner.sent][-1]
+        assert told == ([False, False, True, False], NO_MORE)
+        assert [kwargs.get("tool_choice") for kwargs in inner.kwargs] == [None, None, None, "none"]
+        assert all(kwargs["tools"] == inner.kwargs[0]["tools"] for kwargs in inner.kwargs)
+
+    @every_way
+    @pytest.mark.parametrize("shape", [*SHAPES])
+    def test_a_model_that_asks_for_ever_is_not_waited_for(self, shape: str, way: Any) -> None:
+        inner = scripted({"text": "One moment.", "calls": [call()]}, ASKS, ASKS, DONE, shape=shape)
+        model = HeadroomChatModel(inner, retrieve=True, max_rounds=1, store=store())
         answer = way(model, ASKED)
-        assert (len(inner.sent), answer.text, answer.tool_calls) == (3, "", [])
-        assert "the last call" not in inner.sent[1][-1].text
-        assert "the last call" in inner.sent[2][-1].text
-        way(model, [*ASKED, answer, HumanMessage("And now?")])
-        assert "no more can be asked" in inner.sent[3][-2].text
+        assert (len(inner.sent), answer.tool_calls, answer.usage_metadata) == (3, [], USAGE)
+        assert answer.text.endswith("asking for more of what was left out than max_rounds = 1 allows.")
+        way(model, [*ASKED, travelled(answer), HumanMessage("And now?")])
+        assert dumped(inner.sent[3][: len(inner.sent[2])]) == dumped(inner.sent[2])
+        assert inner.sent[3][-3].text == NO_MORE
+        assert inner.sent[3][-2].text.startswith("There is no answer")
 
     @every_way
     def test_what_was_brought_back_is_not_compressed_again(self, way: Any) -> None:
@@ -337,7 +350,8 @@ def test_each_request_begins_with_the_one_before_it(
     for earlier, later in zip(inner.sent, inner.sent[1:]):
         assert dumped(later[: len(earlier)]) == dumped(earlier)
     said = [{"text": "", "calls": [], **one} for one in [*script, *[DONE] * len(inner.sent)]]
-    read = [message for message in inner.sent[-1] if isinstance(message, AIMessage)]
+    # What is said where no model answered is none of the script's.
+    read = [one for one in inner.sent[-1] if isinstance(one, AIMessage) and not one.text.startswith("There is no")]
     assert [message.text.strip() for message in read] == [one["text"] for one in said[: len(read)]]
     assert [[made["args"] for made in message.tool_calls] for message in read] == [
         [made["args"] for made in one["calls"]] for one in said[: len(read)]

@@ -485,9 +485,8 @@ class TestRetrieving:
     async def test_it_cannot_ask_for_ever(self, retrieving: Any, server: OpenAIServer, call: Any) -> None:
         server.script(alone)
         answer = await call(retrieving, conversation())
-        assert (answer.text, answer.tool_calls) == ("", [])
-        asked = len(server.requests)
-        assert 2 < asked < 10
+        assert (answer.text[:19], answer.tool_calls) == ("There is no answer:", [])
+        assert 2 < len(server.requests) < 10
         server.script(scripted(DONE))
         assert (await call(retrieving, [*conversation(), answer, HumanMessage("And now?")])).text == DONE.text
 

@@ -67,3 +67,35 @@ def test_what_each_round_said_stands_in_blocks_of_its_own_and_is_sent_again_as_i
     inner.texts.append("Bye.")
     stream(model, [*ASKED, answer, HumanMessage("Thanks")])
     assert [said(message) for message in inner.sent[-1] if message.type == "ai"] == rounds
+
+
+class Thinking(Named):
+    """Says what it thinks beside its content, as the models of some providers do."""
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
+        number = len(self.sent)
+        for part in ("one ", "two "):
+            said = {"reasoning_content": part, "reasoning": {"summary": part}}
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", additional_kwargs=said))
+        yield ChatGenerationChunk(
+            message=AIMessageChunk(content="", additional_kwargs={"reasoning": {"id": f"rs_{number}"}})
+        )
+        for chunk in super()._stream(messages):
+            kept = [block for block in chunk.message.content if block["type"] == "text"]
+            text = "".join(block["text"] for block in kept)
+            yield ChatGenerationChunk(message=chunk.message.model_copy(update={"content": text}))
+
+
+def test_what_stands_beside_the_content_is_each_rounds_own() -> None:
+    inner = Thinking(texts=["One moment.", "It is done."])
+    model = HeadroomChatModel(inner, retrieve=True, store=MemoryStore())
+    answer = stream(model, ASKED)
+    assert answer.additional_kwargs["reasoning"] == {"summary": "one two ", "id": "rs_1"}
+    assert answer.additional_kwargs["reasoning_content"] == "one two one two "
+    inner.texts.append("Bye.")
+    stream(model, [*ASKED, answer, HumanMessage("Thanks")])
+    said = [message.additional_kwargs for message in inner.sent[-1] if message.type == "ai"]
+    assert said == [
+        {"reasoning_content": "one two ", "reasoning": {"summary": "one two ", "id": f"rs_{number}"}}
+        for number in range(2)
+    ]

@@ -24,7 +24,7 @@ from headroom_integrations.langchain.caller import Caller
 from headroom_integrations.langchain.compression import Compression
 from headroom_integrations.langchain.leaves import bare, leaf, with_leaves
 from headroom_integrations.langchain.public import PublicMethods, check_tools
-from headroom_integrations.langchain.turn import Settings
+from headroom_integrations.langchain.turn import CALLED, Settings
 from headroom_integrations.langchain.variant import variant
 
 
@@ -37,11 +37,14 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
 
     With `retrieve` the model is offered the tool `headroom_retrieve` in each request, and its calls are answered
     here, in up to `max_rounds` more requests. The caller sees none of it: text streams as it comes, and calls of the
-    caller's own tools come back alone. The answer's usage is that of the last request, so that it still tells how
-    large the conversation is; callbacks and `get_metrics` tell of all requests. What the caller does not see travels in the answer's
+    caller's own tools come back alone. What the caller does not see travels in the answer's
     `additional_kwargs["headroom"]`, and is put back when the answer comes in again with a later request, so that each
-    request begins with the bytes of the one before. Callbacks see each of the requests, in a run named `headroom`.
-    A stream also shows what the model said before it asked; `invoke` returns the answer alone.
+    request begins with the bytes of the one before. A model that still asks is told that there is no more, and gets
+    one last request in which it is to call nothing; if it asks even then, the answer is a text that says so.
+
+    The answer's usage is that of the last request, which tells how large the conversation is. Callbacks see each of
+    the requests with its usage, in a run named `headroom`; `get_metrics` has what they cost together. A stream also
+    shows what the model said before it asked; `invoke` returns the answer alone.
 
     The tool is not offered, and so nothing is left out, where the answer has to be of one form (structured output, a
     forced tool), by `generate` and for typed events (`version="v3"`). Such a request begins with other bytes, as it
@@ -160,7 +163,7 @@ class HeadroomChatModel(PublicMethods, BaseChatModel):
 
     @property
     def _settings(self) -> Settings:
-        compression = Compression("", self.config, self.query, self.token_budget, self.store, self.retrieve)
+        compression = Compression(CALLED, self.config, self.query, self.token_budget, self.store, self.retrieve)
         return Settings(compression, self.max_rounds, self.ledger)
 
     def bind_tools(

@@ -20,6 +20,9 @@ class Passing:
     """Lets the chunks of one request's rounds pass, so that all together are one message.
 
     Metadata and usage wait for the end, since only then is it known whether another round follows.
+
+    Attributes:
+        shown_kwargs: what earlier rounds said under `additional_kwargs`.
     """
 
     def __init__(self) -> None:
@@ -30,10 +33,12 @@ class Passing:
     def next_round(self) -> None:
         """Go on with another round, whose text and blocks follow those that passed."""
         self._round += 1
-        self._start(merged(self.passed).content if self.passed else "")
+        passed = merged(self.passed) if self.passed else AIMessageChunk(content="")
+        self._start(passed.content, passed.additional_kwargs)
 
-    def _start(self, before: Any = "") -> None:
+    def _start(self, before: Any = "", kwargs: Mapping[str, Any] | None = None) -> None:
         self.before = before
+        self.shown_kwargs = dict(kwargs or {})
         self.chunks: list[AIMessageChunk] = []
         self._waiting: list[AIMessageChunk] = []
         self._calls: set[Any] = set()
@@ -69,8 +74,11 @@ class Passing:
         calls = [call for call in chunk.tool_call_chunks if not self._is_hidden(call, self._calls)]
         content = self._content(chunk.content)
         kwargs = self._kwargs(chunk.additional_kwargs)
+        held = _held(chunk.additional_kwargs)
         steady = {name: value for name, value in chunk.response_metadata.items() if name in _STEADY}
-        waits = steady != chunk.response_metadata or chunk.usage_metadata is not None or bool(chunk.chunk_position)
+        waits = (
+            steady != chunk.response_metadata or chunk.usage_metadata is not None or bool(held or chunk.chunk_position)
+        )
         whole = (calls, content, kwargs) == (chunk.tool_call_chunks, chunk.content, chunk.additional_kwargs)
         if whole and not waits and self._id(chunk) == chunk.id:
             return chunk, None
@@ -90,6 +98,7 @@ class Passing:
             content=[] if isinstance(chunk.content, list) else "",
             response_metadata={name: value for name, value in chunk.response_metadata.items() if name not in said},
             usage_metadata=chunk.usage_metadata,
+            additional_kwargs=_held(chunk.additional_kwargs),
             id=self._id(chunk),
         )
 
@@ -114,11 +123,9 @@ class Passing:
         return {**block, "index": moved}
 
     def _kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        if "tool_calls" not in kwargs:
-            return kwargs
-        left = [call for call in kwargs["tool_calls"] if not self._is_hidden(call, self._calls)]
-        others = {name: value for name, value in kwargs.items() if name != "tool_calls"}
-        return {**others, "tool_calls": left} if left else others
+        texts = {name: value for name, value in kwargs.items() if isinstance(value, str)}
+        left = [call for call in kwargs.get("tool_calls") or () if not self._is_hidden(call, self._calls)]
+        return {**texts, "tool_calls": left} if left else texts
 
     def _is_hidden(self, piece: Any, known: set[Any]) -> bool:
         """Return whether a piece belongs to a call of the retrieve tool; only the first one says the name."""
@@ -133,6 +140,11 @@ def merged(chunks: list[AIMessageChunk]) -> AIMessageChunk:
     """Return chunks as one."""
     first, *others = chunks
     return first + others if others else first
+
+
+def _held(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what waits for the end, since that of two rounds merges into what is of neither."""
+    return {name: value for name, value in kwargs.items() if name != "tool_calls" and not isinstance(value, str)}
 
 
 def _number(block: Any) -> int:

@@ -6,7 +6,8 @@ data, so that it survives every store and serialiser, and no object has to remem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard, TypeVar
 
 from langchain_core.messages import (
@@ -24,6 +25,7 @@ from headroom_core.messages import RETRIEVE_TOOL
 KEY = "headroom"
 """Where in `additional_kwargs` lies what a message does not show."""
 
+_log = logging.getLogger(__package__)
 _Message = TypeVar("_Message", bound=BaseMessage)
 _CALLS = ("tool_calls", "invalid_tool_calls")
 
@@ -86,6 +88,7 @@ def hidden(
     removed: Mapping[str, Any] | None = None,
     answers: Sequence[BaseMessage] = (),
     shown: str | int | None = None,
+    shown_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what travels with a message.
 
@@ -94,8 +97,10 @@ def hidden(
         removed: the calls that were taken out of it.
         answers: the answers to those.
         shown: what of its content the rounds said, when a stream showed it: the text, or how many blocks.
+        shown_kwargs: the texts that they said under `additional_kwargs`.
     """
-    parts = {"rounds": packed(rounds), "removed": removed, "answers": packed(answers), "shown": shown}
+    said = {"shown": shown, "shown_kwargs": shown_kwargs}
+    parts = {"rounds": packed(rounds), "removed": removed, "answers": packed(answers), **said}
     return {name: part for name, part in parts.items() if part}
 
 
@@ -109,23 +114,32 @@ def stripped(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     return [_bare(message) if _carries(message) else message for message in messages]
 
 
-def _restored(message: BaseMessage) -> Iterator[BaseMessage]:
+def _restored(message: BaseMessage) -> list[BaseMessage]:
     if not _carries(message):
-        yield message
-        return
-    travelling = message.additional_kwargs[KEY]
-    yield from unpacked(travelling.get("rounds", []))
+        return [message]
+    try:
+        return _unfolded(message, message.additional_kwargs[KEY])
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        # Whatever changed it, the message itself can be sent.
+        _log.warning("additional_kwargs[%r] of a message cannot be read (%s): left out", KEY, type(error).__name__)
+        return [_bare(message)]
+
+
+def _unfolded(message: AIMessage, travelling: Mapping[str, Any]) -> list[BaseMessage]:
     own = _bare(message)
-    own = own.model_copy(update={"content": _own(own.content, travelling.get("shown"))})
-    yield put_back(own, travelling.get("removed", {}))
-    yield from unpacked(travelling.get("answers", []))
+    said = travelling.get("shown_kwargs", {})
+    kwargs = {name: _own(value, said.get(name)) for name, value in own.additional_kwargs.items()}
+    content = _own(own.content, travelling.get("shown"))
+    own = own.model_copy(update={"content": content, "additional_kwargs": kwargs})
+    whole = put_back(own, travelling.get("removed", {}))
+    return [*unpacked(travelling.get("rounds", [])), whole, *unpacked(travelling.get("answers", []))]
 
 
 def _own(content: Any, shown: str | int | None) -> Any:
     """Return what a message itself says of its content; all of it where somebody changed the beginning."""
     if isinstance(shown, str) and isinstance(content, str):
         return content.removeprefix(shown)
-    if isinstance(shown, int) and isinstance(content, list):
+    if isinstance(shown, int) and shown > 0 and isinstance(content, list):
         return content[shown:]
     return content
 
@@ -173,5 +187,7 @@ def _without(items: Sequence[Any], places: Sequence[Sequence[Any]]) -> list[Any]
 def _inserted(items: Sequence[Any], places: Sequence[Sequence[Any]]) -> list[Any]:
     whole = list(items)
     for at, item in places:
+        if not is_retrieval(item):
+            raise ValueError("only calls of the retrieve tool are taken out")
         whole.insert(at, item)
     return whole

@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
 from headroom_core import Tokenizer, handle_retrieve_call
+from headroom_core.errors import ConfigurationError
 from headroom_core.metrics import Ledger
 from headroom_core.paths import get
 from headroom_core.results import CompressResult
@@ -36,6 +37,10 @@ from headroom_integrations.langchain.tools import retrieve_tools
 
 _LAST = "\nheadroom_retrieve: this was the last call before your answer; go on with what is here"
 _NO_MORE = "headroom_retrieve: no more can be asked for before your answer"
+_UNANSWERED = "There is no answer: the model went on asking for more of what was left out than max_rounds = {} allows."
+CALLED = "the model that is called"
+"""Stands for a model's name where it is not known before a request."""
+
 _OPEN = frozenset({"auto", "any", "required"})
 """The choices of a tool that leave the model a choice."""
 
@@ -45,14 +50,24 @@ class Settings:
     """How a model's requests are compressed and booked.
 
     Attributes:
-        compression: how messages are compressed; its model is the one that is called.
+        compression: how messages are compressed; the model that is called takes the place of its model.
         max_rounds: how often calls of the retrieve tool are answered in one request.
         ledger: where requests are booked.
+
+    Raises:
+        ConfigurationError: `max_rounds` is less than 1.
     """
 
-    compression: Compression = field(default_factory=Compression)
+    compression: Compression = field(default_factory=lambda: Compression(CALLED))
     max_rounds: int = 5
     ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        if self.max_rounds < 1:
+            raise ConfigurationError(
+                f"max_rounds = {self.max_rounds!r}: give at least 1; use retrieve=False to bring nothing back",
+                {"max_rounds": self.max_rounds},
+            )
 
 
 class Turn:
@@ -91,11 +106,14 @@ class Turn:
         name = name if isinstance(name, str) and name else model_name(model)
         self._compression = replace(settings.compression, model=name, retrieve=bool(tools))
         self._config = ensure_config(config)
-        self._left = settings.max_rounds
+        self._model = model
+        self._max_rounds = settings.max_rounds
+        self._answered = 0
         self._messages = restored(messages) if tools else stripped(messages)
         self._rounds: list[BaseMessage] = []
         self._passing = Passing()
         self._unread: Any = None
+        self._said: list[AIMessageChunk] = []
         self.kwargs, added = _with_tools(model, kwargs, tools)
         self._bill = _Bill(settings.ledger, Tokenizer(name), added)
         self._given = messages
@@ -132,42 +150,69 @@ class Turn:
     def ended(self) -> list[Any]:
         """Take in the end of a round's stream; return what the caller is shown in the end."""
         chunks = self._passing.chunks
-        if not chunks:
-            self._decide(self._unread)
-            return [] if self._tool is None or self.goes_on else [self.shown]
-        self._decide(message_chunk_to_message(merged(chunks)))
-        if self.goes_on:
-            self._passing.next_round()
+        self._decide(message_chunk_to_message(merged(chunks)) if chunks else self._unread)
+        if self.goes_on or self._tool is None:
             return []
+        if not chunks:
+            return [self.shown]
         travelling = {name: value for name, value in self.shown.additional_kwargs.items() if name == KEY}
-        return [self._passing.end(travelling)]
+        return [*self._said, self._passing.end(travelling)]
 
     def _decide(self, message: Any) -> None:
         """Go on with a round that brings back what the message asks for, or show the message."""
         asked = retrievals(message) if self._tool is not None and isinstance(message, AIMessage) else []
-        others = bool(asked and other_calls(message))
-        self.goes_on = bool(asked) and not others and self._left > 0
-        if self.goes_on:
-            self._left -= 1
-            last = "" if self._left else _LAST
-            answers = [answer(call, self._found(call) + last) for call in asked]
-            self._rounds += map(plain, [message, *answers])
-        elif asked:
-            answers = [answer(call, self._found(call) if others else _NO_MORE) for call in asked]
-            self.shown, removed = taken_out(message)
-            self._hide(removed=removed, answers=answers)
-        else:
+        self.goes_on = False
+        if not asked:
             self.shown = message
             self._hide()
+        elif other_calls(message):
+            self.shown, removed = taken_out(message)
+            self._hide(removed=removed, answers=[answer(call, self._found(call)) for call in asked])
+        else:
+            self._answer(message, asked)
+
+    def _answer(self, message: AIMessage, asked: Sequence[Any]) -> None:
+        """Answer calls; after the last round only to say that there are no more, which leaves one request."""
+        self._rounds += map(plain, [message, *(answer(call, self._reply(call)) for call in asked)])
+        self._passing.next_round()
+        self._answered += 1
+        over = self._answered - self._max_rounds
+        self.goes_on = over <= 1
+        if over == 1:
+            self.kwargs |= _calling_nothing(self._model, [self._tool])
+        if over > 1:
+            self.shown = _unanswered(message, _UNANSWERED.format(self._max_rounds))
+            self._said = self._passing.seen(_as_chunk(self.shown))
+            self._hide()
+
+    def _reply(self, call: Mapping[str, Any]) -> str:
+        if self._answered >= self._max_rounds:
+            return _NO_MORE
+        return self._found(call) + (_LAST if self._answered == self._max_rounds - 1 else "")
 
     def _found(self, call: Mapping[str, Any]) -> str:
         return handle_retrieve_call(call["args"] or {}, store=getattr(self._tool, "store", None))
 
     def _hide(self, **parts: Any) -> None:
         """Let what the caller is not shown travel with what it is shown."""
-        if travelling := hidden(self._rounds, shown=self._passing.shown, **parts):
+        if travelling := hidden(
+            self._rounds, shown=self._passing.shown, shown_kwargs=self._passing.shown_kwargs, **parts
+        ):
             kwargs = {**self.shown.additional_kwargs, KEY: travelling}
             self.shown = self.shown.model_copy(update={"additional_kwargs": kwargs})
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What is known of one answer's tokens.
+
+    Attributes:
+        usage: what the provider says.
+        counted: the tokens of what was said, for where it says nothing.
+    """
+
+    usage: UsageMetadata | None = None
+    counted: int = 0
 
 
 class _Bill:
@@ -177,23 +222,21 @@ class _Bill:
         ledger: where it is booked.
         tokenizer: counts tokens.
         added: the tools that were added to every round.
-
-    Attributes:
-        usage: what the provider said of all answers so far.
     """
 
     def __init__(self, ledger: Ledger, tokenizer: Tokenizer, added: Sequence[Any]) -> None:
-        self.usage: UsageMetadata | None = None
         self._began = perf_counter()
         self._ledger = ledger
         self._tokenizer = tokenizer
         self._schema = tokenizer.count_text(json.dumps(added)) if added else 0
         self._first: CompressResult | None = None
-        self._before = self._after = self._output = 0
+        self._before = self._after = 0
+        self._answers: list[_Answer] = []
         self._came = False
 
     def sent(self, result: CompressResult, given: list[BaseMessage], restored: list[BaseMessage]) -> None:
         """Add a round: what was sent, for messages that a caller gave, and those with what it never had to send."""
+        self._answers.append(_Answer())
         self._after += result.tokens_after + self._schema
         if self._first is None:
             self._first = result
@@ -201,28 +244,42 @@ class _Bill:
             self._before = result.tokens_before + (count(given) - count(restored) if len(given) < len(restored) else 0)
 
     def came(self, message: Any) -> None:
-        """Add an answer, or a piece of one."""
+        """Add a round's answer, or a piece of it."""
         self._came = True
+        answer = self._answers[-1]
         if usage := getattr(message, "usage_metadata", None):
-            self.usage = add_usage(self.usage, usage)
+            answer.usage = add_usage(answer.usage, usage)
         elif isinstance(message, AIMessage):
-            self._output += self._tokenizer.count_text(str(message.text))
+            answer.counted += self._tokenizer.count_text(str(message.text))
 
     def record(self) -> None:
         """Book what was sent, if anything of an answer came."""
         if self._first is None or not self._came:
             return
-        usage: Mapping[str, Any] = self.usage or {}
+        used: list[Any] = [answer.usage for answer in self._answers if answer.usage]
+        counted = sum(answer.counted for answer in self._answers if not answer.usage)
         self._ledger.record(
             model=self._tokenizer.model,
             tokens_input_before=self._before,
             tokens_input_after=self._after,
-            tokens_output=usage.get("output_tokens", self._output),
-            cached_tokens=(usage.get("input_token_details") or {}).get("cache_read") or 0,
-            cached_of=usage.get("input_tokens"),
+            tokens_output=counted + sum(usage["output_tokens"] for usage in used),
+            cached_tokens=sum((usage.get("input_token_details") or {}).get("cache_read") or 0 for usage in used),
+            cached_of=sum(usage["input_tokens"] for usage in used) or None,
             transforms_applied=self._first.transforms_applied,
             latency_ms=(perf_counter() - self._began) * 1000,
         )
+
+
+def _unanswered(message: AIMessage, text: str) -> AIMessage:
+    """Return what is said in the place of an answer, in the form in which the model's messages are."""
+    content: Any = [{"type": "text", "text": text}] if isinstance(message.content, list) else text
+    said = {"content": content, "tool_calls": [], "invalid_tool_calls": [], "additional_kwargs": {}}
+    return message.model_copy(update=said)
+
+
+def _as_chunk(message: AIMessage) -> AIMessageChunk:
+    fields = ("content", "response_metadata", "usage_metadata", "id")
+    return AIMessageChunk(**{field: getattr(message, field) for field in fields})
 
 
 def leaves_a_choice(kwargs: Mapping[str, Any]) -> bool:
@@ -238,13 +295,43 @@ def leaves_a_choice(kwargs: Mapping[str, Any]) -> bool:
 def _with_tools(model: Any, kwargs: Mapping[str, Any], more: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
     """Return what to send with more tools among the caller's, and what was added: nothing where it is there."""
     tools = list(kwargs.get("tools") or ())
-    if not more or any(map(is_retrieval, tools)):
+    if not more or any(map(_declares, tools)):
         return dict(kwargs), []
     # A provider that reads answers of one form accepts strict tools alone.
-    strict = {"strict": True} if any(map(_is_strict, tools)) else {}
-    bound = model.bind_tools(more, **strict)
-    added = bound.kwargs["tools"]
-    return {**bound.kwargs, **kwargs, "tools": [*tools, *added]}, added
+    bound = _bound(model, more, **{"strict": True} if any(map(_is_strict, tools)) else {})
+    added = bound.get("tools")
+    if not isinstance(added, list):
+        kind = type(model).__name__
+        raise ConfigurationError(
+            f"retrieve = True: bind_tools of {kind} binds no list of tools that could be added to; use retrieve=False, "
+            "or HeadroomMiddleware in an agent",
+            {"retrieve": True, "model": kind},
+        )
+    return {**bound, **kwargs, "tools": [*tools, *added]}, added
+
+
+def _bound(model: Any, tools: Sequence[Any], **settings: Any) -> dict[str, Any]:
+    """Return what a model's requests have beside the messages when tools are bound."""
+    return dict(getattr(model.bind_tools(tools, **settings), "kwargs", {}))
+
+
+def _calling_nothing(model: Any, tools: Sequence[Any]) -> dict[str, Any]:
+    """Return what lets a model call no tool, as its provider writes that: empty where there is no such choice."""
+    try:
+        # Many take "none" for the name of a tool; "auto" shows how they write what is no name.
+        written = _bound(model, tools, tool_choice="auto").get("tool_choice")
+    except (TypeError, ValueError):
+        return {}
+    if written == "auto":
+        return {"tool_choice": "none"}
+    return {"tool_choice": {"type": "none"}} if written == {"type": "auto"} else {}
+
+
+def _declares(tool: Any) -> bool:
+    """Return whether a tool, or a list of them, in whatever form a provider has, is the retrieve tool."""
+    if isinstance(tool, Mapping):
+        return is_retrieval(tool) or any(map(_declares, tool.values()))
+    return isinstance(tool, list) and any(map(_declares, tool))
 
 
 def _is_strict(tool: Any) -> bool:

@@ -16,7 +16,7 @@ from headroom_integrations.langchain.caller import Caller
 from headroom_integrations.langchain.compression import Compression
 from headroom_integrations.langchain.leaves import with_leaves
 from headroom_integrations.langchain.public import PublicMethods, check_tools
-from headroom_integrations.langchain.turn import Settings
+from headroom_integrations.langchain.turn import CALLED, Settings
 
 _Model = TypeVar("_Model")
 _SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -47,7 +47,8 @@ def wrap_chat_model(
         max_rounds: how often such calls are answered in one request.
 
     Raises:
-        ConfigurationError: a chat model cannot be reached in the runnable, or cannot call tools and `retrieve` is set.
+        ConfigurationError: a chat model cannot be reached in the runnable, or cannot call tools and `retrieve` is set;
+            or `max_rounds` is less than 1.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
@@ -56,7 +57,7 @@ def wrap_chat_model(
         (True, 'yes')
     """
     snapshot = None if config is None else config.snapshot()
-    compression = Compression("", snapshot, query, token_budget, store, retrieve)
+    compression = Compression(CALLED, snapshot, query, token_budget, store, retrieve)
     settings = Settings(compression, max_rounds)
     if retrieve:
         check_tools(model)

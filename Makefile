@@ -7,7 +7,7 @@ PIP := python -m pip install -qq --disable-pip-version-check --no-warn-script-lo
 INSTALL := $(BIN)/$(PIP) -c constraints.txt
 SETUP := pyproject.toml constraints.txt
 # Whose lowest and newest versions are tested: what runs are the tests with such a name in theirs or their file's.
-FRAMEWORKS := langchain
+FRAMEWORKS := langchain or llamaindex
 
 .PHONY: help test demo format lint types notebooks versions lowest newest nightly bench clean
 
@@ -47,7 +47,7 @@ lowest newest: %: $(VENV)/constraints-%.txt
 	@echo "Installing the $@ versions (a minute or two)"
 	@$(PYTHON) -m venv --clear $(VENV)/$@
 	@$(VENV)/$@/bin/$(PIP) -c $< -e ".[dev]"
-	@$(VENV)/$@/bin/python -m pip freeze | grep -E "^($(FRAMEWORKS)|langgraph)"
+	@$(VENV)/$@/bin/python -m pip freeze | grep -E "^(langchain|langgraph|llama-index|openai)"
 	@$(VENV)/$@/bin/python -m pytest -n auto -k "$(FRAMEWORKS)"
 
 nightly: $(VENV)/.dev

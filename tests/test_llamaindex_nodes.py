@@ -223,6 +223,7 @@ class TestNodes:
     def test_what_was_found_twice_stays_once(self) -> None:
         came = found()
         assert ids(after([*came, *found()])) == ids(after(came))
+        assert after([*came, came[0]], None) == came
         other = scored(TextNode(text="The Elbe is long, says another version.", id_="n2"))
         assert after([*came, *other], None) == [*came, *other]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llama_index.core.base.llms.base import BaseLLM
 from llama_index.core.base.llms.types import ChatMessage
 
 from headroom_core import compress
@@ -53,7 +54,16 @@ class Compression:
 
     def compressed(self, messages: Sequence[ChatMessage]) -> CompressResult:
         """Return what becomes of messages. Warnings are logged; they hold nothing of the texts."""
-        result = compress(messages, query=self.query, dialect=LlamaIndexDialect(), **self.settings())
+        config = self.config or HeadroomConfig()
+        result = compress(
+            messages,
+            model=self.model,
+            token_budget=self.token_budget,
+            config=config if self.retrieve else config.lossless(),
+            query=self.query,
+            store=self.store,
+            dialect=LlamaIndexDialect(),
+        )
         log_warnings(result.warnings)
         return result
 
@@ -61,14 +71,14 @@ class Compression:
         """Do what `compressed` does, in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.compressed, messages)
 
-    def settings(self) -> dict[str, Any]:
-        """Return the arguments that `compress` and `compress_documents` share."""
-        config = self.config or HeadroomConfig()
-        config = config if self.retrieve else config.lossless()
-        return {"model": self.model, "token_budget": self.token_budget, "config": config, "store": self.store}
-
 
 def log_warnings(warnings: Iterable[str]) -> None:
     """Log what was not done."""
     for warning in warnings:
         _log.warning("%s", warning)
+
+
+def model_name(llm: BaseLLM | None) -> str:
+    """Return the name of the model by which tokens are counted; `gpt-4o` where a language model tells none."""
+    name = None if llm is None else llm.metadata.model_name
+    return name if isinstance(name, str) and name != "unknown" else "gpt-4o"

@@ -24,7 +24,7 @@ from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import RETRIEVE_TOOL
 from headroom_core.stores import Store
-from headroom_integrations.llamaindex.compression import Compression
+from headroom_integrations.llamaindex.compression import Compression, model_name
 
 _LLM = TypeVar("_LLM", bound=BaseLLM)
 _SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -127,7 +127,7 @@ def _sent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> 
     """Return what becomes of the messages of a request."""
     compression: Compression = llm._headroom
     retrieve = compression.retrieve and _offers_retrieval(messages, kwargs)
-    return replace(compression, model=_name(llm), retrieve=retrieve).compressed(messages).messages
+    return replace(compression, model=model_name(llm), retrieve=retrieve).compressed(messages).messages
 
 
 def _prompt(llm: Any, prompt: str) -> str:
@@ -138,11 +138,6 @@ def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -
     """Return whether the model can call the retrieve tool: it is among the tools, or a system prompt describes it."""
     described = (message.content or "" for message in messages if message.role.value in ("system", "developer"))
     return any(RETRIEVE_TOOL in said for said in (repr(kwargs), *described))
-
-
-def _name(llm: Any) -> str:
-    name = llm.metadata.model_name
-    return name if isinstance(name, str) and name != "unknown" else "gpt-4o"
 
 
 def _wrapped(llm: Any, compression: Compression) -> Any:

@@ -16,7 +16,7 @@ from headroom_core import Tokenizer
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.stores import Store
-from headroom_integrations.llamaindex.compression import Compression, log_warnings
+from headroom_integrations.llamaindex.compression import Compression, log_warnings, model_name
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
@@ -159,7 +159,7 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             token_limit=token_limit,
             chat_store=chat_store or SimpleChatStore(),
             chat_store_key=chat_store_key,
-            model=model or _name(llm),
+            model=model or model_name(llm),
             config=config,
             store=store,
             retrieve=retrieve,
@@ -218,8 +218,3 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             said = f"initial_token_count = {taken} leaves nothing of token_limit = {self.token_limit}: raise the limit"
             log_warnings([said])
         return self.compression(max(1, self.token_limit - taken))
-
-
-def _name(llm: BaseLLM | None) -> str:
-    name = None if llm is None else llm.metadata.model_name
-    return name if isinstance(name, str) and name != "unknown" else "gpt-4o"

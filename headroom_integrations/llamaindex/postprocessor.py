@@ -31,7 +31,7 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
     Of long ones the passages stay that have to do with the query, `[…]` stands in the place of others; JSON and tables
     are written shorter without a loss. A shortened node is a copy with another text: id, score, metadata and
     relationships stay, and so does the retriever's score. A node that holds more than a text, such as an image or an
-    index, stays as it is, and so does one without a text. What stands more than once stays once.
+    index, stays as it is, and so does one without a text. A node that came more than once stays once.
 
     Nodes stay in the retriever's order; with `top_n` the best come first, as rerankers have it. What is in the
     metadata under `title`, `document_title`, `header_path` or `file_name`, the first that there is, counts twice, and
@@ -170,5 +170,8 @@ def _asked(query_bundle: QueryBundle | None) -> str:
 
 
 def _distinct(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
-    """Return the nodes, each once: several retrievers may have found it."""
-    return list({(one.node_id, one.node.hash): one for one in reversed(nodes)}.values())[::-1]
+    """Return the nodes, each once where it came first: several retrievers may have found it."""
+    first: dict[tuple[str, str], NodeWithScore] = {}
+    for one in nodes:
+        first.setdefault((one.node_id, one.node.hash), one)
+    return list(first.values())

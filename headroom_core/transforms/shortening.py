@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from headroom_core.messages import OUTPUTS, Block, Change, Draft, causal_queries, content_key
+from headroom_core.recent import Recent
 from headroom_core.transforms.cuts import Shorten, Shortened
-from headroom_core.transforms.router import ContentRouter
+from headroom_core.transforms.router import ContentRouter, Outcome
+
+_OUTCOMES, _BYTES, _BYTES_AN_OUTCOME = 16_384, 32 * 2**20, 500
 
 _UNTOUCHED = {
     "system": "system prompts are never changed",
     "assistant": "what the model said is never changed",
     "tool_call": "arguments of tool calls are never changed",
 }
+
+_selections = Recent[Hashable, Outcome](_OUTCOMES, lambda outcome: _BYTES_AN_OUTCOME + len(outcome.text or ""), _BYTES)
+"""What blocks became at the cuts of conversations that come again when they are longer."""
 
 
 def why_untouched(block: Block) -> str | None:
@@ -55,8 +62,10 @@ def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
         if block.kind not in OUTPUTS or block.pinned or _place(block) in selected:
             return None
         raw = block if block.original is None else replace(block, text=block.original, original=None)
-        key = content_key(raw.text) if kept else ""
-        outcome = router.route(raw, key, queries[_place(block)], selecting=True)
+        text, query = content_key(raw.text), queries[_place(block)]
+        key = text if kept else ""
+        known_by = router.compressors, router.tokenizer.encoding, kept, raw.kind, raw.tool, text, query
+        outcome = _once(known_by, lambda: router.route(raw, key, query, selecting=True))
         if outcome.text is None or outcome.tokens_after >= router.tokenizer.count_text(block.text):
             return None
         selected.add(_place(block))
@@ -64,6 +73,14 @@ def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
         return Shortened(made, change, {key: raw.text} if kept and outcome.action == "selected" else {})
 
     return shorten
+
+
+def _once(known_by: tuple[object, ...], route: Callable[[], Outcome]) -> Outcome:
+    """Return an outcome, worked out only where it is not known; a stranger's compressor may have no hash."""
+    try:
+        return _selections.of(known_by, route)
+    except TypeError:
+        return route()
 
 
 def _place(block: Block) -> tuple[int, tuple[str | int, ...]]:

@@ -47,8 +47,8 @@ from headroom_integrations.langchain import (
     wrap_chat_model,
     wrap_tools,
 )
-from headroom_integrations.langchain.arrivals import Arrival
 from headroom_integrations.langchain.compression import Compression
+from headroom_integrations.langchain.tool_results import ToolResult
 
 QUESTION = {"messages": [HumanMessage("Which orders are heavy?", id="q")]}
 MANY = {"recursion_limit": 200}
@@ -146,7 +146,7 @@ def is_short(message: ToolMessage) -> bool:
     return len(message.text) < len(page_of_orders(0)) / 2
 
 
-class TestArrivals:
+class TestToolResults:
     """What arrives becomes what the whole conversation would make of it."""
 
     @given(talks(["langchain"]))
@@ -154,15 +154,15 @@ class TestArrivals:
     def test_an_answer_becomes_what_the_whole_conversation_makes_of_it(self, talk: Talk) -> None:
         whole = compress(talk.messages, store=MemoryStore(), dialect=talk.dialect).messages
         arrived = Compression(store=MemoryStore(), retrieve=True)
-        for at, arrival, message in arrivals(talk.messages, arrived):
-            assert arrival.shortened(message).content == whole[at].content
+        for at, result, message in tool_results(talk.messages, arrived):
+            assert result.shortened(message).content == whole[at].content
 
     @given(talks(["langchain"]))
     @settings(max_examples=30)
     def test_later_compressions_recall_what_arrived(self, talk: Talk) -> None:
         store = MemoryStore()
-        found = arrivals(talk.messages, Compression(store=store, retrieve=True))
-        became = {at: arrival.shortened(message).content for at, arrival, message in found}
+        found = tool_results(talk.messages, Compression(store=store, retrieve=True))
+        became = {at: result.shortened(message).content for at, result, message in found}
         whole = compress(talk.messages, store=store, dialect=talk.dialect, query="item-3-7 payment failed").messages
         assert became == {at: whole[at].content for at in became}
 
@@ -191,19 +191,19 @@ class TestArrivals:
 
         turn = [HumanMessage("Go on."), *[AIMessage("", tool_calls=calls(("orders", {})).tool_calls)]]
         history = History(turn * 1000)
-        Arrival(Compression(store=MemoryStore()), history[-1].tool_calls[0], history).shortened(
+        ToolResult(Compression(store=MemoryStore()), history[-1].tool_calls[0], history).shortened(
             ToolMessage(page_of_orders(0), tool_call_id="c0-0")
         )
         assert history.seen <= 4
 
 
-def arrivals(messages: list[Any], compression: Compression) -> Iterator[tuple[int, Arrival, ToolMessage]]:
+def tool_results(messages: list[Any], compression: Compression) -> Iterator[tuple[int, ToolResult, ToolMessage]]:
     made: dict[str, Any] = {}
     for at, message in enumerate(messages):
         if isinstance(message, AIMessage):
             made |= {call["id"]: call for call in message.tool_calls}
         if isinstance(message, ToolMessage) and message.tool_call_id in made:
-            yield at, Arrival(compression, made[message.tool_call_id], messages[:at]), message
+            yield at, ToolResult(compression, made[message.tool_call_id], messages[:at]), message
 
 
 class TestTheState:

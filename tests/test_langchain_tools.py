@@ -22,8 +22,8 @@ from pydantic import BaseModel
 from headroom_core import MemoryStore, compress, retrieve, retrieve_tool
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_integrations.langchain import HeadroomRetrieveTool, LangChainDialect, wrap_tools
-from headroom_integrations.langchain.arrivals import Arrival
 from headroom_integrations.langchain.compression import Compression
+from headroom_integrations.langchain.tool_results import ToolResult
 
 ROWS = [
     {"id": 4000 + number, "state": "delivered", "city": "Utrecht", "weight": number * 7 % 13} for number in range(300)
@@ -202,8 +202,8 @@ class TestAnswersToModels:
         assert command.update["seen"] == 3
 
     def test_of_lists_of_commands_and_messages_are_shortened_too(self) -> None:
-        arrival = Arrival(Compression(store=MemoryStore()), called("both"))
-        command, message = arrival.shortened([Command(update={"seen": 1}), ToolMessage(LONG, tool_call_id="c1")])
+        result = ToolResult(Compression(store=MemoryStore()), called("both"))
+        command, message = result.shortened([Command(update={"seen": 1}), ToolMessage(LONG, tool_call_id="c1")])
         assert (command, shorter(message.content)) == (Command(update={"seen": 1}), True)
 
     def test_that_are_errors_stay_errors(self) -> None:

@@ -15,8 +15,8 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import merge_configs, run_in_executor
 
-from headroom_integrations.langchain.rounds import KEY
-from headroom_integrations.langchain.turn import Settings, Turn, leaves_a_choice
+from headroom_integrations.langchain.exchange import Exchange, Settings, leaves_a_choice
+from headroom_integrations.langchain.hidden import KEY
 
 _Chunks: TypeAlias = AsyncGenerator[Any, None]
 _RUN = "headroom"
@@ -79,51 +79,51 @@ class Caller:
         return RunnableGenerator(chunks, achunks, name=_RUN)
 
     def _answer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
-        with self._turn(input, config, kwargs) as turn:
-            while turn.goes_on:
-                messages, sent = turn.request()
-                turn.take(self.model.invoke(messages, sent, **turn.kwargs))
-        return turn.shown
+        with self._exchange(input, config, kwargs) as exchange:
+            while exchange.goes_on:
+                messages, sent = exchange.request()
+                exchange.take(self.model.invoke(messages, sent, **exchange.kwargs))
+        return exchange.shown
 
     async def _aanswer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
-        with await run_in_executor(None, self._turn, input, config, kwargs) as turn:
-            while turn.goes_on:
-                messages, sent = await run_in_executor(None, turn.request)
-                answer = await self.model.ainvoke(messages, sent, **turn.kwargs)
-                await run_in_executor(None, turn.take, answer)
-        return turn.shown
+        with await run_in_executor(None, self._exchange, input, config, kwargs) as exchange:
+            while exchange.goes_on:
+                messages, sent = await run_in_executor(None, exchange.request)
+                answer = await self.model.ainvoke(messages, sent, **exchange.kwargs)
+                await run_in_executor(None, exchange.take, answer)
+        return exchange.shown
 
     def _chunks(self, inputs: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[Any]:
         for input in inputs:
-            with self._turn(input, config, kwargs) as turn:
-                while turn.goes_on:
-                    messages, sent = turn.request()
-                    for chunk in self.model.stream(messages, sent, **turn.kwargs):
-                        yield from turn.seen(chunk)
-                    yield from turn.ended()
+            with self._exchange(input, config, kwargs) as exchange:
+                while exchange.goes_on:
+                    messages, sent = exchange.request()
+                    for chunk in self.model.stream(messages, sent, **exchange.kwargs):
+                        yield from exchange.seen(chunk)
+                    yield from exchange.ended()
 
     async def _achunks(self, inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any) -> _Chunks:
         async for input in inputs:
-            with await run_in_executor(None, self._turn, input, config, kwargs) as turn:
-                while turn.goes_on:
-                    messages, sent = await run_in_executor(None, turn.request)
-                    async for chunk in self.model.astream(messages, sent, **turn.kwargs):
-                        for seen in turn.seen(chunk):
+            with await run_in_executor(None, self._exchange, input, config, kwargs) as exchange:
+                while exchange.goes_on:
+                    messages, sent = await run_in_executor(None, exchange.request)
+                    async for chunk in self.model.astream(messages, sent, **exchange.kwargs):
+                        for seen in exchange.seen(chunk):
                             yield seen
-                    for last in await run_in_executor(None, turn.ended):
+                    for last in await run_in_executor(None, exchange.ended):
                         yield last
 
     def generate(self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
         """Return what the model generates, of each list of messages; the retrieve tool is not offered."""
-        turns, sent, kwargs = self._generating(messages, kwargs)
+        exchanges, sent, kwargs = self._generating(messages, kwargs)
         result: LLMResult = self.model.generate(sent, *args, **kwargs)
-        return _booked(turns, result)
+        return _booked(exchanges, result)
 
     async def agenerate(self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any) -> LLMResult:
         """Do what `generate` does; the event loop goes on meanwhile."""
-        turns, sent, kwargs = await run_in_executor(None, self._generating, messages, kwargs)
+        exchanges, sent, kwargs = await run_in_executor(None, self._generating, messages, kwargs)
         result: LLMResult = await self.model.agenerate(sent, *args, **kwargs)
-        return await run_in_executor(None, _booked, turns, result)
+        return await run_in_executor(None, _booked, exchanges, result)
 
     def stream_events(self, input: LanguageModelInput, config: RunnableConfig | None, **kwargs: Any) -> Any:
         """Return the model's stream of typed events (version 3); the retrieve tool is not offered."""
@@ -135,38 +135,40 @@ class Caller:
         messages, sent, kwargs = await run_in_executor(None, self._typed, input, config, kwargs)
         return await self.model.astream_events(messages, sent, **kwargs)
 
-    def _turn(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any], retrieve: bool = True) -> Turn:
-        return Turn(self.model, self.settings, _messages(input), config, kwargs, retrieve)
+    def _exchange(
+        self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any], retrieve: bool = True
+    ) -> Exchange:
+        return Exchange(self.model, self.settings, _messages(input), config, kwargs, retrieve)
 
     def _typed(self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
-        turn = self._turn(input, config, kwargs, retrieve=False)
-        messages, sent = turn.request()
-        return messages, merge_configs(sent, {"callbacks": [_Booking(turn)]}), turn.kwargs
+        exchange = self._exchange(input, config, kwargs, retrieve=False)
+        messages, sent = exchange.request()
+        return messages, merge_configs(sent, {"callbacks": [_Booking(exchange)]}), exchange.kwargs
 
     def _generating(self, lists: Sequence[Sequence[BaseMessage]], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
-        turns = [self._turn(messages, None, kwargs, retrieve=False) for messages in lists]
-        requests = [turn.request() for turn in turns]
+        exchanges = [self._exchange(messages, None, kwargs, retrieve=False) for messages in lists]
+        requests = [exchange.request() for exchange in exchanges]
         saved = [config["metadata"][KEY] for _, config in requests]
         total = {name: sum(one[name] for one in saved) for name in ("tokens_before", "tokens_after")}
         metadata = {**(kwargs.get("metadata") or {}), KEY: total}
-        return turns, [messages for messages, _ in requests], {**kwargs, "metadata": metadata}
+        return exchanges, [messages for messages, _ in requests], {**kwargs, "metadata": metadata}
 
 
 class _Booking(BaseCallbackHandler):
     """Books a request when its answer has come."""
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         """Take the answer in."""
-        _booked([self._turn], response)
+        _booked([self._exchange], response)
 
 
-def _booked(turns: Sequence[Turn], result: LLMResult) -> LLMResult:
-    for turn, generations in zip(turns, result.generations, strict=True):
-        with turn:
-            turn.take(getattr(generations[0], "message", None))
+def _booked(exchanges: Sequence[Exchange], result: LLMResult) -> LLMResult:
+    for exchange, generations in zip(exchanges, result.generations, strict=True):
+        with exchange:
+            exchange.take(getattr(generations[0], "message", None))
     return result
 
 

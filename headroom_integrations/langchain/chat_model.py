@@ -22,13 +22,13 @@ from headroom_core.metrics import Ledger
 from headroom_core.stores import Store
 from headroom_integrations.langchain.caller import Caller
 from headroom_integrations.langchain.compression import Compression
-from headroom_integrations.langchain.leaves import bare, leaf, with_leaves
-from headroom_integrations.langchain.public import PublicMethods, check_tools
-from headroom_integrations.langchain.turn import CALLED, Settings
+from headroom_integrations.langchain.delegation import Delegating
+from headroom_integrations.langchain.exchange import CALLED, Settings
+from headroom_integrations.langchain.inner import bare, check_tools, leaf, with_leaves
 from headroom_integrations.langchain.variant import variant
 
 
-class HeadroomChatModel(PublicMethods, BaseChatModel):
+class HeadroomChatModel(Delegating, BaseChatModel):
     """A chat model that compresses what another one is sent: `HeadroomChatModel(llm)`.
 
     The other model is called in the way in which this one is called, and does all else itself: callbacks, caches,

@@ -31,9 +31,9 @@ from headroom_core.metrics import Ledger, Summary
 from headroom_core.paths import get
 from headroom_core.results import CompressResult, RequestMetrics
 from headroom_core.stores import Store
-from headroom_integrations.langchain.arrivals import Arrival, saved
 from headroom_integrations.langchain.compression import EVENT, Compression
-from headroom_integrations.langchain.leaves import model_name
+from headroom_integrations.langchain.inner import model_name
+from headroom_integrations.langchain.tool_results import ToolResult, saved
 from headroom_integrations.langchain.tools import retrieve_tools
 
 _log = logging.getLogger(__package__)
@@ -119,7 +119,7 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
         """Call the tool, and shorten its answer for the state."""
         answer = handler(request)
-        return answer if self._stays(request) else self._arrival(request).shortened(answer)
+        return answer if self._stays(request) else self._tool_result(request).shortened(answer)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
@@ -128,7 +128,7 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
         answer = await handler(request)
         if self._stays(request):
             return answer
-        return await run_in_executor(None, self._arrival(request).shortened, answer)
+        return await run_in_executor(None, self._tool_result(request).shortened, answer)
 
     def get_metrics(
         self,
@@ -165,8 +165,8 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
     def _stays(self, request: ToolCallRequest) -> bool:
         return self._keeps_originals or (request.tool is not None and request.tool.return_direct)
 
-    def _arrival(self, request: ToolCallRequest) -> Arrival:
-        return Arrival(self._compression, request.tool_call, get(request.state, "messages") or ())
+    def _tool_result(self, request: ToolCallRequest) -> ToolResult:
+        return ToolResult(self._compression, request.tool_call, get(request.state, "messages") or ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from headroom_core import handle_retrieve_call, retrieve_tool
 from headroom_core.config import HeadroomConfig
 from headroom_core.messages import is_retrieve_tool
 from headroom_core.stores import Store, shared_store
-from headroom_integrations.langchain.arrivals import Arrival
 from headroom_integrations.langchain.compression import Compression
+from headroom_integrations.langchain.tool_results import ToolResult
 
 _DECLARED: dict[str, Any] = retrieve_tool("openai")["function"]
 
@@ -128,21 +128,21 @@ class _Shortening:
     """What comes before a tool's class in the class of the wrapped tool."""
 
     def run(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
-        arrival = self._arrival(tool_input, kwargs.get("tool_call_id"))
+        result = self._tool_result(tool_input, kwargs.get("tool_call_id"))
         answer = super().run(tool_input, *args, **kwargs)  # type: ignore[misc]
-        return arrival.shortened(answer) if arrival else answer
+        return result.shortened(answer) if result else answer
 
     async def arun(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
-        arrival = self._arrival(tool_input, kwargs.get("tool_call_id"))
+        result = self._tool_result(tool_input, kwargs.get("tool_call_id"))
         answer = await super().arun(tool_input, *args, **kwargs)  # type: ignore[misc]
-        return await run_in_executor(None, arrival.shortened, answer) if arrival else answer
+        return await run_in_executor(None, result.shortened, answer) if result else answer
 
-    def _arrival(self: Any, given: Any, call_id: str | None) -> Arrival | None:
+    def _tool_result(self: Any, given: Any, call_id: str | None) -> ToolResult | None:
         """Return what decides what the answer becomes; None where code calls the tool."""
         if call_id is None:
             return None
         wrapping: _Wrapping = self._wrapping
-        return Arrival(wrapping.compression, wrapping.call(self.name, given, call_id))
+        return ToolResult(wrapping.compression, wrapping.call(self.name, given, call_id))
 
     def __reduce__(self: Any) -> tuple[Any, ...]:
         return _wrapped, (_plain(self), self._wrapping.compression)

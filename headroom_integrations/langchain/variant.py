@@ -14,9 +14,9 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.stores import Store
 from headroom_integrations.langchain.caller import Caller
 from headroom_integrations.langchain.compression import Compression
-from headroom_integrations.langchain.leaves import with_leaves
-from headroom_integrations.langchain.public import PublicMethods, check_tools
-from headroom_integrations.langchain.turn import CALLED, Settings
+from headroom_integrations.langchain.delegation import Delegating
+from headroom_integrations.langchain.exchange import CALLED, Settings
+from headroom_integrations.langchain.inner import check_tools, with_leaves
 
 _Model = TypeVar("_Model")
 _SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -79,7 +79,7 @@ def variant(model: BaseChatModel, settings: Settings) -> BaseChatModel:
     return wrapped
 
 
-class _Variant(PublicMethods):
+class _Variant(Delegating):
     """What comes before a chat model's class in the class of its variant."""
 
     def caller(self: Any, config: RunnableConfig | None = None) -> Caller:

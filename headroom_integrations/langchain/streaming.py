@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessageChunk
 
-from headroom_integrations.langchain.rounds import is_retrieval
+from headroom_integrations.langchain.hidden import is_retrieval
 
 _STEADY = ("model_provider", "output_version")
 """What says how content is to be read; equal in all chunks, so that it merges with itself."""
@@ -16,7 +16,7 @@ _BREAK = "\n\n"
 """What stands between the texts of two rounds."""
 
 
-class Passing:
+class Shown:
     """Lets the chunks of one request's rounds pass, so that all together are one message.
 
     Metadata and usage wait for the end, since only then is it known whether another round follows.

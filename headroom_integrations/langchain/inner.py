@@ -10,6 +10,8 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableWithFallb
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfigurableAlternatives
 
+from headroom_core.errors import ConfigurationError
+
 
 class Compressing:
     """Marks chat models that compress what they are sent."""
@@ -98,6 +100,26 @@ def _alternatives(runnable: RunnableConfigurableAlternatives[Any, Any], mapped: 
             others[name] = lambda make=other: mapped(make())
     default = mapped(runnable.default)
     return None if None in others.values() else _replaced(runnable, {"default": default, "alternatives": others})
+
+
+def check_tools(runnable: Any) -> None:
+    """Check that the chat models in a runnable can be offered the retrieve tool.
+
+    Raises:
+        ConfigurationError: one of them cannot call tools.
+    """
+
+    def check(model: BaseChatModel) -> BaseChatModel:
+        if type(model).bind_tools is BaseChatModel.bind_tools:
+            name = type(model).__name__
+            raise ConfigurationError(
+                f"retrieve = True: {name} cannot call tools, since it has no bind_tools; "
+                "use retrieve=False, which leaves nothing out, or a model that can",
+                {"retrieve": True, "model": name},
+            )
+        return model
+
+    with_leaves(runnable, check)
 
 
 def model_name(runnable: Any) -> str:

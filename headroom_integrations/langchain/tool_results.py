@@ -22,7 +22,7 @@ _LIMITS = ("rolling_window", "intelligent_context")
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ToolResult:
     """What decides what a tool's answer becomes: its call, and the last message of a user before it.
 
     The text is the one that compressing the whole conversation would give, at the cost of the new message alone.
@@ -36,9 +36,9 @@ class Arrival:
 
     Example:
         >>> from headroom_core.stores import MemoryStore
-        >>> arrival = Arrival(Compression(store=MemoryStore()), ToolCall(name="jobs", args={}, id="c1"))
+        >>> result = ToolResult(Compression(store=MemoryStore()), ToolCall(name="jobs", args={}, id="c1"))
         >>> rows = ",".join(f'{{"id": {n}, "state": "done"}}' for n in range(200))
-        >>> message = arrival.shortened(ToolMessage(f"[{rows}]", tool_call_id="c1"))
+        >>> message = result.shortened(ToolMessage(f"[{rows}]", tool_call_id="c1"))
         >>> sorted(message.response_metadata["headroom"])
         ['characters', 'tokens_after', 'tokens_before']
     """

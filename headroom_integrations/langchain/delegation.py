@@ -7,19 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from langchain_core.callbacks import Callbacks
-from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
 
-from headroom_core.errors import ConfigurationError
 from headroom_core.metrics import Ledger, Summary
 from headroom_core.results import RequestMetrics
-from headroom_integrations.langchain.leaves import Compressing, with_leaves
+from headroom_integrations.langchain.inner import Compressing
 
 
-class PublicMethods(Compressing):
+class Delegating(Compressing):
     """Hands every request to `caller`."""
 
     def caller(self, config: RunnableConfig | None = None) -> Any:
@@ -128,26 +126,6 @@ class PublicMethods(Compressing):
     def get_summary(self, start_time: datetime | None = None, end_time: datetime | None = None) -> Summary:
         """Return what all requests cost together; see `Ledger.get_summary`."""
         return self.books().get_summary(start_time, end_time)
-
-
-def check_tools(runnable: Any) -> None:
-    """Check that the chat models in a runnable can be offered the retrieve tool.
-
-    Raises:
-        ConfigurationError: one of them cannot call tools.
-    """
-
-    def check(model: BaseChatModel) -> BaseChatModel:
-        if type(model).bind_tools is BaseChatModel.bind_tools:
-            name = type(model).__name__
-            raise ConfigurationError(
-                f"retrieve = True: {name} cannot call tools, since it has no bind_tools; "
-                "use retrieve=False, which leaves nothing out, or a model that can",
-                {"retrieve": True, "model": name},
-            )
-        return model
-
-    with_leaves(runnable, check)
 
 
 def _given(stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:

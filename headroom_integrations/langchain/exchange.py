@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from time import perf_counter
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
-from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
@@ -17,11 +14,9 @@ from headroom_core import Tokenizer, handle_retrieve_call
 from headroom_core.errors import ConfigurationError
 from headroom_core.metrics import Ledger
 from headroom_core.paths import get
-from headroom_core.results import CompressResult
+from headroom_integrations.langchain.bill import Bill
 from headroom_integrations.langchain.compression import Compression
-from headroom_integrations.langchain.leaves import model_name
-from headroom_integrations.langchain.passing import Passing, merged
-from headroom_integrations.langchain.rounds import (
+from headroom_integrations.langchain.hidden import (
     KEY,
     answer,
     hidden,
@@ -33,6 +28,8 @@ from headroom_integrations.langchain.rounds import (
     stripped,
     taken_out,
 )
+from headroom_integrations.langchain.inner import model_name
+from headroom_integrations.langchain.streaming import Shown, merged
 from headroom_integrations.langchain.tools import retrieve_tools
 
 _LAST = "\nheadroom_retrieve: this was the last call before your answer; go on with what is here"
@@ -70,7 +67,7 @@ class Settings:
             )
 
 
-class Turn:
+class Exchange:
     """One request: its messages, the rounds in which originals were brought back, and its tokens.
 
     As a context manager it books the request in the end, if anything of an answer came.
@@ -111,14 +108,14 @@ class Turn:
         self._answered = 0
         self._messages = restored(messages) if tools else stripped(messages)
         self._rounds: list[BaseMessage] = []
-        self._passing = Passing()
+        self._stream = Shown()
         self._unread: Any = None
         self._said: list[AIMessageChunk] = []
         self.kwargs, added = _with_tools(model, kwargs, tools)
-        self._bill = _Bill(settings.ledger, Tokenizer(name), added)
+        self._bill = Bill(settings.ledger, Tokenizer(name), added)
         self._given = messages
 
-    def __enter__(self) -> Turn:
+    def __enter__(self) -> Exchange:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,20 +140,20 @@ class Turn:
         if self._tool is None:
             return [chunk]
         if isinstance(chunk, AIMessageChunk):
-            return self._passing.seen(chunk)
+            return self._stream.seen(chunk)
         self._unread = chunk
         return []
 
     def ended(self) -> list[Any]:
         """Take in the end of a round's stream; return what the caller is shown in the end."""
-        chunks = self._passing.chunks
+        chunks = self._stream.chunks
         self._decide(message_chunk_to_message(merged(chunks)) if chunks else self._unread)
         if self.goes_on or self._tool is None:
             return []
         if not chunks:
             return [self.shown]
         travelling = {name: value for name, value in self.shown.additional_kwargs.items() if name == KEY}
-        return [*self._said, self._passing.end(travelling)]
+        return [*self._said, self._stream.end(travelling)]
 
     def _decide(self, message: Any) -> None:
         """Go on with a round that brings back what the message asks for, or show the message."""
@@ -174,7 +171,7 @@ class Turn:
     def _answer(self, message: AIMessage, asked: Sequence[Any]) -> None:
         """Answer calls; after the last round only to say that there are no more, which leaves one request."""
         self._rounds += map(plain, [message, *(answer(call, self._reply(call)) for call in asked)])
-        self._passing.next_round()
+        self._stream.next_round()
         self._answered += 1
         over = self._answered - self._max_rounds
         self.goes_on = over <= 1
@@ -182,7 +179,7 @@ class Turn:
             self.kwargs |= _calling_nothing(self._model, [self._tool])
         if over > 1:
             self.shown = _unanswered(message, _UNANSWERED.format(self._max_rounds))
-            self._said = self._passing.seen(_as_chunk(self.shown))
+            self._said = self._stream.seen(_as_chunk(self.shown))
             self._hide()
 
     def _reply(self, call: Mapping[str, Any]) -> str:
@@ -196,78 +193,10 @@ class Turn:
     def _hide(self, **parts: Any) -> None:
         """Let what the caller is not shown travel with what it is shown."""
         if travelling := hidden(
-            self._rounds, shown=self._passing.shown, shown_kwargs=self._passing.shown_kwargs, **parts
+            self._rounds, shown=self._stream.shown, shown_kwargs=self._stream.shown_kwargs, **parts
         ):
             kwargs = {**self.shown.additional_kwargs, KEY: travelling}
             self.shown = self.shown.model_copy(update={"additional_kwargs": kwargs})
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What is known of one answer's tokens.
-
-    Attributes:
-        usage: what the provider says.
-        counted: the tokens of what was said, for where it says nothing.
-    """
-
-    usage: UsageMetadata | None = None
-    counted: int = 0
-
-
-class _Bill:
-    """What a request costs.
-
-    Args:
-        ledger: where it is booked.
-        tokenizer: counts tokens.
-        added: the tools that were added to every round.
-    """
-
-    def __init__(self, ledger: Ledger, tokenizer: Tokenizer, added: Sequence[Any]) -> None:
-        self._began = perf_counter()
-        self._ledger = ledger
-        self._tokenizer = tokenizer
-        self._schema = tokenizer.count_text(json.dumps(added)) if added else 0
-        self._first: CompressResult | None = None
-        self._before = self._after = 0
-        self._answers: list[_Answer] = []
-        self._came = False
-
-    def sent(self, result: CompressResult, given: list[BaseMessage], restored: list[BaseMessage]) -> None:
-        """Add a round: what was sent, for messages that a caller gave, and those with what it never had to send."""
-        self._answers.append(_Answer())
-        self._after += result.tokens_after + self._schema
-        if self._first is None:
-            self._first = result
-            count = self._tokenizer.count_messages
-            self._before = result.tokens_before + (count(given) - count(restored) if len(given) < len(restored) else 0)
-
-    def came(self, message: Any) -> None:
-        """Add a round's answer, or a piece of it."""
-        self._came = True
-        answer = self._answers[-1]
-        if usage := getattr(message, "usage_metadata", None):
-            answer.usage = add_usage(answer.usage, usage)
-        elif isinstance(message, AIMessage):
-            answer.counted += self._tokenizer.count_text(str(message.text))
-
-    def record(self) -> None:
-        """Book what was sent, if anything of an answer came."""
-        if self._first is None or not self._came:
-            return
-        used: list[Any] = [answer.usage for answer in self._answers if answer.usage]
-        counted = sum(answer.counted for answer in self._answers if not answer.usage)
-        self._ledger.record(
-            model=self._tokenizer.model,
-            tokens_input_before=self._before,
-            tokens_input_after=self._after,
-            tokens_output=counted + sum(usage["output_tokens"] for usage in used),
-            cached_tokens=sum((usage.get("input_token_details") or {}).get("cache_read") or 0 for usage in used),
-            cached_of=sum(usage["input_tokens"] for usage in used) or None,
-            transforms_applied=self._first.transforms_applied,
-            latency_ms=(perf_counter() - self._began) * 1000,
-        )
 
 
 def _unanswered(message: AIMessage, text: str) -> AIMessage:

@@ -337,6 +337,13 @@ def test_a_memory_comes_back_as_it_was(through: Callable[[HeadroomChatMemory, An
     assert again.store is memory.store is not None
 
 
+def test_a_setting_that_was_assigned_comes_back() -> None:
+    config = HeadroomConfig()
+    config.rolling_window.preserve_recent_turns = 3
+    again = HeadroomChatMemory.from_string(remembering(config=config).to_string())
+    assert again.config == config
+
+
 def test_what_was_written_stays_as_it_is() -> None:
     written = rich().to_dict()
     before = copy.deepcopy(written)

@@ -357,6 +357,14 @@ class TestSettings:
         again = pickle.loads(pickle.dumps(HeadroomNodePostprocessor(scorer=BM25Scorer(k1=1.2))))
         assert again.scorer.k1 == 1.2
 
+    @pytest.mark.parametrize("component", [HeadroomNodePostprocessor, HeadroomTransform])
+    def test_what_was_set_inside_the_settings_is_serialised_and_defaults_are_not(self, component: Any) -> None:
+        config = HeadroomConfig()
+        config.smart_crusher.min_tokens_to_crush = 77
+        again = component.from_json(component(config=config).to_json()).config
+        assert again == config
+        assert again.smart_crusher.model_fields_set == {"min_tokens_to_crush"}
+
 
 class TestTelling:
     """What the instrumentation is told."""

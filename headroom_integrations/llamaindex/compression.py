@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from llama_index.core.base.llms.base import BaseLLM
 from llama_index.core.base.llms.types import ChatMessage
+from pydantic import AfterValidator, BaseModel, PlainSerializer
 
 from headroom_core import compress
 from headroom_core.config import HeadroomConfig
@@ -19,6 +20,21 @@ from headroom_core.transforms.limits import check_budget
 from headroom_integrations.llamaindex.dialect import LlamaIndexDialect
 
 _log = logging.getLogger(__package__)
+
+
+def _written(settings: BaseModel) -> dict[str, Any]:
+    """Return the fields that were set, in settings within settings too, as plain values: defaults stay defaults."""
+    within = {name: _written(value) for name, value in settings if isinstance(value, BaseModel)}
+    own = settings.model_dump(mode="json", include=settings.model_fields_set - within.keys())
+    return own | {name: written for name, written in within.items() if written}
+
+
+Config = Annotated[
+    HeadroomConfig | None,
+    AfterValidator(lambda config: config and config.snapshot()),
+    PlainSerializer(lambda config: config and _written(config)),
+]
+"""The settings of a component of LlamaIndex: a snapshot, written with what was set alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from headroom_core import Tokenizer
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.stores import Store
-from headroom_integrations.llamaindex.compression import Compression, log_warnings, model_name
+from headroom_integrations.llamaindex.compression import Compression, Config, log_warnings, model_name
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
@@ -30,7 +30,7 @@ class Budgeted(BaseModel):
     token_limit: int = _LIMIT
     chat_store: SerializeAsAny[BaseChatStore] = Field(default_factory=SimpleChatStore)
     model: str = "gpt-4o"
-    config: HeadroomConfig | None = None
+    config: Config = None
     store: Store | None = Field(default=None, exclude=True, repr=False)
     retrieve: bool = False
 
@@ -47,11 +47,6 @@ class Budgeted(BaseModel):
     def _loaded(cls, chat_store: Any) -> Any:
         return load_chat_store({**chat_store}) if isinstance(chat_store, dict) else chat_store
 
-    @field_validator("config")
-    @classmethod
-    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
-        return None if config is None else config.snapshot()
-
     @field_serializer("chat_store")
     def serialize_courses_in_order(self, chat_store: BaseChatStore) -> dict[str, Any]:
         """Return a chat store as plain values; LlamaIndex's memories have a serialiser of this name."""
@@ -60,10 +55,6 @@ class Budgeted(BaseModel):
         # With pydantic 2.14 LlamaIndex's own way fails.
         kept = {key: [message.model_dump(mode="json") for message in said] for key, said in chat_store.store.items()}
         return {**chat_store.model_dump(mode="json", exclude={"store"}), "store": kept}
-
-    @field_serializer("config")
-    def _set(self, config: HeadroomConfig | None) -> dict[str, Any] | None:
-        return None if config is None else config.model_dump(mode="json", exclude_unset=True)
 
     def __getstate__(self) -> dict[Any, Any]:
         # LlamaIndex takes what cannot be pickled out of the object itself.

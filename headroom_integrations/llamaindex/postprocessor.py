@@ -11,11 +11,10 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import ConfigDict, Field, field_validator
 
 from headroom_core import Tokenizer, compress_documents
-from headroom_core.config import HeadroomConfig
 from headroom_core.relevance import Scorer
 from headroom_core.results import DocumentsResult
 from headroom_core.transforms.limits import over
-from headroom_integrations.llamaindex.compression import log_warnings
+from headroom_integrations.llamaindex.compression import Config, log_warnings
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
 
@@ -63,17 +62,12 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
 
-    config: HeadroomConfig | None = None
+    config: Config = None
     model: str = "gpt-4o"
     token_budget: int | None = Field(None, gt=0)
     top_n: int | None = Field(None, gt=0)
     min_relevance: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
     scorer: Scorer | None = Field(None, exclude=True)
-
-    @field_validator("config")
-    @classmethod
-    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
-        return None if config is None else config.snapshot()
 
     @field_validator("scorer")
     @classmethod

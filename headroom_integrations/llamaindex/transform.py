@@ -8,11 +8,11 @@ from typing import Any
 
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.schema import BaseNode, TransformComponent
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict
 
 from headroom_core import Tokenizer, compress_documents
 from headroom_core.config import HeadroomConfig
-from headroom_integrations.llamaindex.compression import log_warnings
+from headroom_integrations.llamaindex.compression import Config, log_warnings
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, with_text
 
@@ -43,13 +43,8 @@ class HeadroomTransform(TransformComponent):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
 
-    config: HeadroomConfig | None = None
+    config: Config = None
     model: str = "gpt-4o"
-
-    @field_validator("config")
-    @classmethod
-    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
-        return None if config is None else config.snapshot()
 
     @classmethod
     def class_name(cls) -> str:

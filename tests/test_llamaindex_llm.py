@@ -173,6 +173,39 @@ async def test_nothing_is_left_out_for_an_agent_that_cannot_retrieve(server: Ope
     assert server.requests[-1].raw.decode().count(TABLE) == PAGES
 
 
+NAMED = {"name": "headroom_retrieve"}
+REACT = "You have tools:\n> Tool Name: headroom_retrieve\nTool Description: brings back"
+
+
+@pytest.mark.parametrize(
+    ("system", "settings", "offered"),
+    [
+        ("", {"tools": [{"type": "function", "function": NAMED}]}, True),
+        ("", {"tools": [NAMED]}, True),
+        ("", {"tools": [retrieve_tool()]}, True),
+        ("", {"tools": {"tools": [{"toolSpec": NAMED}]}}, True),
+        (REACT, {}, True),
+        ("", {"tools": [NAMED], "tool_choice": "none"}, False),
+        ("", {"tools": [NAMED], "tool_choice": {"type": "none"}}, False),
+        ("", {"tools": [{"name": "orders", "description": "See headroom_retrieve."}]}, False),
+        ("", {"user": "headroom_retrieve-team"}, False),
+        ("You have no headroom_retrieve.", {}, False),
+    ],
+)
+def test_something_is_left_out_where_the_model_can_call_the_retrieve_tool(
+    system: str, settings: dict[str, Any], offered: bool
+) -> None:
+    seen: list[ChatMessage] = []
+
+    class Seeing(MockLLM):
+        def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+            seen.extend(messages)
+
+    llm = wrap_llm(Seeing(), retrieve=True, store=MemoryStore())
+    llm.chat([ChatMessage(system, role="system"), *conversation()], **settings)
+    assert ("headroom_retrieve(key=" in str(seen[-1].content)) is offered
+
+
 async def test_agents_hand_over_what_was_said(server: OpenAIServer) -> None:
     llm = wrapped(server)
     tools = [FunctionTool.from_defaults(orders)]

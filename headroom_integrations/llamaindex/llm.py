@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -18,7 +19,8 @@ from llama_index.core.base.llms.types import (
     CompletionResponseAsyncGen,
     CompletionResponseGen,
 )
-from pydantic import PrivateAttr
+from llama_index.core.tools import BaseTool
+from pydantic import BaseModel, PrivateAttr
 
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
@@ -28,6 +30,10 @@ from headroom_integrations.llamaindex.compression import Compression, model_name
 
 _LLM = TypeVar("_LLM", bound=BaseLLM)
 _SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+_DESCRIBED = re.compile(rf"^(?:> )?Tool Name: {RETRIEVE_TOOL}$|^def {RETRIEVE_TOOL}\(", re.MULTILINE)
+"""How the system prompts of `ReActAgent` and of `CodeActAgent` describe the retrieve tool."""
+_DECLARING = ("function", "tools", "toolSpec", "function_declarations")
+"""The keys under which declarations of tools hold the name, or further declarations."""
 
 
 def wrap_llm(
@@ -50,7 +56,8 @@ def wrap_llm(
         llm: a language model.
         config: the settings, of which a snapshot is taken. None: the defaults.
         query: what relevance is scored against. None: the last user message before each block.
-        token_budget: tokens that a request has at most. None: no limit but the model's.
+        token_budget: tokens that a request's messages have at most; declarations of tools do not count. None: no limit
+            but the model's, where `retrieve` is set.
         store: where originals are kept. None: the default store.
         retrieve: whether something may be left out of requests that offer the model `headroom_retrieve`: give
             `retrieve_tool()` to the agent. Of other requests nothing is, unless `token_budget` cannot be met otherwise.
@@ -134,10 +141,24 @@ def _prompt(llm: Any, prompt: str) -> str:
     return _sent(llm, [ChatMessage(prompt)], {})[-1].content or prompt
 
 
-def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> bool:
+def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> bool:
     """Return whether the model can call the retrieve tool: it is among the tools, or a system prompt describes it."""
-    described = (message.content or "" for message in messages if message.role.value in ("system", "developer"))
-    return any(RETRIEVE_TOOL in said for said in (repr(kwargs), *described))
+    if kwargs.get("tool_choice") in ("none", {"type": "none"}):
+        return False
+    systems = (message.content or "" for message in messages if message.role.value in ("system", "developer"))
+    return _names_retrieval(kwargs.get("tools")) or any(map(_DESCRIBED.search, systems))
+
+
+def _names_retrieval(tools: Any) -> bool:
+    """Return whether one of the tools, as one or another provider declares them, is the retrieve tool."""
+    if isinstance(tools, BaseTool):
+        return tools.metadata.name == RETRIEVE_TOOL
+    if isinstance(tools, BaseModel):
+        tools = dict(tools)
+    if isinstance(tools, Mapping):
+        within = (tools.get(key) for key in _DECLARING)
+        return tools.get("name") == RETRIEVE_TOOL or any(map(_names_retrieval, within))
+    return isinstance(tools, (list, tuple)) and any(map(_names_retrieval, tools))
 
 
 def _wrapped(llm: Any, compression: Compression) -> Any:

@@ -26,6 +26,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.storage.chat_store import SimpleChatStore
 from llama_index.core.utils import get_tokenizer
 from llama_index.core.workflow import Context
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 from servers import Call, OpenAIServer, Reply, Request
 
@@ -236,6 +237,12 @@ def test_what_comes_before_the_messages_takes_its_tokens_of_the_limit(caplog: py
     assert not caplog.messages
 
 
+def test_what_comes_before_the_messages_may_vary_a_little() -> None:
+    memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
+    assert memory.get(initial_token_count=1260) == memory.get(initial_token_count=1490)
+    assert tokens(memory.get(initial_token_count=3990)) < tokens(memory.get(initial_token_count=3000))
+
+
 async def test_nothing_is_raised_where_too_little_is_left_of_the_limit(caplog: pytest.LogCaptureFixture) -> None:
     memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
     for read in (memory.get(initial_token_count=5000), await memory.aget(initial_token_count=4000)):
@@ -272,6 +279,16 @@ def test_the_limit_and_the_model_are_the_language_models() -> None:
 def test_a_limit_that_nothing_can_meet_is_refused(built: Callable[..., Any], limit: Any) -> None:
     with pytest.raises(ConfigurationError, match="token_limit = "):
         built(token_limit=limit)
+
+
+@pytest.mark.parametrize("built", [HeadroomChatMemory, HeadroomMemoryBlock])
+def test_what_is_assigned_is_checked_and_unknown_settings_are_refused(built: Any) -> None:
+    with pytest.raises(ConfigurationError, match="token_limit = -5"):
+        built().token_limit = -5
+    with pytest.raises(ValidationError, match="token_limt"):
+        built(token_limt=9)
+    with pytest.raises(TypeError, match="token_limt"):
+        HeadroomChatMemory.from_defaults(token_limt=9)
 
 
 def test_settings_are_a_snapshot() -> None:

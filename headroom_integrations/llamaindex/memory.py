@@ -20,12 +20,14 @@ from headroom_integrations.llamaindex.compression import Compression, Config, lo
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
+_STEPS = 16
+"""What something else takes is taken off the limit in so many steps: it varies, and what is read begins as before."""
 
 
 class Budgeted(BaseModel):
     """What a memory and a memory block share: messages that a chat store keeps whole, and are read within a budget."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
 
     token_limit: int = _LIMIT
     chat_store: SerializeAsAny[BaseChatStore] = Field(default_factory=SimpleChatStore)
@@ -164,7 +166,8 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
 
         Args:
             input: what is asked next. What is read does not depend on it, so that it begins as it did before.
-            initial_token_count: tokens of the limit that something else takes, such as a system prompt.
+            initial_token_count: tokens of the limit that something else takes, such as a system prompt; they are
+                rounded up to a sixteenth of the limit.
             kwargs: not used.
         """
         return self._reading(initial_token_count).compressed(self.get_all()).messages
@@ -208,4 +211,6 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         if taken >= self.token_limit:
             said = f"initial_token_count = {taken} leaves nothing of token_limit = {self.token_limit}: raise the limit"
             log_warnings([said])
-        return self.compression(max(1, self.token_limit - taken))
+        step = max(1, self.token_limit // _STEPS)
+        in_steps = self.token_limit - -(-taken // step) * step
+        return self.compression(in_steps if in_steps > 0 else max(1, self.token_limit - taken))

@@ -532,7 +532,8 @@ async def streamed(engine: Any, text: str) -> str:
 def streamed_in_a_thread(engine: Any, text: str) -> str:
     response = engine.stream_chat(text)
     answer = "".join(response.response_gen)
-    if (thread := response.write_response_to_history_thread) is not None:
+    # Older versions write it in a thread that they do not show.
+    if (thread := getattr(response, "write_response_to_history_thread", None)) is not None:
         thread.join()
     return answer
 

@@ -206,6 +206,28 @@ def test_something_is_left_out_where_the_model_can_call_the_retrieve_tool(
     assert ("headroom_retrieve(key=" in str(seen[-1].content)) is offered
 
 
+@pytest.mark.parametrize(
+    ("limits", "most"), [({}, 4096), ({"llama3.1:8b": 2000, "gpt-4o": 2000}, 2000), ({"other": 9}, 4096)]
+)
+@pytest.mark.parametrize("name", ["llama3.1:8b", "gpt-4o-2024-08-06"])
+def test_the_limit_of_a_model_is_the_one_that_it_tells(limits: dict[str, int], most: int, name: str) -> None:
+    seen: list[ChatMessage] = []
+
+    class Local(MockLLM):
+        @property
+        def metadata(self) -> LLMMetadata:
+            return LLMMetadata(model_name=name, context_window=4096)
+
+        def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
+            seen.extend(messages)
+
+    config = HeadroomConfig(model_context_limits=limits)
+    said = [ChatMessage("word " * 100, role=role) for _ in range(60) for role in ("user", "assistant")]
+    wrap_llm(Local(), config=config, retrieve=True, store=MemoryStore()).chat([*said, ChatMessage("?")], tools=[NAMED])
+    texts = sum(count_tokens_text(str(message.content)) for message in seen)
+    assert most / 4 < texts < most
+
+
 async def test_agents_hand_over_what_was_said(server: OpenAIServer) -> None:
     llm = wrapped(server)
     tools = [FunctionTool.from_defaults(orders)]

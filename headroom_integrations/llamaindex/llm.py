@@ -19,12 +19,14 @@ from llama_index.core.base.llms.types import (
     CompletionResponseAsyncGen,
     CompletionResponseGen,
 )
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.core.tools import BaseTool
 from pydantic import BaseModel, PrivateAttr
 
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import RETRIEVE_TOOL
+from headroom_core.models import model_info
 from headroom_core.stores import Store
 from headroom_integrations.llamaindex.compression import Compression, model_name
 
@@ -57,7 +59,8 @@ def wrap_llm(
         config: the settings, of which a snapshot is taken. None: the defaults.
         query: what relevance is scored against. None: the last user message before each block.
         token_budget: tokens that a request's messages have at most; declarations of tools do not count. None: no limit
-            but the model's, where `retrieve` is set.
+            but the model's, where `retrieve` is set: the one that `config.model_context_limits` names, or else the
+            model's own `metadata.context_window`.
         store: where originals are kept. None: the default store.
         retrieve: whether something may be left out of requests that offer the model `headroom_retrieve`: give
             `retrieve_tool()` to the agent. Of other requests nothing is, unless `token_budget` cannot be met otherwise.
@@ -134,7 +137,18 @@ def _sent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> 
     """Return what becomes of the messages of a request."""
     compression: Compression = llm._headroom
     retrieve = compression.retrieve and _offers_retrieval(messages, kwargs)
-    return replace(compression, model=model_name(llm), retrieve=retrieve).compressed(messages).messages
+    config = _limited(compression.config or HeadroomConfig(), llm)
+    return replace(compression, model=model_name(llm), config=config, retrieve=retrieve).compressed(messages).messages
+
+
+def _limited(config: HeadroomConfig, llm: BaseLLM) -> HeadroomConfig:
+    """Return the settings with the limit that a language model tells of itself, where they name none for it."""
+    name, window, limits = model_name(llm), llm.metadata.context_window, config.model_context_limits
+    if window < 1 or window == DEFAULT_CONTEXT_WINDOW:  # That is what those have that do not tell.
+        return config
+    if limits and model_info(name, overrides=limits).context_limit != model_info(name).context_limit:
+        return config  # They may name the model without its date.
+    return config.model_copy(update={"model_context_limits": {name: window, **limits}})
 
 
 def _prompt(llm: Any, prompt: str) -> str:

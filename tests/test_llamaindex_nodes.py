@@ -216,21 +216,6 @@ class TestNodes:
         assert after(came, "What is a priest?")[-1] is came[-1]
         assert len(after(came, "What is a priest?", top_n=1)) == 1
 
-    def test_what_is_carried_comes_off_the_budget_first(self, caplog: pytest.LogCaptureFixture) -> None:
-        image = ImageNode(text="Elbe " * 500, image_path="river.png")
-        came = [*scored(image), *scored(*(TextNode(text=PAGE) for _ in range(6)))]
-        left = after(came, token_budget=1500)
-        assert left[0] is came[0]
-        assert len(left) > 2
-        assert 1200 < sum(tokens(one.node) for one in left) <= 1500
-        assert not caplog.messages
-
-    def test_what_is_carried_may_be_larger_than_the_budget(self, caplog: pytest.LogCaptureFixture) -> None:
-        image, *texts = scored(ImageNode(text="Elbe " * 500, image_path="river.png"), TextNode(text=PAGE))
-        assert image in after([image, *texts], token_budget=300)
-        assert after([image], token_budget=300) == [image]
-        assert "token_budget = 300" in caplog.text
-
     def test_no_nodes_are_no_work(self, recorder: Recorder) -> None:
         assert after([]) == []
         assert recorder.events == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -23,8 +22,6 @@ _dispatcher = get_dispatcher(__name__)
 
 _STEP = 16
 """One in so many tokens of the room for texts is given up at least where the metadata need it."""
-_Chosen = tuple[DocumentsResult, list[int], list[NodeWithScore]]
-"""What was done, and which nodes are left: where they came, and as they are now."""
 
 
 class HeadroomNodePostprocessor(BaseNodePostprocessor):
@@ -48,8 +45,7 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
         config: the settings, of which a snapshot is taken; `relevance` says how nodes are scored. None: the defaults.
         model: the model whose tokens are counted.
         token_budget: tokens that the nodes have at most together as a language model is sent them, with their
-            metadata; what stays as it is comes off it first, and a warning says when that, or the best sentence, has
-            more. None: no limit.
+            metadata; a warning says when the best sentence has more. None: no limit.
         top_n: how many nodes stay at most, the best first. None: no limit, and the retriever's order.
         min_relevance: the score of relevance, from 0 to 1 as a share of the best one's, below which a node is left
             out; where no node has any word of the query none is.
@@ -122,35 +118,20 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
         return left, told
 
     def _fitted(self, came: Sequence[NodeWithScore], query: str) -> tuple[DocumentsResult, list[NodeWithScore]]:
-        """Return the scores of all, and what is left; what carried nodes take of the budget others do not have."""
-        budget = self.token_budget
-        if budget and not all(is_text(one.node) for one in came):
-            result, stay, _ = self._chosen(came, query, None)
-            texts = [at for at in stay if is_text(came[at].node)]
-            taken = self._tokens([came[at] for at in stay if at not in texts])
-            told, kept, shortened = self._shared([came[at] for at in texts], query, max(1, budget - taken))
-            new = {texts[at]: one for at, one in zip(kept, shortened, strict=True)}
-            left = [new.get(at, came[at]) for at in stay if at in new or at not in texts]
-        else:
-            result, _, left = self._shared(came, query, budget)
-            told = result
-        log_warnings(told.warnings)
-        log_warnings(over(self._tokens(left), budget, "token_budget", estimated=result.estimated))
+        """Return what is left where there is room for as much text as the metadata beside it leave of the budget."""
+        room = self.token_budget
+        result, left = self._chosen(came, query, room)
+        while room and self.token_budget and room > 1 and (tokens := self._tokens(left)) > self.token_budget:
+            room = max(1, min(room - room // _STEP - 1, room * self.token_budget // tokens))
+            result, left = self._chosen(came, query, room)
+        own = over(result.tokens_after, room, "token_budget", estimated=result.estimated)
+        log_warnings(warning for warning in result.warnings if warning not in own)
+        log_warnings(over(self._tokens(left), self.token_budget, "token_budget", estimated=result.estimated))
         return result, left
 
-    def _shared(self, came: Sequence[NodeWithScore], query: str, budget: int | None) -> _Chosen:
-        """Return what is left where there is room for as much text as the metadata beside it leave of the budget."""
-        room = budget
-        chosen = self._chosen(came, query, room)
-        while room and budget and room > 1 and (tokens := self._tokens(chosen[2])) > budget:
-            room = max(1, min(room - room // _STEP - 1, room * budget // tokens))
-            chosen = self._chosen(came, query, room)
-        result, stay, left = chosen
-        own = over(result.tokens_after, room, "token_budget", estimated=result.estimated)
-        others = tuple(warning for warning in result.warnings if warning not in own)
-        return replace(result, warnings=others), stay, left
-
-    def _chosen(self, came: Sequence[NodeWithScore], query: str, room: int | None) -> _Chosen:
+    def _chosen(
+        self, came: Sequence[NodeWithScore], query: str, room: int | None
+    ) -> tuple[DocumentsResult, list[NodeWithScore]]:
         """Return the nodes that are left where their texts have at most so many tokens."""
         result = compress_documents(
             [text_of(one.node) for one in came],
@@ -166,7 +147,7 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
         stay = [at for at, one in enumerate(came) if result.texts[at] or not is_text(one.node)]
         if self.top_n:
             stay = sorted(stay, key=lambda at: -result.scores[at])[: self.top_n]
-        return result, stay, [self._with(came[at], result.texts[at]) for at in stay]
+        return result, [self._with(came[at], result.texts[at]) for at in stay]
 
     def _with(self, one: NodeWithScore, text: str) -> NodeWithScore:
         node = with_text(one.node, text, Tokenizer(self.model).count_text) if is_text(one.node) else one.node

@@ -47,5 +47,6 @@ def stored(path: Path) -> Any:
 
 
 def showing(notebook: Any) -> list[str]:
-    """Return the ids of the cells that show something."""
-    return [cell.id for cell in notebook.cells if cell.get("outputs")]
+    """Return the ids of the cells that show something; warnings, which differ between versions, do not count."""
+    shown = [(cell.id, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+    return list(dict.fromkeys(cell for cell, output in shown if output.get("name") != "stderr"))

@@ -54,8 +54,8 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
     A state is a dict with the key `messages`, or an object of pydantic or a dataclass with that field. As a node of a
     LangGraph graph it returns the update `{"messages": ...}` alone, so that reducers of other keys add nothing twice.
     Where `add_messages` reduces the key, changed messages take the places of those that they were, what was left out
-    goes from the state, and the message that stands for it comes where the first of it was. To keep a state whole, give
-    a model a smaller view of it:
+    goes from the state, and the message that stands for it comes where the first of it was. Calls inside a node cannot
+    be told from the node: hand it the messages there. To keep a state whole, give a model a smaller view of it:
     `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor(token_budget=8000) | model`.
 
     What was done is the data of a custom event named `EVENT`: a handler's `on_custom_event` and

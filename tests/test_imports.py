@@ -25,7 +25,7 @@ LAYERS = (
     "tokens relevance models",
     "compressors dialects providers stores",
     "transforms insight excerpts passages portions metrics",
-    "replay growth fitting run journey selection filling documents retrieval",
+    "replay growth fitting run journey compression selection filling documents retrieval",
     "client",
     "server remote cli",
 )

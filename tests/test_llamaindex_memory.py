@@ -26,7 +26,6 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.storage.chat_store import SimpleChatStore
 from llama_index.core.utils import get_tokenizer
 from llama_index.core.workflow import Context
-from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 from servers import Call, OpenAIServer, Reply, Request
 
@@ -274,23 +273,6 @@ def test_the_limit_and_the_model_are_the_language_models() -> None:
     assert [memory.model for memory in seen] == ["gpt-4o", "gpt-4", "gpt-4.1", "gpt-4o"]
 
 
-@pytest.mark.parametrize("limit", [0, -1, 2.5, True, "many"])
-@pytest.mark.parametrize("built", [HeadroomChatMemory.from_defaults, HeadroomMemoryBlock])
-def test_a_limit_that_nothing_can_meet_is_refused(built: Callable[..., Any], limit: Any) -> None:
-    with pytest.raises(ConfigurationError, match="token_limit = "):
-        built(token_limit=limit)
-
-
-@pytest.mark.parametrize("built", [HeadroomChatMemory, HeadroomMemoryBlock])
-def test_what_is_assigned_is_checked_and_unknown_settings_are_refused(built: Any) -> None:
-    with pytest.raises(ConfigurationError, match="token_limit = -5"):
-        built().token_limit = -5
-    with pytest.raises(ValidationError, match="token_limt"):
-        built(token_limt=9)
-    with pytest.raises(TypeError, match="token_limt"):
-        HeadroomChatMemory.from_defaults(token_limt=9)
-
-
 def test_settings_are_a_snapshot() -> None:
     config = HeadroomConfig(content_router_enabled=False)
     memory = remembering(config=config, chat_history=turn(0))
@@ -377,7 +359,7 @@ def test_a_chat_store_of_ones_own_is_given_again() -> None:
     store = Own()
     written = remembering(chat_store=store, chat_history=turn(0)).to_dict()
     assert written["chat_store"]["class_name"] == "Own"
-    with pytest.raises(ValueError, match="Own"):
+    with pytest.raises(ConfigurationError, match="Invalid ChatStore name: Own"):
         HeadroomChatMemory.from_dict(written)
     assert HeadroomChatMemory.from_dict(written, chat_store=store).get_all() == turn(0)
 

@@ -40,7 +40,6 @@ from llama_index.core.schema import (
 )
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
-from pydantic import ValidationError
 
 from headroom_core import BM25Scorer, CCRConfig, HeadroomConfig, count_tokens_text, decode_table
 from headroom_integrations.llamaindex import (
@@ -332,21 +331,6 @@ class TestSettings:
     def test_another_scorer_decides(self) -> None:
         assert ids(after(found(), scorer=Latest(), top_n=2)) == ["n5", "n4"]
 
-    @pytest.mark.parametrize(
-        ("settings", "said"),
-        [
-            ({"top_n": 0}, "top_n\n.*greater than 0"),
-            ({"token_budget": -1}, "token_budget\n.*greater than 0"),
-            ({"min_relevance": 1.5}, "min_relevance\n.*less than or equal to 1"),
-            ({"scorer": BM25Scorer}, r"scorer\n.*give an object, such as BM25Scorer\(\)"),
-            ({"scorer": "bm25"}, "scorer\n.*instance of Scorer"),
-            ({"max_documents": 3}, "max_documents\n.*not permitted"),
-        ],
-    )
-    def test_what_is_of_no_use_is_refused(self, settings: dict[str, Any], said: str) -> None:
-        with pytest.raises(ValidationError, match=said):
-            HeadroomNodePostprocessor(**settings)
-
     def test_it_serialises_and_pickles(self) -> None:
         config = HeadroomConfig(ccr=CCRConfig(enabled=False))
         processor = HeadroomNodePostprocessor(config=config, top_n=3, token_budget=99, min_relevance=0.1)
@@ -551,5 +535,3 @@ class TestTransform:
         assert HeadroomTransform.from_dict(transform.to_dict()) == transform
         assert HeadroomTransform.from_json(transform.to_json()) == transform
         assert pickle.loads(pickle.dumps(transform)) == transform
-        with pytest.raises(ValidationError, match="not permitted"):
-            HeadroomTransform(query=QUESTION)

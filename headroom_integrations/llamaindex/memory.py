@@ -10,13 +10,13 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory.types import DEFAULT_CHAT_STORE_KEY, BaseChatStoreMemory
 from llama_index.core.storage.chat_store import BaseChatStore, SimpleChatStore
 from llama_index.core.storage.chat_store.loading import load_chat_store
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_serializer, field_validator
+from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 
 from headroom_core import Tokenizer
 from headroom_core.config import HeadroomConfig
-from headroom_core.errors import ConfigurationError
 from headroom_core.stores import Store
 from headroom_integrations.llamaindex.compression import Compression, Config, log_warnings, model_name
+from headroom_integrations.llamaindex.settings import Positive, Settings
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
@@ -24,25 +24,15 @@ _STEPS = 16
 """What something else takes is taken off the limit in so many steps: it varies, and what is read begins as before."""
 
 
-class Budgeted(BaseModel):
+class Budgeted(Settings):
     """What a memory and a memory block share: messages that a chat store keeps whole, and are read within a budget."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
-
-    token_limit: int = _LIMIT
+    token_limit: Positive = _LIMIT
     chat_store: SerializeAsAny[BaseChatStore] = Field(default_factory=SimpleChatStore)
     model: str = "gpt-4o"
     config: Config = None
     store: Store | None = Field(default=None, exclude=True, repr=False)
     retrieve: bool = False
-
-    @field_validator("token_limit", mode="before")
-    @classmethod
-    def _possible(cls, limit: Any) -> int:
-        if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:
-            return limit
-        message = f"token_limit = {limit!r}: give a whole number of tokens, at least 1"
-        raise ConfigurationError(message, {"token_limit": limit})
 
     @field_validator("chat_store", mode="before")
     @classmethod
@@ -100,7 +90,7 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             unless `token_limit` cannot be met otherwise.
 
     Raises:
-        ConfigurationError: the limit is less than 1.
+        ConfigurationError: a setting has a value that is not allowed, or no setting has that name.
 
     Example:
         >>> memory = HeadroomChatMemory.from_defaults(token_limit=800)
@@ -144,7 +134,7 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             retrieve: whether the model that reads the messages can call `headroom_retrieve`.
 
         Raises:
-            ConfigurationError: the limit is less than 1.
+            ConfigurationError: a setting has a value that is not allowed.
         """
         if token_limit is None:
             token_limit = _LIMIT if llm is None else int(llm.metadata.context_window * _SHARE)

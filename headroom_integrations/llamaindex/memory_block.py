@@ -11,6 +11,7 @@ from llama_index.core.memory.types import DEFAULT_CHAT_STORE_KEY
 from llama_index.core.utils import get_tokenizer
 
 from headroom_integrations.llamaindex.memory import Budgeted
+from headroom_integrations.llamaindex.settings import Positive
 
 _SESSION = "session_id"
 
@@ -36,7 +37,7 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
         priority: from 1 on, `Memory` asks for less where its own limit is not met.
 
     Raises:
-        ConfigurationError: the limit is less than 1.
+        ConfigurationError: a setting has a value that is not allowed, or no setting has that name.
 
     Example:
         >>> from llama_index.core.memory import Memory
@@ -48,7 +49,7 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
     """
 
     name: str = "EarlierMessages"
-    token_limit: int = 9_000
+    token_limit: Positive = 9_000
 
     async def _aget(
         self, messages: list[ChatMessage] | None = None, session_id: str | None = None, **block_kwargs: Any

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from headroom_core import Tokenizer, compress_documents
 from headroom_core.relevance import Scorer
@@ -17,6 +17,7 @@ from headroom_core.transforms.limits import over
 from headroom_integrations.llamaindex.compression import Config, log_warnings
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
+from headroom_integrations.llamaindex.settings import Positive, Settings
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -24,7 +25,7 @@ _STEP = 16
 """One in so many tokens of the room for texts is given up at least where the metadata need it."""
 
 
-class HeadroomNodePostprocessor(BaseNodePostprocessor):
+class HeadroomNodePostprocessor(Settings, BaseNodePostprocessor):
     """Leaves out the nodes that have little to do with the query, and shortens the text of long ones.
 
     Of long ones the passages stay that have to do with the query, `[…]` stands in the place of others; JSON and tables
@@ -51,6 +52,9 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
             out; where no node has any word of the query none is.
         scorer: scores the passages, in the place of the one that the settings name. `to_dict` leaves it out.
 
+    Raises:
+        ConfigurationError: a setting has a value that is not allowed, or no setting has that name.
+
     Example:
         >>> from llama_index.core.schema import TextNode
         >>> texts = "The Oder is short.", "It rained.", "The Elbe is long.", "Jan Hus was a priest."
@@ -60,13 +64,11 @@ class HeadroomNodePostprocessor(BaseNodePostprocessor):
         ('The Elbe is long.', 0.5)
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
-
     config: Config = None
     model: str = "gpt-4o"
-    token_budget: int | None = Field(None, gt=0)
-    top_n: int | None = Field(None, gt=0)
-    min_relevance: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
+    token_budget: Positive | None = None
+    top_n: Positive | None = None
+    min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
     scorer: Scorer | None = Field(None, exclude=True)
 
     @field_validator("scorer")

@@ -8,18 +8,18 @@ from typing import Any
 
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.schema import BaseNode, TransformComponent
-from pydantic import ConfigDict
 
 from headroom_core import Tokenizer, compress_documents
 from headroom_core.config import HeadroomConfig
 from headroom_integrations.llamaindex.compression import Config, log_warnings
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, with_text
+from headroom_integrations.llamaindex.settings import Settings
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class HeadroomTransform(TransformComponent):
+class HeadroomTransform(Settings, TransformComponent):
     """Writes the text of nodes shorter without a loss, for ingestion pipelines: the saving is stored.
 
     JSON, tables and other structured texts are written shorter; prose stays, because without a query nothing is left
@@ -33,6 +33,9 @@ class HeadroomTransform(TransformComponent):
         config: the settings, of which a snapshot is taken. None: the defaults.
         model: the model whose tokens are counted.
 
+    Raises:
+        ConfigurationError: a setting has a value that is not allowed, or no setting has that name.
+
     Example:
         >>> from llama_index.core.schema import TextNode
         >>> rows = TextNode(text=str([{"river": "Elbe", "km": n} for n in range(60)]).replace("'", '"'))
@@ -40,8 +43,6 @@ class HeadroomTransform(TransformComponent):
         >>> len(shorter.text) < len(rows.text) / 2, shorter.node_id == rows.node_id
         (True, True)
     """
-
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
 
     config: Config = None
     model: str = "gpt-4o"

@@ -59,8 +59,8 @@ def log_texts(draw: st.DrawFn) -> str:
 
 
 prose = st.lists(st.sampled_from(WORDS), min_size=1, max_size=80).map(" ".join)
-tool_outputs = st.one_of(rows().map(as_json), rows().map(as_csv), log_texts(), prose, texts)
-"""What a tool may return: JSON rows, CSV, a log, prose, or any text."""
+tool_outputs = st.one_of(rows().map(as_json), rows().map(str), rows().map(as_csv), log_texts(), prose, texts)
+"""What a tool may return: JSON rows, the same as Python writes them, CSV, a log, prose, or any text."""
 
 arguments = st.dictionaries(st.sampled_from(("query", "day", "path")), st.integers(0, 9) | texts, max_size=2)
 

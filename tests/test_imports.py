@@ -36,7 +36,7 @@ FAMILIES = {"relevance", "compressors", "dialects", "providers", "stores", "tran
 """The folders. The other names are files, which may import files of their own level."""
 
 SHARED = {
-    "compressors": {"base", "detect", "exact_json"},
+    "compressors": {"base", "detect", "exact_json", "python_literal"},
     "relevance": {"base", "words", "encoders", "bm25", "embedding"},
     "stores": {"base", "sqlite_file"},
     "transforms": {

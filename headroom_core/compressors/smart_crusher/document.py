@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
+from headroom_core.compressors import python_literal
 from headroom_core.compressors.detect import JSONSpan, find_json
 from headroom_core.compressors.exact_json import Value, dumps, fingerprint, quote
 from headroom_core.compressors.smart_crusher.csv_frame import csv_frame
@@ -21,6 +23,22 @@ _MAP_FROM_FILL = 0.5
 _MOSTLY = 0.5
 
 
+class Syntax(NamedTuple):
+    """How values are written around and in place of tables: as compact JSON, or as Python does."""
+
+    dumps: Callable[[Value], str]
+    quote: Callable[[str], str]
+    comma: str
+    colon: str
+
+
+_JSON, _PYTHON = Syntax(dumps, quote, ",", ":"), Syntax(python_literal.dumps, repr, ", ", ": ")
+
+
+def _syntax(python: bool) -> Syntax:
+    return _PYTHON if python else _JSON
+
+
 def take_text_apart(text: str) -> list[Part] | None:
     """Return a text with its JSON and its tables as frames, or None when it holds neither."""
     if spans := find_json(text):
@@ -36,37 +54,45 @@ def _around(text: str, spans: list[JSONSpan]) -> Iterator[Part]:
     at = 0
     for span in spans:
         yield text[at : span.start]
-        yield from [frame_of(span.value, "lines")] if span.lines else take_apart(span.value)
+        yield from _lines_taken(span) if span.lines else take_apart(span.value, python=span.python)
         at = span.end
     yield text[at:]
 
 
-def take_apart(value: Value) -> list[Part]:
-    """Return a value's compact JSON with its arrays of rows as frames."""
+def _lines_taken(span: JSONSpan) -> list[Frame]:
+    frame = frame_of(span.value, "lines")
+    frame.python = span.python
+    return [frame]
+
+
+def take_apart(value: Value, *, python: bool = False) -> list[Part]:
+    """Return a value's compact JSON, or what Python writes, with its arrays of rows as frames."""
     parts: list[Part] = []
-    _take_apart(value, parts)
+    _take_apart(value, parts, python)
     return _merged(parts)
 
 
-def _take_apart(value: Value, parts: list[Part]) -> None:
+def _take_apart(value: Value, parts: list[Part], python: bool) -> None:
+    syntax = _syntax(python)
     if frame := _frame(value):
+        frame.python = python
         parts.append(frame)
     elif type(value) is dict:
         sign = "{"
         for key, item in value.items():
-            parts.append(f"{sign}{quote(key)}:")
-            _take_apart(item, parts)
-            sign = ","
+            parts.append(f"{sign}{syntax.quote(key)}{syntax.colon}")
+            _take_apart(item, parts, python)
+            sign = syntax.comma
         parts.append("}" if value else "{}")
     elif type(value) is list:
         sign = "["
         for item in value:
             parts.append(sign)
-            _take_apart(item, parts)
-            sign = ","
+            _take_apart(item, parts, python)
+            sign = syntax.comma
         parts.append("]" if value else "[]")
     else:
-        parts.append(dumps(value))
+        parts.append(syntax.dumps(value))
 
 
 def _frame(value: Value) -> Frame | None:
@@ -141,12 +167,13 @@ def lossless_frame(frame: Frame) -> str:
 
 def source_text(frame: Frame | ReadTable, rows: list[Value]) -> str:
     """Return rows in the form that they stood in."""
+    write = _syntax(frame.python).dumps
     if frame.form == "object":
-        return dumps(dict(zip(frame.keys or (), rows)))
+        return write(dict(zip(frame.keys or (), rows)))
     if frame.form == "csv":
         text = "\n".join([frame.head, *rows])
         return text.replace("\n", "\r\n") if frame.crlf else text
-    return "\n".join(map(dumps, rows)) if frame.form == "lines" else dumps(rows)
+    return "\n".join(map(write, rows)) if frame.form == "lines" else write(rows)
 
 
 def with_children(frame: Frame) -> Iterator[Frame]:
@@ -161,8 +188,9 @@ def _reads_back(text: str, frames: list[Frame]) -> bool:
         tables = read_tables(text)
         for frame in frames:
             table = next(tables)
-            whole = table.total == len(table.rows) and table.keys == frame.keys and table.form == frame.form
-            if not whole or fingerprint(_whole(table, tables)[0]) != fingerprint(frame.source):
+            whole = table.total == len(table.rows) and table.keys == frame.keys
+            alike = table.form == frame.form and table.python == frame.python
+            if not (whole and alike) or fingerprint(_whole(table, tables)[0]) != fingerprint(frame.source):
                 return False
         return next(tables, None) is None
     except (NotATable, StopIteration):

@@ -58,6 +58,7 @@ class Frame:
         parents: the index in the parent table of the row that each row belongs to.
         separator: what stands between the cells of a line.
         crlf: whether the lines of CSV ended with a carriage return too.
+        python: whether the rows stood in what Python writes, rather than in JSON.
     """
 
     source: list[Value]
@@ -70,6 +71,7 @@ class Frame:
     parents: list[int] | None = None
     separator: str = ","
     crlf: bool = False
+    python: bool = False
 
     @property
     def children(self) -> list[Frame]:

@@ -11,7 +11,7 @@ from headroom_core.compressors.smart_crusher.cells import LOOKS_TYPED, RISKY_STA
 from headroom_core.compressors.smart_crusher.csv_frame import joined_records, split_record
 from headroom_core.compressors.smart_crusher.frame import SEPARATORS, Form
 from headroom_core.compressors.smart_crusher.schema import MISSING, Field, HeaderReader
-from headroom_core.compressors.smart_crusher.table import UNITS
+from headroom_core.compressors.smart_crusher.table import FROM_PYTHON, UNITS
 
 _HEADER = re.compile(
     r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))? (?P<unit>rows|entries|lines|records)(?P<notes>(?:; [^;:\n]+)*): "
@@ -44,6 +44,7 @@ class ReadTable:
         keys: the keys of the entries, where the table stands for an object.
         head: the record above the rows of CSV.
         crlf: whether the lines of CSV ended with a carriage return too.
+        python: whether the rows stood in what Python writes, rather than in JSON.
         nested: the paths at which lists are counted whose items follow in tables of their own.
     """
 
@@ -57,6 +58,7 @@ class ReadTable:
     keys: list[str] | None = None
     head: str = ""
     crlf: bool = False
+    python: bool = False
     nested: tuple[tuple[str, ...], ...] = ()
 
 
@@ -97,6 +99,7 @@ def _read(text: str, header: re.Match[str], line_end: int) -> ReadTable:
         table.crlf = "; lines end with CRLF" in header["notes"]
         table.head = separator.join([str(item.name) for item in fields])
     else:
+        table.python = f"; {FROM_PYTHON}" in header["notes"]
         table.nested = tuple(_nested_paths(fields))
     return table
 

@@ -53,7 +53,7 @@ def _as_array(text: str) -> str:
     """Return a few lines of JSON, too few to be taken for a table, as an array; nothing for any other text."""
     lines = text.split("\n")
     few = len(lines) < LINES_FROM and all(line.startswith("{") and line.endswith("}") for line in lines)
-    return f"[{','.join(lines)}]" if few else ""
+    return f"[{', '.join(lines)}]" if few else ""
 
 
 def _frames(parts: list[Part]) -> Iterator[Frame]:

@@ -33,6 +33,9 @@ _REFERENCE_TOKENS = 3
 
 UNITS: dict[Form, str] = {"array": "rows", "object": "entries", "lines": "lines", "csv": "records"}
 
+FROM_PYTHON = "from Python"
+"""What a header says of rows that are to be turned back into what Python writes."""
+
 
 def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
     """Return the table of a frame, without its child tables.
@@ -53,6 +56,8 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
         notes.append(f"cells end with {SEPARATORS[frame.separator]}")
     if frame.crlf:
         notes.append("lines end with CRLF")
+    if frame.python and kept is None:
+        notes.append(FROM_PYTHON)
     columns = ",".join([*leading, write_fields(body.fields)])
     return "\n".join([f"{'; '.join(notes)}: {columns}]", *body.aside, *lines, ""])
 

@@ -16,12 +16,11 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_validator
 
-from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.metrics import Ledger
 from headroom_core.stores import Store
 from headroom_integrations.langchain.caller import Caller
-from headroom_integrations.langchain.compression import Compression
+from headroom_integrations.langchain.compression import Compression, Config
 from headroom_integrations.langchain.delegation import Delegating
 from headroom_integrations.langchain.exchange import CALLED, Settings
 from headroom_integrations.langchain.inner import bare, check_tools, leaf, with_leaves
@@ -75,7 +74,7 @@ class HeadroomChatModel(Delegating, BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     wrapped: InstanceOf[Runnable]  # type: ignore[type-arg]
-    config: HeadroomConfig | None = None
+    config: Config = None
     query: str | None = None
     token_budget: int | None = Field(None, gt=0)
     store: Store | None = None
@@ -88,11 +87,6 @@ class HeadroomChatModel(Delegating, BaseChatModel):
             settings["wrapped"] = wrapped
         _check_settings(settings)
         super().__init__(**settings)
-
-    @field_validator("config")
-    @classmethod
-    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
-        return None if config is None else config.snapshot()
 
     @field_validator("wrapped")
     @classmethod

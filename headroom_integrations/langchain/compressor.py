@@ -16,7 +16,7 @@ from langchain_core.messages import AnyMessage, BaseMessage, MessageLikeRepresen
 from langchain_core.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from headroom_core import compress_documents
@@ -24,7 +24,7 @@ from headroom_core.config import HeadroomConfig
 from headroom_core.messages import as_list
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import Store
-from headroom_integrations.langchain.compression import EVENT, Compression, log_warnings, title_of
+from headroom_integrations.langchain.compression import EVENT, Compression, Config, log_warnings, title_of
 from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
 _NODE = "langgraph_node"
@@ -90,17 +90,12 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    config: HeadroomConfig | None = None
+    config: Config = None
     model: str = "gpt-4o"
     query: str | None = None
     token_budget: int | None = Field(None, gt=0)
     store: Store | None = None
     retrieve: bool = False
-
-    @field_validator("config")
-    @classmethod
-    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
-        return None if config is None else config.snapshot()
 
     @property
     def InputType(self) -> Any:

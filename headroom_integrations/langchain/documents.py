@@ -16,10 +16,9 @@ from langchain_core.runnables.config import (
 from pydantic import ConfigDict, Field, field_validator
 
 from headroom_core import compress_documents
-from headroom_core.config import HeadroomConfig
 from headroom_core.relevance import Scorer
 from headroom_core.results import DocumentsResult
-from headroom_integrations.langchain.compression import EVENT, log_warnings, title_of
+from headroom_integrations.langchain.compression import EVENT, Config, log_warnings, title_of
 
 SCORE = "relevance_score"
 """The key of the score in a document's metadata, which rerankers share."""
@@ -64,14 +63,9 @@ class HeadroomDocumentCompressor(BaseDocumentCompressor):
     token_budget: int | None = Field(None, gt=0)
     min_relevance: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
     prefer_diverse: bool = False
-    config: HeadroomConfig | None = None
+    config: Config = None
     model: str = "gpt-4o"
     scorer: Scorer | None = None
-
-    @field_validator("config")
-    @classmethod
-    def _snapshot(cls, config: HeadroomConfig | None) -> HeadroomConfig | None:
-        return None if config is None else config.snapshot()
 
     @field_validator("scorer")
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
 from typing import Any
 
 from langchain_core.callbacks import Callbacks
@@ -12,20 +11,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
 
-from headroom_core.metrics import Ledger, Summary
-from headroom_core.results import RequestMetrics
+from headroom_integrations.langchain.books import Booked
 from headroom_integrations.langchain.inner import Compressing
 
 
-class Delegating(Compressing):
+class Delegating(Booked, Compressing):
     """Hands every request to `caller`."""
 
     def caller(self, config: RunnableConfig | None = None) -> Any:
         """Return what sends requests, a `Caller` or a runnable around some."""
-        raise NotImplementedError
-
-    def books(self) -> Ledger:
-        """Return where requests are booked."""
         raise NotImplementedError
 
     def invoke(
@@ -108,24 +102,6 @@ class Delegating(Compressing):
         if kwargs.get("version") == "v3":
             return self.caller(config).astream_events(input, config, **kwargs)
         return super().astream_events(input, config, **kwargs)  # type: ignore[misc]
-
-    def get_metrics(
-        self,
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        model: str | None = None,
-        limit: int = 100,
-    ) -> list[RequestMetrics]:
-        """Return the metrics of the last requests, the oldest first; see `Ledger.get_metrics`.
-
-        `tokens_input_before` is what the caller sent. `tokens_input_after` is what was sent instead: every round in
-        which originals were brought back, the retrieve tool's schema included.
-        """
-        return self.books().get_metrics(start_time, end_time, model, limit)
-
-    def get_summary(self, start_time: datetime | None = None, end_time: datetime | None = None) -> Summary:
-        """Return what all requests cost together; see `Ledger.get_summary`."""
-        return self.books().get_summary(start_time, end_time)
 
 
 def _given(stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from time import perf_counter
 from typing import Any, Literal
 
@@ -27,10 +26,11 @@ from headroom_core import Tokenizer, retrieve_tool
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import is_retrieve_tool
-from headroom_core.metrics import Ledger, Summary
+from headroom_core.metrics import Ledger
 from headroom_core.paths import get
-from headroom_core.results import CompressResult, RequestMetrics
+from headroom_core.results import CompressResult
 from headroom_core.stores import Store
+from headroom_integrations.langchain.books import Booked
 from headroom_integrations.langchain.compression import EVENT, Compression
 from headroom_integrations.langchain.inner import model_name
 from headroom_integrations.langchain.tool_results import ToolResult, saved
@@ -40,7 +40,7 @@ _log = logging.getLogger(__package__)
 _SCHEMA = json.dumps(retrieve_tool("openai"))
 
 
-class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
+class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
     """Shortens what the model of an agent reads: `create_agent(model, tools, middleware=[HeadroomMiddleware()])`.
 
     What a tool answers is shortened once, when it arrives, and that is what the agent's state keeps; its
@@ -57,7 +57,10 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
     Put it before middleware that edits or marks what is sent, such as prompt caching and context editing, so that
     these see the short messages. After them it works too; with `state="original"` they then count the originals.
 
-    What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`.
+    What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`. What it
+    cost is in `get_metrics`. There `tokens_input_before` has the originals of answers that were shortened when they
+    arrived, and nothing of what was brought back; for the call that follows a retrieval, which would not have been
+    made, it is 0.
 
     Attributes:
         tools: the retrieve tool, if the model may use it.
@@ -130,25 +133,9 @@ class HeadroomMiddleware(AgentMiddleware[AgentState[Any], Any]):
             return answer
         return await run_in_executor(None, self._tool_result(request).shortened, answer)
 
-    def get_metrics(
-        self,
-        start_time: datetime | None = None,
-        end_time: datetime | None = None,
-        model: str | None = None,
-        limit: int = 100,
-    ) -> list[RequestMetrics]:
-        """Return the metrics of the last model calls, the oldest first; see `Ledger.get_metrics`.
-
-        `tokens_input_before` is what would have been sent without this middleware: the originals of answers that
-        were shortened when they arrived, and nothing of what was brought back; it is 0 for the call that follows a
-        retrieval, which would not have been made. `tokens_input_after` is what was handed on, the retrieve tool's
-        schema included. Output is counted where the model does not report it.
-        """
-        return self._ledger.get_metrics(start_time, end_time, model, limit)
-
-    def get_summary(self, start_time: datetime | None = None, end_time: datetime | None = None) -> Summary:
-        """Return what all model calls cost together; see `Ledger.get_summary`."""
-        return self._ledger.get_summary(start_time, end_time)
+    def books(self) -> Ledger:
+        """Return where model calls are booked."""
+        return self._ledger
 
     def _call(self, request: ModelRequest[Any]) -> _Call:
         began = perf_counter()

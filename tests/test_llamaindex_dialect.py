@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from llama_index.core.agent.workflow import CodeActAgent
 from llama_index.core.base.llms.types import (
     AudioBlock,
     CachePoint,
@@ -249,7 +250,16 @@ def test_what_a_react_agent_observes_is_a_result(role: str) -> None:
 def test_what_a_codeact_agent_observes_is_a_result() -> None:
     code = said("I look. <execute>\nprint(1)\n</execute>", "assistant")
     block = blocks(code, said("Result of executing the code given:\n\n1"))[-1]
-    assert (block.kind, block.tool, block.call) == ("tool_result", "execute", "\nprint(1)\n")
+    assert (block.kind, block.tool, block.call) == ("tool_result", "execute", "print(1)")
+
+
+@given(
+    st.lists(st.sampled_from(["<execute>", "</execute>", "print(1)", " ", "\n", "```", "`"]), max_size=9).map("".join)
+)
+def test_a_text_calls_what_a_codeact_agent_would_execute(text: str) -> None:
+    code = CodeActAgent._extract_code_from_response(None, text)
+    *_, block = blocks(said("Do."), said(text, "assistant"), said("Result of executing the code given:\n\n1"))
+    assert (block.kind, block.call) == (("tool_result", code) if code else ("user", None))
 
 
 def test_what_a_react_agent_retrieves_is_pinned() -> None:
@@ -266,12 +276,19 @@ def test_what_a_react_agent_retrieves_is_pinned() -> None:
         [said(ACTION, "assistant"), said("I saw an Observation: []")],
         [said(ACTION, "user"), said("Observation: []")],
         [said(f"{ACTION}\nObservation: []\nThought: Ah.\nAnswer: 42", "assistant"), said("Observation: []")],
+        [said("<execute>print(1)</execute>", "assistant"), said("Result of executing the code given: 1")],
+        [said("<execute>print(1)</execute>", "assistant"), said("Observation: 1")],
+        [said(ACTION, "assistant"), said("Result of executing the code given:\n\n1")],
     ],
-    ids=["first", "answered", "later", "inside", "of a user", "of a finished turn"],
+    ids=["first", "answered", "later", "inside", "of a user", "of a finished turn", "otherwise", "code", "action"],
 )
 def test_what_a_user_says_is_a_users(conversation: list[ChatMessage]) -> None:
     assert blocks(*conversation)[-1].kind == "user"
     assert outlines(*conversation)[-1] == Outline("user")
+
+
+def test_what_a_model_says_is_a_models() -> None:
+    assert blocks(said(ACTION, "assistant"), said("Observation: []", "assistant"))[-1].kind == "assistant"
 
 
 # Writing

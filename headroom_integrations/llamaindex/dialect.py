@@ -23,8 +23,11 @@ _KINDS: dict[str, Speaker] = {
 
 _ACTION = re.compile(r"(?:^|\n)Action: ([^\n]+)\nAction Input: ([^\n]*)\Z")
 _CODE = re.compile(r"<execute>(.*?)</execute>", re.DOTALL)
-_OBSERVATIONS = ("Observation: ", "Result of executing the code given:")
-"""How agents write down calls and results as text: `ReActAgent` the first of each, `CodeActAgent` the second."""
+_OBSERVED, _EXECUTED = "Observation: ", "Result of executing the code given:\n\n"
+"""How agents write down calls and results as text: `ReActAgent` the first of each, `CodeActAgent` the second.
+
+`CodeActAgent` executes whatever stands between the tags, in a fenced block too, if it is more than whitespace.
+"""
 
 _BESIDE = ("tool_calls", "function_call", "tool_call_id", "name")
 """What a model reads of `additional_kwargs`."""
@@ -40,7 +43,8 @@ class LlamaIndexDialect(Reader):
     blocks or in `additional_kwargs`, are shown as JSON, dicts as compact JSON that is never written. All other blocks
     are carried: thinking, images, audio, video, files, citations, cache points. A changed message is a copy with
     another text. What `ReActAgent` and `CodeActAgent` observe is a tool's result, though a user says it: a text that
-    begins as they write it, right after a call in the model's text. What is no `ChatMessage` is carried.
+    begins as the one or the other writes it, right after a text of the model in which that agent finds a call. What
+    is no `ChatMessage` is carried.
 
     Example:
         >>> draft = LlamaIndexDialect().parse([
@@ -113,17 +117,19 @@ def _listed(value: Any) -> Any:
 def _speaker(index: int, message: ChatMessage, reading: Reading) -> tuple[Speaker, str | None, str | None]:
     """Return who speaks, and of a tool its name and the arguments of the call that it answers."""
     kind, extra = _KINDS[message.role.value], message.additional_kwargs
-    acted = _action_id(index - 1)
-    if index and acted in reading.outlines[index - 1].calls and _observes(message):
+    acted = _action_id(index - 1, _observes(message))
+    if index and kind != "assistant" and acted in reading.outlines[index - 1].calls:
         return ("tool_result", *reading.calls.answered(acted, None))
     if kind == "tool_result":
         return (kind, *reading.calls.answered(extra.get("tool_call_id"), _string(extra.get("name"))))
     return kind, None, None
 
 
-def _observes(message: ChatMessage) -> bool:
+def _observes(message: ChatMessage) -> str | None:
+    """Return how a message begins, if that is as agents write down results."""
     first = message.blocks[0] if message.blocks else None
-    return isinstance(first, TextBlock) and first.text.startswith(_OBSERVATIONS)
+    text = first.text if isinstance(first, TextBlock) else ""
+    return next((begins for begins in (_OBSERVED, _EXECUTED) if text.startswith(begins)), None)
 
 
 def _texts(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Block]:
@@ -176,19 +182,20 @@ def _called_beside(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Bl
         here = Block(at.message, ("additional_kwargs", *path, *inside, key), "tool_call", "")
         yield from _called(get(call, "id"), get(holder, "name"), get(holder, key), here, calls)
     if not beside and (acted := _acted(message.content or "")):
-        calls.made(_action_id(at.message), *acted)
+        observed, tool, arguments = acted
+        calls.made(_action_id(at.message, observed), tool, arguments)
 
 
-def _acted(text: str) -> tuple[str, str] | None:
-    """Return which tool a text calls, and with what, where an agent reads calls out of texts."""
+def _acted(text: str) -> tuple[str, str, str] | None:
+    """Return how the result of what a text calls will begin, which tool, and with what, as agents read texts."""
     if action := _ACTION.search(text):
-        return action[1], action[2]
-    codes = _CODE.findall(text)
-    return ("execute", "\n\n".join(codes)) if codes else None
+        return _OBSERVED, action[1], action[2]
+    code = "\n\n".join(part.strip() for part in _CODE.findall(text))
+    return (_EXECUTED, "execute", code) if code else None
 
 
-def _action_id(index: int) -> str:
-    return f"\0action {index}"  # No API hands out an id that begins with this character.
+def _action_id(index: int, observed: str | None) -> str:
+    return f"\0{observed} {index}"  # No API hands out an id that begins with this character.
 
 
 def _marked(message: ChatMessage) -> bool:

@@ -151,12 +151,14 @@ def test_the_extras_are_those_that_the_README_names() -> None:
     assert {*re.findall("`(\\w+)`", " ".join(named))} == {*re.findall(r"^(\w+) = \[", section, re.MULTILINE)}
 
 
-def test_the_versions_that_the_documentation_names_are_those_that_are_pinned() -> None:
-    table = (ROOT / "docs/langchain.md").read_text(encoding="utf-8").split("## Versions")[1]
-    named = re.findall(r"^\| (lang\S+) \| (\S+) \| (\S+) \|", table, re.MULTILINE)
+@pytest.mark.parametrize(("guide", "core"), [("langchain", "langchain-core"), ("llamaindex", "llama-index-core")])
+def test_the_versions_that_the_documentation_names_are_those_that_are_pinned(guide: str, core: str) -> None:
+    table = (ROOT / f"docs/{guide}.md").read_text(encoding="utf-8").split("## Versions")[1]
+    named = re.findall(r"^\| (\S+) \| (\d\S+) \| (\d\S+) \|", table, re.MULTILINE)
     lowest, usual = pins("constraints-lowest.txt"), pins("constraints.txt")
     assert named == [(package, lowest[package], usual[package]) for package, _, _ in named]
-    assert f"langchain-core {lowest['langchain-core']} and {usual['langchain-core']}" in " ".join(README.split())
+    assert named[0] == (core, lowest[core], usual[core])
+    assert f"{core} {lowest[core]} and {usual[core]}" in " ".join(README.split())
 
 
 def pins(name: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field, InstanceOf, create_model
 
+from headroom_core.compression import view_as
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.stores import Store
@@ -19,7 +20,6 @@ from headroom_integrations.langchain.exchange import CALLED, Settings
 from headroom_integrations.langchain.inner import check_tools, with_leaves
 
 _Model = TypeVar("_Model")
-_SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 
 
 def wrap_chat_model(
@@ -75,8 +75,7 @@ def variant(model: BaseChatModel, settings: Settings) -> BaseChatModel:
     """Return a copy of a bare chat model that compresses what it is sent."""
     copy = model.model_copy()
     copy.__dict__["headroom"] = settings
-    wrapped: BaseChatModel = _view(copy, _class_of(type(model)))
-    return wrapped
+    return view_as(_class_of(type(model)), copy)
 
 
 class _Variant(Delegating):
@@ -89,7 +88,7 @@ class _Variant(Delegating):
         return self.headroom.ledger
 
     def uncompressed(self: Any) -> Any:
-        return _view(self, type(self).__bases__[1])
+        return view_as(type(self).__bases__[1], self)
 
     @classmethod
     def lc_id(cls) -> list[str]:
@@ -99,14 +98,6 @@ class _Variant(Delegating):
     def __reduce__(self: Any) -> tuple[Any, ...]:
         plain = self.uncompressed().model_copy()
         return variant, (plain, plain.__dict__.pop("headroom"))
-
-
-def _view(model: Any, cls: Any) -> Any:
-    """Return an object of another class with the same fields: what one caches, such as a client, the other has."""
-    seen = cls.__new__(cls)
-    for slot in _SLOTS:
-        object.__setattr__(seen, slot, getattr(model, slot))
-    return seen
 
 
 @lru_cache(maxsize=256)

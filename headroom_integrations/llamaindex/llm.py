@@ -23,6 +23,7 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.core.tools import BaseTool
 from pydantic import BaseModel, PrivateAttr
 
+from headroom_core.compression import view_as
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import RETRIEVE_TOOL
@@ -31,7 +32,6 @@ from headroom_core.stores import Store
 from headroom_integrations.llamaindex.compression import Compression, model_name
 
 _LLM = TypeVar("_LLM", bound=BaseLLM)
-_SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 _DESCRIBED = re.compile(rf"^(?:> )?Tool Name: {RETRIEVE_TOOL}$|^def {RETRIEVE_TOOL}\(", re.MULTILINE)
 """How the system prompts of `ReActAgent` and of `CodeActAgent` describe the retrieve tool."""
 _DECLARING = ("function", "tools", "toolSpec", "function_declarations")
@@ -181,19 +181,11 @@ def _wrapped(llm: Any, compression: Compression) -> Any:
     private = {**(copy.__pydantic_private__ or {}), "_headroom": compression}
     object.__setattr__(copy, "__pydantic_private__", private)
     cls: Any = type(plain)
-    return _view(copy, _class_of(cls))
+    return view_as(_class_of(cls), copy)
 
 
 def _plain(llm: Any) -> Any:
-    return _view(llm, type(llm).__bases__[1])
-
-
-def _view(llm: Any, cls: Any) -> Any:
-    """Return an object of another class with the same fields: what one keeps, such as a client, the other has."""
-    seen = cls.__new__(cls)
-    for slot in _SLOTS:
-        object.__setattr__(seen, slot, getattr(llm, slot))
-    return seen
+    return view_as(type(llm).__bases__[1], llm)
 
 
 @lru_cache(maxsize=256)

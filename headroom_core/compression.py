@@ -1,4 +1,4 @@
-"""What the adapters to frameworks share: settings that go along, what is done by them, and an object as of two classes."""
+"""What adapters to frameworks share: settings that go along, what is done by them, and objects as of two classes."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from headroom_core.edge import Edge
 from headroom_core.errors import ConfigurationError, HeadroomError, StorageError, ValidationError
 from headroom_core.excerpts import DEFAULT_LIMIT, Ask, excerpt
@@ -190,6 +192,29 @@ def retrieve_tool(provider: Literal["openai", "anthropic", "google"] = "openai")
     raise ConfigurationError(
         f"provider = {provider!r}: expected 'openai', 'anthropic' or 'google'", {"provider": provider}
     )
+
+
+_DECLARING = ("function", "tools", "toolSpec", "tool_spec", "function_declarations", "functionDeclarations")
+"""The keys under which providers' declarations of tools hold the name, or further declarations."""
+
+
+def declares_retrieval(tools: Any) -> bool:
+    """Return whether the retrieve tool is among tools, as one or another provider declares them.
+
+    Args:
+        tools: declarations, each a mapping or an object of pydantic; what else there is declares nothing.
+
+    Example:
+        >>> declares_retrieval([{"name": "orders"}, retrieve_tool("google")])
+        True
+        >>> declares_retrieval([{"name": "orders", "description": "Call headroom_retrieve for more."}])
+        False
+    """
+    if isinstance(tools, BaseModel):
+        tools = dict(tools)
+    if isinstance(tools, Mapping):
+        return tools.get("name") == RETRIEVE_TOOL or any(declares_retrieval(tools.get(key)) for key in _DECLARING)
+    return isinstance(tools, (list, tuple)) and any(map(declares_retrieval, tools))
 
 
 def handle_retrieve_call(arguments: str | Mapping[str, Any], *, store: Store | None = None) -> str:

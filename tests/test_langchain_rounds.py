@@ -105,6 +105,14 @@ def test_the_tool_is_offered_once_in_a_providers_own_form() -> None:
     assert inner.kwargs[0]["tools"] == [{"toolSpec": {"name": "headroom_retrieve"}}]
 
 
+def test_the_tool_is_offered_beside_one_that_only_mentions_it() -> None:
+    parameters = {"type": "object", "properties": {"tool": {"default": {"name": "headroom_retrieve"}}}}
+    others = [{"type": "function", "function": {"name": "explain", "parameters": parameters}}]
+    inner = Answering(answers=[AIMessage("done")])
+    retrieving(inner).invoke(ASKED, tools=others)
+    assert [one["function"]["name"] for one in inner.kwargs[0]["tools"]] == ["explain", "headroom_retrieve"]
+
+
 def test_a_model_that_binds_something_else_than_tools_is_refused() -> None:
     class Functions(Answering):
         def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:

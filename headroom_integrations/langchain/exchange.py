@@ -14,13 +14,13 @@ from headroom_core import Tokenizer, handle_retrieve_call
 from headroom_core.errors import ConfigurationError
 from headroom_core.metrics import Ledger
 from headroom_core.paths import get
+from headroom_core.retrieval import declares_retrieval
 from headroom_integrations.langchain.bill import Bill
 from headroom_integrations.langchain.compression import Compression
 from headroom_integrations.langchain.hidden import (
     KEY,
     answer,
     hidden,
-    is_retrieval,
     other_calls,
     plain,
     restored,
@@ -224,7 +224,7 @@ def leaves_a_choice(kwargs: Mapping[str, Any]) -> bool:
 def _with_tools(model: Any, kwargs: Mapping[str, Any], more: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
     """Return what to send with more tools among the caller's, and what was added: nothing where it is there."""
     tools = list(kwargs.get("tools") or ())
-    if not more or any(map(_declares, tools)):
+    if not more or declares_retrieval(tools):
         return dict(kwargs), []
     # A provider that reads answers of one form accepts strict tools alone.
     bound = _bound(model, more, **{"strict": True} if any(map(_is_strict, tools)) else {})
@@ -254,13 +254,6 @@ def _calling_nothing(model: Any, tools: Sequence[Any]) -> dict[str, Any]:
     if written == "auto":
         return {"tool_choice": "none"}
     return {"tool_choice": {"type": "none"}} if written == {"type": "auto"} else {}
-
-
-def _declares(tool: Any) -> bool:
-    """Return whether a tool, or a list of them, in whatever form a provider has, is the retrieve tool."""
-    if isinstance(tool, Mapping):
-        return is_retrieval(tool) or any(map(_declares, tool.values()))
-    return isinstance(tool, list) and any(map(_declares, tool))
 
 
 def _is_strict(tool: Any) -> bool:

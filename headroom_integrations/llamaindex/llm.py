@@ -21,21 +21,21 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.core.tools import BaseTool
-from pydantic import BaseModel, PrivateAttr
+from pydantic import PrivateAttr
 
 from headroom_core.compression import view_as
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import RETRIEVE_TOOL
 from headroom_core.models import model_info
+from headroom_core.paths import items
+from headroom_core.retrieval import declares_retrieval
 from headroom_core.stores import Store
 from headroom_integrations.llamaindex.compression import Compression, model_name
 
 _LLM = TypeVar("_LLM", bound=BaseLLM)
 _DESCRIBED = re.compile(rf"^(?:> )?Tool Name: {RETRIEVE_TOOL}$|^def {RETRIEVE_TOOL}\(", re.MULTILINE)
 """How the system prompts of `ReActAgent` and of `CodeActAgent` describe the retrieve tool."""
-_DECLARING = ("function", "tools", "toolSpec", "function_declarations")
-"""The keys under which declarations of tools hold the name, or further declarations."""
 
 
 def wrap_llm(
@@ -159,20 +159,10 @@ def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]
     """Return whether the model can call the retrieve tool: it is among the tools, or a system prompt describes it."""
     if kwargs.get("tool_choice") in ("none", {"type": "none"}):
         return False
+    tools = kwargs.get("tools")
+    names = (tool.metadata.name for tool in items(tools) if isinstance(tool, BaseTool))
     systems = (message.content or "" for message in messages if message.role.value in ("system", "developer"))
-    return _names_retrieval(kwargs.get("tools")) or any(map(_DESCRIBED.search, systems))
-
-
-def _names_retrieval(tools: Any) -> bool:
-    """Return whether one of the tools, as one or another provider declares them, is the retrieve tool."""
-    if isinstance(tools, BaseTool):
-        return tools.metadata.name == RETRIEVE_TOOL
-    if isinstance(tools, BaseModel):
-        tools = dict(tools)
-    if isinstance(tools, Mapping):
-        within = (tools.get(key) for key in _DECLARING)
-        return tools.get("name") == RETRIEVE_TOOL or any(map(_names_retrieval, within))
-    return isinstance(tools, (list, tuple)) and any(map(_names_retrieval, tools))
+    return declares_retrieval(tools) or RETRIEVE_TOOL in names or any(map(_DESCRIBED.search, systems))
 
 
 def _wrapped(llm: Any, compression: Compression) -> Any:

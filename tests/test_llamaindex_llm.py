@@ -9,7 +9,7 @@ import pickle
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import pairwise
-from threading import Thread
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ from headroom_core import count_tokens_messages, count_tokens_text
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.stores import MemoryStore
-from headroom_integrations.llamaindex import retrieve_tool, wrap_llm
+from headroom_integrations.llamaindex import MessagesCompressedEvent, retrieve_tool, wrap_llm
 
 PAGES = 30
 TABLE = "[table 120 rows: "
@@ -268,26 +268,64 @@ async def test_a_budget_holds_for_each_request_and_leaves_calls_with_their_resul
 # One call
 
 
-def test_events_and_callbacks_come_once_with_what_was_sent(server: OpenAIServer) -> None:
-    seen: list[Any] = []
+class Recorder(BaseEventHandler):
+    """Keeps what LlamaIndex's instrumentation is told, and in which threads."""
 
-    class Seeing(BaseEventHandler):
-        def handle(self, event: Any, **_: Any) -> None:
-            seen.append(event)
+    events: list[Any] = Field(default_factory=list)
+    threads: set[Any] = Field(default_factory=set)
 
+    def handle(self, event: Any, **_: Any) -> None:
+        self.events.append(event)
+        self.threads.add(current_thread())
+
+    def of(self, *kinds: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+
+@pytest.fixture
+def told() -> Iterator[Recorder]:
+    handlers, recorder = get_dispatcher().event_handlers, Recorder()
+    handlers.append(recorder)
+    yield recorder
+    handlers.remove(recorder)
+
+
+def test_events_and_callbacks_come_once_with_what_was_sent(server: OpenAIServer, told: Recorder) -> None:
     debug = LlamaDebugHandler(print_trace_on_end=False)
     llm = wrap_llm(model(server, callback_manager=CallbackManager([debug])), store=MemoryStore())
-    handlers = get_dispatcher().event_handlers
-    handlers.append(Seeing())
-    try:
-        llm.chat(conversation())
-    finally:
-        handlers.pop()
-    start, end = [event for event in seen if isinstance(event, (LLMChatStartEvent, LLMChatEndEvent))]
+    llm.chat(conversation())
+    start, end = told.of(LLMChatStartEvent, LLMChatEndEvent)
     assert start.messages[2].content.startswith(TABLE)
     assert start.model_dict["class_name"] == "openai_llm"
     assert isinstance(end, LLMChatEndEvent)
     assert len(debug.get_llm_inputs_outputs()) == 1
+
+
+async def test_each_request_tells_once_what_was_saved(server: OpenAIServer, told: Recorder) -> None:
+    llm, given, prompt = wrapped(server), conversation(), f"{page_of_orders(0)}\n\nWhich are late?"
+    llm.chat(given)
+    await llm.achat(given)
+    list(llm.stream_chat(given))
+    assert [chunk async for chunk in await llm.astream_chat(given)]
+    llm.complete(prompt)
+    await llm.acomplete(prompt)
+    list(llm.stream_complete(prompt))
+    assert [chunk async for chunk in await llm.astream_complete(prompt)]
+    events = told.of(MessagesCompressedEvent)
+    assert len(events) == len(server.requests) == 8
+    assert len({event.tokens_after for event in events}) == 2
+    assert all(event.tokens_after < event.tokens_before / 2 for event in events)
+    assert all(event.transforms_applied for event in events)
+    assert "Utrecht" not in str([event.model_dump() for event in events])
+    assert told.threads == {current_thread()}
+
+
+def test_a_request_of_which_nothing_is_changed_is_told_of_too(told: Recorder) -> None:
+    wrap_llm(MockLLM()).chat([ChatMessage("hi")])
+    (event,) = told.of(MessagesCompressedEvent)
+    assert event.tokens_before == event.tokens_after > 0
+    assert event.transforms_applied == []
+    assert event.class_name() == "MessagesCompressedEvent"
 
 
 async def test_every_way_of_chatting_sends_the_same(server: OpenAIServer) -> None:

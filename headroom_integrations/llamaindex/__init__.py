@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headroom_integrations.llamaindex.dialect import LlamaIndexDialect
-    from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
+    from headroom_integrations.llamaindex.events import (
+        CompressionEndEvent,
+        CompressionStartEvent,
+        MessagesCompressedEvent,
+    )
     from headroom_integrations.llamaindex.llm import wrap_llm
     from headroom_integrations.llamaindex.memory import HeadroomChatMemory
     from headroom_integrations.llamaindex.memory_block import HeadroomMemoryBlock
@@ -23,6 +27,7 @@ __all__ = [
     "HeadroomNodePostprocessor",
     "HeadroomTransform",
     "LlamaIndexDialect",
+    "MessagesCompressedEvent",
     "retrieve_tool",
     "wrap_llm",
 ]
@@ -35,6 +40,7 @@ _MODULES = {
     "HeadroomNodePostprocessor": "postprocessor",
     "HeadroomTransform": "transform",
     "LlamaIndexDialect": "dialect",
+    "MessagesCompressedEvent": "events",
     "retrieve_tool": "tools",
     "wrap_llm": "llm",
 }

@@ -41,3 +41,22 @@ class CompressionEndEvent(BaseEvent):
     def class_name(cls) -> str:
         """Return the name that serialised events have."""
         return "CompressionEndEvent"
+
+
+class MessagesCompressedEvent(BaseEvent):
+    """The messages of a request were compressed, or its prompt; the language model is called next.
+
+    Attributes:
+        tokens_before: tokens of the messages that came.
+        tokens_after: tokens of those that are sent.
+        transforms_applied: what changed something.
+    """
+
+    tokens_before: int
+    tokens_after: int
+    transforms_applied: list[str] = Field(default_factory=list)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that serialised events have."""
+        return "MessagesCompressedEvent"

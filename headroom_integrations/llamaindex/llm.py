@@ -20,6 +20,7 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
 )
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.tools import BaseTool
 from pydantic import PrivateAttr
 
@@ -29,10 +30,13 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.messages import RETRIEVE_TOOL
 from headroom_core.models import model_info
 from headroom_core.paths import items
+from headroom_core.results import CompressResult
 from headroom_core.retrieval import declares_retrieval
 from headroom_core.stores import Store
 from headroom_integrations.llamaindex.compression import Compression, model_name
+from headroom_integrations.llamaindex.events import MessagesCompressedEvent
 
+_dispatcher = get_dispatcher(__name__)
 _LLM = TypeVar("_LLM", bound=BaseLLM)
 _DESCRIBED = re.compile(rf"^(?:> )?Tool Name: {RETRIEVE_TOOL}$|^def {RETRIEVE_TOOL}\(", re.MULTILINE)
 """How the system prompts of `ReActAgent` and of `CodeActAgent` describe the retrieve tool."""
@@ -53,6 +57,9 @@ def wrap_llm(
     said; `FunctionAgent` and `ReActAgent` send the results of tools shortened. Prompts for completion are a user's
     text, of which nothing is left out. Events and callbacks show what was sent. To wrap what is wrapped already is
     to wrap the model inside it.
+
+    A `MessagesCompressedEvent` tells LlamaIndex's instrumentation of each request, before the model is called, how many
+    tokens it had and has. Each warning is logged.
 
     Args:
         llm: a language model.
@@ -93,7 +100,7 @@ class _Compressing:
         return answer
 
     async def achat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        sent = await asyncio.to_thread(_sent, self, messages, kwargs)
+        sent = await _asent(self, messages, kwargs)
         answer: ChatResponse = await _plain(self).achat(sent, **kwargs)
         return answer
 
@@ -102,7 +109,7 @@ class _Compressing:
         return chunks
 
     async def astream_chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        sent = await asyncio.to_thread(_sent, self, messages, kwargs)
+        sent = await _asent(self, messages, kwargs)
         chunks: ChatResponseAsyncGen = await _plain(self).astream_chat(sent, **kwargs)
         return chunks
 
@@ -111,7 +118,7 @@ class _Compressing:
         return answer
 
     async def acomplete(self: Any, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        sent = await asyncio.to_thread(_prompt, self, prompt)
+        sent = await _aprompt(self, prompt)
         answer: CompletionResponse = await _plain(self).acomplete(sent, formatted=formatted, **kwargs)
         return answer
 
@@ -123,7 +130,7 @@ class _Compressing:
     async def astream_complete(
         self: Any, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
-        sent = await asyncio.to_thread(_prompt, self, prompt)
+        sent = await _aprompt(self, prompt)
         chunks: CompletionResponseAsyncGen = await _plain(self).astream_complete(sent, formatted=formatted, **kwargs)
         return chunks
 
@@ -135,10 +142,34 @@ class _Compressing:
 
 def _sent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> list[ChatMessage]:
     """Return what becomes of the messages of a request."""
+    return _told(_compressed(llm, messages, kwargs))
+
+
+async def _asent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> list[ChatMessage]:
+    # The event is dispatched in the event loop, where handlers expect it.
+    return _told(await asyncio.to_thread(_compressed, llm, messages, kwargs))
+
+
+def _prompt(llm: Any, prompt: str) -> str:
+    return _sent(llm, [ChatMessage(prompt)], {})[-1].content or prompt
+
+
+async def _aprompt(llm: Any, prompt: str) -> str:
+    return (await _asent(llm, [ChatMessage(prompt)], {}))[-1].content or prompt
+
+
+def _told(result: CompressResult) -> list[ChatMessage]:
+    """Tell LlamaIndex's instrumentation what was done, and return the messages."""
+    tokens = {"tokens_before": result.tokens_before, "tokens_after": result.tokens_after}
+    _dispatcher.event(MessagesCompressedEvent(**tokens, transforms_applied=[*result.transforms_applied]))
+    return result.messages
+
+
+def _compressed(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> CompressResult:
     compression: Compression = llm._headroom
     retrieve = compression.retrieve and _offers_retrieval(messages, kwargs)
     config = _limited(compression.config or HeadroomConfig(), llm)
-    return replace(compression, model=model_name(llm), config=config, retrieve=retrieve).compressed(messages).messages
+    return replace(compression, model=model_name(llm), config=config, retrieve=retrieve).compressed(messages)
 
 
 def _limited(config: HeadroomConfig, llm: BaseLLM) -> HeadroomConfig:
@@ -149,10 +180,6 @@ def _limited(config: HeadroomConfig, llm: BaseLLM) -> HeadroomConfig:
     if limits and model_info(name, overrides=limits).context_limit != model_info(name).context_limit:
         return config  # They may name the model without its date.
     return config.model_copy(update={"model_context_limits": {name: window, **limits}})
-
-
-def _prompt(llm: Any, prompt: str) -> str:
-    return _sent(llm, [ChatMessage(prompt)], {})[-1].content or prompt
 
 
 def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> bool:

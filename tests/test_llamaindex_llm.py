@@ -31,7 +31,7 @@ from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel, Field
 from servers import Call, OpenAIServer, Reply, Request
 
-from headroom_core import count_tokens_messages, count_tokens_text
+from headroom_core import content_key, count_tokens_messages, count_tokens_text
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.stores import MemoryStore
@@ -492,6 +492,26 @@ def test_it_comes_back_from_a_pickle_as_its_class_does() -> None:
     assert back.to_dict() == pickle.loads(pickle.dumps(inner)).to_dict()
     assert llm.temperature == 0.7
     assert back._headroom == llm._headroom
+
+
+class Kept(MemoryStore):
+    """A store that can be pickled: what comes back is the one of this process."""
+
+    def __reduce__(self) -> Any:
+        return kept, ()
+
+
+STORE = Kept()
+
+
+def kept() -> Kept:
+    return STORE
+
+
+def test_what_came_back_from_a_pickle_keeps_originals_where_they_were_to_be_kept() -> None:
+    llm = pickle.loads(pickle.dumps(wrap_llm(MockLLM(), store=STORE, retrieve=True)))
+    llm.chat(conversation(), tools=[NAMED])
+    assert STORE.get(content_key(page_of_orders(0))) == page_of_orders(0)
 
 
 def test_the_settings_of_the_process_take_it(server: OpenAIServer) -> None:

@@ -1,0 +1,115 @@
+"""What compresses is copied, and pickled, with its store: what a copy leaves out can be brought back."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.language_models import FakeMessagesListChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import Field
+
+from headroom_core import content_key
+from headroom_core.stores import MemoryStore
+from headroom_integrations.langchain import (
+    HeadroomChatMessageHistory,
+    HeadroomChatModel,
+    HeadroomCompressor,
+    HeadroomMiddleware,
+    HeadroomRetrieveTool,
+    wrap_chat_model,
+    wrap_tools,
+)
+
+ROWS = json.dumps([{"id": n, "state": "late" if n == 77 else "sent", "city": "Utrecht"} for n in range(200)])
+KEY = content_key(ROWS)
+CALL: Any = {"name": "orders", "args": {}, "id": "c1", "type": "tool_call"}
+SAID = [HumanMessage("Which are late?"), AIMessage("", tool_calls=[CALL]), ToolMessage(ROWS, tool_call_id="c1")]
+
+
+class Kept(MemoryStore):
+    """A store that can be pickled: what comes back is the one of this process."""
+
+    def __reduce__(self) -> Any:
+        return kept, ()
+
+
+STORE = Kept()
+
+
+def kept() -> Kept:
+    return STORE
+
+
+class Orders(BaseTool):
+    name: str = "orders"
+    description: str = "List the orders."
+
+    def _run(self) -> str:
+        return ROWS
+
+
+class Model(FakeMessagesListChatModel):
+    """Looks at the orders, and then says that it has seen them."""
+
+    responses: list[BaseMessage] = Field([AIMessage("", tool_calls=[CALL]), AIMessage("Seen.")])
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+        return self.bind(tools=[convert_to_openai_tool(one) for one in tools], **kwargs)
+
+
+class History(BaseChatMessageHistory):
+    messages = SAID
+
+    def clear(self) -> None:
+        raise NotImplementedError
+
+
+def acts(middleware: Any) -> Any:
+    return create_agent(Model(), [Orders()], middleware=[middleware]).invoke(
+        {"messages": [("user", "Which are late?")]}
+    )
+
+
+DOORS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "compressor": (lambda: HeadroomCompressor(store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
+    "chat model": (lambda: HeadroomChatModel(Model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
+    "variant": (lambda: wrap_chat_model(Model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
+    "middleware": (lambda: HeadroomMiddleware(store=STORE), acts),
+    "tools": (lambda: wrap_tools([Orders()], store=STORE, retrieve=True), lambda made: made[0].invoke(CALL)),
+    "history": (
+        lambda: HeadroomChatMessageHistory(History(), store=STORE, retrieve=True),
+        lambda made: made.messages,
+    ),
+}
+
+
+def pickled(made: Any) -> Any:
+    return pickle.loads(pickle.dumps(made))
+
+
+copied = pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+
+
+@copied
+@pytest.mark.parametrize("door", DOORS)
+def test_copies_keep_originals_where_they_were_to_be_kept(door: str, copied: Callable[[Any], Any]) -> None:
+    STORE.purge()
+    make, use = DOORS[door]
+    use(copied(make()))
+    assert STORE.get(KEY) == ROWS
+
+
+@copied
+def test_copies_of_the_retrieve_tool_bring_back_what_is_kept_there(copied: Callable[[Any], Any]) -> None:
+    STORE.put_many({KEY: ROWS})
+    for tool in (HeadroomRetrieveTool(store=STORE), HeadroomMiddleware(store=STORE).tools[0]):
+        assert "77,late" in copied(tool).invoke({"key": KEY, "where": "id == 77"})

@@ -32,9 +32,15 @@ class HeadroomChatMessageHistory(BaseChatMessageHistory):
         ConfigurationError: the budget is less than 1.
 
     Example:
-        >>> from langchain_core.chat_history import InMemoryChatMessageHistory
         >>> from headroom_core import MemoryStore
-        >>> kept = InMemoryChatMessageHistory()
+        >>> class Kept(BaseChatMessageHistory):
+        ...     def __init__(self) -> None:
+        ...         self.messages = []
+        ...     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        ...         self.messages += messages
+        ...     def clear(self) -> None:
+        ...         self.messages = []
+        >>> kept = Kept()
         >>> history = HeadroomChatMessageHistory(kept, token_budget=800, store=MemoryStore())
         >>> for turn in range(20):
         ...     history.add_user_message(f"Read page {turn}.")

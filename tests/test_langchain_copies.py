@@ -5,17 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from chat_models import Scripted
 from langchain.agents import create_agent
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.language_models import FakeMessagesListChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field
 
 from headroom_core import content_key
 from headroom_core.stores import MemoryStore
@@ -57,13 +55,9 @@ class Orders(BaseTool):
         return ROWS
 
 
-class Model(FakeMessagesListChatModel):
-    """Looks at the orders, and then says that it has seen them."""
-
-    responses: list[BaseMessage] = Field([AIMessage("", tool_calls=[CALL]), AIMessage("Seen.")])
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
-        return self.bind(tools=[convert_to_openai_tool(one) for one in tools], **kwargs)
+def model() -> Scripted:
+    """Return a model that looks at the orders, and then says that it has seen them."""
+    return Scripted(replies=[AIMessage("", tool_calls=[CALL]), AIMessage("Seen.")])
 
 
 class History(BaseChatMessageHistory):
@@ -74,15 +68,15 @@ class History(BaseChatMessageHistory):
 
 
 def acts(middleware: Any) -> Any:
-    return create_agent(Model(), [Orders()], middleware=[middleware]).invoke(
+    return create_agent(model(), [Orders()], middleware=[middleware]).invoke(
         {"messages": [("user", "Which are late?")]}
     )
 
 
 DOORS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "compressor": (lambda: HeadroomCompressor(store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
-    "chat model": (lambda: HeadroomChatModel(Model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
-    "variant": (lambda: wrap_chat_model(Model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
+    "chat model": (lambda: HeadroomChatModel(model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
+    "variant": (lambda: wrap_chat_model(model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
     "middleware": (lambda: HeadroomMiddleware(store=STORE), acts),
     "tools": (lambda: wrap_tools([Orders()], store=STORE, retrieve=True), lambda made: made[0].invoke(CALL)),
     "history": (

@@ -10,6 +10,7 @@ from threading import get_ident
 from typing import Annotated, Any, ClassVar
 
 import pytest
+from chat_models import Scripted
 from conversations import Talk, talks
 from documents import csv_texts, documents
 from hypothesis import given, settings
@@ -25,12 +26,9 @@ from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_anthropic import ChatAnthropic
 from langchain_anthropic.middleware import AnthropicPromptCachingMiddleware
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import InjectedToolCallId, StructuredTool, ToolException, tool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, Field
@@ -76,40 +74,6 @@ def calls(*made: tuple[str, dict[str, Any]], at: int = 0) -> AIMessage:
 def reads(*pages: int) -> list[AIMessage]:
     """Return the replies of a model that reads one page after the other."""
     return [*(calls(("orders", {"page": page}), at=page) for page in pages), AIMessage("Done.")]
-
-
-class Scripted(BaseChatModel):
-    """Replies as it was told to, and keeps what it was sent."""
-
-    replies: list[Any]
-    sent: list[list[BaseMessage]] = Field(default_factory=list)
-    bound: list[dict[str, Any]] = Field(default_factory=list)
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        return self.bind(tools=[convert_to_openai_tool(given) for given in tools], **kwargs)
-
-    def _reply(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
-        self.sent.append(list(messages))
-        self.bound.append(kwargs)
-        reply = self.replies[len(self.sent) - 1]
-        return reply(messages) if callable(reply) else reply
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=self._reply(messages, kwargs))])
-
-    def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        reply = self._reply(messages, kwargs)
-        for piece in reply.text.split(" ") if reply.text else []:
-            yield ChatGenerationChunk(message=AIMessageChunk(piece))
-        pieces = [
-            {"name": made["name"], "args": json.dumps(made["args"]), "id": made["id"], "index": at}
-            for at, made in enumerate(reply.tool_calls)
-        ]
-        yield ChatGenerationChunk(message=AIMessageChunk("", tool_call_chunks=pieces, chunk_position="last"))
 
 
 class ScriptedClaude(ChatAnthropic):

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 from headroom_core import content_key
-from headroom_core.stores import MemoryStore
+from headroom_core.stores import MemoryStore, SQLiteStore, Store
 from headroom_integrations.langchain import (
     HeadroomChatMessageHistory,
     HeadroomChatModel,
@@ -33,18 +34,9 @@ CALL: Any = {"name": "orders", "args": {}, "id": "c1", "type": "tool_call"}
 SAID = [HumanMessage("Which are late?"), AIMessage("", tool_calls=[CALL]), ToolMessage(ROWS, tool_call_id="c1")]
 
 
-class Kept(MemoryStore):
-    """A store that can be pickled: what comes back is the one of this process."""
-
-    def __reduce__(self) -> Any:
-        return kept, ()
-
-
-STORE = Kept()
-
-
-def kept() -> Kept:
-    return STORE
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "originals.db")
 
 
 class Orders(BaseTool):
@@ -73,14 +65,17 @@ def acts(middleware: Any) -> Any:
     )
 
 
-DOORS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "compressor": (lambda: HeadroomCompressor(store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
-    "chat model": (lambda: HeadroomChatModel(model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
-    "variant": (lambda: wrap_chat_model(model(), store=STORE, retrieve=True), lambda made: made.invoke(SAID)),
-    "middleware": (lambda: HeadroomMiddleware(store=STORE), acts),
-    "tools": (lambda: wrap_tools([Orders()], store=STORE, retrieve=True), lambda made: made[0].invoke(CALL)),
+DOORS: dict[str, tuple[Callable[[Store], Any], Callable[[Any], Any]]] = {
+    "compressor": (lambda store: HeadroomCompressor(store=store, retrieve=True), lambda made: made.invoke(SAID)),
+    "chat model": (
+        lambda store: HeadroomChatModel(model(), store=store, retrieve=True),
+        lambda made: made.invoke(SAID),
+    ),
+    "variant": (lambda store: wrap_chat_model(model(), store=store, retrieve=True), lambda made: made.invoke(SAID)),
+    "middleware": (lambda store: HeadroomMiddleware(store=store), acts),
+    "tools": (lambda store: wrap_tools([Orders()], store=store, retrieve=True), lambda made: made[0].invoke(CALL)),
     "history": (
-        lambda: HeadroomChatMessageHistory(History(), store=STORE, retrieve=True),
+        lambda store: HeadroomChatMessageHistory(History(), store=store, retrieve=True),
         lambda made: made.messages,
     ),
 }
@@ -95,15 +90,16 @@ copied = pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
 
 @copied
 @pytest.mark.parametrize("door", DOORS)
-def test_copies_keep_originals_where_they_were_to_be_kept(door: str, copied: Callable[[Any], Any]) -> None:
-    STORE.purge()
+def test_copies_keep_originals_where_they_were_to_be_kept(
+    door: str, copied: Callable[[Any], Any], store: Store
+) -> None:
     make, use = DOORS[door]
-    use(copied(make()))
-    assert STORE.get(KEY) == ROWS
+    use(copied(make(store)))
+    assert store.get(KEY) == ROWS
 
 
 @copied
-def test_copies_of_the_retrieve_tool_bring_back_what_is_kept_there(copied: Callable[[Any], Any]) -> None:
-    STORE.put_many({KEY: ROWS})
-    for tool in (HeadroomRetrieveTool(store=STORE), HeadroomMiddleware(store=STORE).tools[0]):
+def test_copies_of_the_retrieve_tool_bring_back_what_is_kept_there(copied: Callable[[Any], Any], store: Store) -> None:
+    store.put_many({KEY: ROWS})
+    for tool in (HeadroomRetrieveTool(store=store), HeadroomMiddleware(store=store).tools[0]):
         assert "77,late" in copied(tool).invoke({"key": KEY, "where": "id == 77"})

@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from threading import Thread, current_thread
 from typing import Any
 
@@ -34,7 +35,7 @@ from servers import Call, OpenAIServer, Reply, Request
 from headroom_core import content_key, count_tokens_messages, count_tokens_text
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
-from headroom_core.stores import MemoryStore
+from headroom_core.stores import MemoryStore, SQLiteStore
 from headroom_integrations.llamaindex import MessagesCompressedEvent, retrieve_tool, wrap_llm
 
 PAGES = 30
@@ -494,24 +495,12 @@ def test_it_comes_back_from_a_pickle_as_its_class_does() -> None:
     assert back._headroom == llm._headroom
 
 
-class Kept(MemoryStore):
-    """A store that can be pickled: what comes back is the one of this process."""
-
-    def __reduce__(self) -> Any:
-        return kept, ()
-
-
-STORE = Kept()
-
-
-def kept() -> Kept:
-    return STORE
-
-
-def test_what_came_back_from_a_pickle_keeps_originals_where_they_were_to_be_kept() -> None:
-    llm = pickle.loads(pickle.dumps(wrap_llm(MockLLM(), store=STORE, retrieve=True)))
+@pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
+def test_what_came_back_from_a_pickle_keeps_originals_where_they_were_to_be_kept(file: bool, tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
+    llm = pickle.loads(pickle.dumps(wrap_llm(MockLLM(), store=store, retrieve=True)))
     llm.chat(conversation(), tools=[NAMED])
-    assert STORE.get(content_key(page_of_orders(0))) == page_of_orders(0)
+    assert store.get(content_key(page_of_orders(0))) == page_of_orders(0)
 
 
 def test_the_settings_of_the_process_take_it(server: OpenAIServer) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import copy
 import os
+import pickle
 import signal
 import sqlite3
 import stat
@@ -198,6 +201,29 @@ def test_a_closed_store_opens_itself(make: MakeStore) -> None:
     store.close()
     store.close()
     assert store.get(content_key("a")) == "a"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))])
+def test_a_copy_of_a_store_keeps_in_the_same_place(make: MakeStore, copied: Callable[[Store], Store]) -> None:
+    store = make(namespace="ours", max_entries=2)
+    again = copied(store)
+    again.put_many(keyed("one"))
+    again.put_many(keyed("two", "three"))
+    assert [store.get(content_key(text)) for text in ("one", "two", "three")] == [None, "two", "three"]
+    again.close()
+
+
+def test_in_another_process_stores_that_were_pickled_apart_are_one(make: MakeStore) -> None:
+    store = make(namespace="ours", max_entries=2)
+    first, second = (base64.b64encode(pickle.dumps(store)).decode() for _ in range(2))
+    code = """
+        import base64, pickle
+        first, second = (pickle.loads(base64.b64decode(given)) for given in sys.argv[1:])
+        for text in ("one", "two", "three"):
+            first.put_many({content_key(text): text})
+        print([second.get(content_key(text)) for text in ("one", "two", "three")])
+    """
+    assert finished(python(code, first, second)).strip() == "[None, 'two', 'three']"
 
 
 def test_eight_threads_do_what_one_does(store: Store) -> None:

@@ -28,7 +28,8 @@ def checked(key: str, text: str) -> str:
 class Store(Protocol):
     """Keeps originals, and the record of what blocks became.
 
-    Every method is safe to call from many threads. What cannot be read or written is a `StorageError`.
+    Every method is safe to call from many threads. What cannot be read or written is a `StorageError`. What compresses
+    is copied and pickled with its store: one of your own says with `__deepcopy__` and `__reduce__` how it is.
     """
 
     def put_many(self, originals: Mapping[str, str]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from typing import Any
+from weakref import WeakValueDictionary
 
 from headroom_core.errors import StorageError
 from headroom_core.forks import ForkSafeLock
@@ -40,7 +43,8 @@ class MemoryStore:
 
     For tests, for one-off scripts, and where nothing may be written to a disk: its markers resolve in
     this process alone. The limits are off by default, and hold for originals and for records alike; what was
-    used longest ago goes first, and what a call brings in is never evicted by that same call.
+    used longest ago goes first, and what a call brings in is never evicted by that same call. Copied or pickled, it is
+    itself in this process; in another one it is empty at first, and one store for all that was pickled with it.
 
     Args:
         namespace: whose store it is. Nothing is shared between two memory stores in any case.
@@ -64,6 +68,8 @@ class MemoryStore:
         max_bytes: int | None = None,
         max_age_seconds: float | None = None,
     ) -> None:
+        self._name = os.urandom(16).hex()
+        _here[self._name] = self
         self.namespace = namespace
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -162,6 +168,10 @@ class MemoryStore:
     def close(self) -> None:
         """Do nothing: memory is all that it holds."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        limits = {"max_entries": self._max_entries, "max_bytes": self._max_bytes, "max_age_seconds": self._max_age}
+        return _named, (type(self), self._name, {"namespace": self.namespace, **limits})
+
     def _evict(self, shelf: _Shelf, current: Mapping[str, str], now: float) -> None:
         if self._max_age is not None:
             self._expire(shelf, now - self._max_age)
@@ -177,3 +187,15 @@ class MemoryStore:
     def _expire(shelf: _Shelf, before: float) -> None:
         while shelf.texts and shelf.oldest()[1] < before:
             shelf.drop_oldest()
+
+
+_here: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
+"""The stores of this process, by the names that they have in pickles."""
+
+
+def _named(cls: type[MemoryStore], name: str, settings: dict[str, Any]) -> MemoryStore:
+    store = _here.get(name)
+    if store is None:
+        store = cls(**settings)
+        store._name = name
+    return _here.setdefault(name, store)

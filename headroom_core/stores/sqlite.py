@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -45,6 +46,8 @@ class SQLiteStore:
     the originals again. Times of last use are exact with `max_entries`, and else up to an hour late, so that
     a replay normally writes nothing.
 
+    Copies of what holds a store have the same one. A pickle holds where the file is, and what comes back uses it.
+
     Args:
         path: the file.
         namespace: whose originals and records these are; those of other namespaces are neither seen nor changed.
@@ -77,9 +80,18 @@ class SQLiteStore:
     ) -> None:
         self.namespace = namespace
         self._file = SQLiteFile(path, _SCHEMA, timeout=timeout)
+        self._timeout = timeout
         self._max_entries = max_entries
         self._max_age = max_age_seconds
         self._late = 0.0 if max_entries is not None else min(_HOUR, (max_age_seconds or 10 * _HOUR) / 10)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SQLiteStore:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        limits: dict[str, Any] = {"max_entries": self._max_entries, "max_age_seconds": self._max_age}
+        settings = {"namespace": self.namespace, "timeout": self._timeout, **limits}
+        return partial(type(self), **settings), (self._file.path,)
 
     @property
     def lasting(self) -> bool:

@@ -32,7 +32,7 @@ class HeadroomChatModel(Delegating, BaseChatModel):
 
     The other model is called in the way in which this one is called, and does all else itself: callbacks, caches,
     rate limits, streaming, structured output. Its attributes are read through this one. A trace shows what was sent,
-    with what it saved under `headroom` in the metadata. It can be pickled where the other model and the store can.
+    with what it saved under `headroom` in the metadata. It is pickled with its store.
 
     With `retrieve` the model is offered the tool `headroom_retrieve` in each request, and its calls are answered
     here, in up to `max_rounds` more requests. The caller sees none of it: text streams as it comes, and calls of the

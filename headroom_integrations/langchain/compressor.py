@@ -62,7 +62,7 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
     `astream_events` receive the `CompressResult`, or for documents the `DocumentsResult`, with every
     block's tokens before and after and the warnings. Each warning is also logged.
 
-    It can be pickled where its store can. LangChain's `dumps` writes what `repr` shows of it and no more, since `loads`
+    It is pickled with its store. LangChain's `dumps` writes what `repr` shows of it and no more, since `loads`
     refuses the classes of other packages.
 
     Attributes:

@@ -60,7 +60,7 @@ class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
     What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`. What it
     cost is in `get_metrics`. There `tokens_input_before` has the originals of answers that were shortened when they
     arrived, and nothing of what was brought back; for the call that follows a retrieval, which would not have been
-    made, it is 0. It can be pickled where its store can.
+    made, it is 0. It is pickled with its store.
 
     Attributes:
         tools: the retrieve tool, if the model may use it.

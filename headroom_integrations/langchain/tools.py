@@ -119,10 +119,6 @@ class _Wrapping:
         pairs = given.items() if isinstance(given, dict) else ()
         return ToolCall(name=name, args={key: value for key, value in pairs if key in self.shown}, id=call_id)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Wrapping:
-        # Copies of a tool keep originals in the one store.
-        return self
-
 
 class _Shortening:
     """What comes before a tool's class in the class of the wrapped tool."""

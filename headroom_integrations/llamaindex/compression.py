@@ -39,10 +39,6 @@ class Compression(compression.Compression):
     dialect = LlamaIndexDialect()
     log = _log
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Compression:
-        # Copies of what compresses keep originals in the one store.
-        return self
-
 
 def log_warnings(warnings: Iterable[str]) -> None:
     """Log what was not done."""

@@ -59,7 +59,7 @@ def wrap_llm(
     to wrap the model inside it.
 
     A `MessagesCompressedEvent` tells LlamaIndex's instrumentation of each request, before the model is called, how many
-    tokens it had and has. Each warning is logged. It can be pickled where the model and the store can.
+    tokens it had and has. Each warning is logged. It is pickled with its store.
 
     Args:
         llm: a language model.

@@ -168,6 +168,23 @@ async def test_an_agent_that_can_retrieve_is_sent_a_selection_and_gets_back_what
     assert all(later.continues(earlier) for earlier, later in pairwise(server.requests))
 
 
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"orders": rows, "next": None}], ids=["list", "dict"])
+@pytest.mark.parametrize(("built", "said"), [(function_agent, calling), (react_agent, reasoning)])
+async def test_what_a_tool_returns_as_data_is_shortened_as_its_text_is(
+    server: OpenAIServer, built: Callable[..., Any], said: Callable[[int], Reply], wrap: Callable[[Any], Any]
+) -> None:
+    def orders(page: int) -> Any:
+        """List a page of the orders."""
+        return wrap(json.loads(page_of_orders(page)))
+
+    agent = built(wrapped(server))
+    agent.tools = [FunctionTool.from_defaults(orders)]
+    server.script(reader(said, 3))
+    await agent.run("Which orders are late?")
+    assert server.requests[-1].raw.decode().count("[table 120 rows; from Python: ") == 3
+    assert all(later.continues(earlier) for earlier, later in pairwise(server.requests))
+
+
 async def test_nothing_is_left_out_for_an_agent_that_cannot_retrieve(server: OpenAIServer) -> None:
     await answered(function_agent(wrapped(server, retrieve=True)), server, calling)
     assert "headroom_retrieve" not in server.requests[-1].raw.decode()

@@ -308,14 +308,15 @@ class TestSettings:
         left = after(scored(*(TextNode(text=text, metadata=metadata) for text in texts)), token_budget=budget)
         assert budget / 2 < sum(tokens(one.node) for one in left) <= budget
 
+    @pytest.mark.parametrize("budget", [1, 5, 12])
     def test_a_budget_that_cannot_be_met_is_logged_without_anything_of_the_texts(
-        self, caplog: pytest.LogCaptureFixture
+        self, budget: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING):
-            left = after(found(), token_budget=1)
+            left = after(found(), token_budget=budget)
         assert ids(left) == ["n2"]
         (record,) = caplog.records
-        assert "more than token_budget = 1:" in record.getMessage()
+        assert f"more than token_budget = {budget}:" in record.getMessage()
         assert "Elbe" not in record.getMessage()
 
     def test_with_ccr_off_nothing_is_left_out(self) -> None:

@@ -21,9 +21,6 @@ from headroom_integrations.llamaindex.settings import Positive, Settings
 
 _dispatcher = get_dispatcher(__name__)
 
-_STEP = 16
-"""One in so many tokens of the room for texts is given up at least where the metadata need it."""
-
 
 class HeadroomNodePostprocessor(Settings, BaseNodePostprocessor):
     """Leaves out the nodes that have little to do with the query, and shortens the text of long ones.
@@ -121,14 +118,15 @@ class HeadroomNodePostprocessor(Settings, BaseNodePostprocessor):
 
     def _fitted(self, came: Sequence[NodeWithScore], query: str) -> tuple[DocumentsResult, list[NodeWithScore]]:
         """Return what is left where there is room for as much text as the metadata beside it leave of the budget."""
-        room = self.token_budget
+        budget = room = self.token_budget
         result, left = self._chosen(came, query, room)
-        while room and self.token_budget and room > 1 and (tokens := self._tokens(left)) > self.token_budget:
-            room = max(1, min(room - room // _STEP - 1, room * self.token_budget // tokens))
+        # What has more tokens than there is room for is the least that can be left.
+        while budget and room and 1 < room >= result.tokens_after and (tokens := self._tokens(left)) > budget:
+            room = max(1, result.tokens_after * budget // tokens)
             result, left = self._chosen(came, query, room)
         own = over(result.tokens_after, room, "token_budget", estimated=result.estimated)
         log_warnings(warning for warning in result.warnings if warning not in own)
-        log_warnings(over(self._tokens(left), self.token_budget, "token_budget", estimated=result.estimated))
+        log_warnings(over(self._tokens(left), budget, "token_budget", estimated=result.estimated))
         return result, left
 
     def _chosen(

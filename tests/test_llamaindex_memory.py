@@ -190,11 +190,18 @@ class Small(MockLLM):
         return LLMMetadata(model_name="gpt-4", context_window=8000)
 
 
+class Unknown(MockLLM):
+    @property
+    def metadata(self) -> LLMMetadata:
+        return LLMMetadata(context_window=-1)
+
+
 def test_the_limit_and_the_model_are_the_language_models() -> None:
     built = HeadroomChatMemory.from_defaults
     seen = [built(), built(llm=Small()), built(llm=Small(), token_limit=500, model="gpt-4.1"), built(llm=MockLLM())]
     assert [memory.token_limit for memory in seen] == [30_000, 6000, 500, 2925]
     assert [memory.model for memory in seen] == ["gpt-4o", "gpt-4", "gpt-4.1", "gpt-4o"]
+    assert built(llm=Unknown()).token_limit == 30_000
 
 
 def test_settings_are_a_snapshot() -> None:

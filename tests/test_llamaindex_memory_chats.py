@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine, SimpleChatEngine
 from llama_index.core.memory import Memory
 from llama_index.core.retrievers import BaseRetriever
@@ -158,6 +158,22 @@ async def test_an_agent_alone_sends_earlier_runs_shortened_and_within_the_limit(
         assert tokens(memory.get()) <= 2500
     assert paired(memory.get())
     assert "Monday" in str(server.requests[-1].messages)
+
+
+async def test_agents_that_hand_over_go_on_from_one_memory(server: OpenAIServer, llm: Any) -> None:
+    store = MemoryStore()
+    memory, wrapped = remembering(store=store), wrap_llm(llm, store=store)
+    reader = FunctionAgent(name="reader", description="Reads.", llm=wrapped, tools=[orders], can_handoff_to=["other"])
+    other = FunctionAgent(name="other", description="Reads on.", llm=wrapped, tools=[orders])
+    handing = Reply("Go on.", (Call("handoff", {"to_agent": "other", "reason": "more"}),))
+    for run in range(3):
+        read, done = reading([run])
+        server.script(iter([read, handing, read, done]))
+        workflow = AgentWorkflow(agents=[reader, other], root_agent="reader", initial_state={"day": "Monday"})
+        assert str(await workflow.run(f"Read page {run} twice.", memory=memory)) == "All are read."
+        assert all(later.history.startswith(earlier.history) for earlier, later in pairwise(server.requests))
+    assert str(server.requests[-1].messages).count(TABLE) == len(memory.get_all()) / 4 == 6
+    assert paired(memory.get_all())
 
 
 async def test_an_agents_context_is_written_with_its_memory(server: OpenAIServer, llm: Any) -> None:

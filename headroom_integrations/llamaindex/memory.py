@@ -127,7 +127,7 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             chat_store: what keeps the messages. None: this process's memory.
             chat_store_key: the name of the conversation there.
             token_limit: tokens that what is read has at most. None: three quarters of the language model's context
-                window, or 30,000 without a language model.
+                window, or 30,000 without a language model that has one.
             model: the model whose tokens are counted. None: the language model, or gpt-4o.
             config: the settings. None: the defaults.
             store: where originals are kept. None: the default store.
@@ -137,7 +137,8 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             ConfigurationError: a setting has a value that is not allowed.
         """
         if token_limit is None:
-            token_limit = _LIMIT if llm is None else int(llm.metadata.context_window * _SHARE)
+            window = llm.metadata.context_window if llm else 0
+            token_limit = max(0, int(window * _SHARE)) or _LIMIT
         memory = cls(
             token_limit=token_limit,
             chat_store=chat_store or SimpleChatStore(),

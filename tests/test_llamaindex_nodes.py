@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from bohemia import PAGE, QUESTION, ROWS, TEXTS
 from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core import Settings, SummaryIndex, VectorStoreIndex
@@ -49,24 +50,6 @@ from headroom_integrations.llamaindex import (
     HeadroomTransform,
 )
 
-QUESTION = "How long is the Elbe?"
-TEXTS = [
-    "The Oder is 840 km long.",
-    "It rained all day.",
-    "The Elbe is 1,094 km long.",
-    "Jan Hus was a priest.",
-    "Beer is brewed in Plzeň.",
-    "The river Elbe is blue.",
-]
-PAGE = "\n\n".join(
-    [
-        "# Bohemia",
-        "A country in Europe, about which much can be told. " * 9,
-        "## Rivers\n\nThe Elbe is 1,094 km long. " + "It is a river. " * 20,
-        *(f"## Town {n}\n\n" + f"Town {n} has a market and a church. " * 12 for n in range(12)),
-    ]
-)
-ROWS = [{"gauge": n, "state": "ok", "river": "Elbe"} for n in range(60)]
 JSON = json.dumps(ROWS)
 NEXT = {NodeRelationship.NEXT: RelatedNodeInfo(node_id="after")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from strategies import rows
 
 from headroom_core import MemoryStore, Request, SmartCrusher, SmartCrusherConfig, compress, content_key, decode_table
 from headroom_core.compressors import python_literal
+from headroom_core.compressors.detect import find_json
 from headroom_core.compressors.exact_json import from_plain, plain
 from headroom_core.config import HeadroomConfig
 from headroom_core.retrieval import retrieve
@@ -81,10 +83,32 @@ def test_it_takes_hardly_more_tokens_than_what_json_becomes(value: Any) -> None:
     assert python <= from_json + 12
 
 
-def test_lines_of_dicts_are_a_table_too() -> None:
-    text = "\n".join(map(str, JOBS))
-    assert sent(text, config=LOSSLESS).startswith("[table 150 lines; ")
+@pytest.mark.parametrize("note", ["x", "both ' and \"", "it's"])
+def test_lines_of_dicts_are_a_table_too_however_many_there_are(note: str) -> None:
+    text = "\n".join(str({**job, "note": note}) for job in JOBS * 20)
+    assert sent(text, config=LOSSLESS).startswith("[table 3000 lines; ")
     assert decode_table(sent(text, config=LOSSLESS)) == text
+
+
+def test_a_line_that_is_json_too_is_one_of_pythons_lines_among_them() -> None:
+    text = "\n".join(str({"can't": 1 if n == 77 else None}) for n in range(150))
+    assert decode_table(sent(text, config=LOSSLESS)) == text
+    assert sent(text, config=LOSSLESS).startswith("[table 150 lines; ")
+
+
+@pytest.mark.parametrize("hostile", ["['" + "\\'" * 50_000 + "]", "[\"'" + '\\"' * 50_000 + "]", "['" * 50_000 + "]"])
+def test_a_text_that_looks_like_it_is_refused_in_no_time(hostile: str) -> None:
+    start = time.perf_counter()
+    assert find_json(hostile) == []
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("depth", [900, 990, 5000])
+def test_what_is_nested_too_deeply_stays_beside_what_is_not(depth: int) -> None:
+    deep = "{'a': " * depth + "'x'" + "}" * depth
+    text, store = f"{JOBS}\n{deep}", MemoryStore()
+    assert "headroom_retrieve" in sent(text, store=store, config=HeadroomConfig(model_context_limits={"gpt-4o": 10**9}))
+    assert "777" in retrieve(content_key(text), where="id == 777", store=store).text
 
 
 def test_its_rows_are_found_and_the_original_comes_back_as_it_was() -> None:

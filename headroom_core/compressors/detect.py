@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from headroom_core.compressors import python_literal
 from headroom_core.compressors.exact_json import Value, scan
 
 _CANDIDATE = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?([\[{])", re.MULTILINE)
+_PYTHON_ALONE = re.compile(r"[\[{]+(?:'|True|False|None)")
 _PYTHON = re.compile(r"""[\[{]+['"\dTFN-].*[\]}](?=[ \t\r]*$)""", re.MULTILINE)
 _LINE_END = re.compile(r"[ \t\r]*(?=\n|\Z)")
 _MIN_CHARACTERS = 40
@@ -59,33 +58,50 @@ def find_json(text: str) -> list[JSONSpan]:
     while waste >= 0 and (found := _CANDIDATE.search(text, at)):
         start = found.start(1)
         try:
-            value, end = scan(text, start)
-        except (json.JSONDecodeError, StopIteration) as error:
-            waste -= _read_in_vain(error, start)
-            at = _next_line(text, start)
-            spans += _as_python(text, start)
-            continue
+            span, in_vain = _read(text, start, after_python=bool(spans) and spans[-1].python)
         except RecursionError:
             break
-        if _LINE_END.match(text, end):
-            spans.append(JSONSpan(start, end, value))
-        at = _next_line(text, end - 1)
+        waste -= in_vain
+        if span and _LINE_END.match(text, span.end):
+            spans.append(span)
+        at = _next_line(text, span.end - 1 if span else start)
     return [span for span in _lines_joined(spans, text) if span.end - span.start >= _MIN_CHARACTERS]
 
 
-def _read_in_vain(error: json.JSONDecodeError | StopIteration, start: int) -> int:
-    """Return about how many characters a failed attempt has read."""
-    if isinstance(error, StopIteration):
-        return int(error.value) - start
-    # To make this error, the lines of the whole text before it were counted, which is faster than reading.
-    return error.pos - start + error.pos // _COUNTED_AT_ONCE
+_Read = tuple[JSONSpan | None, int]
+"""What stands at a place, if anything does, and about how many characters were read in vain."""
 
 
-def _as_python(text: str, start: int) -> Iterator[JSONSpan]:
-    """Yield what Python wrote at this place, if it did, and if it says no more than JSON can."""
+def _read(text: str, start: int, *, after_python: bool) -> _Read:
+    """Read what stands at a place, first as what it is likely to be."""
+    if _PYTHON_ALONE.match(text, start):
+        return _read_python(text, start)
+    ways = (_read_python, _read_json) if after_python else (_read_json, _read_python)
+    span, in_vain = ways[0](text, start)
+    if span:
+        return span, in_vain
+    span, more = ways[1](text, start)
+    return span, in_vain + more
+
+
+def _read_json(text: str, start: int) -> _Read:
+    try:
+        value, end = scan(text, start)
+    except StopIteration as stop:
+        return None, int(stop.value) - start
+    except json.JSONDecodeError as error:
+        # To make this error, the lines of the whole text before it were counted, which is faster than reading.
+        return None, error.pos - start + error.pos // _COUNTED_AT_ONCE
+    return JSONSpan(start, end, value), 0
+
+
+def _read_python(text: str, start: int) -> _Read:
     if found := _PYTHON.match(text, start):
-        with suppress(ValueError):
-            yield JSONSpan(start, found.end(), python_literal.parse(found[0]), python=True)
+        try:
+            return JSONSpan(start, found.end(), python_literal.parse(found[0]), python=True), 0
+        except (ValueError, RecursionError):
+            return None, len(found[0])
+    return None, 0
 
 
 def _next_line(text: str, at: int) -> int:

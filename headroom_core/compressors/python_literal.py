@@ -11,7 +11,9 @@ import re
 from headroom_core.compressors import exact_json
 from headroom_core.compressors.exact_json import Value, is_number
 
-_STRING = re.compile(r"""('[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*")""")
+_STRING = re.compile(r"""('[^'\\]*(?:\\.[^'\\]*)*(?:'|\Z)|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z))""")
+"""A string, or one that does not end, so that its end is looked for once."""
+
 _ESCAPE = re.compile(r"\\(?:\\|'|x(?P<x>[0-9a-f]{2})|U(?P<U>[0-9a-f]{8}))")
 """The escapes that JSON has not, and the one that could be taken for the beginning of another."""
 

@@ -41,7 +41,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
 class TableCompressor:
-    """Shortens JSON arrays, JSON lines, CSV and TSV.
+    """Shortens JSON arrays, JSON lines, the same as Python writes them, CSV and TSV.
 
     Where nothing may be left out it writes them as lossless tables. Else it keeps the rows that matter,
     tells what all of them look like, and leaves a marker for the others.

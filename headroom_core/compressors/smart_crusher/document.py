@@ -242,10 +242,10 @@ def _filled(row: Value, path: tuple[str, ...], items: Iterator[Value]) -> Value:
 
 
 def decode_table(text: str) -> str:
-    """Return the text with its tables turned back into JSON.
+    """Return the text with its tables turned back into what they were made from.
 
     Numbers, strings, key order and everything else come back as they were; whitespace between JSON
-    tokens does not.
+    tokens does not. What Python wrote comes back byte for byte.
 
     Args:
         text: a lossless form, or a text with some in it.

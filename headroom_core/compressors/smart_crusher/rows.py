@@ -34,7 +34,7 @@ class RowSet:
 
 
 def find_rows(text: str) -> list[RowSet]:
-    """Return the rows that a text holds: of JSON arrays and objects, JSON lines, CSV and TSV.
+    """Return the rows that a text holds: of JSON, also as Python writes it, JSON lines, CSV and TSV.
 
     A list inside the rows that was a table of its own when the text was shortened is one here too.
 

@@ -67,6 +67,10 @@ class Compression:
         """Do what `compressed` does, in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.compressed, messages)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compression:
+        # Copies of what compresses keep originals in the one store.
+        return self
+
     def settings(self) -> dict[str, Any]:
         """Return the arguments that `compress` and `compress_documents` share."""
         config = self.config if self.retrieve else (self.config or HeadroomConfig()).lossless()

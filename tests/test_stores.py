@@ -226,6 +226,15 @@ def test_in_another_process_stores_that_were_pickled_apart_are_one(make: MakeSto
     assert finished(python(code, first, second)).strip() == "[None, 'two', 'three']"
 
 
+def test_a_warning_tells_that_originals_in_memory_do_not_travel(caplog: pytest.LogCaptureFixture) -> None:
+    pickled = pickle.dumps(MemoryStore())  # The store is gone by the time it is asked for again.
+    elsewhere = pickle.loads(pickled)
+    assert "SQLiteStore" in caplog.text
+    caplog.clear()
+    assert pickle.loads(pickled) is elsewhere
+    assert caplog.text == ""
+
+
 def test_eight_threads_do_what_one_does(store: Store) -> None:
     stands: list[dict[str, str]] = []
 

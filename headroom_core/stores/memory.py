@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -13,6 +14,8 @@ from weakref import WeakValueDictionary
 from headroom_core.errors import StorageError
 from headroom_core.forks import ForkSafeLock
 from headroom_core.stores.base import MOST_TALLIES, checked, outlasts_conversations
+
+_log = logging.getLogger(__name__)
 
 
 class _Shelf:
@@ -44,7 +47,7 @@ class MemoryStore:
     For tests, for one-off scripts, and where nothing may be written to a disk: its markers resolve in
     this process alone. The limits are off by default, and hold for originals and for records alike; what was
     used longest ago goes first, and what a call brings in is never evicted by that same call. Copied or pickled, it is
-    itself in this process; in another one it is empty at first, and one store for all that was pickled with it.
+    itself in this process; in another one it is empty, which a warning tells, and what is kept there stays there.
 
     Args:
         namespace: whose store it is. Nothing is shared between two memory stores in any case.
@@ -69,7 +72,6 @@ class MemoryStore:
         max_age_seconds: float | None = None,
     ) -> None:
         self._name = os.urandom(16).hex()
-        _here[self._name] = self
         self.namespace = namespace
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -169,6 +171,8 @@ class MemoryStore:
         """Do nothing: memory is all that it holds."""
 
     def __reduce__(self) -> tuple[Any, ...]:
+        with _turn:
+            _here[self._name] = self
         limits = {"max_entries": self._max_entries, "max_bytes": self._max_bytes, "max_age_seconds": self._max_age}
         return _named, (type(self), self._name, {"namespace": self.namespace, **limits})
 
@@ -190,12 +194,15 @@ class MemoryStore:
 
 
 _here: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
-"""The stores of this process, by the names that they have in pickles."""
+"""The stores of this process that were pickled, or came back, by the names that they have in pickles."""
+_turn = ForkSafeLock()
 
 
 def _named(cls: type[MemoryStore], name: str, settings: dict[str, Any]) -> MemoryStore:
-    store = _here.get(name)
-    if store is None:
-        store = cls(**settings)
-        store._name = name
-    return _here.setdefault(name, store)
+    with _turn:
+        if (store := _here.get(name)) is None:
+            _log.warning("a MemoryStore that was pickled elsewhere is empty here: give SQLiteStore to share originals")
+            store = cls(**settings)
+            store._name = name
+            _here[name] = store
+        return store

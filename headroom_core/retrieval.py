@@ -15,7 +15,7 @@ from headroom_core.edge import Edge
 from headroom_core.errors import ConfigurationError, HeadroomError, StorageError, ValidationError
 from headroom_core.excerpts import DEFAULT_LIMIT, Ask, excerpt
 from headroom_core.insight import ToolIntelligence
-from headroom_core.messages import RETRIEVE_TOOL
+from headroom_core.messages import RETRIEVE_TOOL, is_retrieve_tool
 from headroom_core.results import RetrievalResult
 from headroom_core.stores import Store, default_store
 from headroom_core.where import parse_where
@@ -194,7 +194,15 @@ def retrieve_tool(provider: Literal["openai", "anthropic", "google"] = "openai")
     )
 
 
-_DECLARING = ("function", "tools", "toolSpec", "tool_spec", "function_declarations", "functionDeclarations")
+_DECLARING = (
+    "function",
+    "tools",
+    "toolConfig",
+    "toolSpec",
+    "tool_spec",
+    "function_declarations",
+    "functionDeclarations",
+)
 """The keys under which providers' declarations of tools hold the name, or further declarations."""
 
 
@@ -213,7 +221,9 @@ def declares_retrieval(tools: Any) -> bool:
     if isinstance(tools, BaseModel):
         tools = dict(tools)
     if isinstance(tools, Mapping):
-        return tools.get("name") == RETRIEVE_TOOL or any(declares_retrieval(tools.get(key)) for key in _DECLARING)
+        name = tools.get("name")
+        named = isinstance(name, str) and is_retrieve_tool(name)
+        return named or any(declares_retrieval(tools.get(key)) for key in _DECLARING)
     return isinstance(tools, (list, tuple)) and any(map(declares_retrieval, tools))
 
 

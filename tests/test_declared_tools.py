@@ -25,6 +25,8 @@ ORDERS = {"type": "function", "function": {"name": "orders", "parameters": {"typ
         {"type": "function", **NAMED},
         {"functionDeclarations": [NAMED]},
         {"toolSpec": NAMED},
+        {"toolConfig": {"tools": [{"toolSpec": NAMED}]}},
+        {"name": "mcp__store__headroom_retrieve"},
         {"tool_spec": {"type": "generic", **NAMED}},
         ToolParam(name="headroom_retrieve", input_schema={}),
         FunctionTool(type="function", name="headroom_retrieve", parameters={}, strict=True),

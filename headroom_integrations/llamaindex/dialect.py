@@ -22,7 +22,8 @@ _KINDS: dict[str, Speaker] = {
 }
 
 _ACTION = re.compile(r"(?:^|\n)Action: ([^\n]+)\nAction Input: ([^\n]*)\Z")
-_CODE = re.compile(r"<execute>(.*?)</execute>", re.DOTALL)
+_CLOSED = "</execute>"
+_CODE = re.compile(rf"<execute>(.*?){_CLOSED}", re.DOTALL)
 _OBSERVED, _EXECUTED = "Observation: ", "Result of executing the code given:\n\n"
 """How agents write down calls and results as text: `ReActAgent` the first of each, `CodeActAgent` the second.
 
@@ -190,7 +191,8 @@ def _acted(text: str) -> tuple[str, str, str] | None:
     """Return how the result of what a text calls will begin, which tool, and with what, as agents read texts."""
     if action := _ACTION.search(text):
         return _OBSERVED, action[1], action[2]
-    code = "\n\n".join(part.strip() for part in _CODE.findall(text))
+    closed = text[: text.rfind(_CLOSED) + len(_CLOSED)]  # So that no search runs beyond the last one in vain.
+    code = "\n\n".join(part.strip() for part in _CODE.findall(closed))
     return (_EXECUTED, "execute", code) if code else None
 
 

@@ -6,54 +6,22 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-import pydantic
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
 
-from headroom_core.errors import ConfigurationError
+from headroom_core.validated import Validated
 
 
-class Settings(BaseModel):
+class Settings(Validated):
     """Base of the configuration models.
 
-    A wrong value or an unknown field is a `ConfigurationError` that names the field, the value and what
-    is allowed. Whoever is given settings takes a snapshot: changing them later changes no later result
-    of an object that was built with them.
+    Whoever is given settings takes a snapshot: changing them later changes no later result of an object that was built
+    with them.
+
+    Raises:
+        ConfigurationError: a field has a value that is not allowed, or no field has that name.
     """
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except pydantic.ValidationError as error:
-            raise self._explained(error) from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        before = {**self.__dict__}
-        try:
-            super().__setattr__(name, value)
-        except pydantic.ValidationError as error:
-            # What concerns several fields is checked when the new value is in its place already.
-            self.__dict__.update(before)
-            raise self._explained(error, name, value) from None
-
-    def _explained(self, error: pydantic.ValidationError, set_to: str = "", value: Any = None) -> ConfigurationError:
-        """Return the error in this library's terms: the first problem in words, all of them in `details`."""
-        model = type(self)
-        problems = {".".join(map(str, item["loc"])): item for item in error.errors(include_url=False)}
-        name, problem = next(iter(problems.items()))
-        if not name:
-            return ConfigurationError(
-                f"{model.__name__}{f'.{set_to} = {value!r}' if set_to else ''}: {problem['msg']}",
-                {set_to: {"value": value, "allowed": problem["msg"]}} if set_to else {"allowed": problem["msg"]},
-            )
-        allowed = problem["msg"]
-        if problem["type"] == "extra_forbidden":
-            allowed = f"no such field; the fields are {', '.join(model.model_fields)}"
-        return ConfigurationError(
-            f"{model.__name__}.{name} = {problem['input']!r}: {allowed}",
-            {field: {"value": item["input"], "allowed": item["msg"]} for field, item in problems.items()},
-        )
+    model_config = ConfigDict(validate_default=True)
 
     def snapshot(self) -> Any:
         """Return a deep copy, which later assignments do not reach."""

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
-    "errors edge forks recent messages paths plugins settings config results vocabulary estimate fields where sentences"
-    " units",
+    "errors validated edge forks recent messages paths plugins settings config results vocabulary estimate fields where"
+    " sentences units",
     "tokens relevance models",
     "compressors dialects providers stores",
     "transforms insight excerpts passages portions metrics",

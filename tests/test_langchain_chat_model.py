@@ -514,12 +514,6 @@ class TestWrapping:
         with pytest.raises(ConfigurationError, match=f"{name} = .*give it to the model that is wrapped"):
             HeadroomChatModel(scripted(DONE), **{name: "x"})
 
-    @pytest.mark.parametrize("wrong", [{"retreive": True}, {"max_rounds": 0}, {"token_budget": 0}])
-    def test_a_setting_that_is_none_is_refused(self, wrong: dict[str, Any]) -> None:
-        (name,) = wrong
-        with pytest.raises(ValueError, match=name):
-            HeadroomChatModel(scripted(DONE), **wrong)
-
     def test_the_variant_refuses_what_has_no_chat_model(self) -> None:
         with pytest.raises(ConfigurationError, match=r"RunnableLambda, in which no chat model.*HeadroomChatModel"):
             wrap_chat_model(RunnableLambda(lambda messages: messages))

@@ -50,9 +50,9 @@ def test_a_value_that_is_not_allowed_is_refused_when_constructed_and_when_assign
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_name_that_no_setting_has_is_refused_with_those_that_there_are(component: Any) -> None:
+def test_a_name_that_no_field_has_is_refused_with_those_that_there_are(component: Any) -> None:
     for setting in (lambda: component(modle="gpt-4"), lambda: setattr(component(), "modle", "gpt-4")):
-        with pytest.raises(ConfigurationError, match=r"modle = 'gpt-4': no such setting; .* model\b"):
+        with pytest.raises(ConfigurationError, match=r"modle = 'gpt-4': no such field; the fields are .*model\b"):
             setting()
 
 

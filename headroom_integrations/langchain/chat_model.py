@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_valid
 from headroom_core.errors import ConfigurationError
 from headroom_core.metrics import Ledger
 from headroom_core.stores import Store
+from headroom_core.validated import Positive, Validated
 from headroom_integrations.langchain.caller import Caller
 from headroom_integrations.langchain.compression import Compression, Config
 from headroom_integrations.langchain.delegation import Delegating
@@ -27,7 +28,7 @@ from headroom_integrations.langchain.inner import bare, check_tools, leaf, with_
 from headroom_integrations.langchain.variant import variant
 
 
-class HeadroomChatModel(Delegating, BaseChatModel):
+class HeadroomChatModel(Delegating, Validated, BaseChatModel):
     """A chat model that compresses what another one is sent: `HeadroomChatModel(llm)`.
 
     The other model is called in the way in which this one is called, and does all else itself: callbacks, caches,
@@ -61,8 +62,9 @@ class HeadroomChatModel(Delegating, BaseChatModel):
         ledger: where requests are booked. Copies share it.
 
     Raises:
-        ConfigurationError: `retrieve` is set, and the model cannot call tools; or a setting of chat models, such as
-            `cache`, is given here rather than to the wrapped model.
+        ConfigurationError: an attribute has a value that is not allowed, or none has that name; `retrieve` is set, and
+            the model cannot call tools; or a setting of chat models, such as `cache`, is given here rather than to
+            the wrapped model.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
@@ -71,15 +73,15 @@ class HeadroomChatModel(Delegating, BaseChatModel):
         ('yes', 1)
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
 
     wrapped: InstanceOf[Runnable]  # type: ignore[type-arg]
     config: Config = None
     query: str | None = None
-    token_budget: int | None = Field(None, gt=0)
+    token_budget: Positive | None = None
     store: Store | None = None
     retrieve: bool = False
-    max_rounds: int = Field(5, ge=1)
+    max_rounds: Positive = 5
     ledger: InstanceOf[Ledger] = Field(default_factory=Ledger, exclude=True, repr=False)
 
     def __init__(self, wrapped: Runnable[Any, Any] | None = None, /, **settings: Any) -> None:
@@ -87,6 +89,15 @@ class HeadroomChatModel(Delegating, BaseChatModel):
             settings["wrapped"] = wrapped
         _check_settings(settings)
         super().__init__(**settings)
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in BaseChatModel.model_fields:
+                # LangChain assigns some when a model is validated, which would validate it again without an end.
+                self.__dict__[name] = value
+            else:
+                super().__setattr__(name, value)
 
     @field_validator("wrapped")
     @classmethod

@@ -16,7 +16,7 @@ from langchain_core.messages import AnyMessage, BaseMessage, MessageLikeRepresen
 from langchain_core.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from headroom_core import compress_documents
@@ -24,6 +24,7 @@ from headroom_core.config import HeadroomConfig
 from headroom_core.messages import as_list
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import Store
+from headroom_core.validated import Positive, Validated
 from headroom_integrations.langchain.compression import EVENT, Compression, Config, log_warnings, title_of
 from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
@@ -39,7 +40,7 @@ class State(TypedDict):
     messages: list[AnyMessage]
 
 
-class HeadroomCompressor(RunnableSerializable[Any, Any]):
+class HeadroomCompressor(Validated, RunnableSerializable[Any, Any]):
     """Shortens what goes through it: tool results, documents, and user texts where nothing is lost.
 
     It takes prompt values, lists of messages or of what LangChain takes for messages, one message, a string (read as
@@ -79,6 +80,7 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
             cannot be met otherwise; if so, `config.ccr` decides.
 
     Raises:
+        ConfigurationError: an attribute has a value that is not allowed, or none has that name.
         TypeError: the input is of none of the types above.
 
     Example:
@@ -88,12 +90,12 @@ class HeadroomCompressor(RunnableSerializable[Any, Any]):
         [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
 
     config: Config = None
     model: str = "gpt-4o"
     query: str | None = None
-    token_budget: int | None = Field(None, gt=0)
+    token_budget: Positive | None = None
     store: Store | None = None
     retrieve: bool = False
 

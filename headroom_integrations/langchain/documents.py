@@ -13,18 +13,19 @@ from langchain_core.runnables.config import (
     get_callback_manager_for_config,
     run_in_executor,
 )
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from headroom_core import compress_documents
 from headroom_core.relevance import Scorer
 from headroom_core.results import DocumentsResult
+from headroom_core.validated import Positive, Validated
 from headroom_integrations.langchain.compression import EVENT, Config, log_warnings, title_of
 
 SCORE = "relevance_score"
 """The key of the score in a document's metadata, which rerankers share."""
 
 
-class HeadroomDocumentCompressor(BaseDocumentCompressor):
+class HeadroomDocumentCompressor(Validated, BaseDocumentCompressor):
     """Ranks documents, leaves out those that have little to do with the query, and shortens long ones.
 
     The best document comes first. Of long ones the passages stay that have to do with the query, `[…]` stands in the
@@ -50,6 +51,9 @@ class HeadroomDocumentCompressor(BaseDocumentCompressor):
         model: the model whose tokens are counted.
         scorer: scores the passages, in the place of the one that the settings name.
 
+    Raises:
+        ConfigurationError: an attribute has a value that is not allowed, or none has that name.
+
     Example:
         >>> found = [Document(text, id=text[4:8]) for text in ("The Oder is short.", "The Elbe is long.")]
         >>> best, _ = HeadroomDocumentCompressor().compress_documents(found, "How long is the Elbe?")
@@ -57,11 +61,9 @@ class HeadroomDocumentCompressor(BaseDocumentCompressor):
         ('Elbe', {'relevance_score': 1.0})
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", validate_assignment=True)
-
-    max_documents: int | None = Field(None, gt=0)
-    token_budget: int | None = Field(None, gt=0)
-    min_relevance: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
+    max_documents: Positive | None = None
+    token_budget: Positive | None = None
+    min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
     prefer_diverse: bool = False
     config: Config = None
     model: str = "gpt-4o"

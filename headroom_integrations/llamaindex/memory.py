@@ -15,8 +15,8 @@ from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 from headroom_core import Tokenizer
 from headroom_core.config import HeadroomConfig
 from headroom_core.stores import Store
+from headroom_core.validated import Positive, Validated
 from headroom_integrations.llamaindex.compression import Compression, Config, log_warnings, model_name
-from headroom_integrations.llamaindex.settings import Positive, Settings
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
@@ -24,7 +24,7 @@ _STEPS = 16
 """What something else takes is taken off the limit in so many steps: it varies, and what is read begins as before."""
 
 
-class Budgeted(Settings):
+class Budgeted(Validated):
     """What a memory and a memory block share: messages that a chat store keeps whole, and are read within a budget."""
 
     token_limit: Positive = _LIMIT

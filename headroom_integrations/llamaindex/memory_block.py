@@ -10,8 +10,8 @@ from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.memory.types import DEFAULT_CHAT_STORE_KEY
 from llama_index.core.utils import get_tokenizer
 
+from headroom_core.validated import Positive
 from headroom_integrations.llamaindex.memory import Budgeted
-from headroom_integrations.llamaindex.settings import Positive
 
 _SESSION = "session_id"
 

@@ -161,6 +161,21 @@ def talks(forms: Sequence[Form] = FORMS, most_turns: int = 5) -> st.SearchStrate
     return st.builds(written, spoken(most_turns), st.sampled_from(forms))
 
 
+@st.composite
+def long_talks(draw: st.DrawFn, forms: Sequence[Form] = FORMS) -> Talk:
+    """Conversations that are old enough for their cuts to go well below the limit."""
+    random = Random(draw(st.integers(0, 1000)))
+    said = [Said("system", _text(0, 40))]
+    for turn in range(draw(st.integers(24, 36))):
+        said.append(Said("user", _text(turn, 10)))
+        for step in range(random.choice((1, 1, 1, 3))):
+            call = Call(f"c{turn}-{step}", random.choice(TOOLS))
+            rows = _rows(100 * turn + step, random.choice((2, 30, 30, 60)))
+            said += [Said("assistant", calls=(call,)), Said("tool", answers=((call, rows),))]
+        said.append(Said("assistant", _text(turn, 30)))
+    return written(said, draw(st.sampled_from(forms)))
+
+
 SHARES = st.sampled_from((0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.999, 1.0, 1.5))
 """Which share of a conversation there is room for."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conversations import SHARES, Talk, orphans, talks
+from conversations import SHARES, Talk, long_talks, orphans, talks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +34,9 @@ ROOT = Path(__file__).parent.parent
 WORDS = "word " * 100
 ROWS = json.dumps([{"id": f"item-{n}", "state": "ok", "zone": "eu-3"} for n in range(200)])
 CALL = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+MARKER = 100
+"""Tokens that a marker may be taken to have beyond those that it has."""
+
 NOTHING_KEPT = HeadroomConfig(ccr=CCRConfig(enabled=False))
 
 
@@ -63,6 +66,10 @@ def run(messages: list[Any], budget: int | None = None, **more: Any) -> Compress
 
 def gone(result: CompressResult) -> list[int]:
     return [change.message for change in result.changes if change.action == "dropped"]
+
+
+def selected(result: CompressResult) -> list[int]:
+    return [change.message for change in result.changes if change.action == "selected"]
 
 
 def limited(tokens: int, model: str = "gpt-4o", **window: Any) -> HeadroomConfig:
@@ -108,14 +115,42 @@ def test_what_was_left_out_stays_out_whatever_is_asked(
         query = data.draw(st.sampled_from((None, "item-3", "which failed?")))
         result = run(talk.messages[:count], budget, config=config, dialect=talk.dialect, store=store, query=query)
         sent = [repr(message) for message in result.messages]
-        selected = [change.message for change in result.changes if change.action in ("selected", "rewritten")]
+        changed = [(one.message, one.action) for one in result.changes if one.action in ("selected", "rewritten")]
         if before is not None:
             assert {*before[0]} <= {*gone(result)}
-            if before[:2] == (gone(result), [one for one in selected if one < count - 1]):
+            if before[:2] == (gone(result), [one for one in changed if one[0] < count - 1]):
                 assert sent[: len(before[2])] == before[2]
-        before = gone(result), selected, sent
+        before = gone(result), changed, sent
         for key in result.ccr_hashes[:2] if config.ccr.enabled else ():
             assert retrieve(key, store=store).found
+
+
+@settings(max_examples=max(10, settings.default.max_examples // 20))
+@given(long_talks(), st.sampled_from((0.6, 0.75, 0.9)), st.sampled_from((NOTHING_KEPT, managing().lossless())))
+def test_what_was_shortened_stays_so_and_nothing_changes_while_there_is_room(
+    talk: Talk, share: float, config: HeadroomConfig
+) -> None:
+    whole = run(talk.messages, config=config, dialect=talk.dialect)
+    sizes, budget = Tokenizer().count_each(whole.messages), int(share * whole.tokens_after)
+    before: tuple[CompressResult, dict[int, str]] | None = None
+    for count in range(len(talk.messages) // 2, len(talk.messages) + 1):
+        result = run(talk.messages[:count], budget, config=config, dialect=talk.dialect)
+        now = shortened(result, count)
+        assert result.tokens_after <= budget
+        if before is not None:
+            last, was = before
+            assert was.items() - now.items() <= {(message, was.get(message)) for message in gone(result)}
+            if last.tokens_after + sizes[count - 1] + MARKER <= budget:
+                assert result.messages[:-1] == last.messages
+        before = result, now
+
+
+def shortened(result: CompressResult, count: int) -> dict[int, str]:
+    """Return those of so many messages whose outputs were shortened with a loss, as they are sent."""
+    out = gone(result)
+    stays = [index for index in range(count) if index not in out]
+    sent = [repr(message) for at, message in enumerate(result.messages) if not out or at != min(out)]
+    return {index: text for index, text in zip(stays, sent) if index in selected(result)}
 
 
 @pytest.mark.parametrize("budget", [0, -1])
@@ -292,6 +327,41 @@ def test_in_a_long_conversation_the_prefix_breaks_once_in_twenty_turns(config: H
             breaks.append(turn)
         before = result.messages
     assert 1 <= len(breaks) <= 5, breaks
+
+
+def listed(turn: int) -> list[dict[str, Any]]:
+    rows = [
+        {"id": f"item-{turn}-{n}", "owner": (turn + 1) * n % 89, "spent": n * n % 97, "zone": "eu-3"} for n in range(40)
+    ]
+    return [say("user", f"{turn}? {WORDS}"), *called(json.dumps(rows), f"c{turn}")]
+
+
+@pytest.mark.parametrize("config", [NOTHING_KEPT, managing().lossless()], ids=["rolling", "managed"])
+def test_where_nothing_is_kept_it_breaks_once_in_ten_turns_and_the_newest_result_stays_whole(
+    config: HeadroomConfig,
+) -> None:
+    messages = [message for turn in range(60) for message in listed(turn)]
+    breaks, before = list[int](), list[Any]()
+    for turn in range(60, 120):
+        messages += listed(turn)
+        result = run(messages, 24_000, config=config)
+        assert result.tokens_after <= 24_000
+        assert len(messages) - 1 not in selected(result)
+        breaks += [turn] if result.messages[: len(before)] != before else []
+        before = result.messages
+    assert 1 <= len(breaks) <= 6, breaks
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(10, 0.0, 0.1), (60, 0.3, 0.4)])
+def test_the_older_a_conversation_is_the_more_results_are_shortened_at_once_before_any_goes(
+    count: int, least: float, most: float
+) -> None:
+    messages = [message for turn in range(count) for message in listed(turn)]
+    whole = run(messages, config=NOTHING_KEPT).tokens_after
+    result = run(messages, whole - 1, config=NOTHING_KEPT)
+    assert (gone(result), result.warnings) == ([], ())
+    assert least < 1 - result.tokens_after / whole < most
+    assert selected(result) == [3 * turn + 2 for turn in range(len(selected(result)))]
 
 
 def test_a_further_turn_encodes_its_own_texts_and_the_markers_alone() -> None:

@@ -24,6 +24,7 @@ from conversations import (
     Said,
     Talk,
     answered,
+    long_talks,
     orphans,
     role,
     spoken,
@@ -181,7 +182,18 @@ def test_thinking_stays_as_it_is(talk: Talk, share: float, way: Way) -> None:
 @a_share(4)
 @given(talks(most_turns=4), SHARES, ways)
 def test_a_cut_is_never_undone_and_nothing_changes_between_cuts(talk: Talk, share: float, way: Way) -> None:
-    limit, before = room(talk, share), None
+    _grow(talk, room(talk, share), way)
+
+
+@a_share(20)
+@given(long_talks(), SHARES, ways)
+def test_a_cut_that_goes_below_the_limit_is_never_undone(talk: Talk, share: float, way: Way) -> None:
+    _grow(talk, room(talk, share), way)
+
+
+def _grow(talk: Talk, limit: int, way: Way) -> None:
+    """Hold each beginning of a conversation, cut, to the one before."""
+    before = None
     for count in range(1, len(talk.messages) + 1):
         result = cut(talk, limit, way, count=count)
         now = _state(result)

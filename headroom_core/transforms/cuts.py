@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from headroom_core.messages import Block, Change, Draft, content_key, original
+from headroom_core.messages import OUTPUTS, Block, Change, Draft, content_key, original
 from headroom_core.recent import Recent
 from headroom_core.tokens import PER_REPLY, Tokenizer
 from headroom_core.transforms.choosing import first_come, least_loss
@@ -81,7 +81,7 @@ Remember = Callable[[str, Callable[[], dict[int, str]]], dict[int, str]]
 """Returns what was decided before under a key, else asks for a decision and keeps it."""
 
 Shorten = Callable[[Block], Shortened | None]
-"""Returns a block in fewer tokens, None where there is no such form."""
+"""Returns an output in fewer tokens, None where there is no such form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,9 @@ class Policy:
         settings: what its rank depends on beside the messages, as text.
         rank: names what goes first.
         remember: keeps decisions that rest on more than that; None where they do not.
-        shorten: shortens blocks at a cut, before anything is left out; None where that was done before.
-        shorten_within: the share of the limit up to which an excess is met by shortening no more than is needed;
-            beyond it, all is shortened.
+        shorten: shortens outputs at a cut, before anything is left out; None where that was done before.
+        shorten_within: the share of the limit up to which an excess is met by shortening some, the oldest first;
+            beyond it, all are shortened.
     """
 
     name: str
@@ -145,9 +145,12 @@ class Fold:
         self._limits = limits
         self._policy = policy
         self._blocks: dict[int, list[int]] = {}
+        self._outputs: dict[int, list[int]] = {}
+        self._came = 0
         self._tokens = PER_REPLY
         self._marker = 0
         self._left = Left()
+        self._keyed = 0
         self._arrived = hashlib.sha256(
             repr((_VERSION, policy.name, policy.settings, limits.hard, limits.soft, tokenizer.encoding)).encode()
         )
@@ -173,10 +176,10 @@ class Fold:
     def _arrive(self, index: int) -> None:
         outline = self.draft.outlines[index]
         self.turns.arrive(outline)
+        self._came += self.sizes[index]
         self._tokens += self.sizes[index]
-        blocks = (self.draft.blocks[position] for position in self._blocks.get(index, ()))
-        texts = [(block.kind, block.tool, content_key(original(block))) for block in blocks]
-        self._arrived.update(repr((outline, self.sizes[index], texts)).encode("utf-8", "surrogatepass"))
+        outputs = [at for at in self._blocks.get(index, ()) if self.draft.blocks[at].kind in OUTPUTS]
+        self._outputs |= {index: outputs} if outputs else {}
         callers = {self.turns.callers.get(key, index) for key in outline.answers}
         if outline.kind == "tool_result" and callers and callers <= self.gone.keys():
             self._leave(index, {index: "its call was left out before it came"})
@@ -208,36 +211,55 @@ class Fold:
         Early in a conversation every token kept counts more than a steady prefix; from its 40th turn or 80th
         request on, the next cut is to come after another 20 of them.
         """
-        sofar = sum(self.sizes[: len(self.turns.of)])
         rooms = (
-            int(_BETWEEN * min(1.0, (count / full) ** 3)) * sofar // count
+            int(_BETWEEN * min(1.0, (count / full) ** 3)) * self._came // count
             for count, full in ((self.turns.turn, _FULL_TURNS), (self.turns.requests, _FULL_REQUESTS))
             if count
         )
-        return min(int(_LARGEST_SHARE * loose), max(rooms, default=0))
+        return min(int(_LARGEST_SHARE * max(loose, 0)), max(rooms, default=0))
 
     def _cut(self, index: int) -> None:
         limit, policy = self._limits.first, self._policy
-        if policy.shorten is not None:
-            within = self.tokens - limit <= policy.shorten_within * limit
-            self._shorten_present(policy.shorten, index, limit if within else 0)
-        if self.tokens > limit:
-            known = self._arrived.copy()
-            known.update(repr((self.sizes[: index + 1], sorted(self.gone))).encode())
-            remember = policy.remember or _decisions.of
-            gone = remember(known.hexdigest()[:_KEY_DIGITS], lambda: self._decided(limit))
-            self._leave(index, {message: reason for message, reason in gone.items() if message <= index})
+        if policy.shorten is not None and self._shortening_suffices(policy.shorten, limit):
+            return
+        remember = policy.remember or _decisions.of
+        gone = remember(self._key(index), lambda: self._decided(limit))
+        self._leave(index, {message: reason for message, reason in gone.items() if message <= index})
 
-    def _shorten_present(self, shorten: Shorten, index: int, limit: int) -> None:
-        """Shorten what is present, the oldest first, until it has no more tokens than the limit."""
+    def _key(self, index: int) -> str:
+        """Return a key for all that a decision depends on."""
+        for message in range(self._keyed, index + 1):
+            blocks = (self.draft.blocks[position] for position in self._blocks.get(message, ()))
+            texts = [(block.kind, block.tool, content_key(original(block))) for block in blocks]
+            self._arrived.update(repr((self.draft.outlines[message], texts)).encode("utf-8", "surrogatepass"))
+        self._keyed = index + 1
+        known = self._arrived.copy()
+        known.update(repr((self._came, self.sizes[: index + 1], sorted(self.gone))).encode())
+        return known.hexdigest()[:_KEY_DIGITS]
+
+    def _shortening_suffices(self, shorten: Shorten, limit: int) -> bool:
+        """Shorten outputs, and return whether nothing has to go.
+
+        Those that may go make room for the next messages, the others no more than the limit demands.
+        """
+        loose = sorted(self._outputs.keys() & {message for unit in self._present() for message in unit.messages})
+        room = self._room(limit - self.tokens + sum(self.sizes[message] for message in loose))
+        within = self.tokens - limit <= self._policy.shorten_within * limit
+        self._shorten(shorten, loose, limit - room if within else 0)
+        self._shorten(shorten, self._outputs, limit if within else 0)
+        # Where less than half of that room is made, it would soon have to be done again, each time for less.
+        return self.tokens <= limit - room // 2
+
+    def _shorten(self, shorten: Shorten, messages: Iterable[int], limit: int) -> None:
+        """Shorten the outputs of messages that are present, in this order, until no more than the limit is sent."""
         made: dict[int, Shortened] = {}
-        for message in (message for message in range(index + 1) if message not in self.gone):
-            for position in self._blocks.get(message, ()):
-                if self.tokens <= limit:
-                    break
-                if (shortened := shorten(self.draft.blocks[position])) is not None:
-                    made[position] = shortened
-                    self._resize(message, self.draft.blocks[position].text, shortened.block.text)
+        for position in (position for message in messages for position in self._outputs[message]):
+            if self.tokens <= limit:
+                break
+            block = self.draft.blocks[position]
+            if block.message not in self.gone and (shortened := shorten(block)) is not None:
+                made[position] = shortened
+                self._resize(block.message, block.text, shortened.block.text)
         if made:
             self.draft = _with_shortened(self.draft, made)
 

@@ -48,7 +48,7 @@ def shortened(draft: Draft, router: ContentRouter) -> Draft:
 
 
 def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
-    """Return what shortens blocks of the draft by leaving out units behind markers.
+    """Return what shortens outputs of the draft, each once, by leaving out units behind markers.
 
     Args:
         draft: the conversation.
@@ -56,11 +56,12 @@ def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
         kept: whether the originals will be in a store. If not, the markers say so.
     """
     queries = dict(zip(map(_place, draft.blocks), causal_queries(draft.blocks)))
-    selected = {(change.message, change.path) for change in draft.changes if change.action == "selected"}
+    done = {(change.message, change.path) for change in draft.changes if change.action == "selected"}
 
     def shorten(block: Block) -> Shortened | None:
-        if block.kind not in OUTPUTS or block.pinned or _place(block) in selected:
+        if block.pinned or _place(block) in done:
             return None
+        done.add(_place(block))
         raw = block if block.original is None else replace(block, text=block.original, original=None)
         text, query = content_key(raw.text), queries[_place(block)]
         key = text if kept else ""
@@ -68,7 +69,6 @@ def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
         outcome = _once(known_by, lambda: router.route(raw, key, query, selecting=True))
         if outcome.text is None or outcome.tokens_after >= router.tokenizer.count_text(block.text):
             return None
-        selected.add(_place(block))
         made, change = outcome.applied_to(raw, key)
         return Shortened(made, change, {key: raw.text} if kept and outcome.action == "selected" else {})
 

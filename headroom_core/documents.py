@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError, ValidationError
-from headroom_core.filling import Budget
+from headroom_core.filling import Budget, spent
 from headroom_core.messages import Block, as_list
 from headroom_core.passages import Query, Ranking
 from headroom_core.portions import Portion, Reading
@@ -28,6 +29,7 @@ def compress_documents(
     config: HeadroomConfig | None = None,
     store: Store | None = None,
     titles: Sequence[str | None] | None = None,
+    overheads: Sequence[int] | None = None,
     scorer: Scorer | None = None,
     max_documents: int | None = None,
     min_relevance: float = 0.0,
@@ -48,6 +50,8 @@ def compress_documents(
             the best score on they stay; `ccr` off, that only the arguments here leave any out.
         store: not needed here, because the caller holds the originals.
         titles: the documents' titles, None where one has none. Without them a heading or subject is taken.
+        overheads: the tokens that come with each document that stays, such as its metadata, and that the budget pays
+            for too. None: the budget is for the texts alone.
         scorer: scores the passages, in the place of the one that the settings name.
         max_documents: how many documents stay at most, the best ones. None: no limit.
         min_relevance: the score, from 0 to 1, below which a document is left out; where no document has any word of
@@ -57,7 +61,7 @@ def compress_documents(
 
     Raises:
         TypeError: the texts or titles are no list of texts, or the query is no text.
-        ValidationError: there are more or fewer titles than texts.
+        ValidationError: there are more or fewer titles or overheads than texts, or an overhead is no number of tokens.
         ConfigurationError: the settings, the store, the scorer, the budget or a limit are of no use.
 
     Example:
@@ -71,18 +75,18 @@ def compress_documents(
         raise TypeError(f"query is of type {type(query).__name__}: give a text, or None")
     run = Run(config, Tokenizer(model), store, query, lossless=True)
     documents = _all_texts("texts", texts)
-    named = _titles(titles, documents)
+    named, beside = _titles(titles, documents), _overheads(overheads, documents)
     chosen = _scorer(scorer, run.config)
     run.scorers.append(chosen)
     asked = Query(query or "", run.config.relevance.bm25_k1, run.config.relevance.bm25_b)
     ranked = _ranked(run, asked, documents, named, chosen)
     blocks = tuple(Block(at, ("text",), "document", text) for at, text in enumerate(documents))
     after, first = selected(run, blocks, ranked, wanted)
-    if token_budget is not None and sum(one.change.tokens_after for one in after) > token_budget:
-        after = Budget(run, asked, ranked, after, token_budget).fitted(ranked.order(first))
+    if token_budget is not None and spent(after, beside) > token_budget:
+        after = Budget(run, asked, ranked, after, beside, token_budget).fitted(ranked.order(first))
     changes = tuple(one.change for one in after)
     tokens_before, tokens_after = block_tokens(changes)
-    run.check_budget(tokens_after, token_budget)
+    run.check_budget(spent(after, beside), token_budget)
     return DocumentsResult(
         texts=[one.text for one in after],
         scores=ranked.scores or [0.0 if asked.text.strip() else 1.0] * len(blocks),
@@ -114,11 +118,26 @@ def _all_texts(name: str, values: Sequence[str]) -> list[str]:
 
 def _titles(titles: Sequence[str | None] | None, texts: Sequence[str]) -> list[str]:
     """Return the title of each document, empty where none is given."""
-    given = [None] * len(texts) if titles is None else as_list("titles", titles)
-    if len(given) != len(texts):
-        message = f"titles has {len(given)} entries for {len(texts)} texts: give one for each, None where it has none"
-        raise ValidationError(message, {"titles": len(given), "texts": len(texts)})
+    given = _one_each("titles", titles, texts, "None where it has none")
     return _all_texts("titles", [title or "" for title in given])
+
+
+def _overheads(overheads: Sequence[int] | None, texts: Sequence[str]) -> list[int]:
+    given = _one_each("overheads", overheads, texts, "0 where nothing comes with it")
+    counts = [overhead or 0 for overhead in given]
+    if (odd := next((at for at, count in enumerate(counts) if not isinstance(count, int) or count < 0), None)) is None:
+        return counts
+    message = f"overheads[{odd}] = {counts[odd]!r}: give a number of tokens, 0 or more"
+    raise ValidationError(message, {"overheads": counts[odd]})
+
+
+def _one_each(name: str, values: Sequence[Any] | None, texts: Sequence[str], otherwise: str) -> list[Any]:
+    """Return what is given for each text, None for all where nothing is."""
+    given = [None] * len(texts) if values is None else as_list(name, values)
+    if len(given) != len(texts):
+        message = f"{name} has {len(given)} entries for {len(texts)} texts: give one for each, {otherwise}"
+        raise ValidationError(message, {name: len(given), "texts": len(texts)})
+    return given
 
 
 def _wanted(max_documents: int | None, min_relevance: float, prefer_diverse: bool) -> Wanted:

@@ -34,6 +34,11 @@ class _Taken:
     above: tuple[int, ...] = ()
 
 
+def spent(chosen: Sequence[Chosen], overheads: Sequence[int]) -> int:
+    """Return the tokens of documents, with those that come with each one that stays."""
+    return sum(one.change.tokens_after + overhead for one, overhead in zip(chosen, overheads) if one.text)
+
+
 class Budget:
     """What of documents fits into a number of tokens.
 
@@ -42,12 +47,15 @@ class Budget:
         query: what sentences are scored against.
         ranked: the documents as they came.
         chosen: what they became.
+        overheads: the tokens that come with each document that stays.
         tokens: the budget.
     """
 
-    def __init__(self, run: Run, query: Query, ranked: Ranked, chosen: Sequence[Chosen], tokens: int) -> None:
+    def __init__(
+        self, run: Run, query: Query, ranked: Ranked, chosen: Sequence[Chosen], overheads: Sequence[int], tokens: int
+    ) -> None:
         self._tokenizer, self._count, self._query = run.tokenizer, run.tokenizer.count_text, query
-        self._readings, self._chosen, self._tokens = ranked.readings, chosen, tokens
+        self._readings, self._chosen, self._overheads, self._tokens = ranked.readings, chosen, overheads, tokens
 
     def fitted(self, order: Sequence[tuple[int, int]]) -> list[Chosen]:
         """Return the documents, passages whole while there is room, then what parts of others there is room for.
@@ -58,7 +66,7 @@ class Budget:
         order = [(at, place) for at, place in order if place in self._chosen[at].kept]
         room = self._tokens
         fitted = self._filled(order, room)
-        while (over := sum(one.change.tokens_after for one in fitted) - self._tokens) > 0:
+        while (over := spent(fitted, self._overheads) - self._tokens) > 0:
             room -= max(over, room // _GIVEN_UP)
             fitted = self._filled(order, room)
         best = next(((at, place) for at, place in order if self._chosen[at].text), None)
@@ -69,9 +77,10 @@ class Budget:
     def _filled(self, order: Sequence[tuple[int, int]], room: int) -> list[Chosen]:
         taken: list[dict[int, _Taken]] = [{} for _ in self._chosen]
         for at, place in order:
-            if one := self._taken(at, place, room, taken[at].values()):
+            overhead = 0 if taken[at] else self._overheads[at]
+            if one := self._taken(at, place, room - overhead, taken[at].values()):
                 taken[at][place] = one
-                room -= one.tokens
+                room -= one.tokens + overhead
         return [self._with(at, parts) for at, parts in enumerate(taken)]
 
     def _taken(self, at: int, place: int, room: int, others: Iterable[_Taken]) -> _Taken | None:

@@ -318,6 +318,27 @@ def test_a_budget_that_no_sentence_meets_gives_the_best_one_and_a_warning() -> N
     assert "token_budget = 2" in warning
 
 
+def test_what_comes_with_a_document_is_paid_for_where_it_stays() -> None:
+    room = count_tokens_text(PASSAGES[0]) + count_tokens_text(PASSAGES[1])
+    assert compress_documents(PASSAGES, token_budget=room + 9, overheads=[5, 4, 0, 0, 0, 0]).texts[:2] == PASSAGES[:2]
+    assert compress_documents(PASSAGES, token_budget=room + 8, overheads=[5, 4, 0, 0, 0, 0]).texts[1] != PASSAGES[1]
+    light = compress_documents([ELBE, ELBE], QUESTION, token_budget=50, overheads=[1_000, 10])
+    assert light.texts == ["", ELBE]
+    assert light.warnings == ()
+
+
+def test_a_budget_that_what_comes_with_the_documents_exceeds_gives_a_warning() -> None:
+    result = compress_documents([ELBE], QUESTION, token_budget=50, overheads=[60])
+    assert result.texts == [f"{GAP} It is 1,094 km long. {GAP}"]
+    assert "more than token_budget = 50" in result.warnings[0]
+
+
+@pytest.mark.parametrize("odd", [[1], [0] * 7, [0, 0, -1, 0, 0, 0], [0, "4", 0, 0, 0, 0], [0.5] * 6])
+def test_overheads_that_are_no_number_of_tokens_for_each_are_refused(odd: Any) -> None:
+    with pytest.raises(ValidationError, match="overheads"):
+        compress_documents(PASSAGES, token_budget=50, overheads=odd)
+
+
 LONG = "The Elbe is 1,094 km long. It rises in the Giant Mountains. It flows to the sea."
 
 
@@ -540,6 +561,16 @@ def test_passages_keep_their_places_their_sentences_and_the_budget(
             assert is_made_of(text, [unit.text for unit in units(came)])
         else:
             assert text == ("" if change.action == "dropped" else came)
+
+
+@given(st.lists(st.tuples(st.sampled_from(PASSAGES), st.integers(0, 60)), max_size=6), queries, st.integers(1, 200))
+def test_a_budget_pays_for_what_comes_with_the_documents_that_stay(
+    given: list[tuple[str, int]], query: str | None, budget: int
+) -> None:
+    overheads = [overhead for _, overhead in given]
+    result = compress_documents([text for text, _ in given], query, token_budget=budget, overheads=overheads)
+    beside = sum(overhead for text, overhead in zip(result.texts, overheads, strict=True) if text)
+    assert result.tokens_after + beside <= budget or len(result.warnings) == 1
 
 
 @given(passages, queries, budgets)

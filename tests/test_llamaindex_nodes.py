@@ -291,6 +291,14 @@ class TestSettings:
         left = after(scored(*(TextNode(text=text, metadata=metadata) for text in texts)), token_budget=budget)
         assert budget / 2 < sum(tokens(one.node) for one in left) <= budget
 
+    @given(st.lists(st.integers(0, 80), min_size=1, max_size=8), st.integers(20, 300))
+    def test_a_budget_is_met_where_the_metadata_of_some_node_leave_room(self, sizes: list[int], budget: int) -> None:
+        nodes = [
+            TextNode(text=f"{TEXTS[2]} It is river {at}.", metadata={"of": "a " * n}) for at, n in enumerate(sizes)
+        ]
+        left = sum(tokens(one.node) for one in after(scored(*nodes), token_budget=budget))
+        assert left <= budget or 2 * budget < 3 * min(map(tokens, nodes))
+
     @pytest.mark.parametrize("budget", [1, 5, 8])
     def test_a_budget_that_cannot_be_met_is_logged_without_anything_of_the_texts(
         self, budget: int, caplog: pytest.LogCaptureFixture

@@ -59,7 +59,7 @@ ELSEWHERE = {
 }
 SIGNATURES = {
     "compress": "messages, *, model, token_budget, config, query, store, dialect, hooks, strict",
-    "compress_documents": "texts, query, *, token_budget, model, config, store, titles, scorer, max_documents,"
+    "compress_documents": "texts, query, *, token_budget, model, config, store, titles, overheads, scorer, max_documents,"
     " min_relevance, prefer_diverse",
     "retrieve": "key, *, where, query, lines, limit, page, store",
     "map_proxy_error": "status, type, message",

@@ -117,26 +117,26 @@ class HeadroomNodePostprocessor(Validated, BaseNodePostprocessor):
         return left, told
 
     def _fitted(self, came: Sequence[NodeWithScore], query: str) -> tuple[DocumentsResult, list[NodeWithScore]]:
-        """Return what is left where there is room for as much text as the metadata beside it leave of the budget."""
+        """Return what is left where the nodes that stay as they are, and their metadata, leave room in the budget."""
         budget = room = self.token_budget
         result, left = self._chosen(came, query, room)
-        # What has more tokens than there is room for is the least that can be left.
-        while budget and room and 1 < room >= result.tokens_after and (tokens := self._tokens(left)) > budget:
-            room = max(1, result.tokens_after * budget // tokens)
+        while budget and room and room > 1 and (tokens := self._tokens(left)) > budget:
+            room = max(1, room - (tokens - budget))
             result, left = self._chosen(came, query, room)
-        own = over(result.tokens_after, room, "token_budget", estimated=result.estimated)
-        log_warnings(warning for warning in result.warnings if warning not in own)
+        log_warnings(warning for warning in result.warnings if f"token_budget = {room}:" not in warning)
         log_warnings(over(self._tokens(left), budget, "token_budget", estimated=result.estimated))
         return result, left
 
     def _chosen(
         self, came: Sequence[NodeWithScore], query: str, room: int | None
     ) -> tuple[DocumentsResult, list[NodeWithScore]]:
-        """Return the nodes that are left where their texts have at most so many tokens."""
+        """Return the nodes that are left where those that need not stay as they are have at most so many tokens."""
+        texts, count = [text_of(one.node) for one in came], Tokenizer(self.model).count_text
         result = compress_documents(
-            [text_of(one.node) for one in came],
+            texts,
             query,
             titles=[title(one.node) for one in came],
+            overheads=[max(0, count(sent(one.node)) - count(text)) for one, text in zip(came, texts, strict=True)],
             token_budget=room,
             model=self.model,
             config=self.config,

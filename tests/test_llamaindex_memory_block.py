@@ -6,6 +6,7 @@ import copy
 import pickle
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from orders import TABLE, begins, dumped, paired, tokens, turn
 
 from headroom_core import retrieve
 from headroom_core.config import HeadroomConfig
-from headroom_core.stores import MemoryStore
+from headroom_core.stores import MemoryStore, SQLiteStore
 from headroom_integrations.llamaindex import HeadroomMemoryBlock
 
 
@@ -146,4 +147,13 @@ async def test_a_block_comes_back_as_it_was() -> None:
     ):
         assert again.model_dump() == block.model_dump()
         assert await again.aget(session_id="ours") == await block.aget(session_id="ours")
-    assert block.store is not None
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda block: pickle.loads(pickle.dumps(block))])
+@pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
+async def test_copies_keep_originals_where_they_were_to_be_kept(copied: Any, file: bool, tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
+    block = copied(showing(token_limit=900, store=store, retrieve=True))
+    await block.aput([one for number in range(6) for one in turn(number)])
+    keys = re.findall(r'headroom_retrieve\(key="(\w+)"', str(await block.aget()))
+    assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from llama_index.core.storage.chat_store import SimpleChatStore
 from orders import dumped, remembering, turn
 from pydantic_core import PydanticSerializationError
 
+from headroom_core import retrieve
 from headroom_core.config import HeadroomConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
-from headroom_core.stores import MemoryStore
+from headroom_core.stores import MemoryStore, SQLiteStore
 from headroom_integrations.llamaindex import HeadroomChatMemory
 
 
@@ -30,16 +32,21 @@ def rich() -> HeadroomChatMemory:
     return remembering(3000, chat_history=history, config=config, chat_store_key="ours", retrieve=True)
 
 
+def pickled(memory: HeadroomChatMemory) -> Any:
+    return pickle.loads(pickle.dumps(memory))
+
+
 @pytest.mark.parametrize(
     "through",
     [
         lambda memory, store: HeadroomChatMemory.from_dict(memory.to_dict(), store=store),
         lambda memory, store: HeadroomChatMemory.from_dict(json.loads(json.dumps(memory.to_dict())), store=store),
         lambda memory, store: HeadroomChatMemory.from_string(memory.to_string(), store=store),
-        lambda memory, store: pickle.loads(pickle.dumps(memory)).model_copy(update={"store": store}),
+        lambda memory, store: pickled(memory),
         lambda memory, store: copy.deepcopy(memory),
+        lambda memory, store: memory.model_copy(deep=True),
     ],
-    ids=["dict", "json", "string", "pickle", "deepcopy"],
+    ids=["dict", "json", "string", "pickle", "deepcopy", "model_copy"],
 )
 def test_a_memory_comes_back_as_it_was(through: Callable[[HeadroomChatMemory, Any], HeadroomChatMemory]) -> None:
     memory = rich()
@@ -99,3 +106,29 @@ def test_originals_outlast_the_process_where_the_settings_keep_them(tmp_path: Pa
     again = HeadroomChatMemory.from_string(memory.to_string())
     assert again.get() == memory.get()
     assert "headroom_retrieve(key=" in str(again.get())
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
+def test_copies_keep_originals_where_they_were_to_be_kept(copied: Any, file: bool, tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
+    memory = copied(remembering(900, store=store, retrieve=True))
+    memory.put_messages([one for number in range(6) for one in turn(number)])
+    keys = re.findall(r'headroom_retrieve\(key="(\w+)"', str(memory.get()))
+    assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
+
+
+def test_what_cannot_be_pickled_stays_in_the_memory_that_is() -> None:
+    class Connected(MemoryStore):
+        def __reduce__(self) -> Any:
+            raise TypeError("cannot pickle a connection")
+
+    class Held(SimpleChatStore):
+        def __reduce__(self) -> Any:
+            raise TypeError("cannot pickle a connection")
+
+    store, chat_store = Connected(), Held()
+    memory = remembering(store=store, chat_store=chat_store, chat_history=turn(0), chat_store_key="ours")
+    again = pickled(memory)
+    assert (again.store, again.chat_store_key, again.get_all()) == (None, "ours", [])
+    assert (memory.store, memory.chat_store, memory.get_all()) == (store, chat_store, turn(0))

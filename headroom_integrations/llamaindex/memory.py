@@ -48,17 +48,6 @@ class Budgeted(Validated):
         kept = {key: [message.model_dump(mode="json") for message in said] for key, said in chat_store.store.items()}
         return {**chat_store.model_dump(mode="json", exclude={"store"}), "store": kept}
 
-    def __getstate__(self) -> dict[Any, Any]:
-        # LlamaIndex takes what cannot be pickled out of the object itself.
-        state: dict[Any, Any] = super(Budgeted, self.model_copy(update={"store": None})).__getstate__()
-        return state
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Any:
-        # Copies keep originals in the one store.
-        memo = {} if memo is None else memo
-        memo[id(self.store)] = self.store
-        return super().__deepcopy__(memo)
-
     def compression(self, token_budget: int) -> Compression:
         """Return how messages are compressed to be read in so many tokens."""
         config = self.config or HeadroomConfig()
@@ -84,8 +73,8 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         model: the model whose tokens are counted.
         config: the settings, of which a snapshot is taken. None: the defaults. Where `rolling_window` does not set
             `preserve_recent_turns`, it is 1 here.
-        store: where originals are kept; it is neither pickled nor written by `to_dict`, as `config.store_url` is. None:
-            the store of the settings.
+        store: where originals are kept; it is pickled with the memory, while `to_dict` writes `config.store_url` alone.
+            None: the store of the settings.
         retrieve: whether the model that reads the messages can call `headroom_retrieve`. If not, nothing is left out,
             unless `token_limit` cannot be met otherwise.
 
@@ -99,6 +88,11 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         >>> len(memory.get()) < len(memory.get_all())
         True
     """
+
+    def __getstate__(self) -> dict[Any, Any]:
+        # LlamaIndex takes what cannot be pickled out of the object itself.
+        state: dict[Any, Any] = super(HeadroomChatMemory, self.model_copy()).__getstate__()
+        return state
 
     @classmethod
     def class_name(cls) -> str:

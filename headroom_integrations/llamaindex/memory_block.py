@@ -30,8 +30,8 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
         model: the model whose tokens are counted.
         config: the settings, of which a snapshot is taken. None: the defaults. Where `rolling_window` does not set
             `preserve_recent_turns`, it is 1 here.
-        store: where originals are kept; it is neither pickled nor serialised, as `config.store_url` is. None: the store
-            of the settings.
+        store: where originals are kept; it is pickled with the block, while `model_dump` has `config.store_url` alone.
+            None: the store of the settings.
         retrieve: whether the model that reads the messages can call `headroom_retrieve`. If not, nothing is left out,
             unless `token_limit` cannot be met otherwise.
         priority: from 1 on, `Memory` asks for less where its own limit is not met.

@@ -1,4 +1,4 @@
-"""What adapters to frameworks share: settings that go along, what is done by them, and objects as of two classes."""
+"""What adapters to frameworks share: settings that go along, and what is done by them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, ClassVar
 
 from headroom_core.config import HeadroomConfig
 from headroom_core.dialects import Dialect
@@ -16,8 +14,6 @@ from headroom_core.journey import compress
 from headroom_core.results import CompressResult
 from headroom_core.stores import Store
 from headroom_core.transforms.limits import check_budget
-
-_Seen = TypeVar("_Seen", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +71,3 @@ class Compression:
         """Return the arguments that `compress` and `compress_documents` share."""
         config = self.config if self.retrieve else (self.config or HeadroomConfig()).lossless()
         return {"model": self.model, "token_budget": self.token_budget, "config": config, "store": self.store}
-
-
-def view_as(cls: type[_Seen], model: BaseModel) -> _Seen:
-    """Return a pydantic model as an object of another class: what the one keeps, such as a client, the other has too.
-
-    So a framework's own class gets methods that compress first, and nothing that its object made is made again.
-
-    Example:
-        >>> class Plain(BaseModel):
-        ...     sent: list[str] = []
-        >>> class Loud(Plain):
-        ...     def send(self, text: str) -> None:
-        ...         self.sent.append(text.upper())
-        >>> plain = Plain()
-        >>> view_as(Loud, plain).send("hi")
-        >>> plain.sent
-        ['HI']
-    """
-    seen = cls.__new__(cls)
-    for slot in BaseModel.__slots__:
-        object.__setattr__(seen, slot, getattr(model, slot))
-    return seen

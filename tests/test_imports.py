@@ -21,7 +21,7 @@ CORE, ADAPTERS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
     "errors validated edge forks recent messages paths plugins settings config results vocabulary estimate fields where"
-    " sentences units",
+    " sentences units views",
     "tokens relevance models",
     "compressors dialects providers stores",
     "transforms insight excerpts passages portions metrics",

@@ -9,10 +9,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field, InstanceOf, create_model
 
-from headroom_core.compression import view_as
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.stores import Store
+from headroom_core.views import view_as
 from headroom_integrations.langchain.caller import Caller
 from headroom_integrations.langchain.compression import Compression
 from headroom_integrations.langchain.delegation import Delegating

@@ -24,7 +24,6 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.tools import BaseTool
 from pydantic import PrivateAttr
 
-from headroom_core.compression import view_as
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import RETRIEVE_TOOL
@@ -33,6 +32,7 @@ from headroom_core.paths import items
 from headroom_core.results import CompressResult
 from headroom_core.retrieval import declares_retrieval
 from headroom_core.stores import Store
+from headroom_core.views import view_as
 from headroom_integrations.llamaindex.compression import Compression, model_name
 from headroom_integrations.llamaindex.events import MessagesCompressedEvent
 

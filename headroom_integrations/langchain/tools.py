@@ -11,19 +11,20 @@ from langchain_core.messages import ToolCall
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import ArgsSchema, BaseTool, tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import PrivateAttr, SkipValidation
+from pydantic import ConfigDict, PrivateAttr, SkipValidation
 
 from headroom_core import handle_retrieve_call, retrieve_tool
 from headroom_core.config import HeadroomConfig
 from headroom_core.messages import is_retrieve_tool
 from headroom_core.stores import Store, shared_store
+from headroom_core.validated import Validated
 from headroom_integrations.langchain.compression import Compression
 from headroom_integrations.langchain.tool_results import ToolResult
 
 _DECLARED: dict[str, Any] = retrieve_tool("openai")["function"]
 
 
-class HeadroomRetrieveTool(BaseTool):
+class HeadroomRetrieveTool(Validated, BaseTool):
     """Brings back what was left out behind a marker: the tool `headroom_retrieve`, for models to call.
 
     Arguments are read as models write them; what cannot be answered is answered with the reason.
@@ -31,10 +32,15 @@ class HeadroomRetrieveTool(BaseTool):
     Attributes:
         store: where originals are kept. None: the default store.
 
+    Raises:
+        ConfigurationError: `store` is no store, or no attribute has that name.
+
     Example:
         >>> HeadroomRetrieveTool().invoke({"id": 7})
         "headroom_retrieve: no parameter is named 'id'; there are key, where, query, lines, limit, page"
     """
+
+    model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
 
     name: str = _DECLARED["name"]
     description: str = _DECLARED["description"]

@@ -17,7 +17,7 @@ from headroom_core.recent import Recent
 from headroom_core.tokens import PER_REPLY, Tokenizer
 from headroom_core.transforms.choosing import first_come, least_loss
 from headroom_core.transforms.gaps import FIRST_KEY, FURTHER_KEY, Left, with_gap
-from headroom_core.transforms.limits import Limits, draft_tokens, message_sizes, over
+from headroom_core.transforms.limits import Limits, message_sizes, over, sent_tokens
 from headroom_core.transforms.turns import Turns, Unit
 
 _BETWEEN = 20
@@ -322,7 +322,7 @@ class Fold:
         draft = with_gap(self.draft, self._left, self._since)
         if draft.gap is not None:
             draft = replace(draft, changes=(*self._changes(draft), *self._dropped()))
-        tokens = draft_tokens(draft, self._counted, self._tokenizer)
+        tokens = sent_tokens(draft, self.sizes, self._tokenizer)
         told = over(tokens, self._limits.hard, estimated=self._tokenizer.estimated)
         return replace(draft, warnings=(*draft.warnings, *told))
 

@@ -157,7 +157,8 @@ class IntelligentContextManager:
             limits: how large it may be.
             records: where decisions are remembered that rest on what was learnt. None: nothing learnt counts.
             shorten: shortens blocks before anything is left out. None: that was done before.
-            shorten_within: the share of the limit up to which no more is shortened than is needed. None: the settings'.
+            shorten_within: the share of the limit up to which an excess is met by shortening some outputs, the oldest
+                first. None: the settings'.
             counter: counts the tokens. None: that of the manager's model.
             counted: the tokens of every message as it came. None: they are counted.
         """

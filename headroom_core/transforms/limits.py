@@ -91,7 +91,11 @@ def message_sizes(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) ->
 
 def draft_tokens(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> int:
     """Return the tokens of what a draft sends, the marker of its gap included; it takes what `message_sizes` takes."""
-    sizes = message_sizes(draft, counted, tokenizer)
+    return sent_tokens(draft, message_sizes(draft, counted, tokenizer), tokenizer)
+
+
+def sent_tokens(draft: Draft, sizes: Sequence[int], tokenizer: Tokenizer) -> int:
+    """Return the tokens of what a draft sends, the marker of its gap included, from the sizes of its messages."""
     if draft.gap is None:
         return PER_REPLY + sum(sizes)
     gone = sum(sizes[message] for message in draft.gap.messages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
-from headroom_core.messages import OUTPUTS, Block, Change, Draft, causal_queries, content_key
+from headroom_core.messages import OUTPUTS, Block, Change, Draft, causal_queries, content_key, original
 from headroom_core.recent import Recent
 from headroom_core.transforms.cuts import Shorten, Shortened
 from headroom_core.transforms.router import ContentRouter, Outcome
@@ -62,7 +62,7 @@ def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
         if block.pinned or _place(block) in done:
             return None
         done.add(_place(block))
-        raw = block if block.original is None else replace(block, text=block.original, original=None)
+        raw = block.with_text(original(block))
         text, query = content_key(raw.text), queries[_place(block)]
         key = text if kept else ""
         known_by = router.compressors, router.tokenizer.encoding, kept, raw.kind, raw.tool, text, query

@@ -333,6 +333,14 @@ class TestSettings:
         again = pickle.loads(pickle.dumps(HeadroomNodePostprocessor(scorer=BM25Scorer(k1=1.2))))
         assert again.scorer.k1 == 1.2
 
+    def test_a_scorer_that_cannot_be_pickled_stays_where_it_is(self) -> None:
+        class Local(Latest):
+            """A class that no pickle finds again."""
+
+        processor = HeadroomNodePostprocessor(scorer=Local(), token_budget=100)
+        assert pickle.loads(pickle.dumps(processor)).token_budget == 100
+        assert isinstance(processor.scorer, Local)
+
     @pytest.mark.parametrize("component", [HeadroomNodePostprocessor, HeadroomTransform])
     def test_what_was_set_inside_the_settings_is_serialised_and_defaults_are_not(self, component: Any) -> None:
         config = HeadroomConfig()

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, PlainSerializer
 
 from headroom_core import compression
 from headroom_core.config import HeadroomConfig
+from headroom_core.validated import Validated
 from headroom_integrations.llamaindex.dialect import LlamaIndexDialect
 
 _log = logging.getLogger(__package__)
@@ -30,6 +31,15 @@ Config = Annotated[
     PlainSerializer(lambda config: config and _written(config)),
 ]
 """The settings of a component of LlamaIndex: a snapshot, written with what was set alone."""
+
+
+class Component(Validated):
+    """Base of components of LlamaIndex."""
+
+    def __getstate__(self) -> dict[Any, Any]:
+        # LlamaIndex takes what cannot be pickled out of the object itself.
+        state: dict[Any, Any] = super(Component, self.model_copy()).__getstate__()
+        return state
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 from headroom_core import Tokenizer
 from headroom_core.config import HeadroomConfig
 from headroom_core.stores import Store
-from headroom_core.validated import Positive, Validated
-from headroom_integrations.llamaindex.compression import Compression, Config, log_warnings, model_name
+from headroom_core.validated import Positive
+from headroom_integrations.llamaindex.compression import Component, Compression, Config, log_warnings, model_name
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
@@ -24,7 +24,7 @@ _STEPS = 16
 """What something else takes is taken off the limit in so many steps: it varies, and what is read begins as before."""
 
 
-class Budgeted(Validated):
+class Budgeted(Component):
     """What a memory and a memory block share: messages that a chat store keeps whole, and are read within a budget."""
 
     token_limit: Positive = _LIMIT
@@ -88,11 +88,6 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         >>> len(memory.get()) < len(memory.get_all())
         True
     """
-
-    def __getstate__(self) -> dict[Any, Any]:
-        # LlamaIndex takes what cannot be pickled out of the object itself.
-        state: dict[Any, Any] = super(HeadroomChatMemory, self.model_copy()).__getstate__()
-        return state
 
     @classmethod
     def class_name(cls) -> str:

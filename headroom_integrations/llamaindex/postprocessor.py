@@ -14,15 +14,15 @@ from headroom_core import Tokenizer, compress_documents
 from headroom_core.relevance import Scorer
 from headroom_core.results import DocumentsResult
 from headroom_core.transforms.limits import over
-from headroom_core.validated import Positive, Validated
-from headroom_integrations.llamaindex.compression import Config, log_warnings
+from headroom_core.validated import Positive
+from headroom_integrations.llamaindex.compression import Component, Config, log_warnings
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class HeadroomNodePostprocessor(Validated, BaseNodePostprocessor):
+class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
     """Leaves out the nodes that have little to do with the query, and shortens the text of long ones.
 
     Of long ones the passages stay that have to do with the query, `[…]` stands in the place of others; JSON and tables

@@ -11,15 +11,14 @@ from llama_index.core.schema import BaseNode, TransformComponent
 
 from headroom_core import Tokenizer, compress_documents
 from headroom_core.config import HeadroomConfig
-from headroom_core.validated import Validated
-from headroom_integrations.llamaindex.compression import Config, log_warnings
+from headroom_integrations.llamaindex.compression import Component, Config, log_warnings
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, with_text
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class HeadroomTransform(Validated, TransformComponent):
+class HeadroomTransform(Component, TransformComponent):
     """Writes the text of nodes shorter without a loss, for ingestion pipelines: the saving is stored.
 
     JSON, tables and other structured texts are written shorter; prose stays, because without a query nothing is left

@@ -59,8 +59,8 @@ ELSEWHERE = {
 }
 SIGNATURES = {
     "compress": "messages, *, model, token_budget, config, query, store, dialect, hooks, strict",
-    "compress_documents": "texts, query, *, token_budget, model, config, store, titles, overheads, scorer, max_documents,"
-    " min_relevance, prefer_diverse",
+    "compress_documents": "texts, query, *, token_budget, model, config, store, titles, overheads, scorer,"
+    " max_documents, min_relevance, prefer_diverse",
     "retrieve": "key, *, where, query, lines, limit, page, store",
     "map_proxy_error": "status, type, message",
     "decode_table": "text",

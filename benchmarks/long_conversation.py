@@ -41,6 +41,7 @@ NOTHING = "nothing"
 METHODS = (
     "compress, RollingWindow",
     "compress, IntelligentContext",
+    "compress, nothing kept",
     "RollingWindow",
     "trim_messages, start_on human",
     "trim_messages",

@@ -24,11 +24,17 @@ KEPT_RESULTS = 3
 """How many results of tools context editing never clears; its default."""
 
 
-def compressing(store: Store, *, importance: bool = False, settings: IntelligentContextConfig | None = None) -> Window:
-    """Return `compress` with a budget, which leaves out the oldest, or the least important."""
+def compressing(
+    store: Store, *, importance: bool = False, settings: IntelligentContextConfig | None = None, kept: bool = True
+) -> Window:
+    """Return `compress` with a budget, which leaves out the oldest, or the least important.
+
+    Where nothing is kept, it shortens results only for the budget, and before it leaves anything out.
+    """
     managed = (settings or IntelligentContextConfig()).snapshot()
     managed.enabled = importance
     config = HeadroomConfig(intelligent_context=managed)
+    config = config if kept else config.lossless()
     return lambda messages, budget: compress(messages, token_budget=budget, store=store, config=config).messages
 
 
@@ -137,6 +143,7 @@ def buffering(_: Store) -> Window:
 OURS: dict[str, MakeWindow] = {
     "compress, RollingWindow": compressing,
     "compress, IntelligentContext": partial(compressing, importance=True),
+    "compress, nothing kept": partial(compressing, kept=False),
     "RollingWindow": rolling,
     "IntelligentContext": intelligent,
 }

@@ -178,9 +178,9 @@ class IntelligentContextConfig(Settings):
         recency_decay_rate: how fast importance falls with age: by a factor of e over 1 / rate steps or messages.
         toin_integration: let tools count for more whose originals were asked for.
         toin_confidence_threshold: the confidence from which that counts.
-        compress_threshold: the share of the limit up to which an excess is met by shortening the oldest outputs no
-            further than is needed; beyond it, all are shortened before the least important is left out. In `compress`
-            all are shortened before.
+        compress_threshold: the share of the limit up to which an excess is met by shortening the oldest outputs, in an
+            old conversation further than is needed; beyond it, all are shortened before the least important is left
+            out. In `compress` all are shortened before.
     """
 
     enabled: bool = False

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
+import pytest
 from documents import Document
 
 from headroom_core.compressors.exact_json import Value, fingerprint, scan
 from headroom_core.compressors.smart_crusher.reader import ReadTable, read_tables
+from headroom_core.errors import ConfigurationError
 
 
 def says_the_same(text: str, document: Document) -> bool:
@@ -147,3 +149,14 @@ def text_at(messages: Sequence[Any], message: int, path: Sequence[str | int]) ->
     for key in path:
         found = found[key]
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
+def assert_refused(component: Callable[..., Any], name: str, value: Any) -> None:
+    """Assert that a value is refused for a setting when a component is constructed and when it is assigned."""
+    made = component()
+    before = getattr(made, name)
+    for setting in (lambda: component(**{name: value}), lambda: setattr(made, name, value)):
+        with pytest.raises(ConfigurationError, match=rf"^{type(made).__name__}\.{name} = .+: .+") as caught:
+            setting()
+        assert caught.value.details[name]["value"] is value
+        assert getattr(made, name) == before

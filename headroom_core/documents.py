@@ -124,11 +124,15 @@ def _titles(titles: Sequence[str | None] | None, texts: Sequence[str]) -> list[s
 
 def _overheads(overheads: Sequence[int] | None, texts: Sequence[str]) -> list[int]:
     given = _one_each("overheads", overheads, texts, "0 where nothing comes with it")
-    counts = [overhead or 0 for overhead in given]
-    if (odd := next((at for at, count in enumerate(counts) if not isinstance(count, int) or count < 0), None)) is None:
+    counts = [0 if overhead is None else overhead for overhead in given]
+    if (odd := next((at for at, count in enumerate(counts) if not _is_count(count)), None)) is None:
         return counts
     message = f"overheads[{odd}] = {counts[odd]!r}: give a number of tokens, 0 or more"
     raise ValidationError(message, {"overheads": counts[odd]})
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _one_each(name: str, values: Sequence[Any] | None, texts: Sequence[str], otherwise: str) -> list[Any]:

@@ -63,15 +63,14 @@ class Budget:
         Args:
             order: the passages, the best first.
         """
-        order = [(at, place) for at, place in order if place in self._chosen[at].kept]
+        order = [(at, place) for at, place in order if self._chosen[at].text and place in self._chosen[at].kept]
         room = self._tokens
         fitted = self._filled(order, room)
         while (over := spent(fitted, self._overheads) - self._tokens) > 0:
             room -= max(over, room // _GIVEN_UP)
             fitted = self._filled(order, room)
-        best = next(((at, place) for at, place in order if self._chosen[at].text), None)
-        if best is not None and not any(one.text for one in fitted):
-            fitted[best[0]] = self._least(*best)
+        if order and not any(one.text for one in fitted):
+            fitted[order[0][0]] = self._least(*order[0])
         return fitted
 
     def _filled(self, order: Sequence[tuple[int, int]], room: int) -> list[Chosen]:

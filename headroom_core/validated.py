@@ -44,12 +44,15 @@ class Validated(BaseModel):
     if not TYPE_CHECKING:  # Else a field of any name could be assigned, as type checkers see it.
 
         def __setattr__(self, name: str, value: Any) -> None:
-            before = {**self.__dict__}
+            before, assigned = self.__dict__.get(name), name in self.__pydantic_fields_set__
             try:
                 super().__setattr__(name, value)
             except (ValidationError, ConfigurationError) as error:
                 # What concerns several fields is checked when the new value is in its place already.
-                self.__dict__.update(before)
+                if name in type(self).model_fields:
+                    self.__dict__[name] = before
+                if not assigned:
+                    self.__pydantic_fields_set__.discard(name)
                 raise _explained(type(self), error, name, value) from None
 
 

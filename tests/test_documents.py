@@ -325,6 +325,8 @@ def test_what_comes_with_a_document_is_paid_for_where_it_stays() -> None:
     light = compress_documents([ELBE, ELBE], QUESTION, token_budget=50, overheads=[1_000, 10])
     assert light.texts == ["", ELBE]
     assert light.warnings == ()
+    empty = compress_documents(["", *PASSAGES], token_budget=room, overheads=[room, *[0] * len(PASSAGES)])
+    assert empty.texts[1:3] == PASSAGES[:2]
 
 
 def test_a_budget_that_what_comes_with_the_documents_exceeds_gives_a_warning() -> None:
@@ -333,7 +335,7 @@ def test_a_budget_that_what_comes_with_the_documents_exceeds_gives_a_warning() -
     assert "more than token_budget = 50" in result.warnings[0]
 
 
-@pytest.mark.parametrize("odd", [[1], [0] * 7, [0, 0, -1, 0, 0, 0], [0, "4", 0, 0, 0, 0], [0.5] * 6])
+@pytest.mark.parametrize("odd", [[1], [0] * 7, [0, 0, -1, 0, 0, 0], [0, "4", 0, 0, 0, 0], [0.5] * 6, [True] * 6])
 def test_overheads_that_are_no_number_of_tokens_for_each_are_refused(odd: Any) -> None:
     with pytest.raises(ValidationError, match="overheads"):
         compress_documents(PASSAGES, token_budget=50, overheads=odd)

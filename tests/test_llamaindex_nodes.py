@@ -299,6 +299,25 @@ class TestSettings:
         left = sum(tokens(one.node) for one in after(scored(*nodes), token_budget=budget))
         assert left <= budget or 2 * budget < 3 * min(map(tokens, nodes))
 
+    def test_a_budget_that_nodes_which_stay_as_they_are_nearly_fill_is_met_at_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rounds: list[int | None] = []
+        chosen = HeadroomNodePostprocessor._chosen
+
+        def counted(self: Any, came: Any, query: str, room: int | None) -> Any:
+            rounds.append(room)
+            return chosen(self, came, query, room)
+
+        monkeypatch.setattr(HeadroomNodePostprocessor, "_chosen", counted)
+        carried = [IndexNode(text=f"Chapter {n}. " + PAGE[:2_000], index_id=f"i{n}") for n in range(6)]
+        came = scored(*carried, TextNode(text=" ".join(TEXTS)))
+        budget = sum(tokens(one.node) for one in came) - 5
+        left = after(came, token_budget=budget)
+        assert sum(tokens(one.node) for one in left) <= budget
+        assert [one.node for one in left][:6] == carried
+        assert len(rounds) < 5
+
     @pytest.mark.parametrize("budget", [1, 5, 8])
     def test_a_budget_that_cannot_be_met_is_logged_without_anything_of_the_texts(
         self, budget: int, caplog: pytest.LogCaptureFixture

@@ -201,7 +201,9 @@ _turn = ForkSafeLock()
 def _named(cls: type[MemoryStore], name: str, settings: dict[str, Any]) -> MemoryStore:
     with _turn:
         if (store := _here.get(name)) is None:
-            _log.warning("a MemoryStore that was pickled elsewhere is empty here: give SQLiteStore to share originals")
+            _log.warning(
+                "the MemoryStore that was pickled is not here, this one is empty: give SQLiteStore to share originals"
+            )
             store = cls(**settings)
             store._name = name
             _here[name] = store

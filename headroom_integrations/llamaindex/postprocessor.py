@@ -121,7 +121,8 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
         budget = room = self.token_budget
         result, left = self._chosen(came, query, room)
         while budget and room and room > 1 and (tokens := self._tokens(left)) > budget:
-            room = max(1, room - (tokens - budget))
+            texts = self._tokens([one for one in left if is_text(one.node)])
+            room = max(1, min(room, texts) - (tokens - budget))
             result, left = self._chosen(came, query, room)
         log_warnings(warning for warning in result.warnings if f"token_budget = {room}:" not in warning)
         log_warnings(over(self._tokens(left), budget, "token_budget", estimated=result.estimated))

@@ -513,6 +513,9 @@ class TestWrapping:
     def test_what_the_wrapped_model_does_is_not_asked_of_the_wrapper(self, name: str) -> None:
         with pytest.raises(ConfigurationError, match=f"{name} = .*give it to the model that is wrapped"):
             HeadroomChatModel(scripted(DONE), **{name: "x"})
+        model = HeadroomChatModel(scripted(DONE))
+        with pytest.raises(ConfigurationError, match=f"{name} = .*give it to the model that is wrapped"):
+            setattr(model, name, "x")
 
     def test_the_variant_refuses_what_has_no_chat_model(self) -> None:
         with pytest.raises(ConfigurationError, match=r"RunnableLambda, in which no chat model.*HeadroomChatModel"):

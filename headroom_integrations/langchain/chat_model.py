@@ -93,11 +93,13 @@ class HeadroomChatModel(Delegating, Validated, BaseChatModel):
     if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if name in BaseChatModel.model_fields:
-                # LangChain assigns some when a model is validated, which would validate it again without an end.
-                self.__dict__[name] = value
-            else:
+            if name not in BaseChatModel.model_fields:
                 super().__setattr__(name, value)
+                return
+            # LangChain assigns some when a model is validated, which would validate it again without an end.
+            if name != "profile":
+                _check_settings({"wrapped": self.wrapped, name: value})
+            self.__dict__[name] = value
 
     @field_validator("wrapped")
     @classmethod
@@ -276,7 +278,7 @@ def _check_settings(settings: dict[str, Any]) -> None:
     inner = leaf(settings.get("wrapped"))
     for name in settings.keys() & BaseChatModel.model_fields.keys():
         value = settings[name]
-        if value not in (None, False, getattr(inner, name, None)):
+        if value and value != getattr(inner, name, None):
             raise ConfigurationError(f"{name} = {value!r}: give it to the model that is wrapped", {name: value})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from threading import get_ident
@@ -532,7 +533,8 @@ class TestWhatIsTold:
         agent = create_agent(Scripted(replies=reads(0) * 2), [orders], middleware=[headroom(state="original")])
         agent.invoke(QUESTION, {"callbacks": [events]})
         await agent.ainvoke(QUESTION, {"callbacks": [events]})
-        assert [name for name, _ in events.events] == [EVENT] * 4
+        # Before Python 3.11, tasks do not inherit the run that events belong to.
+        assert [name for name, _ in events.events] == [EVENT] * (4 if sys.version_info >= (3, 11) else 2)
         assert all(isinstance(result, CompressResult) for _, result in events.events)
         assert events.events[1][1].tokens_saved > 2000
 

@@ -57,7 +57,8 @@ class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
     Put it before middleware that edits or marks what is sent, such as prompt caching and context editing, so that
     these see the short messages. After them it works too; with `state="original"` they then count the originals.
 
-    What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`. What it
+    What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`; with Python
+    3.10 not in asynchronous runs, where LangChain cannot tell which run it belongs to. What it
     cost is in `get_metrics`. There `tokens_input_before` has the originals of answers that were shortened when they
     arrived, and nothing of what was brought back; for the call that follows a retrieval, which would not have been
     made, it is 0. It is pickled with its store.

@@ -54,13 +54,19 @@ def _around(text: str, spans: list[JSONSpan]) -> Iterator[Part]:
     at = 0
     for span in spans:
         yield text[at : span.start]
-        yield from _lines_taken(span) if span.lines else take_apart(span.value, python=span.python)
+        yield from _span_taken(span, text)
         at = span.end
     yield text[at:]
 
 
-def _lines_taken(span: JSONSpan) -> list[Frame]:
-    frame = frame_of(span.value, "lines")
+def _span_taken(span: JSONSpan, text: str) -> list[Part]:
+    """Return what stands at a place in a text, as it stands there where that is nested too deeply."""
+    try:
+        if not span.lines:
+            return take_apart(span.value, python=span.python)
+        frame = frame_of(span.value, "lines")
+    except (RecursionError, ValueError):
+        return [text[span.start : span.end]]
     frame.python = span.python
     return [frame]
 

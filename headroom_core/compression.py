@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator
 
 from headroom_core.config import HeadroomConfig
 from headroom_core.dialects import Dialect
 from headroom_core.journey import compress
+from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
 from headroom_core.stores import Store
 from headroom_core.transforms.limits import check_budget
+
+
+def _object(scorer: Scorer | None) -> Scorer | None:
+    if isinstance(scorer, type):
+        raise ValueError(f"give an object, such as {scorer.__name__}()")
+    return scorer
+
+
+Config = Annotated[HeadroomConfig | None, AfterValidator(lambda config: config and config.snapshot())]
+"""The settings of a component of a framework: a snapshot."""
+
+OwnScorer = Annotated[Scorer | None, AfterValidator(_object)]
+"""The scorer that a component of a framework is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +71,18 @@ class Compression:
     def compressed(self, messages: Sequence[Any]) -> CompressResult:
         """Return what becomes of messages. Warnings are logged; they hold nothing of the texts."""
         result = compress(messages, query=self.query, dialect=self.dialect, **self.settings())
-        for warning in result.warnings:
-            self.log.warning("%s", warning)
+        self.log_warnings(result.warnings)
         return result
 
     async def acompressed(self, messages: Sequence[Any]) -> CompressResult:
         """Do what `compressed` does, in a thread, so that the event loop goes on."""
         return await asyncio.to_thread(self.compressed, messages)
+
+    @classmethod
+    def log_warnings(cls, warnings: Iterable[str]) -> None:
+        """Log what was not done."""
+        for warning in warnings:
+            cls.log.warning("%s", warning)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Compression:
         # Copies of what compresses keep originals in the one store.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -149,6 +150,16 @@ def text_at(messages: Sequence[Any], message: int, path: Sequence[str | int]) ->
     for key in path:
         found = found[key]
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
+async def steps_meanwhile(work: Awaitable[Any]) -> int:
+    """Return how many steps an event loop makes until some work is done, which has to return something."""
+    done, steps = asyncio.ensure_future(work), 0
+    while not done.done():
+        await asyncio.sleep(0.001)
+        steps += 1
+    assert await done
+    return steps
 
 
 def assert_refused(component: Callable[..., Any], name: str, value: Any) -> None:

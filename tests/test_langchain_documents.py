@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import pickle
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from bohemia import PAGE, QUESTION, ROWS, TEXTS
+from checks import steps_meanwhile
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_classic.retrievers import ContextualCompressionRetriever
@@ -268,13 +268,7 @@ class TestAsync:
 
     async def test_the_event_loop_goes_on(self) -> None:
         documents = [Document(f"{n} {PAGE}") for n in range(60)]
-        work = asyncio.ensure_future(HeadroomDocumentCompressor().acompress_documents(documents, QUESTION))
-        steps = 0
-        while not work.done():
-            await asyncio.sleep(0.001)
-            steps += 1
-        assert await work
-        assert steps > 5
+        assert await steps_meanwhile(HeadroomDocumentCompressor().acompress_documents(documents, QUESTION)) > 5
 
 
 class TestClassic:

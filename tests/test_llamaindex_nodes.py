@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from bohemia import PAGE, QUESTION, ROWS, TEXTS
+from checks import steps_meanwhile
 from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core import Settings, SummaryIndex, VectorStoreIndex
@@ -418,13 +419,7 @@ class TestAsync:
 
     async def test_the_event_loop_goes_on(self) -> None:
         many = scored(*(TextNode(text=f"{n} {PAGE}") for n in range(60)))
-        work = asyncio.ensure_future(HeadroomNodePostprocessor().apostprocess_nodes(many, query_str=QUESTION))
-        steps = 0
-        while not work.done():
-            await asyncio.sleep(0.001)
-            steps += 1
-        assert await work
-        assert steps > 5
+        assert await steps_meanwhile(HeadroomNodePostprocessor().apostprocess_nodes(many, query_str=QUESTION)) > 5
 
 
 class TestEngines:

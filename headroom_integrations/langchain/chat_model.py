@@ -16,12 +16,13 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_validator
 
+from headroom_core.compression import Config
 from headroom_core.errors import ConfigurationError
 from headroom_core.metrics import Ledger
 from headroom_core.stores import Store
 from headroom_core.validated import Positive, Validated
 from headroom_integrations.langchain.caller import Caller
-from headroom_integrations.langchain.compression import Compression, Config
+from headroom_integrations.langchain.compression import Compression
 from headroom_integrations.langchain.delegation import Delegating
 from headroom_integrations.langchain.exchange import CALLED, Settings
 from headroom_integrations.langchain.inner import bare, check_tools, leaf, with_leaves

@@ -20,12 +20,13 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from headroom_core import compress_documents
+from headroom_core.compression import Config
 from headroom_core.config import HeadroomConfig
 from headroom_core.messages import as_list
 from headroom_core.results import CompressResult, DocumentsResult
 from headroom_core.stores import Store
 from headroom_core.validated import Positive, Validated
-from headroom_integrations.langchain.compression import EVENT, Compression, Config, log_warnings, title_of
+from headroom_integrations.langchain.compression import EVENT, Compression, title_of
 from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
 _NODE = "langgraph_node"
@@ -149,7 +150,7 @@ class HeadroomCompressor(Validated, RunnableSerializable[Any, Any]):
         texts = [document.page_content for document in documents]
         titles = [title_of(document) for document in documents]
         result = compress_documents(texts, self.query, titles=titles, **self._compression().settings())
-        log_warnings(result.warnings)
+        Compression.log_warnings(result.warnings)
         # Empty is what was left out, or came so; of one document alone something always stays.
         pairs = zip(documents, result.texts, strict=True)
         stay = [_with_text(document, text) for document, text in pairs if text or not document.page_content]

@@ -13,13 +13,13 @@ from langchain_core.runnables.config import (
     get_callback_manager_for_config,
     run_in_executor,
 )
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from headroom_core import compress_documents
-from headroom_core.relevance import Scorer
+from headroom_core.compression import Config, OwnScorer
 from headroom_core.results import DocumentsResult
 from headroom_core.validated import Positive, Validated
-from headroom_integrations.langchain.compression import EVENT, Config, log_warnings, title_of
+from headroom_integrations.langchain.compression import EVENT, Compression, title_of
 
 SCORE = "relevance_score"
 """The key of the score in a document's metadata, which rerankers share."""
@@ -67,14 +67,7 @@ class HeadroomDocumentCompressor(Validated, BaseDocumentCompressor):
     prefer_diverse: bool = False
     config: Config = None
     model: str = "gpt-4o"
-    scorer: Scorer | None = None
-
-    @field_validator("scorer")
-    @classmethod
-    def _object(cls, scorer: Scorer | None) -> Scorer | None:
-        if isinstance(scorer, type):
-            raise ValueError(f"give an object, such as {scorer.__name__}()")
-        return scorer
+    scorer: OwnScorer = None
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
@@ -111,7 +104,7 @@ class HeadroomDocumentCompressor(Validated, BaseDocumentCompressor):
             min_relevance=self.min_relevance,
             prefer_diverse=self.prefer_diverse,
         )
-        log_warnings(result.warnings)
+        Compression.log_warnings(result.warnings)
         # Empty is what was left out, or came so.
         came = enumerate(zip(documents, result.texts, strict=True))
         stay = [at for at, (document, text) in came if text or not document.page_content]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from llama_index.core.base.llms.base import BaseLLM
-from pydantic import AfterValidator, BaseModel, PlainSerializer
+from pydantic import BaseModel, PlainSerializer
 
 from headroom_core import compression
-from headroom_core.config import HeadroomConfig
 from headroom_core.validated import Validated
 from headroom_integrations.llamaindex.dialect import LlamaIndexDialect
-
-_log = logging.getLogger(__package__)
 
 
 def _written(settings: BaseModel) -> dict[str, Any]:
@@ -25,11 +21,7 @@ def _written(settings: BaseModel) -> dict[str, Any]:
     return own | {name: written for name, written in within.items() if written}
 
 
-Config = Annotated[
-    HeadroomConfig | None,
-    AfterValidator(lambda config: config and config.snapshot()),
-    PlainSerializer(lambda config: config and _written(config)),
-]
+Config = Annotated[compression.Config, PlainSerializer(lambda config: config and _written(config))]
 """The settings of a component of LlamaIndex: a snapshot, written with what was set alone."""
 
 
@@ -47,13 +39,7 @@ class Compression(compression.Compression):
     """How LlamaIndex's messages are compressed before a model reads them."""
 
     dialect = LlamaIndexDialect()
-    log = _log
-
-
-def log_warnings(warnings: Iterable[str]) -> None:
-    """Log what was not done."""
-    for warning in warnings:
-        _log.warning("%s", warning)
+    log = logging.getLogger(__package__)
 
 
 def model_name(llm: BaseLLM | None) -> str:

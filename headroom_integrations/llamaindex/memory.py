@@ -16,7 +16,7 @@ from headroom_core import Tokenizer
 from headroom_core.config import HeadroomConfig
 from headroom_core.stores import Store
 from headroom_core.validated import Positive
-from headroom_integrations.llamaindex.compression import Component, Compression, Config, log_warnings, model_name
+from headroom_integrations.llamaindex.compression import Component, Compression, Config, model_name
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
@@ -190,7 +190,7 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
     def _reading(self, taken: int) -> Compression:
         if taken >= self.token_limit:
             said = f"initial_token_count = {taken} leaves nothing of token_limit = {self.token_limit}: raise the limit"
-            log_warnings([said])
+            Compression.log_warnings([said])
         step = max(1, self.token_limit // _STEPS)
         in_steps = self.token_limit - -(-taken // step) * step
         return self.compression(in_steps if in_steps > 0 else max(1, self.token_limit - taken))

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from headroom_core import Tokenizer, compress_documents
-from headroom_core.relevance import Scorer
+from headroom_core.compression import OwnScorer
 from headroom_core.results import DocumentsResult
 from headroom_core.transforms.limits import over
 from headroom_core.validated import Positive
-from headroom_integrations.llamaindex.compression import Component, Config, log_warnings
+from headroom_integrations.llamaindex.compression import Component, Compression, Config
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
 
@@ -66,14 +66,7 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
     token_budget: Positive | None = None
     top_n: Positive | None = None
     min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
-    scorer: Scorer | None = Field(None, exclude=True)
-
-    @field_validator("scorer")
-    @classmethod
-    def _object(cls, scorer: Scorer | None) -> Scorer | None:
-        if isinstance(scorer, type):
-            raise ValueError(f"give an object, such as {scorer.__name__}()")
-        return scorer
+    scorer: OwnScorer = Field(None, exclude=True)
 
     @classmethod
     def class_name(cls) -> str:
@@ -124,8 +117,8 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
             texts = self._tokens([one for one in left if is_text(one.node)])
             room = max(1, min(room, texts) - (tokens - budget))
             result, left = self._chosen(came, query, room)
-        log_warnings(warning for warning in result.warnings if f"token_budget = {room}:" not in warning)
-        log_warnings(over(self._tokens(left), budget, "token_budget", estimated=result.estimated))
+        Compression.log_warnings(warning for warning in result.warnings if f"token_budget = {room}:" not in warning)
+        Compression.log_warnings(over(self._tokens(left), budget, "token_budget", estimated=result.estimated))
         return result, left
 
     def _chosen(

@@ -11,7 +11,7 @@ from llama_index.core.schema import BaseNode, TransformComponent
 
 from headroom_core import Tokenizer, compress_documents
 from headroom_core.config import HeadroomConfig
-from headroom_integrations.llamaindex.compression import Component, Config, log_warnings
+from headroom_integrations.llamaindex.compression import Component, Compression, Config
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, with_text
 
@@ -69,7 +69,7 @@ class HeadroomTransform(Component, TransformComponent):
         """Return what becomes of the nodes, and what is told of that."""
         config = (self.config or HeadroomConfig()).lossless()
         result = compress_documents([text_of(node) for node in nodes], model=self.model, config=config)
-        log_warnings(result.warnings)
+        Compression.log_warnings(result.warnings)
         count = Tokenizer(self.model).count_text
         texts = zip(nodes, result.texts, strict=True)
         after = [with_text(node, text, count) if is_text(node) else node for node, text in texts]

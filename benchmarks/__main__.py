@@ -28,8 +28,14 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and smaller inputs")
-    parser.add_argument("--only", action="append", choices=SUITES, help="a part of it; may be given more than once")
-    parser.add_argument("--rival", metavar="PYTHON", help="an interpreter that has headroom-ai, measured beside ours")
+    parser.add_argument(
+        "--only", action="append", choices=SUITES, help="a part of it; may be given more than once"
+    )
+    parser.add_argument(
+        "--rival",
+        metavar="PYTHON",
+        help="an interpreter that has headroom-ai, measured beside ours",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args(arguments)
 
@@ -65,7 +71,13 @@ def shown(value: float | None, unit: str) -> str:
         return ""
     if unit == "%":
         return f"{value:.1%}"
-    return f"{value:,.2f} {unit}" if value < 10 else f"{value:,.1f} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
+    return (
+        f"{value:,.2f} {unit}"
+        if value < 10
+        else f"{value:,.1f} {unit}"
+        if value < 1000
+        else f"{value:,.0f} {unit}"
+    )
 
 
 def cells(line: Line) -> list[str]:
@@ -91,7 +103,10 @@ def table(lines: Sequence[Line]) -> str:
     used = [index for index in range(len(heads)) if any(row[index] for row in body)]
     width = {index: max(len(row[index]) for row in [heads, *body]) for index in used}
     aligned = (
-        "  ".join(row[index].rjust(width[index]) if index else row[index].ljust(width[index]) for index in used)
+        "  ".join(
+            row[index].rjust(width[index]) if index else row[index].ljust(width[index])
+            for index in used
+        )
         for row in [heads, *body]
     )
     return "\n".join(row.rstrip() for row in aligned)
@@ -109,9 +124,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if mode == "lossless" and name == ONE_MODE:
                 continue
             lines = list(beside(run(SUITES[name], plan, Subject(mode)), theirs))
-            figures += [{"suite": name, "mode": mode, **asdict(line), "met": line.met} for line in lines]
+            figures += [
+                {"suite": name, "mode": mode, **asdict(line), "met": line.met} for line in lines
+            ]
             progress("")
-            print(f"\n{TITLES[name]}{'' if name == ONE_MODE else f' ({words})'}\n{table(lines)}", flush=True)
+            print(
+                f"\n{TITLES[name]}{'' if name == ONE_MODE else f' ({words})'}\n{table(lines)}",
+                flush=True,
+            )
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

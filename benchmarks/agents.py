@@ -48,14 +48,23 @@ def agent_conversation(turns: int, seed: int, *, size: float = 1.0, facts: int =
     random = Random(f"agent {seed}")
     early, late = range(1, int(turns * _EARLY)), range(int(turns * _LATE), turns)
     count = min(facts, len(early), len(late))
-    told = dict(zip(sorted(random.sample(early, count)), (hexadecimal(random, 10).upper() for _ in range(count))))
+    told = dict(
+        zip(
+            sorted(random.sample(early, count)),
+            (hexadecimal(random, 10).upper() for _ in range(count)),
+        )
+    )
     asks = dict(zip(sorted(random.sample(late, count)), random.sample(sorted(told), count)))
-    about = {turn: f"the {words(random, 2, 2)} incident {number}" for number, turn in enumerate(told, 1)}
+    about = {
+        turn: f"the {words(random, 2, 2)} incident {number}" for number, turn in enumerate(told, 1)
+    }
     talk = Talk([], {turn: told[of] for turn, of in asks.items()})
     for turn in range(turns):
         topic = about.get(turn) or about.get(asks.get(turn, -1))
         question = (
-            f"Which ticket did we open for {topic}?" if turn in asks else f"What about {topic or _topic(random)}?"
+            f"Which ticket did we open for {topic}?"
+            if turn in asks
+            else f"What about {topic or _topic(random)}?"
         )
         fact = {"incident": topic or "", "ticket": told[turn]} if turn in told else None
         talk.turns.append(_turn(random, turn, question, size, fact))
@@ -67,7 +76,9 @@ def _topic(random: Random) -> str:
     return f"{random.choice(SERVICES)} and its {words(random, 2, 4)}"
 
 
-def _turn(random: Random, turn: int, question: str, size: float, fact: dict[str, str] | None) -> list[Message]:
+def _turn(
+    random: Random, turn: int, question: str, size: float, fact: dict[str, str] | None
+) -> list[Message]:
     messages: list[Message] = [{"role": "user", "content": question}]
     for step in range(max(random.randrange(4), fact is not None)):
         kind = random.choices(list(_KINDS), list(_KINDS.values()))[0]
@@ -112,4 +123,6 @@ def _log_line(random: Random, second: int) -> str:
 
 @cache
 def _sources() -> list[str]:
-    return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "headroom_core").rglob("*.py"))]
+    return [
+        path.read_text(encoding="utf-8") for path in sorted((ROOT / "headroom_core").rglob("*.py"))
+    ]

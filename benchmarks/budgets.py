@@ -101,7 +101,9 @@ def tail(case: Json, share: int, score: Any) -> str:
     return f"{score.render_messages(held)}\n{kept}" if held else kept
 
 
-def fitted(case: Json, share: int, name: str, window: Window, score: Any, tokenizer: Tokenizer) -> Fitted:
+def fit(
+    case: Json, share: int, name: str, window: Window, score: Any, tokenizer: Tokenizer
+) -> Fitted:
     """Return what a window makes of a case."""
     budget = budget_of(case, share, tokenizer)
     start = time.perf_counter()
@@ -109,7 +111,18 @@ def fitted(case: Json, share: int, name: str, window: Window, score: Any, tokeni
     seconds = time.perf_counter() - start
     missed = missing(case, score.render_messages(messages), score)
     tokens, facts = tokenizer.count_messages(messages), weight(case["must_keep"])
-    return Fitted(case["id"], case["set"], name, share, budget, tokens, facts, missed, unpaired(messages), seconds)
+    return Fitted(
+        case["id"],
+        case["set"],
+        name,
+        share,
+        budget,
+        tokens,
+        facts,
+        missed,
+        unpaired(messages),
+        seconds,
+    )
 
 
 def cut(case: Json, share: int, score: Any, tokenizer: Tokenizer) -> Fitted:
@@ -118,7 +131,9 @@ def cut(case: Json, share: int, score: Any, tokenizer: Tokenizer) -> Fitted:
     text = tail(case, share, score)
     seconds, budget = time.perf_counter() - start, budget_of(case, share, tokenizer)
     missed, facts = missing(case, text, score), weight(case["must_keep"])
-    return Fitted(case["id"], case["set"], TAIL, share, budget, score.ntok(text), facts, missed, True, seconds)
+    return Fitted(
+        case["id"], case["set"], TAIL, share, budget, score.ntok(text), facts, missed, True, seconds
+    )
 
 
 def missing(case: Json, text: str, score: Any) -> tuple[Json, ...]:
@@ -138,13 +153,15 @@ def compared(cases: Sequence[Json], shares: Sequence[int], score: Any) -> list[F
     tokenizer, found = Tokenizer(), []
     made = windows(METHODS)
     for make in made.values():
-        make(MemoryStore())(exchange("42"), 10**6)  # What is imported at the first call counts for nobody.
+        make(MemoryStore())(
+            exchange("42"), 10**6
+        )  # What is imported at the first call counts for nobody.
     for number, case in enumerate(cases, 1):
         if number % 10 == 0:
             progress(f"{number} of {len(cases)} conversations")
         for share in shares:
             for name, make in made.items():
-                found.append(fitted(case, share, name, make(MemoryStore()), score, tokenizer))
+                found.append(fit(case, share, name, make(MemoryStore()), score, tokenizer))
             found.append(cut(case, share, score, tokenizer))
     progress("")
     return found
@@ -154,9 +171,15 @@ def line(name: str, found: Sequence[Fitted], shares: Sequence[int]) -> str:
     """Return one line of a table."""
     by_share = [[one for one in found if one.share == share] for share in shares]
     facts = "".join(f"{kept(some):>7.1f}" for some in by_share)
-    used = "".join(f"{sum(o.tokens for o in some) / sum(o.budget for o in some):>7.0%}" for some in by_share)
-    over = "".join(f"{'-' if name == TAIL else sum(one.over for one in some):>5}" for some in by_share)
-    broken = "".join(f"{'-' if name == TAIL else sum(one.unpaired for one in some):>5}" for some in by_share)
+    used = "".join(
+        f"{sum(o.tokens for o in some) / sum(o.budget for o in some):>7.0%}" for some in by_share
+    )
+    over = "".join(
+        f"{'-' if name == TAIL else sum(one.over for one in some):>5}" for some in by_share
+    )
+    broken = "".join(
+        f"{'-' if name == TAIL else sum(one.unpaired for one in some):>5}" for some in by_share
+    )
     return f"{name:<31}{facts}  {used}  {over}  {broken}{sum(one.seconds for one in found):>9.1f}"
 
 
@@ -169,7 +192,10 @@ def report(found: Sequence[Fitted], shares: Sequence[int]) -> str:
     lines: list[str] = []
     for name in dict.fromkeys(one.set for one in found):
         mine = [one for one in found if one.set == name]
-        lines += [f"\n{name} ({len({one.case for one in mine})} conversations)", f"{head}{'seconds':>9}"]
+        lines += [
+            f"\n{name} ({len({one.case for one in mine})} conversations)",
+            f"{head}{'seconds':>9}",
+        ]
         lines.append(f"{'budget':<31}{budgets}  {budgets}  {cases}  {cases}")
         for method in dict.fromkeys(one.method for one in mine):
             lines.append(line(method, [one for one in mine if one.method == method], shares))
@@ -199,7 +225,14 @@ def trying(cases: Sequence[Json], shares: Sequence[int], score: Any) -> Try:
 
     def run(settings: IntelligentContextConfig) -> Trial:
         found = [
-            fitted(case, share, "", compressing(store, importance=True, settings=settings), score, tokenizer)
+            fit(
+                case,
+                share,
+                "",
+                compressing(store, importance=True, settings=settings),
+                score,
+                tokenizer,
+            )
             for case, store in zip(cases, stores)
             for share in shares
         ]
@@ -210,27 +243,38 @@ def trying(cases: Sequence[Json], shares: Sequence[int], score: Any) -> Try:
 
 def weighing(weights: dict[str, float], decay: float = DECAYS[2]) -> IntelligentContextConfig:
     """Return the settings of some weights."""
-    return IntelligentContextConfig(scoring_weights=ScoringWeights(**weights), recency_decay_rate=decay)
+    return IntelligentContextConfig(
+        scoring_weights=ScoringWeights(**weights), recency_decay_rate=decay
+    )
 
 
 def told(name: str, trial: Trial, shares: Sequence[int]) -> str:
     """Return a line of the ablation."""
     by_set = [[one for one in trial.found if one.set == name] for name in WEIGHED]
-    cells = ("".join(f"{kept(one for one in some if one.share == share):>7.1f}" for share in shares) for some in by_set)
+    cells = (
+        "".join(f"{kept(one for one in some if one.share == share):>7.1f}" for share in shares)
+        for some in by_set
+    )
     return f"{name:<31}{'  '.join(cells)}{mean(trial.found):>9.2f}"
 
 
 def mean(found: Sequence[Fitted]) -> float:
     """Return the facts kept, the mean of all sets and budgets."""
     groups = {(one.set, one.share) for one in found}
-    return math.fsum(kept(o for o in found if (o.set, o.share) == group) for group in groups) / len(groups)
+    return math.fsum(kept(o for o in found if (o.set, o.share) == group) for group in groups) / len(
+        groups
+    )
 
 
 def heads(shares: Sequence[int]) -> Iterator[str]:
     """Yield the heads of the ablation's table."""
     wide = len(shares) * 7
     yield f"{'facts kept, %':<31}" + "  ".join(f"{name:>{wide}}" for name in WEIGHED)
-    yield f"{'budget':<31}" + "  ".join("".join(f"{f'{s}%':>7}" for s in shares) for _ in WEIGHED) + f"{'mean':>9}"
+    yield (
+        f"{'budget':<31}"
+        + "  ".join("".join(f"{f'{s}%':>7}" for s in shares) for _ in WEIGHED)
+        + f"{'mean':>9}"
+    )
 
 
 def ablation(attempt: Try, shares: Sequence[int]) -> Iterator[str]:
@@ -239,7 +283,9 @@ def ablation(attempt: Try, shares: Sequence[int]) -> Iterator[str]:
     defaults = IntelligentContextConfig().scoring_weights.model_dump()
     settings = {"defaults": weighing(defaults)}
     settings |= {f"without {name}": weighing({**defaults, name: 0.0}) for name in WEIGHTS}
-    settings |= {f"only {name}": weighing({**dict.fromkeys(WEIGHTS, 0.0), name: 1.0}) for name in WEIGHTS}
+    settings |= {
+        f"only {name}": weighing({**dict.fromkeys(WEIGHTS, 0.0), name: 1.0}) for name in WEIGHTS
+    }
     settings |= {f"decay {decay:g}": weighing(defaults, decay) for decay in DECAYS}
     settings["oldest first"] = IntelligentContextConfig(use_importance_scoring=False)
     for name, one in settings.items():
@@ -252,7 +298,9 @@ def drawn(seed: int) -> IntelligentContextConfig:
     random = Random(f"weights {seed}")
     weights = {name: random.expovariate(1) * (random.random() < 0.8) for name in WEIGHTS}
     weights["recency"] = max(weights["recency"], 0.01)
-    return weighing(weights, round(math.exp(random.uniform(math.log(SLOWEST), math.log(FASTEST))), 3))
+    return weighing(
+        weights, round(math.exp(random.uniform(math.log(SLOWEST), math.log(FASTEST))), 3)
+    )
 
 
 def search(attempt: Try, count: int, shares: Sequence[int]) -> Iterator[str]:
@@ -267,13 +315,18 @@ def search(attempt: Try, count: int, shares: Sequence[int]) -> Iterator[str]:
     names = sorted({one.case for one in trials[0].found})
     chosen_by = set(names[::2])
     halves = [
-        tuple(mean([one for one in trial.found if (one.case in chosen_by) is half]) for half in (True, False))
+        tuple(
+            mean([one for one in trial.found if (one.case in chosen_by) is half])
+            for half in (True, False)
+        )
         for trial in trials
     ]
     best = max(range(len(trials)), key=lambda at: (halves[at][0], -at))
     settings = trials[best].settings
     weights = settings.scoring_weights.model_dump()
-    yield f"the best of {count} by every other case: " + ", ".join(f"{n} {w:.2f}" for n, w in weights.items())
+    yield f"the best of {count} by every other case: " + ", ".join(
+        f"{n} {w:.2f}" for n, w in weights.items()
+    )
     yield f"recency_decay_rate {settings.recency_decay_rate:g}"
     yield f"{'mean of facts kept, %':<31}{'chosen by':>11}{'others':>9}{'all':>9}"
     for name, at in (("defaults", 0), ("best", best)):
@@ -291,9 +344,18 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser("python -m benchmarks.budgets", description=__doc__)
     parser.add_argument("--sets", default=",".join(SETS), help="names with commas")
-    parser.add_argument("--shares", default=",".join(map(str, SHARES)), help="budgets in percent, with commas")
-    parser.add_argument("--weights", action="store_true", help=f"importance without each weight, on {WEIGHED}")
-    parser.add_argument("--search", type=int, metavar="N", help="try so many settings of importance, drawn at random")
+    parser.add_argument(
+        "--shares", default=",".join(map(str, SHARES)), help="budgets in percent, with commas"
+    )
+    parser.add_argument(
+        "--weights", action="store_true", help=f"importance without each weight, on {WEIGHED}"
+    )
+    parser.add_argument(
+        "--search",
+        type=int,
+        metavar="N",
+        help="try so many settings of importance, drawn at random",
+    )
     add_files(parser)
     return parser.parse_args(arguments)
 
@@ -313,7 +375,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(report(found, shares))
         print("".join(f"{one}\n" for one in left_out(METHODS)), end="")
         if asked.misses:
-            asked.misses.write_text("".join(f"{json.dumps(row)}\n" for row in misses(found)), encoding="utf-8")
+            asked.misses.write_text(
+                "".join(f"{json.dumps(row)}\n" for row in misses(found)), encoding="utf-8"
+            )
         return
     attempt = trying(cases, shares, score)
     tables = [ablation(attempt, shares)] if asked.weights else []

@@ -1,7 +1,7 @@
 """`python -m benchmarks.calibrate_tokens`: fit the weights of the token estimate to exact o200k counts.
 
 Prints the relative error of a five-fold cross-validation (median and 95th percentile, in percent) for each
-set of texts and for short pieces of them, and writes `headroom_core/token_weights.json`.
+set of texts and for short pieces of them, and writes `headroom_core/tokens/token_weights.json`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import CORPUS
-from headroom_core.estimate import pairs
-from headroom_core.vocabulary import load
+from headroom_core.tokens.estimate import pairs
+from headroom_core.tokens.vocabulary import load
 
 HERE = Path(__file__).parent
-WEIGHTS = HERE.parent / "headroom_core" / "token_weights.json"
+WEIGHTS = HERE.parent / "headroom_core" / "tokens" / "token_weights.json"
 
 CLASSES = [
     *(b"aeiou", b"bcdfghjklmnpqrstvwxyz", string.ascii_uppercase.encode(), string.digits.encode()),
     *(b" ", b"\n\r\t", b"\"'`", b",:;", b"()[]{}<>"),
-    *(bytes(range(first, last)) for first, last in pairwise((0x80, 0xA0, 0xC0, 0xC4, 0xCE, 0xD4, 0xE0))),
-    *(bytes(range(first, last)) for first, last in pairwise((0xE0, 0xE1, 0xE2, 0xE3, 0xE4, 0xEA, 0xF0, 0x100))),
+    *(
+        bytes(range(first, last))
+        for first, last in pairwise((0x80, 0xA0, 0xC0, 0xC4, 0xCE, 0xD4, 0xE0))
+    ),
+    *(
+        bytes(range(first, last))
+        for first, last in pairwise((0xE0, 0xE1, 0xE2, 0xE3, 0xE4, 0xEA, 0xF0, 0x100))
+    ),
 ]
 """The bytes of each class; the class that follows the last holds all others."""
 
@@ -58,7 +64,11 @@ def corpus_texts(corpus: Path) -> Iterator[tuple[str, str]]:
 
 def _case_texts(case: dict[str, Any]) -> list[str]:
     if case["kind"] == "messages":
-        return [message["content"] for message in case["messages"] if isinstance(message.get("content"), str)]
+        return [
+            message["content"]
+            for message in case["messages"]
+            if isinstance(message.get("content"), str)
+        ]
     if case["kind"] == "documents":
         return ["\n\n".join(document["text"] for document in case["documents"])]
     return [case["content"]]
@@ -67,15 +77,27 @@ def _case_texts(case: dict[str, Any]) -> list[str]:
 def made_texts() -> Iterator[tuple[str, str]]:
     """Yield what the corpus has little of: other languages, and texts that no person wrote."""
     paragraphs = (HERE / "languages.txt").read_text("utf-8").split("\n\n")
-    yield from (("languages", paragraph.strip() + "\n") for paragraph in paragraphs for _ in range(6))
+    yield from (
+        ("languages", paragraph.strip() + "\n") for paragraph in paragraphs for _ in range(6)
+    )
     draw = random.Random(0)
     for _ in range(12):
-        lines = draw.choice(paragraphs).split() + [str(uuid.UUID(int=draw.getrandbits(128))) for _ in range(40)]
+        lines = draw.choice(paragraphs).split() + [
+            str(uuid.UUID(int=draw.getrandbits(128))) for _ in range(40)
+        ]
         yield "made", base64.b64encode(draw.randbytes(draw.randrange(100, 3000))).decode()
         yield "made", draw.randbytes(draw.randrange(100, 2000)).hex()
         yield "made", "\n".join(lines)
-        yield "made", "".join(" " * draw.randrange(60) + draw.choice("abcxyz{}") + "\n" for _ in range(60))
-        yield "made", "".join("\n" * draw.randrange(1, 6) + "\t" * draw.randrange(5) + "end" for _ in range(60))
+        yield (
+            "made",
+            "".join(" " * draw.randrange(60) + draw.choice("abcxyz{}") + "\n" for _ in range(60)),
+        )
+        yield (
+            "made",
+            "".join(
+                "\n" * draw.randrange(1, 6) + "\t" * draw.randrange(5) + "end" for _ in range(60)
+            ),
+        )
         yield "made", ",".join(str(draw.randrange(10 ** draw.randrange(1, 18))) for _ in range(200))
         yield "made", "\n".join(draw.choice("=-*#~_") * draw.randrange(4, 90) for _ in range(40))
         yield "made", json.dumps({"text": draw.choice(paragraphs)})
@@ -86,7 +108,9 @@ def samples(texts: Iterable[tuple[str, str]], most: int = 150) -> list[Sample]:
     """Return different pieces of the texts with their exact counts, at most so many a set and length."""
     vocabulary = load("o200k_base")
     if vocabulary is None:
-        raise SystemExit("the vocabulary o200k_base is not on this machine: install llama-index-core, which ships it")
+        raise SystemExit(
+            "the vocabulary o200k_base is not on this machine: install llama-index-core, which ships it"
+        )
     chosen: dict[tuple[str, int], dict[str, None]] = {}
     draw = random.Random(0)
     for group, text in texts:
@@ -122,7 +146,9 @@ def fit(counts: NDArray[Any], tokens: NDArray[Any], rounds: int = 150) -> NDArra
     weights = np.zeros(len(aim))
     for _ in range(rounds):
         for at in np.flatnonzero(aim):
-            weights[at] = min(1.0, max(0.0, weights[at] + (aim[at] - gram[at] @ weights) / gram[at, at]))
+            weights[at] = min(
+                1.0, max(0.0, weights[at] + (aim[at] - gram[at] @ weights) / gram[at, at])
+            )
     return weights
 
 
@@ -151,7 +177,9 @@ def report(groups: list[str], found: NDArray[Any]) -> None:
 def main() -> None:
     """Fit, report and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="default: HEADROOM_CORPUS; left out when absent")
+    parser.add_argument(
+        "--corpus", type=Path, default=CORPUS, help="default: HEADROOM_CORPUS; left out when absent"
+    )
     parser.add_argument("--dry-run", action="store_true", help="report, and write nothing")
     arguments = parser.parse_args()
     found = samples([*corpus_texts(arguments.corpus), *made_texts()])
@@ -162,7 +190,9 @@ def main() -> None:
     if not arguments.dry_run:
         weights = fit(counts, tokens).reshape(len(CLASSES) + 1, -1).round(4)
         rows = ",\n    ".join(json.dumps(row) for row in weights.tolist())
-        WEIGHTS.write_text(f'{{\n  "classes": {classes.tolist()},\n  "weights": [\n    {rows}\n  ]\n}}\n', "utf-8")
+        WEIGHTS.write_text(
+            f'{{\n  "classes": {classes.tolist()},\n  "weights": [\n    {rows}\n  ]\n}}\n', "utf-8"
+        )
 
 
 if __name__ == "__main__":

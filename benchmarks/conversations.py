@@ -60,20 +60,29 @@ def _diff(random: Random) -> str:
         name = f"src/{random.choice(WORDS)}.py"
         body = "".join(f"{random.choice(' +- ')}    {words(random, 3, 8)}\n" for _ in range(14))
         start = random.randrange(1, 400)
-        hunks.append(f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -{start},10 +{start},14 @@\n{body}")
+        hunks.append(
+            f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -{start},10 +{start},14 @@\n{body}"
+        )
     return "".join(hunks)
 
 
 def _page(random: Random) -> str:
-    paragraphs = "".join(f'<p class="text-{hexadecimal(random, 4)}">{words(random, 30, 60)}.</p>\n' for _ in range(30))
+    paragraphs = "".join(
+        f'<p class="text-{hexadecimal(random, 4)}">{words(random, 30, 60)}.</p>\n'
+        for _ in range(30)
+    )
     linked = ((word, hexadecimal(random, 8)) for word in random.sample(WORDS, 30))
-    links = "".join(f'<li><a href="/{word}" data-id="{number}">{word}</a></li>' for word, number in linked)
+    links = "".join(
+        f'<li><a href="/{word}" data-id="{number}">{word}</a></li>' for word, number in linked
+    )
     head = "<!doctype html><html><head><style>a{color:red}</style></head>"
     return f"{head}<body><nav><ul>{links}</ul></nav>{paragraphs}</body></html>"
 
 
 def _prose(random: Random) -> str:
-    return "\n\n".join(". ".join(words(random, 8, 18).capitalize() for _ in range(6)) + "." for _ in range(14))
+    return "\n\n".join(
+        ". ".join(words(random, 8, 18).capitalize() for _ in range(6)) + "." for _ in range(14)
+    )
 
 
 def _rows_of(shape: str, count: int) -> Callable[[Random], str]:
@@ -103,6 +112,10 @@ def conversation(turns: int, seed: int) -> list[list[Message]]:
     result = []
     for number in range(turns):
         tool = tools[number % len(tools)]
-        messages = exchange(OUTPUTS[tool](random), number, tool, f"What about the {words(random, 2, 4)}?")
-        result.append([*messages, {"role": "assistant", "content": f"It is the {words(random, 8, 14)}."}])
+        messages = exchange(
+            OUTPUTS[tool](random), number, tool, f"What about the {words(random, 2, 4)}?"
+        )
+        result.append(
+            [*messages, {"role": "assistant", "content": f"It is the {words(random, 8, 14)}."}]
+        )
     return result

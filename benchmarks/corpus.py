@@ -78,13 +78,19 @@ def shortened(case: dict[str, Any], config: HeadroomConfig, score: Any) -> str:
     """Return the text that a model would be sent for a case."""
     store, query = MemoryStore(), case.get("query")
     if case["kind"] == "messages":
-        return str(score.render_messages(compress(case["messages"], store=store, config=config).messages))
+        return str(
+            score.render_messages(compress(case["messages"], store=store, config=config).messages)
+        )
     if case["kind"] == "documents":
         texts = [document["text"] for document in case["documents"]]
         titles = [(document.get("metadata") or {}).get("title") for document in case["documents"]]
         result = compress_documents(texts, query, store=store, config=config, titles=titles)
         documents = zip(case["documents"], result.texts, strict=True)
-        return str(score.render_documents([{**document, "text": text} for document, text in documents if text]))
+        return str(
+            score.render_documents(
+                [{**document, "text": text} for document, text in documents if text]
+            )
+        )
     messages = exchange(case["content"], question=query or NEUTRAL)
     return str(compress(messages, store=store, config=config).messages[-1]["content"])
 
@@ -99,7 +105,16 @@ def assess(case: dict[str, Any], config: HeadroomConfig, score: Any) -> Score:
     found, facts = score.Text(text), case["must_keep"]
     missed = tuple(fact for fact in facts if not score.fact_kept(fact, found))
     after = score.ntok(text)
-    return Score(case["id"], case["set"], before, after, weight(facts), missed, done - encoded, encoded - start)
+    return Score(
+        case["id"],
+        case["set"],
+        before,
+        after,
+        weight(facts),
+        missed,
+        done - encoded,
+        encoded - start,
+    )
 
 
 def row(name: str, scores: Sequence[Score]) -> str:
@@ -118,20 +133,37 @@ def report(scores: Sequence[Score]) -> str:
     names = sorted({score.set for score in scores})
     lines = [row(name, [score for score in scores if score.set == name]) for name in names]
     worst = sorted(scores, key=lambda score: -score.after)[:WORST]
-    tail = [f"  {score.case:<32}{score.before:>9,} -> {score.after:>8,}  {len(score.missed)} missed" for score in worst]
-    return "\n".join([head, *lines, *([row("all", scores)] if len(names) > 1 else []), "most tokens left:", *tail])
+    tail = [
+        f"  {score.case:<32}{score.before:>9,} -> {score.after:>8,}  {len(score.missed)} missed"
+        for score in worst
+    ]
+    return "\n".join(
+        [
+            head,
+            *lines,
+            *([row("all", scores)] if len(names) > 1 else []),
+            "most tokens left:",
+            *tail,
+        ]
+    )
 
 
 def misses(mode: str, scores: Sequence[Score]) -> list[str]:
     """Return, as JSON, the facts that each case misses."""
-    return [json.dumps({"mode": mode, "id": score.case, "missed": score.missed}) for score in scores if score.missed]
+    return [
+        json.dumps({"mode": mode, "id": score.case, "missed": score.missed})
+        for score in scores
+        if score.missed
+    ]
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Let the command line say where the corpus is, and where to write what is missed."""
     where = "the corpus; HEADROOM_CORPUS, else ../shared/corpus unless given"
     parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="FOLDER", help=where)
-    parser.add_argument("--misses", type=Path, metavar="FILE", help="write the facts missed there, a case a line")
+    parser.add_argument(
+        "--misses", type=Path, metavar="FILE", help="write the facts missed there, a case a line"
+    )
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:

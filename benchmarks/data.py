@@ -44,7 +44,13 @@ _LAST = (
     "Moreau",
     "Novak",
 )
-_HOSTS = "docs.example.com", "blog.example.org", "forum.example.net", "archive.example.edu", "shop.example.com"
+_HOSTS = (
+    "docs.example.com",
+    "blog.example.org",
+    "forum.example.net",
+    "archive.example.edu",
+    "shop.example.com",
+)
 SERVICES = "checkout", "inventory", "auth", "search", "billing", "mailer"
 _TEMPLATES = (
     ("INFO", "request {id} served in {n} ms"),
@@ -93,7 +99,8 @@ def search_row(random: Random, index: int) -> Row:
     return {
         "title": title,
         "url": f"https://{host}/{random.choice(WORDS)}/{title.lower().replace(' ', '-')}",
-        "snippet": ". ".join(words(random, 8, 16).capitalize() for _ in range(random.randint(2, 4))) + ".",
+        "snippet": ". ".join(words(random, 8, 16).capitalize() for _ in range(random.randint(2, 4)))
+        + ".",
         "source": host,
         "score": round(0.99 * 0.9997**index * random.uniform(0.97, 1.0), 6),
     }
@@ -177,7 +184,10 @@ def array(shape: str, count: int, seed: int) -> str:
         >>> array("database", 3, seed=1) == array("database", 3, seed=1) != array("database", 3, seed=2)
         True
     """
-    items = (json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in rows(shape, count, seed))
+    items = (
+        json.dumps(row, separators=(",", ":"), ensure_ascii=False)
+        for row in rows(shape, count, seed)
+    )
     return f"[{','.join(items)}]"
 
 
@@ -187,7 +197,9 @@ def big_array(megabytes: float, seed: int) -> str:
     return array("database", round(megabytes * 1e6 / sample), seed)
 
 
-def exchange(text: str, number: int = 0, tool: str = "fetch", question: str = QUESTION) -> list[Message]:
+def exchange(
+    text: str, number: int = 0, tool: str = "fetch", question: str = QUESTION
+) -> list[Message]:
     """Return the messages of a question, a tool call and its output."""
     function = {"name": tool, "arguments": json.dumps({"page": number})}
     call = {"id": f"call_{number}", "type": "function", "function": function}

@@ -17,7 +17,7 @@ from benchmarks.data import array, exchange
 from benchmarks.measure import texts
 from headroom_core import acompress, compress
 from headroom_core.stores import MemoryStore
-from headroom_core.tokens import Counter
+from headroom_core.tokens.tokenizer import EncodingCounter
 from headroom_integrations.langchain import LangChainDialect
 
 SIZES = (10, 100, 500, 2000)
@@ -33,8 +33,13 @@ Turn = list[Any]
 
 def openai(number: int) -> Turn:
     """Return a question, a tool call, its output of 20 rows, and an answer."""
-    messages = exchange(array("database", ROWS, seed=number), number, question=f"What about number {number}?")
-    return [*messages, {"role": "assistant", "content": f"It is the customer {number}, who has paid."}]
+    messages = exchange(
+        array("database", ROWS, seed=number), number, question=f"What about number {number}?"
+    )
+    return [
+        *messages,
+        {"role": "assistant", "content": f"It is the customer {number}, who has paid."},
+    ]
 
 
 def anthropic(number: int) -> Turn:
@@ -42,7 +47,12 @@ def anthropic(number: int) -> Turn:
     question, _, result, answer = openai(number)
     use = {"type": "tool_use", "id": f"call_{number}", "name": "fetch", "input": {"page": number}}
     made = {"type": "tool_result", "tool_use_id": use["id"], "content": result["content"]}
-    return [question, {"role": "assistant", "content": [use]}, {"role": "user", "content": [made]}, answer]
+    return [
+        question,
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [made]},
+        answer,
+    ]
 
 
 def langchain(number: int) -> Turn:
@@ -50,7 +60,11 @@ def langchain(number: int) -> Turn:
     question, _, result, answer = openai(number)
     used = {"id": f"call_{number}", "name": "fetch", "args": {"page": number}}
     said: list[BaseMessage] = [HumanMessage(question["content"]), AIMessage("", tool_calls=[used])]
-    return [*said, ToolMessage(result["content"], tool_call_id=used["id"]), AIMessage(answer["content"])]
+    return [
+        *said,
+        ToolMessage(result["content"], tool_call_id=used["id"]),
+        AIMessage(answer["content"]),
+    ]
 
 
 FORMS: dict[str, tuple[Callable[[int], Turn], Any]] = {
@@ -74,10 +88,15 @@ def sizes(form: str, counts: Sequence[int]) -> Iterator[str]:
     said = [message for number in range(max(counts) // A_TURN + 1) for message in make(number)]
     for count in counts:
         progress(f"{form}: {count} messages")
-        messages, options = said[:count], {"model": MODEL, "dialect": dialect, "store": MemoryStore()}
+        messages, options = (
+            said[:count],
+            {"model": MODEL, "dialect": dialect, "store": MemoryStore()},
+        )
         first = seconds(compress, messages, **options) * 1e3
         questions = [make(-number - 1)[0] for number in range(REPEATED)]
-        spent = [seconds(compress, [*messages, question], **options) * 1e3 for question in questions]
+        spent = [
+            seconds(compress, [*messages, question], **options) * 1e3 for question in questions
+        ]
         progress("")
         cells = f"{first:>10.1f} ms{min(spent):>10.2f} ms{median(spent):>10.2f} ms{min(spent) / count * 1e3:>10.1f} µs"
         yield f"{form:<12}{count:>6}{cells}"
@@ -90,9 +109,13 @@ def turns(form: str, count: int) -> Iterator[str]:
     store, ratios = MemoryStore(), list[float]()
     for number in range(count):
         progress(f"{form}: turn {number}")
-        floor = sum(seconds(Counter("o200k_base").count, text) for text in texts(openai(number)))
+        floor = sum(
+            seconds(EncodingCounter("o200k_base").count, text) for text in texts(openai(number))
+        )
         messages += make(number)
-        ratios.append(seconds(compress, messages, model=MODEL, dialect=dialect, store=store) / floor)
+        ratios.append(
+            seconds(compress, messages, model=MODEL, dialect=dialect, store=store) / floor
+        )
     progress("")
     length = max(1, count // 4)
     for start in range(0, count, length):
@@ -126,7 +149,9 @@ def stalls(inputs: dict[str, tuple[int, int]]) -> Iterator[str]:
     asyncio.run(stall(exchange(array("database", 50, seed=0))))
     for seed, (name, (count, rows)) in enumerate(inputs.items(), 1):
         progress(name)
-        results = [exchange(array("database", rows, seed=seed * 1000 + at), at)[1:] for at in range(count)]
+        results = [
+            exchange(array("database", rows, seed=seed * 1000 + at), at)[1:] for at in range(count)
+        ]
         spent, late = asyncio.run(stall([message for result in results for message in result]))
         progress("")
         often = sum(one > 0.02 for one in late)
@@ -136,9 +161,18 @@ def stalls(inputs: dict[str, tuple[int, int]]) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the three tables."""
     parser = argparse.ArgumentParser("python -m benchmarks.growing", description=__doc__)
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of messages, with commas")
-    parser.add_argument("--turns", type=int, default=100, help="the length of the conversation that grows")
-    parser.add_argument("--inputs", type=json.loads, default=INPUTS, help='as JSON: {"name": [results, rows of each]}')
+    parser.add_argument(
+        "--sizes", default=",".join(map(str, SIZES)), help="numbers of messages, with commas"
+    )
+    parser.add_argument(
+        "--turns", type=int, default=100, help="the length of the conversation that grows"
+    )
+    parser.add_argument(
+        "--inputs",
+        type=json.loads,
+        default=INPUTS,
+        help='as JSON: {"name": [results, rows of each]}',
+    )
     asked = parser.parse_args(arguments)
     print(f"{'A request again':<12}{'first':>16}{'least':>13}{'median':>13}{'a message':>13}")
     for form in FORMS:

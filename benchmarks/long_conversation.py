@@ -28,8 +28,8 @@ from benchmarks.agents import Talk, agent_conversation
 from benchmarks.data import Message
 from benchmarks.windows import MakeWindow, left_out, windows
 from headroom_core import Tokenizer
-from headroom_core.messages import RETRIEVE_TOOL
-from headroom_core.models import model_info
+from headroom_core.markers import RETRIEVE_TOOL
+from headroom_core.models.lookup import model_info
 from headroom_core.stores import MemoryStore, Store
 
 TURNS, BUDGET, SEED = 200, 32_000, 1
@@ -211,12 +211,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Replay the conversations, and print a table for each."""
     parser = argparse.ArgumentParser("python -m benchmarks.long_conversation", description=__doc__)
     parser.add_argument("--turns", type=int, default=TURNS, help="the length of the conversation")
-    parser.add_argument("--budget", type=int, default=BUDGET, help="the tokens that a request may have")
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="1 for 500 tokens a turn; with commas")
-    parser.add_argument("--seed", type=int, default=SEED, help="another one gives another conversation")
+    parser.add_argument(
+        "--budget", type=int, default=BUDGET, help="the tokens that a request may have"
+    )
+    parser.add_argument(
+        "--sizes", default=",".join(map(str, SIZES)), help="1 for 500 tokens a turn; with commas"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="another one gives another conversation"
+    )
     asked = parser.parse_args(arguments)
     for size in asked.sizes.split(","):
-        for one in table(agent_conversation(asked.turns, asked.seed, size=float(size)), asked.budget):
+        for one in table(
+            agent_conversation(asked.turns, asked.seed, size=float(size)), asked.budget
+        ):
             print(one, flush=True)
         print(flush=True)
 

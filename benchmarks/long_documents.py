@@ -27,8 +27,13 @@ def joined(case: dict[str, Any], headed: bool) -> dict[str, Any]:
         (2, '## Elbe\\n\\nIt is long.')
     """
     came = case["documents"]
-    texts = [f"## {one['metadata']['title']}\n\n{one['text']}" if headed else one["text"] for one in came]
-    documents = [{"text": "\n\n".join(texts[at : at + SIZE]), "metadata": {}} for at in range(0, len(texts), SIZE)]
+    texts = [
+        f"## {one['metadata']['title']}\n\n{one['text']}" if headed else one["text"] for one in came
+    ]
+    documents = [
+        {"text": "\n\n".join(texts[at : at + SIZE]), "metadata": {}}
+        for at in range(0, len(texts), SIZE)
+    ]
     form = "headings" if headed else "plain"
     return {**case, "set": f"{case['set'].removeprefix('rag_')} {form}", "documents": documents}
 
@@ -40,10 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     score = scorer(asked.corpus)
     cases = [case for _, case in score.load(SETS, ("dev",), str(asked.corpus))]
-    scores = [assess(joined(case, headed), HeadroomConfig(), score) for headed in (True, False) for case in cases]
+    scores = [
+        assess(joined(case, headed), HeadroomConfig(), score)
+        for headed in (True, False)
+        for case in cases
+    ]
     print(report(scores), flush=True)
     if asked.misses:
-        asked.misses.write_text("".join(f"{line}\n" for line in misses("selecting", scores)), encoding="utf-8")
+        asked.misses.write_text(
+            "".join(f"{line}\n" for line in misses("selecting", scores)), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

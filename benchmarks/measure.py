@@ -99,7 +99,9 @@ class Worker:
         self._process.communicate()
         self._scratch.cleanup()
 
-    def measure(self, messages: Sequence[Any] | None = None, floor: Sequence[str] | None = None) -> Sample:
+    def measure(
+        self, messages: Sequence[Any] | None = None, floor: Sequence[str] | None = None
+    ) -> Sample:
         """Return what it took to encode the texts once, and then to compress the messages."""
         assert self._process.stdin
         assert self._process.stdout
@@ -123,7 +125,11 @@ def environment(scratch: str, *, foreign: bool) -> dict[str, str]:
         foreign: whether the interpreter is another library's, which must not see this one.
     """
     offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
-    own = {"TMPDIR": scratch, "HEADROOM_WORKSPACE_DIR": scratch, "PYTHONPATH": "" if foreign else str(ROOT)}
+    own = {
+        "TMPDIR": scratch,
+        "HEADROOM_WORKSPACE_DIR": scratch,
+        "PYTHONPATH": "" if foreign else str(ROOT),
+    }
     return {**os.environ, **vocabulary(), **offline, **own}
 
 
@@ -132,7 +138,11 @@ def vocabulary() -> dict[str, str]:
     if "TIKTOKEN_CACHE_DIR" in os.environ or not find_spec("llama_index"):
         return {}
     core = find_spec("llama_index.core")
-    return {"TIKTOKEN_CACHE_DIR": str(Path(str(core.origin)).with_name("_static") / "tiktoken_cache")} if core else {}
+    return (
+        {"TIKTOKEN_CACHE_DIR": str(Path(str(core.origin)).with_name("_static") / "tiktoken_cache")}
+        if core
+        else {}
+    )
 
 
 def texts(messages: Sequence[Any]) -> list[str]:

@@ -73,14 +73,20 @@ def ours(turns: int, limit: int, retrieve: bool) -> Iterator[tuple[str, Spent]]:
     first: Spent = []
     for seed in range(2, 5):
         memory = HeadroomChatMemory.from_defaults(
-            conversation(turns, seed + limit + retrieve), token_limit=limit, store=MemoryStore(), retrieve=retrieve
+            conversation(turns, seed + limit + retrieve),
+            token_limit=limit,
+            store=MemoryStore(),
+            retrieve=retrieve,
         )
         first.append(spent(memory.get))
     name = f"{limit:,}{', retrieve' * retrieve}"
     yield f"first get, {name}", first
     yield f"get, {name}", [spent(memory.get) for _ in range(REPEATED)]
     yield f"aget, {name}", [asyncio.run(awaited(memory)) for _ in range(REPEATED)]
-    times = [(spent(partial(memory.put, another(number))), spent(memory.get)) for number in range(REPEATED)]
+    times = [
+        (spent(partial(memory.put, another(number))), spent(memory.get))
+        for number in range(REPEATED)
+    ]
     yield f"put, {name}", [put for put, _ in times]
     yield f"get after one more put, {name}", [get for _, get in times]
 
@@ -99,8 +105,15 @@ def line(name: str, times: Spent, rivals: Iterable[float] = ()) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.memory", description=__doc__)
-    parser.add_argument("--turns", type=int, default=TURNS, help="the length of the conversation, four messages each")
-    parser.add_argument("--limits", default=",".join(map(str, LIMITS)), help="tokens to give back, with commas")
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=TURNS,
+        help="the length of the conversation, four messages each",
+    )
+    parser.add_argument(
+        "--limits", default=",".join(map(str, LIMITS)), help="tokens to give back, with commas"
+    )
     asked = parser.parse_args(arguments)
     limits = [int(limit) for limit in asked.limits.split(",")]
     messages = conversation(asked.turns, 1)
@@ -114,7 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rivals[name] = median(times)
             print(line(name, times), flush=True)
     for retrieve, limit in product((False, True), limits):
-        against = [rivals[name] for name in (f"ChatMemoryBuffer.get, {limit:,}", "Memory.get", "Memory.aget")]
+        against = [
+            rivals[name]
+            for name in (f"ChatMemoryBuffer.get, {limit:,}", "Memory.get", "Memory.aget")
+        ]
         for name, times in ours(asked.turns, limit, retrieve):
             print(line(f"ours, {name}", times, against), flush=True)
 

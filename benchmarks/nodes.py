@@ -19,7 +19,11 @@ from zlib import crc32
 
 from llama_index.core import VectorStoreIndex
 from llama_index.core.embeddings import BaseEmbedding
-from llama_index.core.postprocessor import LongContextReorder, SentenceEmbeddingOptimizer, SimilarityPostprocessor
+from llama_index.core.postprocessor import (
+    LongContextReorder,
+    SentenceEmbeddingOptimizer,
+    SimilarityPostprocessor,
+)
 from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 
 from benchmarks.__main__ import progress
@@ -68,7 +72,9 @@ def places(text: str) -> list[int]:
 def embedding(texts: Sequence[str]) -> HashedWords:
     """Return the embedding that knows how rare the words of some texts are."""
     held = Counter(place for text in texts for place in set(places(text)))
-    return HashedWords(rarity={place: math.log(1 + len(texts) / often) for place, often in held.items()})
+    return HashedWords(
+        rarity={place: math.log(1 + len(texts) / often) for place, often in held.items()}
+    )
 
 
 def nodes(case: dict[str, Any]) -> list[TextNode]:
@@ -79,7 +85,9 @@ def nodes(case: dict[str, Any]) -> list[TextNode]:
         >>> node.get_content(MetadataMode.LLM)
         'title: Elbe\\n\\nIt is long.'
     """
-    return [TextNode(text=one["text"], metadata=named(one["metadata"])) for one in case["documents"]]
+    return [
+        TextNode(text=one["text"], metadata=named(one["metadata"])) for one in case["documents"]
+    ]
 
 
 def named(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -132,27 +140,36 @@ def optimised(embed: BaseEmbedding) -> Callable[[float], Method]:
     """Return what keeps the best sentences of every node: such a share of them."""
 
     def shared(share: float) -> Method:
-        processor = SentenceEmbeddingOptimizer(embed, percentile_cutoff=share, context_before=0, context_after=0)
+        processor = SentenceEmbeddingOptimizer(
+            embed, percentile_cutoff=share, context_before=0, context_after=0
+        )
         # It changes the nodes that it is given.
         return lambda found, query: processor.postprocess_nodes(
-            [one.model_copy(update={"node": one.node.model_copy()}) for one in found], query_str=query
+            [one.model_copy(update={"node": one.node.model_copy()}) for one in found],
+            query_str=query,
         )
 
     return shared
 
 
-def assess(cases: Sequence[tuple[dict[str, Any], Found]], method: Method, score: Any) -> list[Score]:
+def assess(
+    cases: Sequence[tuple[dict[str, Any], Found]], method: Method, score: Any
+) -> list[Score]:
     """Return the scores of a method on cases."""
     scores = []
     for case, found in cases:
         before, text = score.ntok(shown(found)), shown(method(found, case["query"]))
         known, facts = score.Text(text), case["must_keep"]
         missed = tuple(fact for fact in facts if not score.fact_kept(fact, known))
-        scores.append(Score(case["id"], case["set"], before, score.ntok(text), weight(facts), missed, 0, 1))
+        scores.append(
+            Score(case["id"], case["set"], before, score.ntok(text), weight(facts), missed, 0, 1)
+        )
     return scores
 
 
-def like(tokens: int, made: Callable[[float], Method], cases: Sequence[Any], score: Any) -> list[Score]:
+def like(
+    tokens: int, made: Callable[[float], Method], cases: Sequence[Any], score: Any
+) -> list[Score]:
     """Return the scores of a method whose share is set so that as many tokens are left, as nearly as it can."""
     low, high, tried = 0.0, 1.0, []
     for _ in range(STEPS):
@@ -217,7 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("\n".join(lines(results)), flush=True)
     if asked.misses:
         ours = [one for scores in results["HeadroomNodePostprocessor"].values() for one in scores]
-        asked.misses.write_text("".join(f"{line}\n" for line in misses("selecting", ours)), encoding="utf-8")
+        asked.misses.write_text(
+            "".join(f"{line}\n" for line in misses("selecting", ours)), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

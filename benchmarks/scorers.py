@@ -40,7 +40,9 @@ def textbook(split: Split) -> Rank:
 
     def rank(items: Sequence[str], query: str) -> Sequence[float]:
         model = BM25Plus([split(item) for item in items], delta=0)
-        scores: list[float] = model.get_scores(list(dict.fromkeys(split(query)))).tolist() if model.avgdl else []
+        scores: list[float] = (
+            model.get_scores(list(dict.fromkeys(split(query)))).tolist() if model.avgdl else []
+        )
         return scores or [0.0] * len(items)
 
     return rank
@@ -61,7 +63,10 @@ def only_words(items: Sequence[str], query: str) -> Sequence[float]:
 
 def log_line(rng: random.Random) -> str:
     """Return a line of a log."""
-    level, unit = rng.choice(["INFO", "INFO", "WARN", "ERROR"]), rng.choice(["QuorumCnxManager", "http_pool", "auth"])
+    level, unit = (
+        rng.choice(["INFO", "INFO", "WARN", "ERROR"]),
+        rng.choice(["QuorumCnxManager", "http_pool", "auth"]),
+    )
     address = f"10.0.{rng.randrange(256)}.{rng.randrange(256)}:{rng.randrange(1024, 65536)}"
     clock = f"{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02},{rng.randrange(1000):03}"
     request = f"request_id={rng.getrandbits(64):016x} took {rng.randrange(9000)} ms"
@@ -72,7 +77,10 @@ def json_row(rng: random.Random) -> str:
     """Return a row of an array."""
     row = {
         "orderId": rng.randrange(10**9),
-        "customer": {"userName": f"user{rng.randrange(10**5)}", "country": rng.choice(["DE", "FR", "CZ"])},
+        "customer": {
+            "userName": f"user{rng.randrange(10**5)}",
+            "country": rng.choice(["DE", "FR", "CZ"]),
+        },
         "status": rng.choice(["shipped", "paid", "refund_failed"]),
         "amount": rng.randrange(10**6) / 100,
     }
@@ -80,7 +88,10 @@ def json_row(rng: random.Random) -> str:
 
 
 MAKERS: dict[str, tuple[Callable[[random.Random], str], str]] = {
-    "log": (log_line, "which ERROR came from http_pool for request_id={id} and how long did it take?"),
+    "log": (
+        log_line,
+        "which ERROR came from http_pool for request_id={id} and how long did it take?",
+    ),
     "json": (json_row, "Why did the refund of order {id} fail?"),
 }
 
@@ -129,7 +140,13 @@ def tables(content: str) -> Iterator[list[str]]:
 
 
 def _arrays(value: Any) -> Iterator[list[str]]:
-    below = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    below = (
+        list(value.values())
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list)
+        else []
+    )
     rows = [item for item in below if isinstance(item, dict)]
     if len(rows) == len(below) >= FEWEST_ROWS:
         yield [json.dumps(row, ensure_ascii=False) for row in rows]
@@ -145,7 +162,11 @@ def questions(folder: Path) -> Iterator[tuple[str, str, list[str], set[int]]]:
             continue
         for rows in tables(case["content"]):
             texts = [score.Text(row) for row in rows]
-            right = {at for at, text in enumerate(texts) if all(score.fact_kept(f, text) for f in case["must_keep"])}
+            right = {
+                at
+                for at, text in enumerate(texts)
+                if all(score.fact_kept(f, text) for f in case["must_keep"])
+            }
             if right:
                 yield case["set"], case["query"], rows, right
                 break
@@ -160,21 +181,31 @@ def hits(folder: Path) -> Iterator[str]:
         for ranked, rank in RANKS.items():
             scores = rank(rows, query)
             order = sorted(range(len(rows)), key=lambda at: (-scores[at], at))
-            found.setdefault((ranked, name), []).append(next(place for place, at in enumerate(order) if at in right))
+            found.setdefault((ranked, name), []).append(
+                next(place for place, at in enumerate(order) if at in right)
+            )
     progress("")
-    yield f"{'':<24}" + "".join(f"{f'{name} ({len(found[next(iter(RANKS)), name])})':>22}" for name in SETS)
+    yield f"{'':<24}" + "".join(
+        f"{f'{name} ({len(found[next(iter(RANKS)), name])})':>22}" for name in SETS
+    )
     yield f"{'':<24}" + "".join(f"{'hit@1':>15}{'hit@5':>7}" for _ in SETS)
     for ranked in RANKS:
         shares = [
-            sum(place < top for place in found[ranked, name]) / len(found[ranked, name]) for name in SETS for top in TOP
+            sum(place < top for place in found[ranked, name]) / len(found[ranked, name])
+            for name in SETS
+            for top in TOP
         ]
-        yield f"{ranked:<24}" + "".join(f"{share:>{15 if at % 2 == 0 else 7}.3f}" for at, share in enumerate(shares))
+        yield f"{ranked:<24}" + "".join(
+            f"{share:>{15 if at % 2 == 0 else 7}.3f}" for at, share in enumerate(shares)
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser("python -m benchmarks.scorers", description=__doc__)
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of items, with commas")
+    parser.add_argument(
+        "--sizes", default=",".join(map(str, SIZES)), help="numbers of items, with commas"
+    )
     where = "the corpus; HEADROOM_CORPUS, else ../shared/corpus unless given"
     parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="FOLDER", help=where)
     asked = parser.parse_args(arguments)

@@ -68,12 +68,21 @@ def rows(plan: Plan, subject: Subject) -> Iterator[Line]:
         for shape in SHAPES:
             times: dict[int, float] = {}
             for size, repetitions in plan.sizes.items():
-                samples = [worker.against_floor(exchange(array(shape, size, seed))) for seed in range(repetitions)]
+                samples = [
+                    worker.against_floor(exchange(array(shape, size, seed)))
+                    for seed in range(repetitions)
+                ]
                 times[size] = median(sample.seconds for sample in samples)
-                yield summarise(f"{shape}, {size:,} rows", samples, target=3 if size == 1000 else None)
+                yield summarise(
+                    f"{shape}, {size:,} rows", samples, target=3 if size == 1000 else None
+                )
             few, many = min(times), max(times)
             growth = many / few
-            yield Line(f"{shape}, time for {growth:g} x the rows", times[many] / times[few], target=1.1 * growth)
+            yield Line(
+                f"{shape}, time for {growth:g} x the rows",
+                times[many] / times[few],
+                target=1.1 * growth,
+            )
 
 
 def repeat(plan: Plan, subject: Subject) -> Iterator[Line]:
@@ -121,7 +130,10 @@ def turns(plan: Plan, subject: Subject) -> Iterator[Line]:
 
 def start(plan: Plan, subject: Subject) -> Iterator[Line]:
     """Fresh processes, bare and importing by turns; the first `compress()` includes the import."""
-    spent = [(_run(subject, "pass"), _run(subject, f"import {subject.package}")) for _ in range(plan.processes)]
+    spent = [
+        (_run(subject, "pass"), _run(subject, f"import {subject.package}"))
+        for _ in range(plan.processes)
+    ]
     extra = [(full - bare) * 1000 for bare, full in spent]
     yield Line("import, over bare Python", median(extra), "ms", least=min(extra), target=50)
     messages = exchange(array("database", 100, seed=1))
@@ -144,10 +156,17 @@ def memory(plan: Plan, subject: Subject) -> Iterator[Line]:
         with subject.worker() as worker:
             floor = worker.measure(floor=texts(messages)).peak
         with subject.worker() as worker:
-            yield Line(f"{shape}, {size:,} rows, peak memory", worker.measure(messages).peak, "MB", floor=floor)
+            yield Line(
+                f"{shape}, {size:,} rows, peak memory",
+                worker.measure(messages).peak,
+                "MB",
+                floor=floor,
+            )
 
 
-SUITES: dict[str, Suite] = {suite.__name__: suite for suite in (rows, repeat, turns, start, memory, big)}
+SUITES: dict[str, Suite] = {
+    suite.__name__: suite for suite in (rows, repeat, turns, start, memory, big)
+}
 
 
 def _run(subject: Subject, code: str) -> float:

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.data import Message
-from headroom_core import Tokenizer, compress, vocabulary
+from headroom_core import Tokenizer, compress
 from headroom_core.config import HeadroomConfig, IntelligentContextConfig, RollingWindowConfig
 from headroom_core.stores import Store
+from headroom_core.tokens import vocabulary
 from headroom_core.transforms import IntelligentContextManager, RollingWindow
 
 Window = Callable[[list[Message], int], list[Message]]
@@ -25,7 +26,11 @@ KEPT_RESULTS = 3
 
 
 def compressing(
-    store: Store, *, importance: bool = False, settings: IntelligentContextConfig | None = None, kept: bool = True
+    store: Store,
+    *,
+    importance: bool = False,
+    settings: IntelligentContextConfig | None = None,
+    kept: bool = True,
 ) -> Window:
     """Return `compress` with a budget, which leaves out the oldest, or the least important.
 
@@ -35,7 +40,9 @@ def compressing(
     managed.enabled = importance
     config = HeadroomConfig(intelligent_context=managed)
     config = config if kept else config.lossless()
-    return lambda messages, budget: compress(messages, token_budget=budget, store=store, config=config).messages
+    return lambda messages, budget: (
+        compress(messages, token_budget=budget, store=store, config=config).messages
+    )
 
 
 def rolling(store: Store) -> Window:
@@ -48,7 +55,9 @@ def intelligent(store: Store) -> Window:
     """Return the intelligent context alone; nothing is left free for the reply."""
     manager = IntelligentContextManager(IntelligentContextConfig(output_buffer_tokens=0))
     tokenizer = Tokenizer()
-    return lambda messages, budget: manager.apply(messages, tokenizer, model_limit=budget, store=store).messages
+    return lambda messages, budget: (
+        manager.apply(messages, tokenizer, model_limit=budget, store=store).messages
+    )
 
 
 class _LangChain:
@@ -94,7 +103,12 @@ def trimming(_: Store, *, start_on: str | None) -> Window:
     from langchain_core.messages import trim_messages
 
     form = _LangChain()
-    asked: Any = {"strategy": "last", "include_system": True, "start_on": start_on, "token_counter": form.count}
+    asked: Any = {
+        "strategy": "last",
+        "include_system": True,
+        "start_on": start_on,
+        "token_counter": form.count,
+    }
 
     def window(messages: list[Message], budget: int) -> list[Message]:
         trimmed: Any = trim_messages(form.there(messages), max_tokens=budget, **asked)
@@ -130,7 +144,11 @@ def buffering(_: Store) -> Window:
         system = [message for message in messages if message["role"] == "system"]
         rest = [message for message in messages if message["role"] != "system"]
         history = [
-            ChatMessage(role=message["role"], content=message.get("content"), additional_kwargs={"number": number})
+            ChatMessage(
+                role=message["role"],
+                content=message.get("content"),
+                additional_kwargs={"number": number},
+            )
             for number, message in enumerate(rest)
         ]
         limit = max(1, budget - tokenizer.count_messages(system))

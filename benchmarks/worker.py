@@ -79,7 +79,9 @@ def peak() -> float:
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024 * 1024 if sys.platform == "darwin" else 1024
+    )
 
 
 def seconds(work: Callable[[], object]) -> float:

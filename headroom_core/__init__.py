@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headroom_core.compressors.base import Compressed, Compressor, Hints, Request
-    from headroom_core.compressors.smart_crusher import decode_table
     from headroom_core.config import (
         CacheAlignerConfig,
         CCRConfig,
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
         ScoringWeights,
         SmartCrusherConfig,
     )
+    from headroom_core.conversation.compress import CompressionHooks, acompress, compress
     from headroom_core.dialects import Dialect
     from headroom_core.documents import compress_documents
     from headroom_core.errors import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         map_proxy_error,
     )
     from headroom_core.insight import ToolIntelligence
-    from headroom_core.journey import CompressionHooks, acompress, compress
+    from headroom_core.markers import content_key
     from headroom_core.messages import (
         AssistantMessage,
         Block,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
         SystemMessage,
         ToolMessage,
         UserMessage,
-        content_key,
     )
     from headroom_core.providers import AnthropicProvider, GoogleProvider, OpenAIProvider
     from headroom_core.relevance import (
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
     )
     from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
     from headroom_core.stores import MemoryStore, SQLiteStore, Store, default_store, open_store
+    from headroom_core.tables import decode_table
     from headroom_core.tokens import Tokenizer, count_tokens_messages, count_tokens_text
     from headroom_core.transforms import (
         CacheAligner,
@@ -80,8 +80,12 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "compressors.base": ("Compressed", "Compressor", "Hints", "Request"),
-    "compressors.smart_crusher": ("decode_table",),
+    "compressors.base": (
+        "Compressed",
+        "Compressor",
+        "Hints",
+        "Request",
+    ),
     "config": (
         "CCRConfig",
         "CacheAlignerConfig",
@@ -91,6 +95,11 @@ _MODULES = {
         "RollingWindowConfig",
         "ScoringWeights",
         "SmartCrusherConfig",
+    ),
+    "conversation.compress": (
+        "CompressionHooks",
+        "acompress",
+        "compress",
     ),
     "dialects": ("Dialect",),
     "documents": ("compress_documents",),
@@ -110,7 +119,7 @@ _MODULES = {
         "map_proxy_error",
     ),
     "insight": ("ToolIntelligence",),
-    "journey": ("CompressionHooks", "acompress", "compress"),
+    "markers": ("content_key",),
     "messages": (
         "AssistantMessage",
         "Block",
@@ -119,9 +128,12 @@ _MODULES = {
         "SystemMessage",
         "ToolMessage",
         "UserMessage",
-        "content_key",
     ),
-    "providers": ("AnthropicProvider", "GoogleProvider", "OpenAIProvider"),
+    "providers": (
+        "AnthropicProvider",
+        "GoogleProvider",
+        "OpenAIProvider",
+    ),
     "relevance": (
         "BM25Scorer",
         "EmbeddingScorer",
@@ -138,9 +150,25 @@ _MODULES = {
         "RetrievalResult",
         "TransformResult",
     ),
-    "retrieval": ("aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"),
-    "stores": ("MemoryStore", "SQLiteStore", "Store", "default_store", "open_store"),
-    "tokens": ("Tokenizer", "count_tokens_messages", "count_tokens_text"),
+    "retrieval": (
+        "aretrieve",
+        "handle_retrieve_call",
+        "retrieve",
+        "retrieve_tool",
+    ),
+    "stores": (
+        "MemoryStore",
+        "SQLiteStore",
+        "Store",
+        "default_store",
+        "open_store",
+    ),
+    "tables": ("decode_table",),
+    "tokens": (
+        "Tokenizer",
+        "count_tokens_messages",
+        "count_tokens_text",
+    ),
     "transforms": (
         "CacheAligner",
         "IntelligentContextManager",

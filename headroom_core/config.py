@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
 
-from headroom_core.validated import Validated
+from headroom_core._internal.validated import ValidatedModel
 
 
-class Settings(Validated):
+class Settings(ValidatedModel):
     """Base of the configuration models.
 
     Whoever is given settings takes a snapshot: changing them later changes no later result of an object that was built
@@ -157,7 +157,9 @@ class ScoringWeights(Settings):
         values = {name: getattr(self, name) for name in type(self).model_fields}
         total = math.fsum(values.values())
         if not (total > 0 and math.isfinite(total)):
-            raise ValueError(f"the weights sum to {total}: at least one must be above 0, and all finite")
+            raise ValueError(
+                f"the weights sum to {total}: at least one must be above 0, and all finite"
+            )
         if not math.isclose(total, 1.0, rel_tol=1e-12):
             # Around the validation on assignment, which would come back here for each of them.
             self.__dict__.update({name: value / total for name, value in values.items()})
@@ -271,7 +273,9 @@ class HeadroomConfig(Settings):
     store_url: str | None = None
     model_context_limits: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     smart_crusher: SmartCrusherConfig = Field(default_factory=SmartCrusherConfig)
-    cache_aligner: CacheAlignerConfig = Field(default_factory=lambda: CacheAlignerConfig(enabled=False))
+    cache_aligner: CacheAlignerConfig = Field(
+        default_factory=lambda: CacheAlignerConfig(enabled=False)
+    )
     rolling_window: RollingWindowConfig = Field(default_factory=RollingWindowConfig)
     intelligent_context: IntelligentContextConfig = Field(default_factory=IntelligentContextConfig)
     relevance: RelevanceScorerConfig = Field(default_factory=RelevanceScorerConfig)

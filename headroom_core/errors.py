@@ -96,7 +96,9 @@ class HeadroomCompressError(HeadroomError):
         error_type: str,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message, {"status_code": status_code, "error_type": error_type, **(details or {})})
+        super().__init__(
+            message, {"status_code": status_code, "error_type": error_type, **(details or {})}
+        )
         self.status_code = status_code
         self.error_type = error_type
 

@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict
 
 Kind = Literal["system", "user", "assistant", "tool_call", "tool_result", "document"]
-OUTPUTS: tuple[Kind, ...] = ("tool_result", "document")
+OUTPUT_KINDS: tuple[Kind, ...] = ("tool_result", "document")
 """The kinds of texts of which units may be left out."""
 
 Action = Literal["kept", "rewritten", "selected", "moved", "dropped"]
-
-_HASHED_AT_ONCE = 32_768
-
-RETRIEVE_TOOL = "headroom_retrieve"
-"""The name of the tool that brings originals back; what it returns is never compressed."""
-
-
-def is_retrieve_tool(name: str | None) -> bool:
-    """Return whether a tool of this name brings originals back, also behind a server's prefix.
-
-    Example:
-        >>> [is_retrieve_tool(name) for name in ("headroom_retrieve", "mcp__store__headroom_retrieve", "retrieve")]
-        [True, True, False]
-    """
-    return name == RETRIEVE_TOOL or (name or "").endswith((f"__{RETRIEVE_TOOL}", f".{RETRIEVE_TOOL}"))
-
-
-def content_key(text: str) -> str:
-    """Return the key under which a text is kept: a hash of its content, 24 hex digits.
-
-    Example:
-        >>> content_key("hello")
-        '2cf24dba5fb0a30e26e83b2a'
-    """
-    digest = hashlib.sha256()
-    # In pieces, because the system hands out one large piece of memory more slowly than it is hashed.
-    for start in range(0, len(text), _HASHED_AT_ONCE):
-        digest.update(text[start : start + _HASHED_AT_ONCE].encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:24]
-
-
-def why_pinned(tool: str | None) -> str | None:
-    """Return why what a tool of this name answered may not be changed, None when it may."""
-    return f"what {RETRIEVE_TOOL} brought back is never changed" if is_retrieve_tool(tool) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +40,15 @@ class Block:
 
     def with_text(self, text: str) -> Block:
         """Return this block with another text, remembering the one that it came with."""
-        came_with = original(self)
+        came_with = original_text(self)
         before = None if text == came_with else came_with
         # `replace` takes three times as long, and every shortened text of a conversation passes here.
-        return Block(self.message, self.path, self.kind, text, self.tool, self.call, self.pinned, before)
+        return Block(
+            self.message, self.path, self.kind, text, self.tool, self.call, self.pinned, before
+        )
 
 
-def original(block: Block) -> str:
+def original_text(block: Block) -> str:
     """Return a block's text as it came."""
     return block.text if block.original is None else block.original
 
@@ -145,11 +112,11 @@ class Gap:
     since: tuple[int, ...] = ()
 
 
-def as_plain(message: Any) -> Mapping[str, Any]:
+def to_mapping(message: Any) -> Mapping[str, Any]:
     """Return a mapping as it is, and what any other message says of itself with `model_dump`.
 
     Example:
-        >>> as_plain({"role": "user", "content": "hi"})
+        >>> to_mapping({"role": "user", "content": "hi"})
         {'role': 'user', 'content': 'hi'}
     """
     if isinstance(message, Mapping):
@@ -157,11 +124,11 @@ def as_plain(message: Any) -> Mapping[str, Any]:
     return dict(message.model_dump(mode="json", exclude_none=True))
 
 
-def as_user(text: str) -> dict[str, str]:
+def user_message(text: str) -> dict[str, str]:
     """Return a user's message with this text, in the form that most formats share.
 
     Example:
-        >>> as_user("hi")
+        >>> user_message("hi")
         {'role': 'user', 'content': 'hi'}
     """
     return {"role": "user", "content": text}
@@ -194,8 +161,8 @@ class Draft:
     warnings: tuple[str, ...] = ()
     outlines: tuple[Outline, ...] = ()
     gap: Gap | None = None
-    plain: Callable[[Any], Mapping[str, Any]] = as_plain
-    note: Callable[[str], Any] = as_user
+    plain: Callable[[Any], Mapping[str, Any]] = to_mapping
+    note: Callable[[str], Any] = user_message
 
 
 def causal_queries(blocks: Sequence[Block]) -> list[str]:
@@ -223,7 +190,7 @@ def causal_queries(blocks: Sequence[Block]) -> list[str]:
     return queries
 
 
-def as_list(name: str, values: Sequence[Any]) -> list[Any]:
+def require_list(name: str, values: Sequence[Any]) -> list[Any]:
     """Return the values as a list: a lone text or message would come apart into its letters or keys."""
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise TypeError(f"{name} is of type {type(values).__name__}: give a list of {name}")

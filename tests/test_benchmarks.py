@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import budgets, corpus, growing, long_conversation, long_documents, memory, nodes, scorers, windows
+from benchmarks import (
+    budgets,
+    corpus,
+    growing,
+    long_conversation,
+    long_documents,
+    memory,
+    nodes,
+    scorers,
+    windows,
+)
 from benchmarks.__main__ import beside, table
 from benchmarks.agents import agent_conversation
 from benchmarks.conversations import OUTPUTS, conversation
@@ -77,26 +87,61 @@ def test_the_table_shows_what_was_missed_and_the_rival_beside_it() -> None:
     ours = [Line("rows", 2.0, target=3), Line("again", 0.5, target=0.05)]
     head, first, second = table(list(beside(ours, [Line("rows", 11.5, saved=0.3)]))).splitlines()
     assert "headroom-ai" in head
-    assert first.split() == ["rows", "2.00", "x", "at", "most", "3", "x", "met", "11.5", "x", "30.0%"]
+    assert first.split() == [
+        "rows",
+        "2.00",
+        "x",
+        "at",
+        "most",
+        "3",
+        "x",
+        "met",
+        "11.5",
+        "x",
+        "30.0%",
+    ]
     assert second.endswith("MISSED")
 
 
-def test_the_corpus_is_scored_in_both_modes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_corpus_is_scored_in_both_modes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     content = array("database", 60, seed=1)
-    facts = [{"value": json.loads(content)[0]["email"]}, {"value": "nobody@example.com", "weight": 0.5}]
-    case = {"id": "one", "set": "rows", "kind": "tool_output", "query": None, "content": content, "must_keep": facts}
+    facts = [
+        {"value": json.loads(content)[0]["email"]},
+        {"value": "nobody@example.com", "weight": 0.5},
+    ]
+    case = {
+        "id": "one",
+        "set": "rows",
+        "kind": "tool_output",
+        "query": None,
+        "content": content,
+        "must_keep": facts,
+    }
     (tmp_path / "score.py").write_text(SCORE)
     (tmp_path / "cases.jsonl").write_text(json.dumps(case) + "\n")
     corpus.main(["--corpus", str(tmp_path), "--misses", str(tmp_path / "misses.jsonl")])
     assert capsys.readouterr().out.count("66.7%") == 2
     missed = [json.loads(line) for line in (tmp_path / "misses.jsonl").read_text().splitlines()]
-    assert [(miss["mode"], miss["missed"]) for miss in missed] == [("selecting", facts[1:]), ("lossless", facts[1:])]
+    assert [(miss["mode"], miss["missed"]) for miss in missed] == [
+        ("selecting", facts[1:]),
+        ("lossless", facts[1:]),
+    ]
 
 
-def test_passages_are_scored_inside_long_documents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_passages_are_scored_inside_long_documents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = "Elbe Oder Hus Beer Plzeň Žatec Hockey Castle Vltava Bonn Rain Snow".split()
     documents = [{"text": f"{name} is it. " * 30, "metadata": {"title": name}} for name in names]
-    case = {"id": "one", "set": "rag_nq", "kind": "documents", "query": "Elbe?", "documents": documents}
+    case = {
+        "id": "one",
+        "set": "rag_nq",
+        "kind": "documents",
+        "query": "Elbe?",
+        "documents": documents,
+    }
     case |= {"must_keep": [{"value": "Elbe is it."}]}
     (tmp_path / "score.py").write_text(
         SCORE.replace('case["content"]', "render_documents(case['documents'])")
@@ -119,9 +164,13 @@ def test_postprocessors_are_compared_at_the_same_number_of_tokens(
     documents = [{"text": f"{name} is it. " * 5, "metadata": {"title": name}} for name in names]
     case = {"id": "one", "set": "rag_nq", "query": "Elbe?", "documents": documents}
     (tmp_path / "score.py").write_text(SCORE)
-    (tmp_path / "cases.jsonl").write_text(json.dumps({**case, "must_keep": [{"value": "Elbe is it."}]}) + "\n")
+    (tmp_path / "cases.jsonl").write_text(
+        json.dumps({**case, "must_keep": [{"value": "Elbe is it."}]}) + "\n"
+    )
     nodes.main(["--corpus", str(tmp_path)])
-    lines = {line[:32].strip(): line[32:].split() for line in capsys.readouterr().out.splitlines()[2:]}
+    lines = {
+        line[:32].strip(): line[32:].split() for line in capsys.readouterr().out.splitlines()[2:]
+    }
     ours, reordered = lines["HeadroomNodePostprocessor"], lines["LongContextReorder"]
     assert float(ours[0].rstrip("%")) > 50
     assert ours[1] == "100.0%"
@@ -132,7 +181,10 @@ def test_postprocessors_are_compared_at_the_same_number_of_tokens(
 def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [{"id": 1000 + at, "city": name} for at, name in enumerate("Bonn Celle Dresden Erfurt Fulda".split())]
+    rows = [
+        {"id": 1000 + at, "city": name}
+        for at, name in enumerate("Bonn Celle Dresden Erfurt Fulda".split())
+    ]
     table = "id,city\n" + "".join(f"{row['id']},{row['city']}\n" for row in rows)
     contents = {"json_api": json.dumps({"rows": rows}), "tables_csv": table}
     asked = {"query": "The id of Erfurt?", "must_keep": [{"value": "1003"}]}
@@ -143,13 +195,18 @@ def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
     printed = capsys.readouterr().out
     assert "json_api (1)" in printed
     assert printed.splitlines()[-1].split() == ["BM25Scorer", "1.000", "1.000", "1.000", "1.000"]
-    assert [line.split()[:2] for line in printed.splitlines()[2:4]] == [["50", "log"], ["50", "json"]]
+    assert [line.split()[:2] for line in printed.splitlines()[2:4]] == [
+        ["50", "log"],
+        ["50", "json"],
+    ]
 
 
 def test_the_environment_names_the_corpus(tmp_path: Path) -> None:
     code = "from benchmarks.measure import CORPUS; print(CORPUS)"
     environment = {**os.environ, "HEADROOM_CORPUS": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
     assert run.stdout.strip() == str(tmp_path)
 
 
@@ -162,9 +219,15 @@ def test_without_a_corpus_the_message_says_what_to_do(tmp_path: Path) -> None:
 def agents(tmp_path: Path) -> list[str]:
     """Cases of two sets, each with a fact in the newest result, and the options that name them."""
     turns = agent_conversation(6, seed=2, facts=0).turns
-    messages = [*(message for turn in turns for message in turn), *exchange("the ticket is A77", number=9)]
+    messages = [
+        *(message for turn in turns for message in turn),
+        *exchange("the ticket is A77", number=9),
+    ]
     facts = [{"value": "A77"}, {"value": "never said", "weight": 0.5}]
-    cases = [{"id": name, "set": name, "messages": messages, "must_keep": facts} for name in budgets.WEIGHED]
+    cases = [
+        {"id": name, "set": name, "messages": messages, "must_keep": facts}
+        for name in budgets.WEIGHED
+    ]
     (tmp_path / "score.py").write_text(SCORE)
     (tmp_path / "cases.jsonl").write_text("".join(f"{json.dumps(case)}\n" for case in cases))
     return ["--corpus", str(tmp_path), "--shares", "80,60"]
@@ -195,7 +258,10 @@ def test_importance_is_tried_without_each_weight_and_with_others(
 
 
 def test_a_budget_leaves_the_system_prompt_alone_where_it_is_large() -> None:
-    messages = [{"role": "system", "content": "rule " * 100}, {"role": "user", "content": "word " * 100}]
+    messages = [
+        {"role": "system", "content": "rule " * 100},
+        {"role": "user", "content": "word " * 100},
+    ]
     cases = [{"set": name, "messages": messages} for name in ("agent_tau", "agent_code")]
     apart, together = (budgets.budget_of(case, 50, Tokenizer()) for case in cases)
     assert apart > 150 > together > 100
@@ -212,7 +278,9 @@ def test_facts_of_a_generated_conversation_are_told_once_and_asked_for_later() -
     talk = agent_conversation(40, seed=1, facts=5)
     assert len(talk.asked) == 5
     for turn, fact in talk.asked.items():
-        told = [number for number, messages in enumerate(talk.turns) if fact in json.dumps(messages)]
+        told = [
+            number for number, messages in enumerate(talk.turns) if fact in json.dumps(messages)
+        ]
         assert len(told) == 1
         assert told[0] < 16 <= 32 <= turn
 
@@ -232,19 +300,28 @@ def test_a_replay_tells_what_broke_a_cached_prefix_and_where_facts_are() -> None
     assert 0 < ours.cost("claude-sonnet-4-5") < whole.cost("claude-sonnet-4-5")
 
 
-def test_the_long_conversation_is_replayed_with_every_method(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_long_conversation_is_replayed_with_every_method(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     long_conversation.main(["--turns", "8", "--budget", "1500", "--sizes", "1"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("8 turns, ")
     names = (long_conversation.NOTHING, *long_conversation.METHODS)
-    assert [next(name for name in names if line.startswith(f"{name} ")) for line in lines[2:-1]] == list(names)
+    assert [
+        next(name for name in names if line.startswith(f"{name} ")) for line in lines[2:-1]
+    ] == list(names)
 
 
-def test_growing_conversations_and_waiting_loops_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_growing_conversations_and_waiting_loops_are_timed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     growing.main(["--sizes", "4,9", "--turns", "4", "--inputs", '{"two small ones": [2, 5]}'])
     printed = capsys.readouterr().out
     assert all(printed.count(f"{form} ") == 6 for form in growing.FORMS)
-    assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [["openai", "4"], ["openai", "9"]]
+    assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [
+        ["openai", "4"],
+        ["openai", "9"],
+    ]
     assert printed.splitlines()[-1].startswith("two small ones ")
 
 

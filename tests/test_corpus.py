@@ -13,13 +13,15 @@ from documents import openai_turn
 
 from benchmarks.measure import CORPUS
 from headroom_core import CompressResult, compress, decode_table
-from headroom_core.compressors.detect import find_json
-from headroom_core.compressors.exact_json import Value, fingerprint
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_core.stores import MemoryStore, Store
+from headroom_core.text.exact_json import Value, fingerprint
+from headroom_core.text.json_spans import find_json
 
 LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
-MODES = pytest.mark.parametrize("config", [LOSSLESS, HeadroomConfig()], ids=["lossless", "selecting"])
+MODES = pytest.mark.parametrize(
+    "config", [LOSSLESS, HeadroomConfig()], ids=["lossless", "selecting"]
+)
 MOST_CHARACTERS = 150_000
 
 pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="HEADROOM_CORPUS names no folder")
@@ -29,7 +31,9 @@ def cases(name: str, every: int) -> Iterator[Any]:
     """Yield a sample of a set's cases, as parameters."""
     for path in sorted((CORPUS / name).glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
-            found = [case for line in lines if len(line) < MOST_CHARACTERS for case in [json.loads(line)]]
+            found = [
+                case for line in lines if len(line) < MOST_CHARACTERS for case in [json.loads(line)]
+            ]
         yield from (pytest.param(case, id=case["id"]) for case in found[::every])
 
 
@@ -43,7 +47,9 @@ def conversation(case: dict[str, Any]) -> list[Any]:
     return openai_turn(case.get("query") or "Here is the tool's output.", case["content"])
 
 
-def compressed(messages: list[Any], config: HeadroomConfig, store: Store | None = None) -> CompressResult:
+def compressed(
+    messages: list[Any], config: HeadroomConfig, store: Store | None = None
+) -> CompressResult:
     result = compress(messages, config=config, store=store or MemoryStore())
     assert not result.warnings
     return result
@@ -53,7 +59,9 @@ def json_in(text: str) -> tuple[list[Value], list[str]]:
     """Return the JSON values of a text, and what stands around them."""
     spans = find_json(text)
     ends = [0, *(span.end for span in spans)]
-    around = [text[end:start] for end, start in zip(ends, [*(span.start for span in spans), len(text)])]
+    around = [
+        text[end:start] for end, start in zip(ends, [*(span.start for span in spans), len(text)])
+    ]
     return [span.value for span in spans], around
 
 
@@ -82,7 +90,9 @@ def test_a_selection_from_a_real_output_shows_whole_rows(case: dict[str, Any]) -
 
 @MODES
 @pytest.mark.parametrize("case", CONVERSATIONS)
-def test_a_real_conversation_grows_at_its_end_alone(case: dict[str, Any], config: HeadroomConfig) -> None:
+def test_a_real_conversation_grows_at_its_end_alone(
+    case: dict[str, Any], config: HeadroomConfig
+) -> None:
     messages, store = conversation(case), MemoryStore()
     whole = compressed(messages, config).messages
     for count in range(1, len(messages) + 1):
@@ -101,5 +111,7 @@ def test_no_real_block_has_more_tokens_and_none_is_shortened_twice(
     for change in once.changes:
         assert change.tokens_after < change.tokens_before or change.action == "kept"
         if change.action != "kept":
-            texts = [text_at(result.messages, change.message, change.path) for result in (once, twice)]
+            texts = [
+                text_at(result.messages, change.message, change.path) for result in (once, twice)
+            ]
             assert texts[0] == texts[1]

@@ -57,7 +57,9 @@ def test_the_selecting_pipeline_sends_a_smaller_fraction(shown: str) -> None:
 
 
 def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
-    first, second = re.findall(r"^answer .*?(?=\n\n|\nquestion)", shown, re.MULTILINE | re.DOTALL)[:2]
+    first, second = re.findall(r"^answer .*?(?=\n\n|\nquestion)", shown, re.MULTILINE | re.DOTALL)[
+        :2
+    ]
     for answer in (first, second):
         assert "1301" in answer
         assert "N384HA" in answer
@@ -66,16 +68,26 @@ def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
 
 
 def test_the_totals_are_the_sum_of_the_requests_with_the_tools_schema(shown: str) -> None:
-    sent = [int(number.replace(",", "")) for number in re.findall(r"^the request +\S+ +([\d,]+)", shown, re.MULTILINE)]
+    sent = [
+        int(number.replace(",", ""))
+        for number in re.findall(r"^the request +\S+ +([\d,]+)", shown, re.MULTILINE)
+    ]
     schemas = re.findall(r"^the tool's schema +0 +(\d+)", shown, re.MULTILINE)
-    assert [*map(int, re.findall(r"-> +([\d,]+) tokens", shown.replace(",", "")))] == [sent[0], sum(sent[1:])]
+    assert [*map(int, re.findall(r"-> +([\d,]+) tokens", shown.replace(",", "")))] == [
+        sent[0],
+        sum(sent[1:]),
+    ]
     assert len(schemas) == len(sent) - 1
 
 
 def test_a_row_that_was_left_out_is_brought_back(shown: str) -> None:
-    call = re.search(r"^call +headroom_retrieve\(key=\"\w+\", where=\"flight == '(\w+)'\"\)", shown, re.MULTILINE)
+    call = re.search(
+        r"^call +headroom_retrieve\(key=\"\w+\", where=\"flight == '(\w+)'\"\)", shown, re.MULTILINE
+    )
     assert call
-    row = next(row for row in json.loads((DEMO / "flights.json").read_text()) if row["flight"] == call[1])
+    row = next(
+        row for row in json.loads((DEMO / "flights.json").read_text()) if row["flight"] == call[1]
+    )
     returned = shown[call.end() :]
     assert row["aircraft"]["tail"] in returned
     assert row["arrival"]["actual"] in returned[returned.rindex("\nanswer") :]

@@ -51,17 +51,27 @@ def a_store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("source", "where"), list(examples()))
-def test_the_example_runs(source: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_runs(
+    source: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(source, str(ROOT / where), "exec"), {"__name__": "__main__"})
 
 
 def test_the_warnings_that_the_documentation_explains_are_those_that_are_given() -> None:
     explained = re.findall(
-        r"^\| [^|]+ \| `([^`]+)` \|", (ROOT / "docs/journey.md").read_text(encoding="utf-8"), re.MULTILINE
+        r"^\| [^|]+ \| `([^`]+)` \|",
+        (ROOT / "docs/journey.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "headroom_core").rglob("*.py"))
-    told = [part.strip(" :=") for warning in explained for part in re.split(r"\d+|…|token_budget", warning)]
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "headroom_core").rglob("*.py")
+    )
+    told = [
+        part.strip(" :=")
+        for warning in explained
+        for part in re.split(r"\d+|…|token_budget", warning)
+    ]
     assert len(explained) == 14
     assert not [part for part in told if part not in code]
 
@@ -72,12 +82,16 @@ def test_the_weights_that_the_documentation_explains_are_the_defaults() -> None:
     assert {name: float(weight) for name, weight in explained} == ScoringWeights().model_dump()
 
 
-def test_the_output_that_the_README_shows_is_what_its_example_prints(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_that_the_README_shows_is_what_its_example_prints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     exec(EXAMPLE.findall(README)[0], {})
     printed = capsys.readouterr().out
     (shown,) = re.findall(r"^```text\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     parts = [part.strip("\n") for part in re.split(r"^…$", shown, flags=re.MULTILINE)]
-    assert re.fullmatch(r"\n(?:.+\n)+".join(map(re.escape, parts)) + r"\n+", printed), f"it prints\n{printed}"
+    assert re.fullmatch(r"\n(?:.+\n)+".join(map(re.escape, parts)) + r"\n+", printed), (
+        f"it prints\n{printed}"
+    )
 
 
 def test_the_marker_that_the_documentation_shows_is_the_one_its_example_prints(
@@ -99,17 +113,37 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
         requests.append(json.loads(request.content))
         message: dict[str, Any] = {"role": "assistant", "content": "worker-2"}
         if len(requests) == 1:
-            (key,) = re.findall(r'headroom_retrieve\(key="(\w+)"', requests[0]["messages"][1]["content"])
-            asked = {"name": "headroom_retrieve", "arguments": json.dumps({"key": key, "where": "id == 1203"})}
-            message = {"role": "assistant", "tool_calls": [{"id": "call_2", "type": "function", "function": asked}]}
+            (key,) = re.findall(
+                r'headroom_retrieve\(key="(\w+)"', requests[0]["messages"][1]["content"]
+            )
+            asked = {
+                "name": "headroom_retrieve",
+                "arguments": json.dumps({"key": key, "where": "id == 1203"}),
+            }
+            message = {
+                "role": "assistant",
+                "tool_calls": [{"id": "call_2", "type": "function", "function": asked}],
+            }
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         return httpx.Response(
-            200, json={"id": "1", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [choice]}
+            200,
+            json={
+                "id": "1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "gpt-4o",
+                "choices": [choice],
+            },
         )
 
     rows = json.dumps([{"id": 1000 + n, "node": f"worker-{n % 3}"} for n in range(500)])
-    messages = [{"role": "user", "content": "Where?"}, {"role": "tool", "tool_call_id": "call_1", "content": rows}]
-    client = openai.OpenAI(api_key="none", http_client=httpx.Client(transport=httpx.MockTransport(served)))
+    messages = [
+        {"role": "user", "content": "Where?"},
+        {"role": "tool", "tool_call_id": "call_1", "content": rows},
+    ]
+    client = openai.OpenAI(
+        api_key="none", http_client=httpx.Client(transport=httpx.MockTransport(served))
+    )
     names: dict[str, Any] = {}
     exec(loop, names)
     assert names["answer"](client, messages) == "worker-2"
@@ -119,40 +153,67 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
 
 
 def test_the_map_of_the_house_shows_what_is_there() -> None:
-    rows = re.findall(r"^\| (`.*`) \| .* \| (\S+) \|$", README.split("## The map of the house")[1], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.*`) \| .* \| (\S+) \|$", README.split("## The map of the house")[1], re.MULTILINE
+    )
     mapped = {path: level for cell, level in rows for path in paths_of(cell)}
     assert [path for path in mapped if not (ROOT / path).exists()] == []
-    core = {path for path in (ROOT / "headroom_core").iterdir() if path.name not in ("py.typed", "__pycache__")}
+    core = {
+        path
+        for path in (ROOT / "headroom_core").iterdir()
+        if path.name not in ("py.typed", "__pycache__")
+    }
     adapters = {path.parent for path in (ROOT / "headroom_integrations").glob("*/__init__.py")}
     assert (
-        sorted({str(path.relative_to(ROOT)) for path in core | adapters} - {path.rstrip("/") for path in mapped}) == []
+        sorted(
+            {str(path.relative_to(ROOT)) for path in core | adapters}
+            - {path.rstrip("/") for path in mapped}
+        )
+        == []
     )
-    told = {path.split("/")[1].removesuffix(".py"): level for path, level in mapped.items() if level.isdigit()}
+    told = {
+        path.split("/")[1].removesuffix(".py"): level
+        for path, level in mapped.items()
+        if level.isdigit()
+    }
     assert told == {name: str(LEVELS[USED_BY.get(name, name)]) for name in told}
 
 
 def paths_of(cell: str) -> list[str]:
     """Return the paths in a cell of the map, in which names alone lie beside the first path."""
     first, *more = re.findall(r"`([^`]+)`", cell)
-    return [first, *(name if "/" in name else f"{Path(first).parent.as_posix()}/{name}" for name in more)]
+    return [
+        first,
+        *(name if "/" in name else f"{Path(first).parent.as_posix()}/{name}" for name in more),
+    ]
 
 
 def test_every_variable_that_is_read_is_explained() -> None:
-    settings = ast.parse((ROOT / "headroom_core/settings.py").read_text(encoding="utf-8"))
+    settings = ast.parse((ROOT / "headroom_core/environment.py").read_text(encoding="utf-8"))
     strings = {node.value for node in ast.walk(settings) if isinstance(node, ast.Constant)}
-    read = {name for name in strings if isinstance(name, str) and re.fullmatch("[A-Z]+(_[A-Z]+)*", name)}
+    read = {
+        name for name in strings if isinstance(name, str) and re.fullmatch("[A-Z]+(_[A-Z]+)*", name)
+    }
     assert {*re.findall("`([A-Z_]+)`", README.split("## Environment")[1])} == read
 
 
 def test_the_extras_are_those_that_the_README_names() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     section = project.split("[project.optional-dependencies]")[1].split("\n[tool")[0]
-    named = re.findall(r"^\| (`.*`) \|", README.split("| extra | for |")[1].split("## ")[0], re.MULTILINE)
-    assert {*re.findall("`(\\w+)`", " ".join(named))} == {*re.findall(r"^(\w+) = \[", section, re.MULTILINE)}
+    named = re.findall(
+        r"^\| (`.*`) \|", README.split("| extra | for |")[1].split("## ")[0], re.MULTILINE
+    )
+    assert {*re.findall("`(\\w+)`", " ".join(named))} == {
+        *re.findall(r"^(\w+) = \[", section, re.MULTILINE)
+    }
 
 
-@pytest.mark.parametrize(("guide", "core"), [("langchain", "langchain-core"), ("llamaindex", "llama-index-core")])
-def test_the_versions_that_the_documentation_names_are_those_that_are_pinned(guide: str, core: str) -> None:
+@pytest.mark.parametrize(
+    ("guide", "core"), [("langchain", "langchain-core"), ("llamaindex", "llama-index-core")]
+)
+def test_the_versions_that_the_documentation_names_are_those_that_are_pinned(
+    guide: str, core: str
+) -> None:
     table = (ROOT / f"docs/{guide}.md").read_text(encoding="utf-8").split("## Versions")[1]
     named = re.findall(r"^\| (\S+) \| (\d\S+) \| (\d\S+) \|", table, re.MULTILINE)
     lowest, usual = pins("constraints-lowest.txt"), pins("constraints.txt")
@@ -163,7 +224,9 @@ def test_the_versions_that_the_documentation_names_are_those_that_are_pinned(gui
 
 def pins(name: str) -> dict[str, str]:
     """Return the versions that a file pins, by package; where Python decides, the one of newer Pythons."""
-    return dict(re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
+    return dict(
+        re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    )
 
 
 def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_path: Path) -> None:
@@ -174,7 +237,13 @@ def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_p
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[headroom.compressors]\n{name} = {module}{rest}\n")
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "HEADROOM_STORE_URL": "memory://"}
-    done = subprocess.run([sys.executable, "-c", PLUGGED], env=environment, capture_output=True, text=True)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+        "HEADROOM_STORE_URL": "memory://",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PLUGGED], env=environment, capture_output=True, text=True
+    )
     told = "passed_tests_1", "line 7 of 200", "tests/test_api.py::test_6 PASSED"
     assert done.stdout.rstrip().splitlines()[-3:] == [*told], done.stderr

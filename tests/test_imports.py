@@ -1,8 +1,9 @@
 """The layout's rules, read from the imports.
 
-A module imports from lower levels and from what its own family shares, a file also from files of its own
-level. Members of a family never import each other, nothing imports in a circle, no own package is imported
-inside a function, and the core never mentions the integrations.
+A module imports from lower levels and from its own family. Members of a family never import each
+other, but for the modules that the family shares; nothing imports in a circle, no own package is
+imported inside a function, `_internal` stays inside the core, and the core never mentions the
+integrations, which use its public names and `headroom_core.adapters` alone.
 """
 
 from __future__ import annotations
@@ -16,57 +17,63 @@ from pathlib import Path
 
 import pytest
 
+import headroom_core
+from headroom_core import adapters
+
 ROOT = Path(__file__).parent.parent
-CORE, ADAPTERS = "headroom_core", "headroom_integrations"
+CORE, INTEGRATIONS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
-    "errors validated edge forks recent messages paths plugins settings config results vocabulary estimate fields where"
-    " sentences units views",
-    "tokens relevance models",
-    "compressors dialects providers stores",
-    "transforms insight excerpts passages portions metrics",
-    "replay growth fitting run journey compression selection filling documents retrieval",
-    "client",
-    "server remote cli",
+    "errors messages environment text",
+    "_internal results markers",
+    "config models stores dialects tables",
+    "tokens relevance",
+    "compressors providers",
+    "transforms insight metrics",
+    "conversation retrieval",
+    "documents client",
+    "adapters testing",
 )
-LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.split()} | {"": len(LAYERS)}
-"""The level of each module and family of the core; "" is the package itself, the table of contents."""
+LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.split()} | {
+    "": len(LAYERS)
+}
+"""The level of each room of the core; "" is the package itself, the table of contents."""
 
-FAMILIES = {"relevance", "compressors", "dialects", "providers", "stores", "transforms", "insight"}
-"""The folders. The other names are files, which may import files of their own level."""
+MAX_ROOT_MODULES = 12
+MAX_LEVELS = 11
+"""Of the whole repository: the core's, its table of contents, the integrations, the benchmarks."""
 
 SHARED = {
-    "compressors": {"base", "detect", "exact_json", "python_literal"},
-    "relevance": {"base", "words", "encoders", "bm25", "embedding"},
+    "_internal": {"fork", "caches", "lru"},
+    "text": {"exact_json", "json_spans", "kinds", "python_literal", "sentences", "units"},
+    "models": {"load"},
+    "dialects": {"access", "base", "counting"},
     "stores": {"base", "sqlite_file"},
-    "transforms": {
-        "base",
-        "changing",
-        "choosing",
-        "cuts",
-        "direct",
-        "gaps",
-        "importance",
-        "limits",
-        "prose",
-        "router",
-        "shortening",
-        "turns",
-    },
+    "tables": {"cells", "codec", "csv", "frame", "groups", "header", "reader", "writer"},
+    "tokens": {"estimate", "tokenizer", "vocabulary"},
+    "relevance": {"base", "bm25", "embedding", "encoders", "words"},
+    "compressors": {"base", "registry"},
+    "transforms": {"base", "pipeline", "router", "windows", "cache_aligner", "smart_crusher"},
+    "insight": {"shape"},
+    "conversation": {"fitting", "prefix_cache", "replay", "run"},
+    "retrieval": {"fields", "originals", "pages", "tool", "where"},
+    "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
+    "client": {"rounds", "usage"},
 }
-"""The modules that the members of a family may import; `base` alone where nothing is said."""
+"""The modules that other members of their family may import; `base` alone where nothing is said."""
 
 PURE = {"compressors", "relevance", "transforms"}
-IMPURE = {"stores", "providers", "insight"}
+IMPURE = {"stores", "providers", "insight", "metrics"}
 PUBLIC_FACES = {
     ("transforms.cache_aligner", "stores"),
-    ("transforms.direct", "stores"),
-    ("transforms.intelligent_context", "stores"),
     ("transforms.pipeline", "stores"),
-    ("transforms.rolling_window", "stores"),
     ("transforms.smart_crusher", "stores"),
+    ("transforms.windows", "stores"),
 }
 """Families that know no store, provider or metric, and the faces that save before they return."""
+
+CORE_NAMES = {*headroom_core.__all__}
+ADAPTER_NAMES = {*adapters.__all__}
 
 HEAVY = ("pydantic", "numpy", "tiktoken", "rank_bm25", "sqlite3")
 
@@ -85,8 +92,14 @@ class Module:
         return self._imported(ast.walk(self.tree), known)
 
     def hidden_imports(self, known: set[str]) -> Iterator[str]:
-        functions = (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-        return self._imported((node for function in functions for node in ast.walk(function)), known)
+        functions = (
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
+        return self._imported(
+            (node for function in functions for node in ast.walk(function)), known
+        )
 
     def _imported(self, nodes: Iterator[ast.AST], known: set[str]) -> Iterator[str]:
         """Yield the full names of own modules: of `from a import b` it is `a.b` where that is a module, else `a`."""
@@ -95,10 +108,13 @@ class Module:
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 base = self._base(node)
-                names = [full if (full := f"{base}.{alias.name}") in known else base for alias in node.names]
+                names = [
+                    full if (full := f"{base}.{alias.name}") in known else base
+                    for alias in node.names
+                ]
             else:
                 continue
-            yield from (name for name in names if name.partition(".")[0] in (CORE, ADAPTERS))
+            yield from (name for name in names if name.partition(".")[0] in (CORE, INTEGRATIONS))
 
     def _base(self, node: ast.ImportFrom) -> str:
         if not node.level:
@@ -110,7 +126,9 @@ class Module:
 
 def violations(root: Path) -> list[str]:
     """Return what breaks the rules below `root`, one sentence each."""
-    paths = [path for package in (CORE, ADAPTERS) for path in sorted((root / package).rglob("*.py"))]
+    paths = [
+        path for package in (CORE, INTEGRATIONS) for path in sorted((root / package).rglob("*.py"))
+    ]
     modules = [Module(path, root) for path in paths]
     known = {module.name for module in modules}
     found = [problem for module in modules for problem in _problems(module, known)]
@@ -124,9 +142,9 @@ def violations(root: Path) -> list[str]:
 def _problems(module: Module, known: set[str]) -> Iterator[str]:
     for name in module.hidden_imports(known):
         yield f"{module.name} imports {name} inside a function"
-    check = _core_problem if module.name.partition(".")[0] == CORE else _adapter_problem
-    if check is _core_problem and ADAPTERS in module.source:
-        yield f"{module.name} mentions {ADAPTERS}"
+    check = _core_problem if module.name.partition(".")[0] == CORE else _integration_problem
+    if check is _core_problem and INTEGRATIONS in module.source:
+        yield f"{module.name} mentions {INTEGRATIONS}"
     for name in sorted(set(module.imports(known))):
         if problem := check(module.name, name):
             yield f"{module.name} imports {name}: {problem}"
@@ -149,47 +167,110 @@ def _core_problem(importer: str, imported: str) -> str | None:
     if family == other:
         inside = not member or piece in {member, *SHARED.get(family, {"base"})}
         return None if inside else f"members of {family} do not import each other"
-    if LEVELS[other] < LEVELS[family] or (LEVELS[other] == LEVELS[family] and FAMILIES.isdisjoint({family, other})):
+    if LEVELS[other] < LEVELS[family]:
         return None
     return f"level {LEVELS[other]} is not below level {LEVELS[family]}"
 
 
-def _adapter_problem(importer: str, imported: str) -> str | None:
-    if any(part.startswith("_") for part in imported.split(".")):
-        return "only public names of the core"
+def _integration_problem(importer: str, imported: str) -> str | None:
     if imported.startswith(CORE):
-        return None
+        allowed = imported in (CORE, f"{CORE}.adapters")
+        return None if allowed else f"only public names of {CORE} and {CORE}.adapters"
     siblings = _split(importer)[0] not in ("", _split(imported)[0])
     return "an integration uses no sibling" if siblings else None
+
+
+def _private_names(module: Module) -> Iterator[str]:
+    """Yield the names that an integration takes from the core beside its public ones."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(CORE):
+            public = ADAPTER_NAMES if node.module == f"{CORE}.adapters" else CORE_NAMES
+            yield from (alias.name for alias in node.names if alias.name not in public)
+
+
+def levels(root: Path) -> int:
+    """Return how many levels of rooms stand above each other, benchmarks and integrations included."""
+    modules = [Module(path, root) for path in sorted((root / CORE).rglob("*.py"))]
+    known = {module.name for module in modules}
+    below: dict[str, set[str]] = {}
+    for module in modules:
+        room = _split(module.name)[0]
+        rooms = {_split(name)[0] for name in module.imports(known)}
+        below.setdefault(room, set()).update(rooms - {room})
+    height: dict[str, int] = {}
+    for room in TopologicalSorter(below).static_order():
+        height[room] = 1 + max((height[other] for other in below[room]), default=0)
+    return max(height.values()) + len((INTEGRATIONS, "benchmarks"))
 
 
 def test_every_module_keeps_to_the_layout() -> None:
     assert violations(ROOT) == []
 
 
+def test_integrations_use_public_names_of_the_core_alone() -> None:
+    modules = [Module(path, ROOT) for path in sorted((ROOT / INTEGRATIONS).rglob("*.py"))]
+    assert {module.name: names for module in modules if (names := [*_private_names(module)])} == {}
+
+
+def test_a_private_name_in_an_integration_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(
+        "from headroom_core import compress, _lazy\nfrom headroom_core.adapters import x"
+    )
+    assert [*_private_names(Module(path, tmp_path))] == ["_lazy", "x"]
+
+
+def test_the_house_has_few_root_modules_and_levels() -> None:
+    modules = [path for path in (ROOT / CORE).glob("*.py") if not path.name.startswith("__")]
+    assert len(modules) <= MAX_ROOT_MODULES
+    assert levels(ROOT) <= MAX_LEVELS
+
+
 @pytest.mark.parametrize(
     ("path", "source", "problem"),
     [
-        ("headroom_core/tokens.py", "from headroom_core import journey", "level 4 is not below level 1"),
-        ("headroom_core/tokens.py", "from .journey import compress", "level 4 is not below level 1"),
-        ("headroom_core/errors.py", "import headroom_core.relevance.bm25", "level 1 is not below level 0"),
-        ("headroom_core/compressors/log.py", "from headroom_core.compressors.html import x", "import each other"),
-        ("headroom_core/compressors/log.py", "from ..dialects import base", "level 2 is not below level 2"),
-        ("headroom_core/transforms/router.py", "from headroom_core.stores import memory", "transforms know no stores"),
-        ("headroom_core/relevance/bm25.py", "import headroom_core.providers", "relevance know no providers"),
-        ("headroom_core/odd.py", "import headroom_core.errors", "odd has no level yet"),
-        ("headroom_core/journey.py", "def f():\n    from headroom_core import errors", "inside a function"),
-        ("headroom_core/errors.py", "# see headroom_integrations", "mentions headroom_integrations"),
-        ("headroom_core/config.py", "import headroom_core.results", "import cycle"),
-        ("headroom_integrations/langchain/a.py", "import headroom_integrations.llamaindex", "no sibling"),
-        ("headroom_integrations/langchain/a.py", "from headroom_core._private import x", "only public names"),
+        (
+            "tokens/tokenizer.py",
+            "from headroom_core.transforms import base",
+            "5 is not below level 3",
+        ),
+        (
+            "tokens/tokenizer.py",
+            "from ..transforms.base import Transform",
+            "5 is not below level 3",
+        ),
+        ("errors.py", "import headroom_core.relevance.bm25", "3 is not below level 0"),
+        ("results.py", "from headroom_core import markers", "1 is not below level 1"),
+        ("compressors/log.py", "from headroom_core.compressors.html import x", "import each other"),
+        ("compressors/log.py", "from ..providers import base", "4 is not below level 4"),
+        ("transforms/router.py", "from headroom_core.stores import memory", "know no stores"),
+        ("relevance/bm25.py", "import headroom_core.providers", "relevance know no providers"),
+        ("odd.py", "import headroom_core.errors", "odd has no level yet"),
+        ("config.py", "def f():\n    from headroom_core import errors", "inside a function"),
+        ("errors.py", "# see headroom_integrations", "mentions headroom_integrations"),
+        ("tables/cells.py", "import headroom_core.tables.groups", "import cycle"),
     ],
 )
-def test_a_broken_rule_is_found(tmp_path: Path, path: str, source: str, problem: str) -> None:
-    planted = {"headroom_core/journey.py": "", "headroom_core/results.py": "import headroom_core.config", path: source}
-    for name, text in planted.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+def test_a_broken_rule_of_the_core_is_found(
+    tmp_path: Path, path: str, source: str, problem: str
+) -> None:
+    plant(tmp_path, {"headroom_core/tables/groups.py": "import headroom_core.tables.cells"})
+    plant(tmp_path, {f"headroom_core/{path}": source})
+    assert problem in "\n".join(violations(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("import headroom_integrations.llamaindex", "no sibling"),
+        ("from headroom_core._internal.lru import x", "only public names"),
+        ("from headroom_core.tokens import Tokenizer", "only public names"),
+    ],
+)
+def test_a_broken_rule_of_an_integration_is_found(
+    tmp_path: Path, source: str, problem: str
+) -> None:
+    plant(tmp_path, {"headroom_integrations/langchain/a.py": source})
     assert problem in "\n".join(violations(tmp_path))
 
 
@@ -197,20 +278,33 @@ def test_a_broken_rule_is_found(tmp_path: Path, path: str, source: str, problem:
     ("path", "source"),
     [
         ("headroom_core/transforms/smart_crusher.py", "from headroom_core.stores import base"),
-        ("headroom_core/journey.py", "from headroom_core.retrieval import retrieve"),
-        ("headroom_core/compressors/log.py", "from headroom_core.compressors.base import Compressor"),
-        ("headroom_core/compressors/smart_crusher/table.py", "from .frame import Frame"),
-        ("headroom_core/dialects/__init__.py", "from headroom_core.dialects.openai import OpenAIDialect"),
+        ("headroom_core/documents/compress.py", "from headroom_core.retrieval import retrieve"),
+        (
+            "headroom_core/compressors/log.py",
+            "from headroom_core.compressors.base import Compressor",
+        ),
+        ("headroom_core/compressors/smart_crusher/select.py", "from .hits import Hits"),
+        ("headroom_core/dialects/__init__.py", "from headroom_core.dialects.openai import x"),
         ("headroom_integrations/langchain/a.py", "from headroom_core import compress"),
+        ("headroom_integrations/langchain/a.py", "from headroom_core.adapters import Calls"),
     ],
 )
-def test_what_the_layout_allows_is_not_found(tmp_path: Path, path: str, source: str) -> None:
-    (tmp_path / path).parent.mkdir(parents=True)
-    (tmp_path / path).write_text(source)
+def test_an_import_that_the_layout_allows_is_not_found(
+    tmp_path: Path, path: str, source: str
+) -> None:
+    plant(tmp_path, {path: source})
     assert violations(tmp_path) == []
+
+
+def plant(root: Path, files: dict[str, str]) -> None:
+    for name, source in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(source)
 
 
 def test_importing_the_core_loads_nothing_heavy() -> None:
     code = f"import sys, headroom_core; print([name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"

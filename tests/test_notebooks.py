@@ -12,7 +12,9 @@ import pytest
 
 from notebooks.execute import FOLDER, executed
 
-PRIVATE = re.compile(r"(?<![\w.])/(?:home|root|Users|tmp|var|opt|usr|work)/|[A-Z]:\\|\b(?:\d+\.){3}\d+\b|localhost")
+PRIVATE = re.compile(
+    r"(?<![\w.])/(?:home|root|Users|tmp|var|opt|usr|work)/|[A-Z]:\\|\b(?:\d+\.){3}\d+\b|localhost"
+)
 """Paths of a machine, and addresses."""
 
 each = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.name)
@@ -31,7 +33,9 @@ def test_it_runs_and_shows_something_where_it_did_before(
 def test_it_is_stored_with_what_all_its_cells_showed(path: Path) -> None:
     cells = [cell for cell in stored(path).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
-    assert "image/png" in {kind for cell in cells for output in cell.outputs for kind in output.get("data", {})}
+    assert "image/png" in {
+        kind for cell in cells for output in cell.outputs for kind in output.get("data", {})
+    }
 
 
 @each

@@ -21,8 +21,14 @@ from headroom_core import (
     retrieve,
 )
 
-JOBS = [{"id": 1000 + n, "status": "failed" if n == 321 else "ok", "node": f"worker-{n % 9}"} for n in range(500)]
-PROMPT = "You are a careful agent. Today is 2026-11-21. " + "Answer in the language of whoever asks you. " * 20
+JOBS = [
+    {"id": 1000 + n, "status": "failed" if n == 321 else "ok", "node": f"worker-{n % 9}"}
+    for n in range(500)
+]
+PROMPT = (
+    "You are a careful agent. Today is 2026-11-21. "
+    + "Answer in the language of whoever asks you. " * 20
+)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +55,11 @@ def conversation(turns: int = 12) -> list[dict[str, Any]]:
                 "content": None,
                 "tool_calls": [{"id": f"call_{turn}", "type": "function", "function": function}],
             },
-            {"role": "tool", "tool_call_id": f"call_{turn}", "content": json.dumps(JOBS[turn * 40 :][:40])},
+            {
+                "role": "tool",
+                "tool_call_id": f"call_{turn}",
+                "content": json.dumps(JOBS[turn * 40 :][:40]),
+            },
             {"role": "assistant", "content": f"Page {turn} has forty jobs."},
         ]
     return messages
@@ -58,7 +68,9 @@ def conversation(turns: int = 12) -> list[dict[str, Any]]:
 # Relevance scoring
 
 
-@pytest.mark.skipif(embedding_available(), reason="with sentence-transformers, its model would be needed")
+@pytest.mark.skipif(
+    embedding_available(), reason="with sentence-transformers, its model would be needed"
+)
 def test_scorers_are_made_by_their_types() -> None:
     code = """
 from headroom_core import create_scorer
@@ -85,7 +97,9 @@ scores = scorer.score_items(items=["item 1", "item 2"], query="search query")
 """
     names = run(code)
     assert names["scores"] == [0.0, 0.0]
-    first, second = names["scorer"].score_items(items=["item 1", "item 2"], query="the second item 2")
+    first, second = names["scorer"].score_items(
+        items=["item 1", "item 2"], query="the second item 2"
+    )
     assert 0 < first < second <= 1
 
 
@@ -101,7 +115,9 @@ if embedding_available():
     assert run(code, items=[], query="")["embedding_available"]() is embedding_available()
 
 
-@pytest.mark.skipif(embedding_available(), reason="with sentence-transformers, its model would be needed")
+@pytest.mark.skipif(
+    embedding_available(), reason="with sentence-transformers, its model would be needed"
+)
 def test_a_hybrid_scores_by_both() -> None:
     code = """
 from headroom_core import HybridScorer
@@ -257,7 +273,10 @@ from headroom_core import RollingWindow
 window = RollingWindow(config)
 result = window.apply(messages, max_tokens=100000)
 """
-    messages, config = conversation(), RollingWindowConfig(preserve_recent_turns=2, output_buffer_tokens=0)
+    messages, config = (
+        conversation(),
+        RollingWindowConfig(preserve_recent_turns=2, output_buffer_tokens=0),
+    )
     names = run(code, messages=messages, config=config)
     assert names["result"].messages == messages
     result = names["window"].apply(messages, max_tokens=8_000)
@@ -281,7 +300,9 @@ manager = IntelligentContextManager(config, toin=toin)
 result = manager.apply(messages, tokenizer, model_limit=128000)
 """
     messages, tokenizer = conversation(), Tokenizer("gpt-4o")
-    names = run(code, messages=messages, tokenizer=tokenizer, toin=ToolIntelligence(default_store()))
+    names = run(
+        code, messages=messages, tokenizer=tokenizer, toin=ToolIntelligence(default_store())
+    )
     assert names["result"].messages == messages
     assert len(names["result"].changes) == len(messages)
     result = names["manager"].apply(messages, tokenizer, model_limit=4_000)
@@ -305,7 +326,10 @@ result = pipeline.transform(messages)
     messages = conversation()
     messages[3]["content"] = json.dumps(JOBS)
     result = run(named + code, messages=messages)["result"]
-    assert {change.by for change in result.changes if change.action != "kept"} == {"smart_crusher", "cache_aligner"}
+    assert {change.by for change in result.changes if change.action != "kept"} == {
+        "smart_crusher",
+        "cache_aligner",
+    }
     assert result.tokens_after < result.tokens_before / 2
     assert result.messages[1] is messages[1]
 
@@ -332,5 +356,9 @@ tokens = tokenizer.count_messages(messages)
     messages = [{"role": "user", "content": "Hello"}]
     names = run(code, messages=messages)
     role, text = (names["count_tokens_text"](text, model="gpt-4o") for text in ("user", "Hello"))
-    assert names["tokens"] == role + text + 6 == names["count_tokens_messages"](messages, model="gpt-4o")
+    assert (
+        names["tokens"]
+        == role + text + 6
+        == names["count_tokens_messages"](messages, model="gpt-4o")
+    )
     assert names["count_tokens_text"]("Hello, world!") > text > 0

@@ -46,9 +46,14 @@ def test_anthropics_pairs_are_those_of_its_blocks() -> None:
         {"role": role, "content": content}
         for role, content in (("user", "Which are late?"), ("assistant", calls), ("user", results))
     )
-    with AnthropicServer() as server, anthropic.Anthropic(base_url=server.url, api_key="none") as client:
+    with (
+        AnthropicServer() as server,
+        anthropic.Anthropic(base_url=server.url, api_key="none") as client,
+    ):
         send = client.with_options(max_retries=0).messages.create
-        assert send(model="claude-haiku-4-5", max_tokens=9, messages=[asked, calling, answering]).content
+        assert send(
+            model="claude-haiku-4-5", max_tokens=9, messages=[asked, calling, answering]
+        ).content
         with pytest.raises(anthropic.BadRequestError, match="without results"):
             send(model="claude-haiku-4-5", max_tokens=9, messages=[asked, calling, asked])
 
@@ -56,7 +61,9 @@ def test_anthropics_pairs_are_those_of_its_blocks() -> None:
 def test_a_request_continues_another_only_if_nothing_before_it_changed() -> None:
     def sent(*messages: Any, **body: Any) -> Request:
         body = {"messages": messages, "model": "gpt-4o-mini", **body}
-        return Request("/", json.dumps(body, separators=(",", ":")).encode(), json.loads(json.dumps(body)))
+        return Request(
+            "/", json.dumps(body, separators=(",", ":")).encode(), json.loads(json.dumps(body))
+        )
 
     earlier = sent(ASKED, CALLING)
     assert sent(ASKED, CALLING, FIRST, SECOND).continues(earlier)
@@ -74,8 +81,15 @@ def test_a_stream_says_what_a_whole_answer_says() -> None:
         chunks = ask_openai(server, [ASKED], stream=True, stream_options={"include_usage": True})
     deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
     calls = [call for delta in deltas for call in delta.tool_calls or ()]
-    arguments = ["".join(call.function.arguments for call in calls if call.index == index) for index in (0, 1)]
-    assert "".join(delta.content or "" for delta in deltas) == whole.choices[0].message.content == reply.text
+    arguments = [
+        "".join(call.function.arguments for call in calls if call.index == index)
+        for index in (0, 1)
+    ]
+    assert (
+        "".join(delta.content or "" for delta in deltas)
+        == whole.choices[0].message.content
+        == reply.text
+    )
     assert arguments == [call.function.arguments for call in whole.choices[0].message.tool_calls]
     assert len(calls) > 4
     assert chunks[-1].usage == whole.usage

@@ -154,16 +154,25 @@ def lazy() -> dict[str, set[str]]:
     table = next(
         node.value
         for node in TREE.body
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["_MODULES"]
+        if isinstance(node, ast.Assign)
+        and [ast.unparse(target) for target in node.targets] == ["_MODULES"]
     )
-    return {f"headroom_core.{module}": {*names} for module, names in ast.literal_eval(table).items()}
+    return {
+        f"headroom_core.{module}": {*names} for module, names in ast.literal_eval(table).items()
+    }
 
 
 def typed() -> dict[str, set[str]]:
     """Return the names that type checkers see, by module."""
-    block = next(node for node in TREE.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    block = next(
+        node
+        for node in TREE.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
-    return {str(node.module): {alias.asname or alias.name for alias in node.names} for node in imports}
+    return {
+        str(node.module): {alias.asname or alias.name for alias in node.names} for node in imports
+    }
 
 
 def test_type_checkers_see_the_names_of_the_lazy_table() -> None:
@@ -208,7 +217,9 @@ def test_the_parameters_are_those_promised(name: str) -> None:
     parameters = inspect.signature(getattr(headroom_core, name)).parameters.values()
     assert [item.name for item in parameters] == SIGNATURES[name].replace("*, ", "").split(", ")
     keywords = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
-    assert keywords == (SIGNATURES[name].split("*, ")[1].split(", ") if "*" in SIGNATURES[name] else [])
+    assert keywords == (
+        SIGNATURES[name].split("*, ")[1].split(", ") if "*" in SIGNATURES[name] else []
+    )
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -217,7 +228,9 @@ def test_the_fields_of_a_result_are_those_promised(name: str) -> None:
 
 
 def test_the_fields_of_metrics_are_those_promised_in_order() -> None:
-    assert [item.name for item in dataclasses.fields(headroom_core.RequestMetrics)] == METRICS.split()
+    assert [
+        item.name for item in dataclasses.fields(headroom_core.RequestMetrics)
+    ] == METRICS.split()
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -229,7 +242,11 @@ def test_the_defaults_of_the_settings_are_those_promised(name: str) -> None:
 def test_importing_the_package_loads_none_of_what_it_offers() -> None:
     code = "import sys, headroom_core; print(*sorted(m for m in sys.modules if m.startswith('headroom_core')))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parents[1]
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=SOURCE.parents[1],
     )
     assert done.stdout.split() == ["headroom_core"]
 
@@ -238,6 +255,10 @@ def test_an_error_can_be_caught_without_loading_what_is_heavy() -> None:
     heavy = "{'pydantic', 'numpy', 'tiktoken', 'rank_bm25', 'sqlite3', 'asyncio'}"
     code = f"import sys; from headroom_core import HeadroomError, Change; print(*sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE.parents[1]
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=SOURCE.parents[1],
     )
     assert done.stdout.split() == []

@@ -37,7 +37,10 @@ PROVIDERS = (
 )
 
 prompt = ChatPromptTemplate.from_messages(
-    [("system", "Answer from the records that the tools return."), MessagesPlaceholder("conversation")]
+    [
+        ("system", "Answer from the records that the tools return."),
+        MessagesPlaceholder("conversation"),
+    ]
 )
 
 
@@ -62,12 +65,20 @@ def chat_model() -> BaseChatModel:
 
 def conversation() -> list[BaseMessage]:
     """Return a question, and the tool's answer to the call that the model made."""
-    call = {"name": "list_departures", "args": {"airport": "JFK", "date": "2013-01-09"}, "id": "call_1"}
-    output = ToolMessage(RECORDS.read_text(encoding="utf-8"), tool_call_id="call_1", name="list_departures")
+    call = {
+        "name": "list_departures",
+        "args": {"airport": "JFK", "date": "2013-01-09"},
+        "id": "call_1",
+    }
+    output = ToolMessage(
+        RECORDS.read_text(encoding="utf-8"), tool_call_id="call_1", name="list_departures"
+    )
     return [HumanMessage(FIRST), AIMessage("", tool_calls=[call]), output]
 
 
-def ask(chain: Runnable[Any, AIMessage], messages: list[BaseMessage]) -> tuple[AIMessage, CompressResult]:
+def ask(
+    chain: Runnable[Any, AIMessage], messages: list[BaseMessage]
+) -> tuple[AIMessage, CompressResult]:
     """Return the model's reply, and what the compressor did on the way to it."""
     ledger = Ledger()
     reply = chain.invoke({"conversation": messages}, config={"callbacks": [ledger]})
@@ -86,7 +97,11 @@ def lossless(model: BaseChatModel) -> list[CompressResult]:
 def selecting(model: BaseChatModel, store: SQLiteStore) -> list[CompressResult]:
     """Run the pipeline of a model that can call the retrieval tool, and ask for a row that was left out."""
     title("prompt | HeadroomCompressor(retrieve=True) | model, which may call headroom_retrieve")
-    chain = prompt | HeadroomCompressor(retrieve=True, store=store) | model.bind_tools([retrieve_tool("openai")])
+    chain = (
+        prompt
+        | HeadroomCompressor(retrieve=True, store=store)
+        | model.bind_tools([retrieve_tool("openai")])
+    )
     schema = schema_tokens()
     messages = conversation()
     reply, result = ask(chain, messages)
@@ -131,7 +146,9 @@ def schema_tokens() -> int:
 def main() -> None:
     """Run both pipelines, in a store that is gone afterwards."""
     model = chat_model()
-    print(f"288 departures from JFK on 9 January 2013, as an API returned them; the model: {model._llm_type}")
+    print(
+        f"288 departures from JFK on 9 January 2013, as an API returned them; the model: {model._llm_type}"
+    )
     show("question", FIRST)
     plain = lossless(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -141,7 +158,9 @@ def main() -> None:
     title("Totals")
     total("lossless", plain)
     total("with retrieval", retrieving, schema_tokens())
-    print("With retrieval, each request carries the schema of headroom_retrieve, which is part of its tokens.")
+    print(
+        "With retrieval, each request carries the schema of headroom_retrieve, which is part of its tokens."
+    )
     if plain[0].estimated:
         print("Numbers are estimates: the model's vocabulary is not on this machine.")
 

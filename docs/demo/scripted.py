@@ -38,7 +38,9 @@ class ScriptedModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        question = next(message.text for message in reversed(messages) if isinstance(message, HumanMessage))
+        question = next(
+            message.text for message in reversed(messages) if isinstance(message, HumanMessage)
+        )
         outputs = [message.text for message in messages if isinstance(message, ToolMessage)]
         asked = getattr(messages[-1], "name", None) == "headroom_retrieve"
         reply = _reply(_FLIGHT.findall(question)[-1], outputs, asked)
@@ -51,12 +53,21 @@ def _reply(flight: str, outputs: list[str], asked: bool) -> AIMessage:
         return AIMessage(f"The record of {flight} says: {rows[-1]}")
     if not asked and (key := _KEY.search("\n".join(outputs))):
         arguments = {"key": key[1], "where": f"flight == '{flight}'"}
-        return AIMessage("", tool_calls=[{"name": "headroom_retrieve", "args": arguments, "id": f"call_{flight}"}])
+        return AIMessage(
+            "",
+            tool_calls=[{"name": "headroom_retrieve", "args": arguments, "id": f"call_{flight}"}],
+        )
     return AIMessage(f"No record of {flight} was sent to me.")
 
 
 def _rows(flight: str, output: str) -> list[str]:
     """Return the rows of a flight, with what they refer to in its place."""
     legend = dict(_LEGEND.findall(output))
-    found = [line for line in output.splitlines() if re.search(rf"\b{flight}\b", line) and not _KEY.search(line)]
-    return [_REFERENCE.sub(lambda match: legend.get(match[0], match[0]), row.strip()) for row in found]
+    found = [
+        line
+        for line in output.splitlines()
+        if re.search(rf"\b{flight}\b", line) and not _KEY.search(line)
+    ]
+    return [
+        _REFERENCE.sub(lambda match: legend.get(match[0], match[0]), row.strip()) for row in found
+    ]

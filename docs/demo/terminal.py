@@ -29,7 +29,9 @@ def title(text: str) -> None:
 
 def show(label: str, text: str) -> None:
     """Print a labelled text, its lines broken after a space or a comma."""
-    first, *more = [part.strip() for line in text.splitlines() for part in _SHORT.findall(line)] or [""]
+    first, *more = [
+        part.strip() for line in text.splitlines() for part in _SHORT.findall(line)
+    ] or [""]
     print(f"{styled(label.ljust(9), '36')} {first}")
     print("".join(f"{'':10}{line}\n" for line in more), end="")
 
@@ -40,15 +42,25 @@ def show_messages(result: CompressResult, schema: int = 0, before: Sequence[Any]
     The tokens of the tool's `schema` are part of what the request costs, and not of what it would have cost.
     """
     print(styled(f"\n{'message':<24}{'before':>8}{'after':>8}", "2"))
-    same = next((n for n, pair in enumerate(zip(before, result.messages)) if pair[0] != pair[1]), len(before))
+    same = next(
+        (n for n, pair in enumerate(zip(before, result.messages)) if pair[0] != pair[1]),
+        len(before),
+    )
     if same:
         known = [change for change in result.changes if change.message < same]
-        tokens = sum(change.tokens_before for change in known), sum(change.tokens_after for change in known)
+        tokens = (
+            sum(change.tokens_before for change in known),
+            sum(change.tokens_after for change in known),
+        )
         _line(f"the first {same}", *tokens, "as they were sent before, byte for byte")
     for change in result.changes:
         if change.message >= same:
             message = result.messages[change.message]
-            name = f"{message.type}, call" if change.path[0] == "tool_calls" else f"{message.type} {message.name or ''}"
+            name = (
+                f"{message.type}, call"
+                if change.path[0] == "tool_calls"
+                else f"{message.type} {message.name or ''}"
+            )
             did = "" if change.action == "kept" else f"{change.by}: {change.reason}"
             _line(name, change.tokens_before, change.tokens_after, did)
     if schema:
@@ -63,7 +75,9 @@ def total(name: str, results: Sequence[CompressResult], schema: int = 0) -> None
     costs = [(result.tokens_before, result.tokens_after + schema) for result in results]
     before, after = (sum(column) for column in zip(*costs))
     requests = f"{len(results)} request{'s' if len(results) > 1 else ''}"
-    print(f"{name:<16}{requests:<12}{before:>9,} -> {after:>7,} tokens   {styled(saving(before, after), '1;32')}")
+    print(
+        f"{name:<16}{requests:<12}{before:>9,} -> {after:>7,} tokens   {styled(saving(before, after), '1;32')}"
+    )
 
 
 def saving(before: int, after: int) -> str:

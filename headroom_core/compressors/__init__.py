@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor
-from headroom_core.plugins import made, points
 
 GROUP = "headroom.compressors"
 
@@ -17,4 +17,7 @@ def installed_compressors() -> tuple[Compressor, ...]:
     Raises:
         ConfigurationError: one of them cannot be loaded, or is no compressor.
     """
-    return tuple(made(point, Compressor, "name and compress(text, request)") for point in points(GROUP).values())
+    return tuple(
+        load_plugin(point, Compressor, "name and compress(text, request)")
+        for point in entry_points_of(GROUP).values()
+    )

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.dialects.anthropic import AnthropicDialect
 from headroom_core.dialects.base import Dialect, Reader
 from headroom_core.dialects.google import GoogleDialect
 from headroom_core.dialects.openai import OpenAIDialect
 from headroom_core.errors import ConfigurationError
-from headroom_core.plugins import made, points
 
 __all__ = ["AnthropicDialect", "Dialect", "GoogleDialect", "OpenAIDialect", "dialect_for"]
 
@@ -51,7 +51,9 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
         if dialect.name == name:
             return dialect
     known = ", ".join(dialect.name for dialect in _DIALECTS)
-    raise ConfigurationError(f"dialect = {name!r}: no such dialect; the dialects are {known}", {"dialect": name})
+    raise ConfigurationError(
+        f"dialect = {name!r}: no such dialect; the dialects are {known}", {"dialect": name}
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -60,5 +62,12 @@ def _installed(cls: type[Any]) -> Dialect | None:
     packages = dict.fromkeys(base.__module__.partition(".")[0] for base in cls.__mro__)
     if list(packages) == ["builtins"]:
         return None  # Most messages are dicts, and looking for entry points takes milliseconds.
-    found = next((points(GROUP)[package] for package in packages if package in points(GROUP)), None)
-    return None if found is None else made(found, Dialect, "name, matches, parse and render")
+    found = next(
+        (
+            entry_points_of(GROUP)[package]
+            for package in packages
+            if package in entry_points_of(GROUP)
+        ),
+        None,
+    )
+    return None if found is None else load_plugin(found, Dialect, "name, matches, parse and render")

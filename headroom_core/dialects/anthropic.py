@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from headroom_core.dialects.access import as_items, get_field, render_draft
 from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, compact, marked
-from headroom_core.messages import Block, Draft, Outline, why_pinned
-from headroom_core.paths import get, items, rendered
+from headroom_core.markers import pin_reason
+from headroom_core.messages import Block, Draft, Outline
 
 _KINDS: dict[str, Speaker] = {"system": "system", "user": "user", "assistant": "assistant"}
 _CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
@@ -38,36 +39,43 @@ class AnthropicDialect(Reader):
         The first sign decides, so that a conversation keeps its dialect as it grows.
         """
         for message in messages:
-            if get(message, "role") in _FOREIGN_ROLES or get(message, "tool_calls"):
+            if get_field(message, "role") in _FOREIGN_ROLES or get_field(message, "tool_calls"):
                 return False
-            if any(get(part, "type") in _OWN_PARTS for part in items(get(message, "content"))):
+            if any(
+                get_field(part, "type") in _OWN_PARTS
+                for part in as_items(get_field(message, "content"))
+            ):
                 return True
         return False
 
     def read(self, index: int, message: Any, reading: Reading) -> Outline:
         """Add the texts of the message at an index to a reading, and return the message's outline."""
-        role = get(message, "role")
+        role = get_field(message, "role")
         kind = _KINDS.get(role) if isinstance(role, str) else None
         if kind is not None:
-            at, content = Block(index, ("content",), kind, ""), get(message, "content")
+            at, content = Block(index, ("content",), kind, ""), get_field(message, "content")
             reading.blocks += _string(content, at)
-            for position, part in enumerate(items(content)):
+            for position, part in enumerate(as_items(content)):
                 reading.blocks += part_texts(part, _below(at, position), reading.calls)
         return reading.calls.outline(_speaker(message, kind), mark=_marked(message))
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft)
+        return render_draft(draft)
 
 
 def _marked(message: Any) -> bool:
-    return get(message, "cache_control") is not None or marked(get(message, "content"))
+    return get_field(message, "cache_control") is not None or marked(get_field(message, "content"))
 
 
 def _speaker(message: Any, kind: Speaker | None) -> Speaker | None:
     """Return who speaks: a tool where a user's message holds results and nothing else."""
-    parts = items(get(message, "content")) if kind == "user" else ()
-    return "tool_result" if parts and all(get(part, "type") == "tool_result" for part in parts) else kind
+    parts = as_items(get_field(message, "content")) if kind == "user" else ()
+    return (
+        "tool_result"
+        if parts and all(get_field(part, "type") == "tool_result" for part in parts)
+        else kind
+    )
 
 
 def part_texts(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
@@ -83,63 +91,65 @@ def part_texts(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
         >>> [(text.path, text.kind) for text in part_texts(found, Block(0, ("content", 1), "tool_result", ""), Calls())]
         [(('content', 1, 'content', 0, 'text'), 'document')]
     """
-    kind = get(part, "type")
+    kind = get_field(part, "type")
     if kind in _CALLS:
         yield from _call(part, _below(at, "input"), calls)
     elif kind == "tool_result":
-        yield from _result(get(part, "content"), _answer(part, _below(at, "content"), calls))
+        yield from _result(get_field(part, "content"), _answer(part, _below(at, "content"), calls))
     else:
-        if (identifier := get(part, "tool_use_id")) is not None:
+        if (identifier := get_field(part, "tool_use_id")) is not None:
             # What one of the server's own tools returned: carried, but it goes with its call.
             calls.answered(identifier, None)
         yield from _passage(part, at)
 
 
 def _call(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
-    name, arguments = get(part, "name"), compact(get(part, "input"))
+    name, arguments = get_field(part, "name"), compact(get_field(part, "input"))
     tool = name if isinstance(name, str) else None
-    calls.made(get(part, "id"), tool, arguments)
+    calls.made(get_field(part, "id"), tool, arguments)
     if arguments is not None:
         yield replace(at, kind="tool_call", text=arguments, tool=tool)
 
 
 def _answer(part: Any, at: Block, calls: Calls) -> Block:
-    tool, call = calls.answered(get(part, "tool_use_id"), None)
-    return replace(at, kind="tool_result", tool=tool, call=call, pinned=why_pinned(tool))
+    tool, call = calls.answered(get_field(part, "tool_use_id"), None)
+    return replace(at, kind="tool_result", tool=tool, call=call, pinned=pin_reason(tool))
 
 
 def _result(content: Any, at: Block) -> Iterator[Block]:
     yield from _string(content, at)
-    for position, part in enumerate(items(content)):
+    for position, part in enumerate(as_items(content)):
         yield from _passage(part, _below(at, position))
 
 
 def _passage(part: Any, at: Block) -> Iterator[Block]:
     """Yield the texts of a text, a document or a search result."""
-    kind = get(part, "type")
+    kind = get_field(part, "type")
     if kind == "document":
-        source = get(part, "source")
+        source = get_field(part, "source")
         inside = replace(_below(at, "source"), kind="document")
-        if get(source, "type") == "text":
-            yield from _string(get(source, "data"), _below(inside, "data"))
-        elif get(source, "type") == "content":
-            yield from _texts(get(source, "content"), _below(inside, "content"))
+        if get_field(source, "type") == "text":
+            yield from _string(get_field(source, "data"), _below(inside, "data"))
+        elif get_field(source, "type") == "content":
+            yield from _texts(get_field(source, "content"), _below(inside, "content"))
     elif kind == "search_result":
-        yield from _texts(get(part, "content"), replace(_below(at, "content"), kind="document"))
+        yield from _texts(
+            get_field(part, "content"), replace(_below(at, "content"), kind="document")
+        )
     else:
         yield from _text(part, at)
 
 
 def _texts(content: Any, at: Block) -> Iterator[Block]:
     yield from _string(content, at)
-    for position, part in enumerate(items(content)):
+    for position, part in enumerate(as_items(content)):
         yield from _text(part, _below(at, position))
 
 
 def _text(part: Any, at: Block) -> Iterator[Block]:
     yield from _string(part, at)
-    if get(part, "type") == "text":
-        yield from _string(get(part, "text"), _below(at, "text"))
+    if get_field(part, "type") == "text":
+        yield from _string(get_field(part, "text"), _below(at, "text"))
 
 
 def _string(value: Any, at: Block) -> Iterator[Block]:

@@ -7,9 +7,9 @@ import marshal
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from headroom_core._internal.lru import memoized
+from headroom_core.dialects.access import cache_breakpoints
 from headroom_core.messages import Block, Draft, Outline
-from headroom_core.paths import breakpoints
-from headroom_core.recent import remembered
 
 Speaker = Literal["system", "user", "assistant", "tool_result"]
 
@@ -116,7 +116,9 @@ class Calls:
         self._here = [], []
         if calls and answers:
             inside = {*calls}.intersection(answers)
-            calls, answers = ([key for key in keys if key not in inside] for keys in (calls, answers))
+            calls, answers = (
+                [key for key in keys if key not in inside] for keys in (calls, answers)
+            )
         return Outline(kind, tuple(calls), tuple(answers), mark)
 
     def _answered(self, identifier: Any, name: str | None) -> str:
@@ -193,7 +195,9 @@ class Reader:
             ValueError: there is no such thing, because the message holds something else than plain values.
         """
         text = message.get("content") if type(message) is dict else None
-        return image_of({**message, "content": None}, text) if type(text) is str else image_of(message)
+        return (
+            image_of({**message, "content": None}, text) if type(text) is str else image_of(message)
+        )
 
 
 def image_of(value: Any, text: str | None = None) -> Image:
@@ -202,10 +206,12 @@ def image_of(value: Any, text: str | None = None) -> Image:
     Raises:
         ValueError: the value holds something else than plain values.
     """
-    return marshal.dumps(value, 2), text  # Later versions tell apart how often a value is referred to.
+    return marshal.dumps(
+        value, 2
+    ), text  # Later versions tell apart how often a value is referred to.
 
 
-_encoded = remembered(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode)
+_encoded = memoized(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode)
 
 
 def marked(content: Any) -> bool:
@@ -215,7 +221,7 @@ def marked(content: Any) -> bool:
         >>> marked([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}])
         True
     """
-    return isinstance(content, (list, tuple)) and any(map(breakpoints, content))
+    return isinstance(content, (list, tuple)) and any(map(cache_breakpoints, content))
 
 
 def compact(value: Any) -> str | None:

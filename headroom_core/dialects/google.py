@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from headroom_core.dialects.access import get_field, render_draft, result_values
 from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, compact
-from headroom_core.messages import Block, Draft, Outline, why_pinned
-from headroom_core.paths import get, rendered, units
+from headroom_core.markers import pin_reason
+from headroom_core.messages import Block, Draft, Outline
 
 _KINDS: dict[str | None, Speaker] = {
     None: "user",
@@ -46,9 +47,9 @@ class GoogleDialect(Reader):
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether the first message that has a role or parts is one of this dialect."""
         for message in messages:
-            if get(message, "parts") is not None or get(message, "role") == "model":
-                return get(message, "content") is None
-            if get(message, "role") is not None:
+            if get_field(message, "parts") is not None or get_field(message, "role") == "model":
+                return get_field(message, "content") is None
+            if get_field(message, "role") is not None:
                 return False
         return False
 
@@ -59,7 +60,9 @@ class GoogleDialect(Reader):
             reading.leading = reading.leading and isinstance(message, str)
             pinned = _LEADING if reading.leading else None
             for path, part in parts:
-                reading.blocks += _part(part, Block(index, path, kind, "", pinned=pinned), reading.calls)
+                reading.blocks += _part(
+                    part, Block(index, path, kind, "", pinned=pinned), reading.calls
+                )
         return _outline(reading.calls.outline(kind, mark=False), len(parts))
 
     def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
@@ -68,7 +71,7 @@ class GoogleDialect(Reader):
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the contents with the draft's texts."""
-        return rendered(draft)
+        return render_draft(draft)
 
 
 def _note(text: str) -> dict[str, Any]:
@@ -78,8 +81,8 @@ def _note(text: str) -> dict[str, Any]:
 def _kind(message: Any) -> Speaker | None:
     if isinstance(message, str):
         return "user"
-    role = get(message, "role")
-    if get(message, "parts") is None and role != "model":
+    role = get_field(message, "role")
+    if get_field(message, "parts") is None and role != "model":
         return None
     return _KINDS.get(role) if role is None or isinstance(role, str) else None
 
@@ -93,7 +96,7 @@ def _outline(outline: Outline, parts: int) -> Outline:
 def _parts(message: Any) -> list[tuple[tuple[str | int, ...], Any]]:
     if isinstance(message, str):
         return [((), message)]
-    parts = get(message, "parts")
+    parts = get_field(message, "parts")
     if isinstance(parts, (list, tuple)):
         return [(("parts", position), part) for position, part in enumerate(parts)]
     return [(("parts",), parts)]
@@ -107,9 +110,9 @@ def _part(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
         yield from _call(*held, at, calls)
     elif (held := _held(part, _ANSWERS)) is not None:
         yield from _answer(*held, at, calls)
-    elif not get(part, "thought"):
+    elif not get_field(part, "thought"):
         pinned = None if _held(part, _SIGNATURES) is None else _SIGNED
-        yield from _said(get(part, "text"), at, (*at.path, "text"), pinned)
+        yield from _said(get_field(part, "text"), at, (*at.path, "text"), pinned)
 
 
 def _said(text: Any, at: Block, path: tuple[str | int, ...], pinned: str | None) -> Iterator[Block]:
@@ -118,17 +121,17 @@ def _said(text: Any, at: Block, path: tuple[str | int, ...], pinned: str | None)
 
 
 def _call(key: str, call: Any, at: Block, calls: Calls) -> Iterator[Block]:
-    tool, given = _name(call), get(call, "args")
+    tool, given = _name(call), get_field(call, "args")
     arguments = None if given is None else compact(given)
-    calls.made(get(call, "id"), tool, arguments)
+    calls.made(get_field(call, "id"), tool, arguments)
     if arguments is not None:
         yield Block(at.message, (*at.path, key, "args"), "tool_call", arguments, tool)
 
 
 def _answer(key: str, answer: Any, at: Block, calls: Calls) -> Iterator[Block]:
-    tool, call = calls.answered(get(answer, "id"), _name(answer))
-    pinned = why_pinned(tool)
-    for path, value in units(get(answer, "response")):
+    tool, call = calls.answered(get_field(answer, "id"), _name(answer))
+    pinned = pin_reason(tool)
+    for path, value in result_values(get_field(answer, "response")):
         text = compact(value) if isinstance(value, (dict, list, tuple)) else value
         if value and isinstance(text, str):
             below = (*at.path, key, "response", *path)
@@ -138,11 +141,11 @@ def _answer(key: str, answer: Any, at: Block, calls: Calls) -> Iterator[Block]:
 def _held(part: Any, names: tuple[str, str]) -> tuple[str, Any] | None:
     """Return under which of its two names a part holds something, and what; only mappings have the second name."""
     for name in names if isinstance(part, (dict, Mapping)) else names[:1]:
-        if (value := get(part, name)) is not None:
+        if (value := get_field(part, name)) is not None:
             return name, value
     return None
 
 
 def _name(holder: Any) -> str | None:
-    name = get(holder, "name")
+    name = get_field(holder, "name")
     return name if isinstance(name, str) else None

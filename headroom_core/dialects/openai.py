@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from headroom_core.dialects.access import as_items, get_field, render_draft
 from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, marked
-from headroom_core.messages import Block, Draft, Outline, why_pinned
-from headroom_core.paths import get, items, rendered
+from headroom_core.markers import pin_reason
+from headroom_core.messages import Block, Draft, Outline
 
 _Path = tuple[str | int, ...]
 
@@ -51,11 +52,11 @@ class OpenAIDialect(Reader):
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft)
+        return render_draft(draft)
 
 
 def _kind(message: Any) -> Speaker | None:
-    role = get(message, "role")
+    role = get_field(message, "role")
     return _KINDS.get(role) if isinstance(role, str) else None
 
 
@@ -63,22 +64,24 @@ def _said(index: int, message: Any, kind: Speaker, calls: Calls) -> list[Block]:
     """Return the texts of the content, and of the refusal beside it."""
     tool = call = pinned = None
     if kind == "tool_result":
-        tool, call = calls.answered(get(message, "tool_call_id"), _string(message, "name"))
-        pinned = why_pinned(tool)
+        tool, call = calls.answered(get_field(message, "tool_call_id"), _string(message, "name"))
+        pinned = pin_reason(tool)
     texts = _texts(message)
     return [
-        Block(index, path, kind, text, tool, call, pinned) for path, text in texts if isinstance(text, str) and text
+        Block(index, path, kind, text, tool, call, pinned)
+        for path, text in texts
+        if isinstance(text, str) and text
     ]
 
 
 def _texts(message: Any) -> list[tuple[_Path, Any]]:
-    content = get(message, "content")
+    content = get_field(message, "content")
     texts: list[tuple[_Path, Any]] = [(("content",), content)]
-    for position, part in enumerate(items(content)):
+    for position, part in enumerate(as_items(content)):
         texts.append((("content", position), part))
-        if (key := get(part, "type")) in _TEXT_PARTS:
-            texts.append((("content", position, key), get(part, key)))
-    texts.append((("refusal",), get(message, "refusal")))
+        if (key := get_field(part, "type")) in _TEXT_PARTS:
+            texts.append((("content", position, key), get_field(part, key)))
+    texts.append((("refusal",), get_field(message, "refusal")))
     return texts
 
 
@@ -93,21 +96,21 @@ def _called(index: int, message: Any, calls: Calls) -> Iterator[Block]:
 
 def _calls(message: Any) -> Iterator[tuple[Any, Any, _Path]]:
     """Yield of every call its id, what is called, and where its arguments stand."""
-    for position, call in enumerate(items(get(message, "tool_calls"))):
+    for position, call in enumerate(as_items(get_field(message, "tool_calls"))):
         for form, key in (("function", "arguments"), ("custom", "input")):
-            if (made := get(call, form)) is not None:
-                yield get(call, "id"), made, ("tool_calls", position, form, key)
-    if (made := get(message, "function_call")) is not None:
+            if (made := get_field(call, form)) is not None:
+                yield get_field(call, "id"), made, ("tool_calls", position, form, key)
+    if (made := get_field(message, "function_call")) is not None:
         yield None, made, ("function_call", "arguments")
 
 
 def _marked(message: Any) -> bool:
     """Return whether the message, a part of its content or one of its calls holds a cache breakpoint."""
-    if get(message, "cache_control") is not None or marked(get(message, "content")):
+    if get_field(message, "cache_control") is not None or marked(get_field(message, "content")):
         return True
-    return marked(get(message, "tool_calls"))
+    return marked(get_field(message, "tool_calls"))
 
 
 def _string(holder: Any, key: str) -> str | None:
-    value = get(holder, key)
+    value = get_field(holder, key)
     return value if isinstance(value, str) else None

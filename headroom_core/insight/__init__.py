@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from headroom_core.insight.shape import shape_of
-from headroom_core.insight.tool_intelligence import Importance, Lesson, Source, ToolIntelligence
+from headroom_core.insight.tool_intelligence import Lesson, Source, ToolImportance, ToolIntelligence
 
-__all__ = ["Importance", "Lesson", "Source", "ToolIntelligence", "shape_of"]
+__all__ = ["Lesson", "Source", "ToolImportance", "ToolIntelligence", "shape_of"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-from headroom_core.messages import content_key
+from headroom_core.markers import content_key
 
 _LOOKED_AT = 100_000
 _MOST_SIGNS = 1_000
@@ -52,7 +52,9 @@ def _fields(text: str, start: int) -> list[str]:
     follow that are objects too, the outermost.
     """
     found: dict[str, list[str]] = {}
-    around: list[list[str] | None] = []  # of each bracket that is open, the fields where it is an object
+    around: list[
+        list[str] | None
+    ] = []  # of each bracket that is open, the fields where it is an object
     last = ""
     for sign in islice(_SIGN.finditer(text, start), _MOST_SIGNS):
         token = sign[0]
@@ -69,7 +71,9 @@ def _fields(text: str, start: int) -> list[str]:
             closed = around.pop() if around else None
             if not around and _NEXT_LINE.match(text, sign.end()):
                 return closed or []
-            if not around or (closed is not None and closed is found.get("row") and "outermost" not in found):
+            if not around or (
+                closed is not None and closed is found.get("row") and "outermost" not in found
+            ):
                 break
         last = token
     return found.get("row") or found.get("entry") or found.get("outermost") or []
@@ -89,6 +93,11 @@ def _columns(text: str) -> list[str]:
     lines = text.lstrip("\ufeff\r\n").split("\n", 2)
     for separator in _SEPARATORS:
         cells = [cell.strip(" \r\"'") for cell in lines[0].split(separator)]
-        if len(cells) > 1 and len(lines) > 1 and separator in lines[1] and all(map(_HEADER_CELL.fullmatch, cells)):
+        if (
+            len(cells) > 1
+            and len(lines) > 1
+            and separator in lines[1]
+            and all(map(_HEADER_CELL.fullmatch, cells))
+        ):
             return cells
     return []

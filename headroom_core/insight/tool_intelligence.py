@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from headroom_core.compressors.base import Hints
-from headroom_core.messages import content_key
-from headroom_core.stores import Store, TallyStore, default_store
+from headroom_core.markers import content_key
+from headroom_core.stores import CounterStore, Store, default_store
 
 _LONGEST_NAME = 200
 _MOST_FIELDS = 32
@@ -40,7 +40,7 @@ _KEEP_MORE = 1 / _BREAK_EVEN
 _KEEP_MOST = 3.0
 
 
-class Importance(NamedTuple):
+class ToolImportance(NamedTuple):
     """How much a tool's originals matter, judged by how often they were asked for.
 
     Attributes:
@@ -91,11 +91,11 @@ class Lesson:
     fields: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def importance(self) -> Importance:
+    def importance(self) -> ToolImportance:
         """How often an original is asked for, and how sure that is."""
         asked = min(self.asked, self.shortened)
         value = (asked + _PRIOR_RATE * _PRIOR_WEIGHT) / (self.shortened + _PRIOR_WEIGHT)
-        return Importance(value, self.shortened / (self.shortened + _HALF_CONFIDENT))
+        return ToolImportance(value, self.shortened / (self.shortened + _HALF_CONFIDENT))
 
     @property
     def pays(self) -> bool:
@@ -108,8 +108,12 @@ class Lesson:
         if not (self.asked and self.shortened):
             return None
         keep = min(_KEEP_MOST, 1 + _KEEP_MORE * self.asked / self.shortened)
-        often = sorted((-count, name) for name, count in self.fields.items() if count >= _ASKED_AGAIN)
-        return Hints(self.importance.confidence, keep, tuple(name for _, name in often[:_FIELDS_HINTED]))
+        often = sorted(
+            (-count, name) for name, count in self.fields.items() if count >= _ASKED_AGAIN
+        )
+        return Hints(
+            self.importance.confidence, keep, tuple(name for _, name in often[:_FIELDS_HINTED])
+        )
 
 
 class ToolIntelligence:
@@ -169,14 +173,25 @@ class ToolIntelligence:
         if store is None:
             return
         new = {"shortened": Counter(shortened), "whole": Counter(whole)}
-        more = {_name(source, what): count for what, counts in new.items() for source, count in counts.items()}
+        more = {
+            _name(source, what): count
+            for what, counts in new.items()
+            for source, count in counts.items()
+        }
         seen = new["shortened"] + new["whole"]
         if not seen:
             return
         now = store.add(more | {_name(source, "seen"): count for source, count in seen.items()})
         # The store adds up, so that of all processes one alone sees the number pass.
         totals = {source: now[_name(source, "seen")] for source in seen}
-        _fade(store, [s for s, total in totals.items() if total // _FADES_EVERY > (total - seen[s]) // _FADES_EVERY])
+        _fade(
+            store,
+            [
+                s
+                for s, total in totals.items()
+                if total // _FADES_EVERY > (total - seen[s]) // _FADES_EVERY
+            ],
+        )
 
     def retrieved(self, key: str, *, by: str = "all", fields: Iterable[str] = ()) -> None:
         """Count that an original was asked for, if it is known where it came from.
@@ -196,12 +211,12 @@ class ToolIntelligence:
         more |= {_name(source, "field", name): 1 for name in self._counted(store, source, fields)}
         store.add(more)
 
-    def _counted(self, store: TallyStore, source: Source, fields: Iterable[str]) -> list[str]:
+    def _counted(self, store: CounterStore, source: Source, fields: Iterable[str]) -> list[str]:
         """Return those of the fields that are counted: 32 of a tool at most, others once those have faded."""
         names = [name for name in dict.fromkeys(fields) if len(name) <= _LONGEST_NAME]
         if not names:
             return []
-        lessons = _lessons(store.tallies([_prefix(source.tool)]))
+        lessons = _lessons(store.counters([_prefix(source.tool)]))
         known = {name for lesson in lessons.values() for name in lesson.fields}
         new = [name for name in names if name not in known]
         return [*known.intersection(names), *new[: max(0, _MOST_FIELDS - len(known))]]
@@ -213,7 +228,7 @@ class ToolIntelligence:
         store = self._counters
         if not sources or store is None:
             return {}
-        return _lessons(store.tallies([_prefix(*source) for source in sources]))
+        return _lessons(store.counters([_prefix(*source) for source in sources]))
 
     def hints(self, tool: str, shape: str) -> Hints | None:
         """Return what a compressor should do about the next output of this tool and shape, None for nothing."""
@@ -225,12 +240,14 @@ class ToolIntelligence:
         source = Source.of(tool, shape)
         return self.lessons([source]).get(source, Lesson()).pays
 
-    def importance(self, tool: str | None) -> Importance:
+    def importance(self, tool: str | None) -> ToolImportance:
         """Return how often the originals of this tool are asked for, and how sure that is; None: of no tool."""
         store = self._counters
         if tool is None or store is None:
             return Lesson().importance
-        return _summed(_lessons(store.tallies([_prefix(Source.of(tool, "").tool)])).values()).importance
+        return _summed(
+            _lessons(store.counters([_prefix(Source.of(tool, "").tool)])).values()
+        ).importance
 
     def report(self) -> dict[str, dict[str, Any]]:
         """Return what was counted of late, by tool.
@@ -247,7 +264,7 @@ class ToolIntelligence:
         if store is None:
             return {}
         tools: dict[str, list[Lesson]] = {}
-        for source, lesson in sorted(_lessons(store.tallies(["["])).items()):
+        for source, lesson in sorted(_lessons(store.counters(["["])).items()):
             tools.setdefault(source.tool, []).append(lesson)
         return {tool: _told(_summed(lessons), len(lessons)) for tool, lessons in tools.items()}
 
@@ -256,9 +273,9 @@ class ToolIntelligence:
         return default_store() if self._given is None else self._given
 
     @property
-    def _counters(self) -> TallyStore | None:
+    def _counters(self) -> CounterStore | None:
         store = self._store
-        return store if isinstance(store, TallyStore) and store.lasting else None
+        return store if isinstance(store, CounterStore) and store.durable else None
 
     def _source(self, key: str) -> Source | None:
         """Return where an original came from, None where that is not known."""
@@ -282,12 +299,12 @@ def _prefix(*parts: str) -> str:
     return f"{json.dumps(parts)[:-1]}, "
 
 
-def _fade(store: TallyStore, sources: Collection[Source]) -> None:
+def _fade(store: CounterStore, sources: Collection[Source]) -> None:
     """Halve the counters of these sources."""
     if not sources:
         return
     clocks = {_name(source, "seen") for source in sources}
-    found = store.tallies([_prefix(*source) for source in sources])
+    found = store.counters([_prefix(*source) for source in sources])
     store.add({name: -((count + 1) // 2) for name, count in found.items() if name not in clocks})
 
 

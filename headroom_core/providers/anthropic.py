@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from headroom_core.dialects.access import as_items, cache_breakpoints, get_field
 from headroom_core.errors import TokenizationError, ValidationError
-from headroom_core.models import Overrides
-from headroom_core.paths import breakpoints, get, items
-from headroom_core.providers.base import ListedProvider, TokenCounter, asked, whole
-from headroom_core.tokens import Tokenizer
+from headroom_core.models.lookup import Overrides
+from headroom_core.providers.base import ListedProvider, TokenCounter, call_client, require_int
+from headroom_core.tokens.tokenizer import Tokenizer
 
 _WHO = "Anthropic's API"
 _MOST = 4
@@ -133,7 +133,9 @@ def _wanted(tools: Any, system: Any, messages: Sequence[Any], stable: int) -> It
     if (block := _last(system)) is not None:
         yield _SYSTEM, 0, block
     yield from _end(messages[: _before(messages, stable)])
-    kept = [index for index, tool in enumerate(items(tools)) if not get(tool, "defer_loading")]
+    kept = [
+        index for index, tool in enumerate(as_items(tools)) if not get_field(tool, "defer_loading")
+    ]
     if kept:
         yield _TOOLS, 0, kept[-1]
 
@@ -141,16 +143,16 @@ def _wanted(tools: Any, system: Any, messages: Sequence[Any], stable: int) -> It
 def _end(messages: Sequence[Any]) -> Iterator[_Place]:
     """Yield the last place of some messages that can have a breakpoint."""
     for index in reversed(range(len(messages))):
-        if (block := _last(get(messages[index], "content"))) is not None:
+        if (block := _last(get_field(messages[index], "content"))) is not None:
             yield _MESSAGES, index, block
             return
 
 
 def _before(messages: Sequence[Any], stable: int) -> int:
     """Return how many messages the request had to which the last answer among the stable ones belongs."""
-    spoken = [index for index in range(stable) if get(messages[index], "role") == "assistant"]
+    spoken = [index for index in range(stable) if get_field(messages[index], "role") == "assistant"]
     end = spoken[-1] if spoken else 0
-    while end and get(messages[end - 1], "role") == "assistant":
+    while end and get_field(messages[end - 1], "role") == "assistant":
         end -= 1
     return end
 
@@ -159,12 +161,14 @@ def _last(content: Any) -> int | None:
     """Return the place of the last block that can have a breakpoint; a text is one block."""
     if isinstance(content, str):
         return 0 if content.strip() else None
-    blocks = items(content)
-    return next((index for index in reversed(range(len(blocks))) if _may_have_mark(blocks[index])), None)
+    blocks = as_items(content)
+    return next(
+        (index for index in reversed(range(len(blocks))) if _may_have_mark(blocks[index])), None
+    )
 
 
 def _may_have_mark(block: Any) -> bool:
-    kind, text = get(block, "type"), get(block, "text")
+    kind, text = get_field(block, "type"), get_field(block, "text")
     if not isinstance(kind, str) or kind in _NEVER:
         return False
     return kind != "text" or (isinstance(text, str) and bool(text.strip()))
@@ -172,11 +176,15 @@ def _may_have_mark(block: Any) -> bool:
 
 def _marks(tools: Any, system: Any, messages: Sequence[Any]) -> Iterator[tuple[_Place, Any]]:
     """Yield the place of each of the caller's breakpoints, and how long it lives."""
-    for part, contents in ((_TOOLS, [tools]), (_SYSTEM, [system]), (_MESSAGES, [get(m, "content") for m in messages])):
+    for part, contents in (
+        (_TOOLS, [tools]),
+        (_SYSTEM, [system]),
+        (_MESSAGES, [get_field(m, "content") for m in messages]),
+    ):
         for message, content in enumerate(contents):
-            for index, block in enumerate(items(content)):
-                for mark in breakpoints(block):
-                    yield (part, message, index), get(mark, "ttl")
+            for index, block in enumerate(as_items(content)):
+                for mark in cache_breakpoints(block):
+                    yield (part, message, index), get_field(mark, "ttl")
 
 
 def _taken(place: _Place, own: list[tuple[_Place, Any]]) -> bool:
@@ -201,20 +209,20 @@ class _Prefix:
 
     def _counts(self, place: _Place) -> Iterator[int]:
         part, message, block = place
-        tools = items(self._tools)
+        tools = as_items(self._tools)
         for tool in tools[: block + 1] if part == _TOOLS else tools:
             yield self._tokenizer.count_text(_json(tool))
         if part >= _SYSTEM:
             yield self._content(self._system, block if part == _SYSTEM else None)
         if part == _MESSAGES:
             for index in range(message + 1):
-                content = get(self._messages[index], "content")
+                content = get_field(self._messages[index], "content")
                 yield self._content(content, block if index == message else None)
 
     def _content(self, content: Any, last: int | None) -> int:
         """Return the tokens of a content, up to its last block that counts."""
         if not isinstance(content, str):
-            content = items(content)[: None if last is None else last + 1]
+            content = as_items(content)[: None if last is None else last + 1]
         return self._tokenizer.count_message({"content": content})
 
 
@@ -223,7 +231,9 @@ def _json(tool: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _marked(places: list[_Place], messages: Sequence[Any], system: Any, tools: Any) -> tuple[list[Any], Any, Any]:
+def _marked(
+    places: list[_Place], messages: Sequence[Any], system: Any, tools: Any
+) -> tuple[list[Any], Any, Any]:
     """Return the parts of a request with a breakpoint at each place."""
     messages = list(messages)
     for part, message, block in places:
@@ -232,14 +242,17 @@ def _marked(places: list[_Place], messages: Sequence[Any], system: Any, tools: A
         elif part == _SYSTEM:
             system = _with_mark(system, block)
         else:
-            content = _with_mark(get(messages[message], "content"), block)
+            content = _with_mark(get_field(messages[message], "content"), block)
             messages[message] = _with(messages[message], "content", content)
     return messages, system, tools
 
 
 def _with_mark(content: Any, index: int) -> list[Any]:
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    return [_with(block, _MARK, {"type": "ephemeral"}) if at == index else block for at, block in enumerate(blocks)]
+    return [
+        _with(block, _MARK, {"type": "ephemeral"}) if at == index else block
+        for at, block in enumerate(blocks)
+    ]
 
 
 def _with(holder: Any, key: str, value: Any) -> Any:
@@ -295,18 +308,23 @@ class AnthropicCounter:
         spoken: list[Any] = []
         system: list[Any] = []
         for message in messages:
-            if get(message, "role") == "system":
-                system.extend(_blocks(get(message, "content")))
+            if get_field(message, "role") == "system":
+                system.extend(_blocks(get_field(message, "content")))
             else:
                 spoken.append(message)
         if not spoken:
-            raise TokenizationError(f"{_WHO} counts no request without a message: give one beside the system prompt")
+            raise TokenizationError(
+                f"{_WHO} counts no request without a message: give one beside the system prompt"
+            )
         return self._count(spoken, **({"system": system} if system else {}))
 
     def _count(self, messages: list[Any], **more: Any) -> int:
-        answer = asked(_WHO, lambda: self._client.messages.count_tokens(model=self.model, messages=messages, **more))
-        return whole(getattr(answer, "input_tokens", None), _WHO)
+        answer = call_client(
+            _WHO,
+            lambda: self._client.messages.count_tokens(model=self.model, messages=messages, **more),
+        )
+        return require_int(getattr(answer, "input_tokens", None), _WHO)
 
 
 def _blocks(content: Any) -> Sequence[Any]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
+    return [{"type": "text", "text": content}] if isinstance(content, str) else as_items(content)

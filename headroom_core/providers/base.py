@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any, Protocol, runtime_checkable
 
 from headroom_core.errors import ProviderError, TokenizationError, ValidationError
-from headroom_core.models import CacheRules, ModelInfo, Overrides, Prices, model_info
+from headroom_core.models.lookup import CacheRules, ModelInfo, Overrides, Prices, model_info
 
 _MILLION = 1_000_000
 
@@ -54,7 +54,9 @@ class Provider(Protocol):
         """
         ...
 
-    def estimate_cost(self, *, input_tokens: int, output_tokens: int, model: str, cached_tokens: int = 0) -> float:
+    def estimate_cost(
+        self, *, input_tokens: int, output_tokens: int, model: str, cached_tokens: int = 0
+    ) -> float:
         """Return what a request costs, in USD.
 
         Raises:
@@ -99,7 +101,9 @@ class ListedProvider:
             )
         return limit
 
-    def estimate_cost(self, *, input_tokens: int, output_tokens: int, model: str, cached_tokens: int = 0) -> float:
+    def estimate_cost(
+        self, *, input_tokens: int, output_tokens: int, model: str, cached_tokens: int = 0
+    ) -> float:
         """Return what a request costs, in USD, by list prices.
 
         Args:
@@ -113,17 +117,25 @@ class ListedProvider:
             ProviderError: the price is not known, since the model is not, or only one like it.
             ValidationError: a number is negative or not finite, or more tokens were read from the cache than sent.
         """
-        counts = {"input_tokens": input_tokens, "output_tokens": output_tokens, "cached_tokens": cached_tokens}
+        counts = {
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+            "cached_tokens": cached_tokens,
+        }
         for name, value in counts.items():
             if not (isinstance(value, Real) and 0 <= value < math.inf):
-                raise ValidationError(f"{name} = {value!r}: expected a number of tokens from 0 on", counts)
+                raise ValidationError(
+                    f"{name} = {value!r}: expected a number of tokens from 0 on", counts
+                )
         if cached_tokens > input_tokens:
             message = f"cached_tokens = {cached_tokens}: they are part of the input_tokens, which are {input_tokens}"
             raise ValidationError(message, counts)
         prices = self._prices(model).of(input_tokens)
         cached = self._cached_price(prices, model) if cached_tokens else 0.0
         fresh = input_tokens - cached_tokens
-        return (fresh * prices.input + cached_tokens * cached + output_tokens * prices.output) / _MILLION
+        return (
+            fresh * prices.input + cached_tokens * cached + output_tokens * prices.output
+        ) / _MILLION
 
     def cache_rules(self, model: str) -> CacheRules | None:
         """Return how the model's prompts are cached, None where that is not known, or switched off."""
@@ -154,7 +166,7 @@ def _unpriced(model: str, what: str) -> ProviderError:
     )
 
 
-def asked(who: str, call: Callable[[], Any]) -> Any:
+def call_client(who: str, call: Callable[[], Any]) -> Any:
     """Return what a client answered.
 
     Args:
@@ -170,21 +182,31 @@ def asked(who: str, call: Callable[[], Any]) -> Any:
     except Exception as error:
         # The errors of a client that was handed in share no base; their messages may show contents.
         status = getattr(error, "status_code", None) or getattr(error, "code", None)
-        told = f"{type(error).__name__}, status {status}" if isinstance(status, int) else type(error).__name__
+        told = (
+            f"{type(error).__name__}, status {status}"
+            if isinstance(status, int)
+            else type(error).__name__
+        )
         message = f"{who} counted no tokens ({told}): see the cause; without a client, counts are estimates"
-        raise TokenizationError(message, {"error": type(error).__name__, "status": status}) from error
+        raise TokenizationError(
+            message, {"error": type(error).__name__, "status": status}
+        ) from error
     if isawaitable(answer):
         getattr(answer, "close", lambda: None)()
-        raise ProviderError(f"{who} cannot count with an asynchronous client: give the synchronous one")
+        raise ProviderError(
+            f"{who} cannot count with an asynchronous client: give the synchronous one"
+        )
     return answer
 
 
-def whole(value: Any, who: str) -> int:
+def require_int(value: Any, who: str) -> int:
     """Return a number of tokens that a client answered.
 
     Raises:
         TokenizationError: it is no whole number.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TokenizationError(f"{who} answered with no number of tokens, but with a {type(value).__name__}")
+        raise TokenizationError(
+            f"{who} answered with no number of tokens, but with a {type(value).__name__}"
+        )
     return value

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from headroom_core.dialects.access import get_field
 from headroom_core.errors import TokenizationError
-from headroom_core.models import Overrides
-from headroom_core.paths import get
-from headroom_core.providers.base import ListedProvider, TokenCounter, asked, whole
-from headroom_core.tokens import Tokenizer
+from headroom_core.models.lookup import Overrides
+from headroom_core.providers.base import ListedProvider, TokenCounter, call_client, require_int
+from headroom_core.tokens.tokenizer import Tokenizer
 
 _WHO = "Google's API"
 _ROLES = {"user": "user", "assistant": "model", "model": "model", "system": "user"}
@@ -87,16 +87,20 @@ class GoogleCounter:
         return self._count(contents) if contents else 0
 
     def _count(self, contents: Any) -> int:
-        answer = asked(_WHO, lambda: self._client.models.count_tokens(model=self.model, contents=contents))
-        return whole(getattr(answer, "total_tokens", None), _WHO)
+        answer = call_client(
+            _WHO, lambda: self._client.models.count_tokens(model=self.model, contents=contents)
+        )
+        return require_int(getattr(answer, "total_tokens", None), _WHO)
 
 
 def _content(message: Any, index: int) -> Any:
     """Return a message as Google's content."""
     if not isinstance(message, Mapping) or "parts" in message:
         return message
-    role, text = _ROLES.get(str(get(message, "role"))), get(message, "content")
+    role, text = _ROLES.get(str(get_field(message, "role"))), get_field(message, "content")
     if role is None or not isinstance(text, str):
         problem = f"messages[{index}] is neither a content with parts nor a role with a text"
-        raise TokenizationError(f"{_WHO} cannot count this: {problem}; give contents of Google's format")
+        raise TokenizationError(
+            f"{_WHO} cannot count this: {problem}; give contents of Google's format"
+        )
     return {"role": role, "parts": [{"text": text}]}

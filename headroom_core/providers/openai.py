@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from headroom_core.models import Overrides
+from headroom_core.models.lookup import Overrides
 from headroom_core.providers.base import ListedProvider, TokenCounter
-from headroom_core.tokens import Tokenizer
+from headroom_core.tokens.tokenizer import Tokenizer
 
 
 class OpenAIProvider(ListedProvider):
@@ -27,7 +27,9 @@ class OpenAIProvider(ListedProvider):
 
     name = "openai"
 
-    def __init__(self, enable_prefix_caching: bool = True, *, model_context_limits: Overrides | None = None) -> None:
+    def __init__(
+        self, enable_prefix_caching: bool = True, *, model_context_limits: Overrides | None = None
+    ) -> None:
         super().__init__(enable_prefix_caching, model_context_limits)
         self.enable_prefix_caching = enable_prefix_caching
 

@@ -59,7 +59,8 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
     if kind is None:
         allowed = ", ".join([_AUTO, *_TYPES])
         raise ConfigurationError(
-            f"scorer_type = {scorer_type!r}: expected one of {allowed}", {"scorer_type": scorer_type}
+            f"scorer_type = {scorer_type!r}: expected one of {allowed}",
+            {"scorer_type": scorer_type},
         )
     known = list(signature(kind).parameters)
     if unknown := options.keys() - known:
@@ -67,7 +68,9 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
         message = f"{scorer_type} scorers have no option {name}: the options are {', '.join(known)}"
         raise ConfigurationError(message, {"scorer_type": scorer_type, "option": name})
     if scorer_type == _AUTO and not (embedding_available() or _brings_embeddings(options)):
-        return words_of_hybrid(**{name: options[name] for name in ("alpha", "bm25") if name in options})
+        return words_of_hybrid(
+            **{name: options[name] for name in ("alpha", "bm25") if name in options}
+        )
     return kind(**options)
 
 
@@ -86,11 +89,15 @@ def scorer_from(config: RelevanceScorerConfig) -> Scorer:
     tier = "hybrid" if config.tier == _AUTO else config.tier
     model = config.embedding_model or DEFAULT_MODEL
     words = config.bm25_k1, config.bm25_b
-    return _shared(package_origin(), tier, model, config.hybrid_alpha, config.adaptive_alpha, *words)
+    return _shared(
+        package_origin(), tier, model, config.hybrid_alpha, config.adaptive_alpha, *words
+    )
 
 
 @lru_cache(maxsize=8)
-def _shared(origin: str | None, tier: str, model: str, alpha: float, adaptive: bool, k1: float, b: float) -> Scorer:
+def _shared(
+    origin: str | None, tier: str, model: str, alpha: float, adaptive: bool, k1: float, b: float
+) -> Scorer:
     """Return the scorer of these settings, with the package from that file."""
     words = BM25Scorer(k1, b)
 

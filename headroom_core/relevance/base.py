@@ -29,8 +29,12 @@ def as_texts(items: Sequence[str]) -> list[str]:
     if isinstance(items, str):
         raise TypeError("items is of type str: give a list of texts")
     texts = list(items)
-    if (odd := next((at for at, text in enumerate(texts) if not isinstance(text, str)), None)) is not None:
-        raise TypeError(f"items[{odd}] is of type {type(texts[odd]).__name__}: give a list of texts")
+    if (
+        odd := next((at for at, text in enumerate(texts) if not isinstance(text, str)), None)
+    ) is not None:
+        raise TypeError(
+            f"items[{odd}] is of type {type(texts[odd]).__name__}: give a list of texts"
+        )
     return texts
 
 
@@ -43,7 +47,11 @@ def checked_scores(scorer: Scorer, items: Sequence[str], query: str) -> list[flo
     scores = scorer.score_items(items, query)
     name = type(scorer).__name__
     if len(scores) != len(items):
-        raise TransformError(f"{name} gave {len(scores)} scores for {len(items)} items", {"scorer": name})
+        raise TransformError(
+            f"{name} gave {len(scores)} scores for {len(items)} items", {"scorer": name}
+        )
     if (odd := next((score for score in scores if not 0 <= score <= 1), None)) is not None:
-        raise TransformError(f"{name} gave the score {odd}: expected 0 to 1", {"scorer": name, "score": odd})
+        raise TransformError(
+            f"{name} gave the score {odd}: expected 0 to 1", {"scorer": name, "score": odd}
+        )
     return scores

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from headroom_core._internal.fork import ForkSafeLock
 from headroom_core.errors import ConfigurationError, ProviderError
-from headroom_core.forks import ForkSafeLock
-from headroom_core.messages import content_key
+from headroom_core.markers import content_key
 from headroom_core.relevance.base import as_texts
 from headroom_core.relevance.encoders import Encode, Encoder, encoder_of, load, require_package
 
@@ -58,7 +58,9 @@ class EmbeddingScorer:
     ) -> None:
         for name, size in {"batch_size": batch_size, "cache_size": cache_size}.items():
             if not (isinstance(size, int) and size >= 1):
-                raise ConfigurationError(f"{name} = {size!r}: expected a whole number from 1 on", {name: size})
+                raise ConfigurationError(
+                    f"{name} = {size!r}: expected a whole number from 1 on", {name: size}
+                )
         self._name = os.fspath(model) if isinstance(model, (str, os.PathLike)) else ""
         self._encoder = None if self._name else encoder_of(model)
         if self._name:
@@ -82,7 +84,9 @@ class EmbeddingScorer:
             return [0.0] * len(texts)
         encoder = self._loaded()
         asked = self._vectors([query], encoder.queries, "query")[query]
-        vectors = self._vectors(wanted, encoder.items, "query" if encoder.items is encoder.queries else "item")
+        vectors = self._vectors(
+            wanted, encoder.items, "query" if encoder.items is encoder.queries else "item"
+        )
         scores = dict(zip(wanted, _cosines([vectors[text] for text in wanted], asked)))
         return [scores.get(text, 0.0) for text in texts]
 
@@ -110,7 +114,12 @@ class EmbeddingScorer:
             missing = [text for text in texts if text not in found]
             for start in range(0, len(missing), self._batch_size):
                 batch = missing[start : start + self._batch_size]
-                vectors = dict(zip(batch, _unit_vectors(encode([_well_formed(text) for text in batch]), len(batch))))
+                vectors = dict(
+                    zip(
+                        batch,
+                        _unit_vectors(encode([_well_formed(text) for text in batch]), len(batch)),
+                    )
+                )
                 self._cache.put({keys[text]: vector for text, vector in vectors.items()})
                 found |= vectors
         return found
@@ -156,12 +165,15 @@ def _unit_vectors(vectors: Any, expected: int) -> list[Vector]:
         matrix = np.asarray(vectors, dtype=np.float64)
     except (TypeError, ValueError) as error:
         kind = type(vectors).__name__
-        raise ProviderError(f"the embedding model gave a {kind} that is no table of numbers", {"type": kind}) from error
+        raise ProviderError(
+            f"the embedding model gave a {kind} that is no table of numbers", {"type": kind}
+        ) from error
     if matrix.ndim != 2 or len(matrix) != expected or not matrix.shape[1]:
         shape = " x ".join(map(str, matrix.shape)) or "single"
         details = {"shape": matrix.shape, "texts": expected}
         raise ProviderError(
-            f"the embedding model gave {shape} numbers: expected a vector for each of {expected} texts", details
+            f"the embedding model gave {shape} numbers: expected a vector for each of {expected} texts",
+            details,
         )
     if not np.isfinite(matrix).all():
         raise ProviderError("the embedding model gave a vector with a number that is not finite")
@@ -180,5 +192,7 @@ def _cosines(vectors: Sequence[Vector], asked: Vector) -> list[float]:
             f"the embedding model gave vectors of {asked.size} and of {odd[0]} numbers: expected one length",
             {"query": asked.size, "item": odd[0]},
         )
-    cosines: list[float] = np.clip(np.stack(vectors) @ asked, 0.0, 1.0).astype(np.float64).round(_DECIMALS).tolist()
+    cosines: list[float] = (
+        np.clip(np.stack(vectors) @ asked, 0.0, 1.0).astype(np.float64).round(_DECIMALS).tolist()
+    )
     return cosines

@@ -62,10 +62,13 @@ def encoder_of(model: Any) -> Encoder:
     """
     if not isinstance(model, (type, str)):
         if _can(model, "embed_documents", "embed_query"):
-            return Encoder(model.embed_documents, lambda texts: [model.embed_query(text) for text in texts])
+            return Encoder(
+                model.embed_documents, lambda texts: [model.embed_query(text) for text in texts]
+            )
         if _can(model, "get_text_embedding_batch", "get_query_embedding"):
             return Encoder(
-                model.get_text_embedding_batch, lambda texts: [model.get_query_embedding(text) for text in texts]
+                model.get_text_embedding_batch,
+                lambda texts: [model.get_query_embedding(text) for text in texts],
             )
         if _can(model, "encode"):
             encode = model.encode
@@ -84,7 +87,9 @@ def require_package() -> None:
         EmbeddingsMissing: it is not.
     """
     if not embedding_available():
-        raise EmbeddingsMissing(f"embeddings need sentence-transformers, which is not installed: {EXTRA}")
+        raise EmbeddingsMissing(
+            f"embeddings need sentence-transformers, which is not installed: {EXTRA}"
+        )
 
 
 def load(name: str, allow_download: bool) -> Encoder:
@@ -96,13 +101,21 @@ def load(name: str, allow_download: bool) -> Encoder:
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
-        raise EmbeddingsMissing(f"sentence-transformers cannot be imported: {error}: {EXTRA}") from error
+        raise EmbeddingsMissing(
+            f"sentence-transformers cannot be imported: {error}: {EXTRA}"
+        ) from error
     try:
         return encoder_of(SentenceTransformer(name, local_files_only=not allow_download))
     except (OSError, ValueError) as error:
-        way_out = "check its name" if allow_download else "give its folder, or allow_download=True to fetch it"
+        way_out = (
+            "check its name"
+            if allow_download
+            else "give its folder, or allow_download=True to fetch it"
+        )
         message = f"the embedding model {name!r} cannot be loaded from this machine: {way_out}"
-        raise EmbeddingsMissing(message, {"model": name, "allow_download": allow_download}) from error
+        raise EmbeddingsMissing(
+            message, {"model": name, "allow_download": allow_download}
+        ) from error
 
 
 def _can(model: Any, *methods: str) -> bool:

@@ -86,7 +86,9 @@ class HybridScorer:
         if not self.adaptive_alpha:
             return self.alpha
         spaced = _QUOTED.sub(" ", query).split()
-        telling = len(_QUOTED.findall(query)) + sum(bool(_TELLING.search(word.strip(_EDGE))) for word in spaced)
+        telling = len(_QUOTED.findall(query)) + sum(
+            bool(_TELLING.search(word.strip(_EDGE))) for word in spaced
+        )
         return 1 - (1 - self.alpha) * 0.5**telling
 
     def _scorer_of(self, embedding: Any) -> Scorer | None:
@@ -116,10 +118,14 @@ def words_of_hybrid(alpha: float = _ALPHA, bm25: Scorer | None = None) -> Scorer
         ConfigurationError: the share of words is not from 0 to 1, or bm25 is no scorer.
     """
     if not (isinstance(alpha, (int, float)) and 0 <= alpha <= 1):
-        raise ConfigurationError(f"alpha = {alpha!r}: expected the share of words, from 0 to 1", {"alpha": alpha})
+        raise ConfigurationError(
+            f"alpha = {alpha!r}: expected the share of words, from 0 to 1", {"alpha": alpha}
+        )
     if bm25 is not None and (isinstance(bm25, type) or not isinstance(bm25, Scorer)):
         kind = bm25.__name__ if isinstance(bm25, type) else type(bm25).__name__
-        raise ConfigurationError(f"bm25 is of type {kind}: give a scorer, such as BM25Scorer()", {"bm25": kind})
+        raise ConfigurationError(
+            f"bm25 is of type {kind}: give a scorer, such as BM25Scorer()", {"bm25": kind}
+        )
     return BM25Scorer() if bm25 is None else bm25
 
 

@@ -42,7 +42,11 @@ def words(text: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """Return the whole tokens of a text, as they stand there."""
-    return _ASCII_TOKEN.findall(text) if text.isascii() else _any_token().findall(normalize("NFKC", text))
+    return (
+        _ASCII_TOKEN.findall(text)
+        if text.isascii()
+        else _any_token().findall(normalize("NFKC", text))
+    )
 
 
 def folded(text: str) -> str:
@@ -81,6 +85,9 @@ def _any_token() -> re.Pattern[str]:
     Python takes these marks for the end of a word. They are gathered when they are first needed: 20 ms.
     """
     marks = [code for code in range(0x300, 0x10000) if category(chr(code)) in ("Mn", "Mc")]
-    runs = [[code for _, code in run] for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0])]
+    runs = [
+        [code for _, code in run]
+        for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0])
+    ]
     inside = "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs)
     return re.compile(_TOKEN.format(rest=rf"[\w{inside}]"))

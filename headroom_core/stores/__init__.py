@@ -5,15 +5,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from headroom_core.environment import store_url
 from headroom_core.errors import ConfigurationError
-from headroom_core.settings import store_url
-from headroom_core.stores.base import Store, TallyStore
+from headroom_core.stores.base import CounterStore, Store
 from headroom_core.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from headroom_core.stores.sqlite import SQLiteStore
 
-__all__ = ["MemoryStore", "SQLiteStore", "Store", "TallyStore", "default_store", "open_store", "shared_store"]
+__all__ = [
+    "CounterStore",
+    "MemoryStore",
+    "SQLiteStore",
+    "Store",
+    "default_store",
+    "open_store",
+    "shared_store",
+]
 
 _SQLITE = "sqlite:///"
 _IN_MEMORY = ("memory://", "sqlite://", "sqlite:///:memory:")
@@ -51,7 +59,9 @@ def open_store(
         True
     """
     if url in _IN_MEMORY:
-        return MemoryStore(namespace=namespace, max_entries=max_entries, max_age_seconds=max_age_seconds)
+        return MemoryStore(
+            namespace=namespace, max_entries=max_entries, max_age_seconds=max_age_seconds
+        )
     path = url.removeprefix(_SQLITE)
     if path in ("", url) or "?" in path:
         raise ConfigurationError(
@@ -64,7 +74,9 @@ def open_store(
     return store
 
 
-def shared_store(url: str | None = None, max_entries: int | None = None, max_age_seconds: float | None = None) -> Store:
+def shared_store(
+    url: str | None = None, max_entries: int | None = None, max_age_seconds: float | None = None
+) -> Store:
     """Return this process's store at a URL, the same object for the same arguments.
 
     Args:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 from headroom_core.errors import StorageError
-from headroom_core.messages import content_key
+from headroom_core.markers import content_key
 
 
-def checked(key: str, text: str) -> str:
+def require_matching_key(key: str, text: str) -> str:
     """Return the text, which must be the one that the key was made from.
 
     Raises:
@@ -68,7 +68,7 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class TallyStore(Protocol):
+class CounterStore(Protocol):
     """What a store also does from which something can be learnt: it counts, by name.
 
     A counter is there while it is above 0. A store keeps `MOST_TALLIES` of them and forgets those that were added
@@ -76,7 +76,7 @@ class TallyStore(Protocol):
     """
 
     @property
-    def lasting(self) -> bool:
+    def durable(self) -> bool:
         """Whether a record stays for about a day after its last use, whatever else is kept meanwhile.
 
         Nothing is learnt where it may not: a block that was sent would become something else.
@@ -90,7 +90,7 @@ class TallyStore(Protocol):
         """
         ...
 
-    def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
+    def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
         """Return the counters whose names begin with any of the prefixes, letter for letter."""
         ...
 
@@ -98,11 +98,11 @@ class TallyStore(Protocol):
 _DAY = 86_400.0
 
 
-def outlasts_conversations(max_age_seconds: float | None, *other_limits: float | None) -> bool:
+def is_durable(max_age_seconds: float | None, *other_limits: float | None) -> bool:
     """Return whether a store with these limits is lasting: no prompt cache remembers a conversation for a day."""
     old_enough = max_age_seconds is None or max_age_seconds >= _DAY
     return old_enough and all(limit is None for limit in other_limits)
 
 
-MOST_TALLIES = 4096
+MAX_COUNTERS = 4096
 """The most counters that a store keeps for one namespace."""

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
+from headroom_core._internal.fork import ForkSafeLock
 from headroom_core.errors import StorageError
-from headroom_core.forks import ForkSafeLock
-from headroom_core.stores.base import MOST_TALLIES, checked, outlasts_conversations
+from headroom_core.stores.base import MAX_COUNTERS, is_durable, require_matching_key
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class MemoryStore:
         max_age_seconds: seconds after their last use at which they go, when the next one is kept.
 
     Example:
-        >>> from headroom_core.messages import content_key
+        >>> from headroom_core.markers import content_key
         >>> store = MemoryStore()
         >>> store.put_many({content_key("hello"): "hello"})
         >>> store.get(content_key("hello"))
@@ -82,9 +82,9 @@ class MemoryStore:
         self._lock = ForkSafeLock()
 
     @property
-    def lasting(self) -> bool:
+    def durable(self) -> bool:
         """Whether nothing goes but by an age of a day or more."""
-        return outlasts_conversations(self._max_age, self._max_entries, self._max_bytes)
+        return is_durable(self._max_age, self._max_entries, self._max_bytes)
 
     def put_many(self, originals: Mapping[str, str]) -> None:
         """Keep the texts under their keys.
@@ -101,7 +101,7 @@ class MemoryStore:
     def _put(self, key: str, text: str, now: float) -> None:
         kept = self._originals.texts.get(key)
         if kept is None:
-            checked(key, text)
+            require_matching_key(key, text)
         elif kept[0] != text:
             raise StorageError("another text is kept under this key; purge the store", {"key": key})
         self._originals.put(key, text if kept is None else kept[0], now)
@@ -138,17 +138,24 @@ class MemoryStore:
         """Add to counters, each of which never falls below 0, and return what they are now."""
         now = time.time()
         with self._lock:
-            counts = {name: max(0, self._tallies.pop(name, (0, 0.0))[0] + more) for name, more in tallies.items()}
+            counts = {
+                name: max(0, self._tallies.pop(name, (0, 0.0))[0] + more)
+                for name, more in tallies.items()
+            }
             self._tallies.update((name, (count, now)) for name, count in counts.items() if count)
-            while len(self._tallies) > MOST_TALLIES:
+            while len(self._tallies) > MAX_COUNTERS:
                 self._tallies.popitem(last=False)
         return counts
 
-    def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
+    def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
         """Return the counters whose names begin with any of the prefixes."""
         beginnings = tuple(prefixes)
         with self._lock:
-            return {name: count for name, (count, _) in self._tallies.items() if name.startswith(beginnings)}
+            return {
+                name: count
+                for name, (count, _) in self._tallies.items()
+                if name.startswith(beginnings)
+            }
 
     def purge(self, *, older_than: float | None = None) -> int:
         """Forget what was last used more than that many seconds ago; None: everything. Return how many originals."""
@@ -173,7 +180,11 @@ class MemoryStore:
     def __reduce__(self) -> tuple[Any, ...]:
         with _turn:
             _here[self._name] = self
-        limits = {"max_entries": self._max_entries, "max_bytes": self._max_bytes, "max_age_seconds": self._max_age}
+        limits = {
+            "max_entries": self._max_entries,
+            "max_bytes": self._max_bytes,
+            "max_age_seconds": self._max_age,
+        }
         return _named, (type(self), self._name, {"namespace": self.namespace, **limits})
 
     def _evict(self, shelf: _Shelf, current: Mapping[str, str], now: float) -> None:

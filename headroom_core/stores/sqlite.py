@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from headroom_core.errors import StorageError
-from headroom_core.stores.base import MOST_TALLIES, checked, outlasts_conversations
+from headroom_core.stores.base import MAX_COUNTERS, is_durable, require_matching_key
 from headroom_core.stores.sqlite_file import SQLiteFile, transaction
 
 _SCHEMA = "".join(
@@ -60,7 +60,7 @@ class SQLiteStore:
 
     Example:
         >>> import tempfile
-        >>> from headroom_core.messages import content_key
+        >>> from headroom_core.markers import content_key
         >>> folder = tempfile.TemporaryDirectory()
         >>> store = SQLiteStore(f"{folder.name}/originals.db")
         >>> store.put_many({content_key("hello"): "hello"})
@@ -83,20 +83,25 @@ class SQLiteStore:
         self._timeout = timeout
         self._max_entries = max_entries
         self._max_age = max_age_seconds
-        self._late = 0.0 if max_entries is not None else min(_HOUR, (max_age_seconds or 10 * _HOUR) / 10)
+        self._late = (
+            0.0 if max_entries is not None else min(_HOUR, (max_age_seconds or 10 * _HOUR) / 10)
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SQLiteStore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        limits: dict[str, Any] = {"max_entries": self._max_entries, "max_age_seconds": self._max_age}
+        limits: dict[str, Any] = {
+            "max_entries": self._max_entries,
+            "max_age_seconds": self._max_age,
+        }
         settings = {"namespace": self.namespace, "timeout": self._timeout, **limits}
         return partial(type(self), **settings), (self._file.path,)
 
     @property
-    def lasting(self) -> bool:
+    def durable(self) -> bool:
         """Whether nothing goes but by an age of a day or more."""
-        return outlasts_conversations(self._max_age, self._max_entries)
+        return is_durable(self._max_age, self._max_entries)
 
     def put_many(self, originals: Mapping[str, str]) -> None:
         """Keep the texts under their keys before it returns.
@@ -106,14 +111,18 @@ class SQLiteStore:
         """
         self._file.run("put_many", lambda connection: self._put(connection, originals, time.time()))
 
-    def _put(self, connection: sqlite3.Connection, originals: Mapping[str, str], now: float) -> None:
+    def _put(
+        self, connection: sqlite3.Connection, originals: Mapping[str, str], now: float
+    ) -> None:
         known = self._select(connection, "originals", "length(text)", originals)
         for key, (length, _) in known.items():
             if not _fits(originals[key], length):
-                raise self._file.error("put_many", f"another text is kept under the key {key}; purge the store")
+                raise self._file.error(
+                    "put_many", f"another text is kept under the key {key}; purge the store"
+                )
         missing = originals.keys() - known.keys()
         for key in missing:
-            checked(key, originals[key])
+            require_matching_key(key, originals[key])
         # Stale ones are put again rather than touched: another process may evict them at this moment.
         due = [key for key in originals if key in missing or self._stale(known[key], now)]
         rows = [(key, _encoded(originals[key])) for key in due]
@@ -126,31 +135,45 @@ class SQLiteStore:
 
     def get(self, key: str) -> str | None:
         """Return the text kept under the key, proved to be the one that was put, or None."""
-        found = self._file.run("get", lambda connection: self._select(connection, "originals", "text", [key]))
-        return checked(key, _decoded(found[key][0])) if key in found else None
+        found = self._file.run(
+            "get", lambda connection: self._select(connection, "originals", "text", [key])
+        )
+        return require_matching_key(key, _decoded(found[key][0])) if key in found else None
 
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
         """Remember what blocks became, and return what stands now: among all processes, the first writer wins."""
-        return self._file.run("record", lambda connection: self._record(connection, records, time.time()))
+        return self._file.run(
+            "record", lambda connection: self._record(connection, records, time.time())
+        )
 
-    def _record(self, connection: sqlite3.Connection, records: Mapping[str, str], now: float) -> dict[str, str]:
+    def _record(
+        self, connection: sqlite3.Connection, records: Mapping[str, str], now: float
+    ) -> dict[str, str]:
         known = self._recall(connection, records, now)
         missing = [(key, _encoded(text)) for key, text in records.items() if key not in known]
         if missing:
             with transaction(connection):
                 keys = [key for key, _ in missing]
                 first = self._select(connection, "records", "text", keys)
-                self._insert(connection, "records", [row for row in missing if row[0] not in first], now)
+                self._insert(
+                    connection, "records", [row for row in missing if row[0] not in first], now
+                )
                 self._evict(connection, "records", now)
-            known |= {key: _decoded(first[key][0]) if key in first else records[key] for key in keys}
+            known |= {
+                key: _decoded(first[key][0]) if key in first else records[key] for key in keys
+            }
         return known
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
         """Return those of the records that are known."""
         wanted = list(keys)
-        return self._file.run("recall", lambda connection: self._recall(connection, wanted, time.time()))
+        return self._file.run(
+            "recall", lambda connection: self._recall(connection, wanted, time.time())
+        )
 
-    def _recall(self, connection: sqlite3.Connection, keys: Iterable[str], now: float) -> dict[str, str]:
+    def _recall(
+        self, connection: sqlite3.Connection, keys: Iterable[str], now: float
+    ) -> dict[str, str]:
         known = self._select(connection, "records", "text", keys)
         if stale := [key for key, row in known.items() if self._stale(row, now)]:
             touch = "UPDATE headroom_records SET used = ? WHERE namespace = ? AND key = ?"
@@ -164,27 +187,38 @@ class SQLiteStore:
         counts = self._file.run("add", lambda connection: self._add(connection, more, time.time()))
         return {name: counts.get(_encoded(name), 0) for name in tallies}
 
-    def _add(self, connection: sqlite3.Connection, more: Mapping[bytes, int], now: float) -> dict[bytes, int]:
+    def _add(
+        self, connection: sqlite3.Connection, more: Mapping[bytes, int], now: float
+    ) -> dict[bytes, int]:
         with transaction(connection):
             connection.executemany(
                 "INSERT INTO headroom_tallies (namespace, key, used, count) VALUES (:namespace, :key, :now, "
                 "max(0, :more)) ON CONFLICT (namespace, key) DO UPDATE SET used = :now, count = max(0, count + :more)",
-                ({"namespace": self.namespace, "key": key, "now": now, "more": count} for key, count in more.items()),
+                (
+                    {"namespace": self.namespace, "key": key, "now": now, "more": count}
+                    for key, count in more.items()
+                ),
             )
             found = self._select(connection, "tallies", "count", more)
             gone = [(self.namespace, key) for key, (count, _) in found.items() if not count]
-            connection.executemany("DELETE FROM headroom_tallies WHERE namespace = ? AND key = ?", gone)
-            self._limit(connection, "tallies", MOST_TALLIES, now)
+            connection.executemany(
+                "DELETE FROM headroom_tallies WHERE namespace = ? AND key = ?", gone
+            )
+            self._limit(connection, "tallies", MAX_COUNTERS, now)
         return {key: count for key, (count, _) in found.items()}
 
-    def tallies(self, prefixes: Iterable[str]) -> dict[str, int]:
+    def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
         """Return the counters whose names begin with any of the prefixes."""
         beginnings = [_encoded(prefix) for prefix in prefixes]
         counts = self._file.run("tallies", lambda connection: self._tallies(connection, beginnings))
         return {_decoded(key): count for key, count in counts.items()}
 
-    def _tallies(self, connection: sqlite3.Connection, prefixes: Iterable[bytes]) -> dict[bytes, int]:
-        statement = "SELECT key, count FROM headroom_tallies WHERE namespace = ? AND key >= ? AND key < ?"
+    def _tallies(
+        self, connection: sqlite3.Connection, prefixes: Iterable[bytes]
+    ) -> dict[bytes, int]:
+        statement = (
+            "SELECT key, count FROM headroom_tallies WHERE namespace = ? AND key >= ? AND key < ?"
+        )
         found: dict[bytes, int] = {}
         for prefix in prefixes:
             found.update(connection.execute(statement, (self.namespace, prefix, _behind(prefix))))
@@ -225,7 +259,9 @@ class SQLiteStore:
                 found[key] = (value, used)
         return found
 
-    def _insert(self, connection: sqlite3.Connection, table: str, rows: list[tuple[str, bytes]], now: float) -> None:
+    def _insert(
+        self, connection: sqlite3.Connection, table: str, rows: list[tuple[str, bytes]], now: float
+    ) -> None:
         connection.executemany(
             f"INSERT INTO headroom_{table} (namespace, key, used, text) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (namespace, key) DO UPDATE SET used = excluded.used",
@@ -244,7 +280,8 @@ class SQLiteStore:
     def _limit(self, connection: sqlite3.Connection, table: str, most: int, now: float) -> None:
         beyond = f"SELECT rowid FROM headroom_{table} WHERE namespace = ? ORDER BY used DESC LIMIT -1 OFFSET ?"
         connection.execute(
-            f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({beyond})", (now, self.namespace, most)
+            f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({beyond})",
+            (now, self.namespace, most),
         )
 
     def _expire(self, connection: sqlite3.Connection, table: str, before: float) -> int:

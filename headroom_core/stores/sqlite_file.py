@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from headroom_core import forks
+from headroom_core._internal import fork
 from headroom_core.errors import StorageError
 
 if sys.platform != "win32":
@@ -61,7 +61,7 @@ class SQLiteFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._lock = Lock()
-        forks.watch(self)
+        fork.watch(self)
 
     def run(self, operation: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Return what the work makes of the connection; it may be called again when the file was replaced.
@@ -78,11 +78,15 @@ class SQLiteFile:
             except (sqlite3.Error, OSError) as error:
                 self._disconnect()
                 raise self.error(operation, _advice(error)) from error
-        raise self.error(operation, "it is deleted or replaced again and again; find out which process does that")
+        raise self.error(
+            operation, "it is deleted or replaced again and again; find out which process does that"
+        )
 
     def error(self, operation: str, message: str) -> StorageError:
         """Return an error that names the file and the operation."""
-        return StorageError(f"store {self.path}: {message}", {"path": str(self.path), "operation": operation})
+        return StorageError(
+            f"store {self.path}: {message}", {"path": str(self.path), "operation": operation}
+        )
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -120,7 +124,11 @@ class SQLiteFile:
     def _connect(self, path: Path) -> sqlite3.Connection:
         # mode=rw: were SQLite to make the file, others could read it.
         connection = sqlite3.connect(
-            f"{path.as_uri()}?mode=rw", uri=True, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             # Only where it is not set, since setting it waits for whoever writes.
@@ -146,7 +154,9 @@ class SQLiteFile:
                 return
             for leftover in self._sidecars():
                 leftover.unlink(missing_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=folder)  # with mode 0600
+            handle, name = tempfile.mkstemp(
+                prefix=f".{self.path.name}-", dir=folder
+            )  # with mode 0600
             os.close(handle)
             try:
                 self._connect(Path(name)).close()
@@ -164,7 +174,9 @@ class SQLiteFile:
                 continue
 
     def _sidecars(self) -> tuple[Path, Path]:
-        return self.path.with_name(f"{self.path.name}-wal"), self.path.with_name(f"{self.path.name}-shm")
+        return self.path.with_name(f"{self.path.name}-wal"), self.path.with_name(
+            f"{self.path.name}-shm"
+        )
 
 
 @contextmanager
@@ -182,7 +194,9 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _advice(error: Exception) -> str:
     said = str(error)
-    return next((advice for sign, advice in _ADVICE.items() if sign in said), f"{said}; {_OTHERWISE}")
+    return next(
+        (advice for sign, advice in _ADVICE.items() if sign in said), f"{said}; {_OTHERWISE}"
+    )
 
 
 @contextmanager

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from headroom_core.transforms.base import Transform
-from headroom_core.transforms.cache_aligner import CacheAligner
-from headroom_core.transforms.intelligent_context import IntelligentContextManager
+from headroom_core.transforms.cache_aligner.aligner import CacheAligner
 from headroom_core.transforms.pipeline import TransformPipeline
-from headroom_core.transforms.rolling_window import RollingWindow
 from headroom_core.transforms.smart_crusher import SmartCrusher
+from headroom_core.transforms.windows.intelligent import IntelligentContextManager
+from headroom_core.transforms.windows.rolling import RollingWindow
 
 __all__ = [
     "CacheAligner",

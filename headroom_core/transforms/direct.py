@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from headroom_core.dialects import Dialect, dialect_for
-from headroom_core.messages import Draft, as_list
+from headroom_core.messages import Draft, require_list
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
-from headroom_core.tokens import Tokenizer
+from headroom_core.tokens.tokenizer import Tokenizer
 
 
 def applied(
@@ -33,7 +33,7 @@ def applied(
         ConfigurationError: there is no such dialect.
         StorageError: originals cannot be kept, so that nothing may be left out.
     """
-    messages = as_list("messages", messages)
+    messages = require_list("messages", messages)
     chosen = dialect_for(messages, dialect)
     draft = transform(chosen.parse(messages))
     if draft.originals:

@@ -10,7 +10,7 @@ from headroom_core.errors import HeadroomError, TransformError
 from headroom_core.messages import Draft
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store
-from headroom_core.tokens import Tokenizer
+from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.direct import applied
 
 
@@ -37,12 +37,16 @@ class TransformPipeline:
         True
     """
 
-    def __init__(self, transforms: Iterable[Callable[[Draft], Draft]], *, model: str = "gpt-4o") -> None:
+    def __init__(
+        self, transforms: Iterable[Callable[[Draft], Draft]], *, model: str = "gpt-4o"
+    ) -> None:
         self.transforms = tuple(transforms)
         self.tokenizer = Tokenizer(model)
         for transform in self.transforms:
             if not callable(transform):
-                raise TypeError(f"{_name(transform)} cannot be called: give transforms, from Draft to Draft")
+                raise TypeError(
+                    f"{_name(transform)} cannot be called: give transforms, from Draft to Draft"
+                )
 
     def __call__(self, draft: Draft) -> Draft:
         """Return the draft after all transforms.
@@ -62,7 +66,11 @@ class TransformPipeline:
         return draft
 
     def transform(
-        self, messages: Sequence[Any], *, store: Store | None = None, dialect: str | Dialect | None = None
+        self,
+        messages: Sequence[Any],
+        *,
+        store: Store | None = None,
+        dialect: str | Dialect | None = None,
     ) -> TransformResult:
         """Return what the transforms make of messages, after storing what they leave out.
 
@@ -80,4 +88,6 @@ class TransformPipeline:
 
 
 def _name(transform: Any) -> str:
-    return str(getattr(transform, "name", None) or getattr(transform, "__name__", type(transform).__name__))
+    return str(
+        getattr(transform, "name", None) or getattr(transform, "__name__", type(transform).__name__)
+    )

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from headroom_core.compressors.base import Compressor, Hints, Request
 from headroom_core.messages import Action, Block, Change
-from headroom_core.tokens import Tokenizer
+from headroom_core.tokens.tokenizer import Tokenizer
 
 _NOT_TAKEN = "no compressor takes it: of no known kind, too small, or turned off"
 _FAILED = "its compressor failed"
@@ -93,7 +93,9 @@ class ContentRouter:
         """Return the outcome of a compressor's failure."""
         return self.kept(block, _FAILED)
 
-    def route(self, block: Block, key: str, query: str, selecting: bool, hints: Hints | None = None) -> Outcome:
+    def route(
+        self, block: Block, key: str, query: str, selecting: bool, hints: Hints | None = None
+    ) -> Outcome:
         """Return what the block becomes.
 
         Args:
@@ -112,7 +114,9 @@ class ContentRouter:
                 continue
             after = self.tokenizer.count_text(made.text)
             if after >= tokens:
-                return Outcome(None, "kept", compressor.name, "no form with fewer tokens", tokens, tokens)
+                return Outcome(
+                    None, "kept", compressor.name, "no form with fewer tokens", tokens, tokens
+                )
             action: Action = "rewritten" if made.lossless else "selected"
             return Outcome(made.text, action, compressor.name, made.reason, tokens, after)
         return self.kept(block, _NOT_TAKEN)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
-from headroom_core.messages import OUTPUTS, Block, Change, Draft, causal_queries, content_key, original
-from headroom_core.recent import Recent
-from headroom_core.transforms.cuts import Shorten, Shortened
+from headroom_core._internal.lru import LRUCache
+from headroom_core.markers import content_key
+from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, causal_queries, original_text
 from headroom_core.transforms.router import ContentRouter, Outcome
+from headroom_core.transforms.windows.cuts import Shorten, ShortenedBlock
 
 _OUTCOMES, _BYTES, _BYTES_AN_OUTCOME = 16_384, 32 * 2**20, 500
 
@@ -18,7 +19,9 @@ _UNTOUCHED = {
     "tool_call": "arguments of tool calls are never changed",
 }
 
-_selections = Recent[Hashable, Outcome](_OUTCOMES, lambda outcome: _BYTES_AN_OUTCOME + len(outcome.text or ""), _BYTES)
+_selections = LRUCache[Hashable, Outcome](
+    _OUTCOMES, lambda outcome: _BYTES_AN_OUTCOME + len(outcome.text or ""), _BYTES
+)
 """What blocks became at the cuts of conversations that come again when they are longer."""
 
 
@@ -34,7 +37,11 @@ def shortened(draft: Draft, router: ContentRouter) -> Draft:
     originals: dict[str, str] = {}
     for block, query in zip(draft.blocks, causal_queries(draft.blocks)):
         key, why = content_key(block.text), why_untouched(block)
-        outcome = router.kept(block, why) if why else router.route(block, key, query, selecting=block.kind in OUTPUTS)
+        outcome = (
+            router.kept(block, why)
+            if why
+            else router.route(block, key, query, selecting=block.kind in OUTPUT_KINDS)
+        )
         made, change = outcome.applied_to(block, key)
         blocks.append(made)
         changes.append(change)
@@ -56,21 +63,33 @@ def shortening(draft: Draft, router: ContentRouter, *, kept: bool) -> Shorten:
         kept: whether the originals will be in a store. If not, the markers say so.
     """
     queries = dict(zip(map(_place, draft.blocks), causal_queries(draft.blocks)))
-    done = {(change.message, change.path) for change in draft.changes if change.action == "selected"}
+    done = {
+        (change.message, change.path) for change in draft.changes if change.action == "selected"
+    }
 
-    def shorten(block: Block) -> Shortened | None:
+    def shorten(block: Block) -> ShortenedBlock | None:
         if block.pinned or _place(block) in done:
             return None
         done.add(_place(block))
-        raw = block.with_text(original(block))
+        raw = block.with_text(original_text(block))
         text, query = content_key(raw.text), queries[_place(block)]
         key = text if kept else ""
-        known_by = router.compressors, router.tokenizer.encoding, kept, raw.kind, raw.tool, text, query
+        known_by = (
+            router.compressors,
+            router.tokenizer.encoding,
+            kept,
+            raw.kind,
+            raw.tool,
+            text,
+            query,
+        )
         outcome = _once(known_by, lambda: router.route(raw, key, query, selecting=True))
         if outcome.text is None or outcome.tokens_after >= router.tokenizer.count_text(block.text):
             return None
         made, change = outcome.applied_to(raw, key)
-        return Shortened(made, change, {key: raw.text} if kept and outcome.action == "selected" else {})
+        return ShortenedBlock(
+            made, change, {key: raw.text} if kept and outcome.action == "selected" else {}
+        )
 
     return shorten
 

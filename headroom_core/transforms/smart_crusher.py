@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from headroom_core.compressors.base import Hints, Request
-from headroom_core.compressors.exact_json import Value, dumps, from_plain, plain
-from headroom_core.compressors.smart_crusher.crusher import Shortened, TableCompressor
-from headroom_core.compressors.smart_crusher.document import lossless, take_apart
+from headroom_core.compressors.smart_crusher.compressor import Shortened, TableCompressor
 from headroom_core.config import SmartCrusherConfig
-from headroom_core.messages import Draft, content_key
+from headroom_core.markers import content_key
+from headroom_core.messages import Draft
 from headroom_core.relevance import Scorer
 from headroom_core.results import CrushResult
 from headroom_core.stores import Store, default_store
-from headroom_core.tokens import Tokenizer
+from headroom_core.tables.codec import lossless, take_apart
+from headroom_core.text.exact_json import Value, dumps, from_plain, plain
+from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortened
 
@@ -35,7 +36,11 @@ class SmartCrusher(TableCompressor):
     """
 
     def __init__(
-        self, config: SmartCrusherConfig | None = None, scorer: Scorer | None = None, *, model: str = "gpt-4o"
+        self,
+        config: SmartCrusherConfig | None = None,
+        scorer: Scorer | None = None,
+        *,
+        model: str = "gpt-4o",
     ) -> None:
         super().__init__(config, scorer)
         self._router = ContentRouter((self,), Tokenizer(model))
@@ -80,7 +85,9 @@ class SmartCrusher(TableCompressor):
                 markers = tuple(made.markers)
                 return CrushResult(made.text, kept, before, after, markers, tokenizer.estimated)
         text = made if isinstance(made, str) and tokenizer.count_text(made) < before else original
-        return CrushResult(text, data, before, tokenizer.count_text(text), estimated=tokenizer.estimated)
+        return CrushResult(
+            text, data, before, tokenizer.count_text(text), estimated=tokenizer.estimated
+        )
 
     def _shortened(self, value: Value, request: Request) -> Shortened | str | None:
         """Return the value with rows left out, else its lossless form, else None."""
@@ -106,7 +113,9 @@ def _pruned(value: Value, shortened: Shortened) -> Value:
 
 def _without(value: Value, rows: set[int], lists: dict[int, set[int]]) -> Value:
     if isinstance(value, dict):
-        return {key: _without(item, rows, lists) for key, item in value.items() if id(item) not in rows}
+        return {
+            key: _without(item, rows, lists) for key, item in value.items() if id(item) not in rows
+        }
     if isinstance(value, list):
         kept = lists.get(id(value))
         return [

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headroom_integrations.langchain.chat_model import HeadroomChatModel
+    from headroom_integrations.langchain.chat_model.model import HeadroomChatModel
+    from headroom_integrations.langchain.chat_model.wrap import wrap_chat_model
     from headroom_integrations.langchain.compression import EVENT
     from headroom_integrations.langchain.compressor import HeadroomCompressor, compress_messages
     from headroom_integrations.langchain.dialect import LangChainDialect
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from headroom_integrations.langchain.history import HeadroomChatMessageHistory
     from headroom_integrations.langchain.middleware import HeadroomMiddleware
     from headroom_integrations.langchain.tools import HeadroomRetrieveTool, wrap_tools
-    from headroom_integrations.langchain.variant import wrap_chat_model
 
 __all__ = [
     "EVENT",
@@ -33,14 +33,14 @@ __all__ = [
 _MODULES = {
     "EVENT": "compression",
     "HeadroomChatMessageHistory": "history",
-    "HeadroomChatModel": "chat_model",
+    "HeadroomChatModel": "chat_model.model",
     "HeadroomCompressor": "compressor",
     "HeadroomDocumentCompressor": "documents",
     "HeadroomMiddleware": "middleware",
     "HeadroomRetrieveTool": "tools",
     "LangChainDialect": "dialect",
     "compress_messages": "compressor",
-    "wrap_chat_model": "variant",
+    "wrap_chat_model": "chat_model.wrap",
     "wrap_tools": "tools",
 }
 _EXTRAS = {"langchain_core": "langchain", "langchain": "agents", "langgraph": "agents"}
@@ -58,7 +58,8 @@ def __getattr__(name: str) -> Any:
             raise
         named = package.replace("_", "-")
         raise ImportError(
-            f"{name} needs {named}: pip install 'headroom-integrations[{_EXTRAS[package]}]'", name=error.name
+            f"{name} needs {named}: pip install 'headroom-integrations[{_EXTRAS[package]}]'",
+            name=error.name,
         ) from error
 
 

@@ -12,21 +12,21 @@ from langchain_core.callbacks import (
     dispatch_custom_event,
 )
 from langchain_core.documents import Document
-from langchain_core.messages import AnyMessage, BaseMessage, MessageLikeRepresentation, convert_to_messages
+from langchain_core.messages import (
+    AnyMessage,
+    BaseMessage,
+    MessageLikeRepresentation,
+    convert_to_messages,
+)
 from langchain_core.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from headroom_core import compress_documents
-from headroom_core.compression import Config
-from headroom_core.config import HeadroomConfig
-from headroom_core.messages import as_list
-from headroom_core.results import CompressResult, DocumentsResult
-from headroom_core.stores import Store
-from headroom_core.validated import Positive, Validated
-from headroom_integrations.langchain.compression import EVENT, Compression, title_of
+from headroom_core import CompressResult, DocumentsResult, HeadroomConfig, Store, compress_documents
+from headroom_core.adapters import Config, PositiveInt, ValidatedModel, require_list
+from headroom_integrations.langchain.compression import EVENT, LangChainCompression, title_of
 from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
 _NODE = "langgraph_node"
@@ -41,7 +41,7 @@ class State(TypedDict):
     messages: list[AnyMessage]
 
 
-class HeadroomCompressor(Validated, RunnableSerializable[Any, Any]):
+class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
     """Shortens what goes through it: tool results, documents, and user texts where nothing is lost.
 
     It takes prompt values, lists of messages or of what LangChain takes for messages, one message, a string (read as
@@ -96,7 +96,7 @@ class HeadroomCompressor(Validated, RunnableSerializable[Any, Any]):
     config: Config = None
     model: str = "gpt-4o"
     query: str | None = None
-    token_budget: Positive | None = None
+    token_budget: PositiveInt | None = None
     store: Store | None = None
     retrieve: bool = False
 
@@ -127,12 +127,16 @@ class HeadroomCompressor(Validated, RunnableSerializable[Any, Any]):
         """Return the input, shortened, without blocking the event loop."""
         return await self._acall_with_config(self._arun, input, config, run_type="chain", **kwargs)
 
-    def _run(self, input: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Any:
+    def _run(
+        self, input: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig
+    ) -> Any:
         output, result = self._compressed(input, config)
         dispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
-    async def _arun(self, input: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Any:
+    async def _arun(
+        self, input: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
+    ) -> Any:
         output, result = await run_in_executor(None, self._compressed, input, config)
         await adispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
@@ -141,7 +145,7 @@ class HeadroomCompressor(Validated, RunnableSerializable[Any, Any]):
         items, close = opened(value)
         if all(isinstance(item, Document) for item in items):
             return self._documents(items, close)
-        result = self._compression().compressed(items)
+        result = self._compression().compress(items)
         if in_state(value) is not None and _NODE in config.get("metadata", {}):
             return {"messages": replacing(items, result)}, result
         return close(result.messages), result
@@ -149,19 +153,31 @@ class HeadroomCompressor(Validated, RunnableSerializable[Any, Any]):
     def _documents(self, documents: list[Any], close: Close) -> tuple[Any, _Result]:
         texts = [document.page_content for document in documents]
         titles = [title_of(document) for document in documents]
-        result = compress_documents(texts, self.query, titles=titles, **self._compression().settings())
-        Compression.log_warnings(result.warnings)
+        result = compress_documents(
+            texts, self.query, titles=titles, **self._compression().settings()
+        )
+        LangChainCompression.log_warnings(result.warnings)
         # Empty is what was left out, or came so; of one document alone something always stays.
         pairs = zip(documents, result.texts, strict=True)
-        stay = [_with_text(document, text) for document, text in pairs if text or not document.page_content]
+        stay = [
+            _with_text(document, text)
+            for document, text in pairs
+            if text or not document.page_content
+        ]
         return close(stay), result
 
-    def _compression(self) -> Compression:
-        return Compression(self.model, self.config, self.query, self.token_budget, self.store, self.retrieve)
+    def _compression(self) -> LangChainCompression:
+        return LangChainCompression(
+            self.model, self.config, self.query, self.token_budget, self.store, self.retrieve
+        )
 
 
 def _with_text(document: Document, text: str) -> Document:
-    return document if text == document.page_content else document.model_copy(update={"page_content": text})
+    return (
+        document
+        if text == document.page_content
+        else document.model_copy(update={"page_content": text})
+    )
 
 
 @overload
@@ -225,8 +241,13 @@ def compress_messages(
     """
     if messages is None:
         return HeadroomCompressor(
-            model=model, token_budget=token_budget, config=config, query=query, store=store, retrieve=retrieve
+            model=model,
+            token_budget=token_budget,
+            config=config,
+            query=query,
+            store=store,
+            retrieve=retrieve,
         )
-    compression = Compression(model, config, query, token_budget, store, retrieve)
-    given = messages if isinstance(messages, PromptValue) else as_list("messages", messages)
-    return compression.compressed(convert_to_messages(given)).messages
+    compression = LangChainCompression(model, config, query, token_budget, store, retrieve)
+    given = messages if isinstance(messages, PromptValue) else require_list("messages", messages)
+    return compression.compress(convert_to_messages(given)).messages

@@ -17,10 +17,24 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from headroom_core.dialects.anthropic import part_texts
-from headroom_core.dialects.base import Calls, Image, Reader, Reading, Speaker, compact, image_of, marked
-from headroom_core.messages import Block, Draft, Outline, as_plain, why_pinned
-from headroom_core.paths import get, items, rendered
+from headroom_core import Block, Draft
+from headroom_core.adapters import (
+    Calls,
+    Image,
+    Outline,
+    Reader,
+    Reading,
+    Speaker,
+    as_items,
+    compact,
+    get_field,
+    image_of,
+    marked,
+    part_texts,
+    pin_reason,
+    render_draft,
+    to_mapping,
+)
 
 _KINDS: tuple[tuple[type[BaseMessage], Speaker], ...] = (
     (SystemMessage, "system"),
@@ -89,20 +103,24 @@ class LangChainDialect(Reader):
         if not isinstance(message, BaseMessage):
             return super().image(message)
         cls, text = type(message), message.content if type(message.content) is str else None
-        held = {**vars(message), **_CARRIED, "additional_kwargs": {**message.additional_kwargs, **_PARSED}}
+        held = {
+            **vars(message),
+            **_CARRIED,
+            "additional_kwargs": {**message.additional_kwargs, **_PARSED},
+        }
         if text is not None:
             held["content"] = None
         return image_of((id(cls), cls.__qualname__, held, message.model_extra), text)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft)
+        return render_draft(draft)
 
 
 def _plain(message: Any) -> Mapping[str, Any]:
     """Return what a model reads of a message: artifacts and metadata are not for it."""
     if not isinstance(message, BaseMessage):
-        return as_plain(message)
+        return to_mapping(message)
     kind = _kind(message)
     held = {"role": "tool" if kind == "tool_result" else kind or message.type, "name": message.name}
     held |= {key: getattr(message, key, None) for key in _KEPT}
@@ -124,24 +142,28 @@ def _said(message: BaseMessage, at: Block, calls: Calls) -> Iterator[Block]:
     """Yield the texts of the content; `at` is a block without text that stands where the content stands."""
     if at.kind == "tool_result":
         tool, call = calls.answered(getattr(message, "tool_call_id", None), message.name)
-        at = Block(at.message, at.path, at.kind, "", tool, call, why_pinned(tool))
+        at = Block(at.message, at.path, at.kind, "", tool, call, pin_reason(tool))
     if isinstance(message.content, str):
         if message.content:
             yield Block(at.message, at.path, at.kind, message.content, at.tool, at.call, at.pinned)
         return
     made = {call["id"] for call in _calls(message)}
     for position, part in enumerate(message.content):
-        here, form = replace(at, path=("content", position)), get(part, "type")
-        if form == "text-plain" and (text := get(part, "text")):
+        here, form = replace(at, path=("content", position)), get_field(part, "type")
+        if form == "text-plain" and (text := get_field(part, "text")):
             yield replace(here, path=(*here.path, "text"), kind="document", text=text)
-        elif form == "tool_call" and get(part, "id") not in made:
-            calls.made(get(part, "id"), get(part, "name"), compact(get(part, "args")))
-        elif form != "tool_use" or get(part, "id") not in made:
+        elif form == "tool_call" and get_field(part, "id") not in made:
+            calls.made(
+                get_field(part, "id"), get_field(part, "name"), compact(get_field(part, "args"))
+            )
+        elif form != "tool_use" or get_field(part, "id") not in made:
             yield from part_texts(part, here, calls)
 
 
 def _calls(message: BaseMessage) -> list[Any]:
-    return [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
+    return (
+        [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
+    )
 
 
 def _called(index: int, message: AIMessage, calls: Calls) -> Iterator[Block]:
@@ -151,13 +173,18 @@ def _called(index: int, message: AIMessage, calls: Calls) -> Iterator[Block]:
         arguments = compact(made["args"])
         calls.made(made["id"], made["name"], arguments)
         if arguments is not None:
-            yield Block(index, ("tool_calls", position, "args"), "tool_call", arguments, made["name"])
+            yield Block(
+                index, ("tool_calls", position, "args"), "tool_call", arguments, made["name"]
+            )
     if (legacy := message.additional_kwargs.get("function_call")) is not None:
-        calls.made(None, get(legacy, "name"), get(legacy, "arguments"))
+        calls.made(None, get_field(legacy, "name"), get_field(legacy, "arguments"))
 
 
 def _marked(message: BaseMessage) -> bool:
     """Return whether the message holds a cache breakpoint of Anthropic's or, as a part of its own, of Bedrock's."""
     if "cache_control" in message.additional_kwargs or marked(message.content):
         return True
-    return any(get(part, "cachePoint") or get(get(part, "extras"), "cache_control") for part in items(message.content))
+    return any(
+        get_field(part, "cachePoint") or get_field(get_field(part, "extras"), "cache_control")
+        for part in as_items(message.content)
+    )

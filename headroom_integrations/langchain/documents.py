@@ -15,17 +15,15 @@ from langchain_core.runnables.config import (
 )
 from pydantic import Field
 
-from headroom_core import compress_documents
-from headroom_core.compression import Config, OwnScorer
-from headroom_core.results import DocumentsResult
-from headroom_core.validated import Positive, Validated
-from headroom_integrations.langchain.compression import EVENT, Compression, title_of
+from headroom_core import DocumentsResult, compress_documents
+from headroom_core.adapters import Config, OwnScorer, PositiveInt, ValidatedModel
+from headroom_integrations.langchain.compression import EVENT, LangChainCompression, title_of
 
 SCORE = "relevance_score"
 """The key of the score in a document's metadata, which rerankers share."""
 
 
-class HeadroomDocumentCompressor(Validated, BaseDocumentCompressor):
+class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
     """Ranks documents, leaves out those that have little to do with the query, and shortens long ones.
 
     The best document comes first. Of long ones the passages stay that have to do with the query, `[…]` stands in the
@@ -61,8 +59,8 @@ class HeadroomDocumentCompressor(Validated, BaseDocumentCompressor):
         ('Elbe', {'relevance_score': 1.0})
     """
 
-    max_documents: Positive | None = None
-    token_budget: Positive | None = None
+    max_documents: PositiveInt | None = None
+    token_budget: PositiveInt | None = None
     min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
     prefer_diverse: bool = False
     config: Config = None
@@ -91,7 +89,9 @@ class HeadroomDocumentCompressor(Validated, BaseDocumentCompressor):
         await manager.on_custom_event(EVENT, result, manager.parent_run_id)
         return found
 
-    def _compressed(self, documents: Sequence[Document], query: str) -> tuple[list[Document], DocumentsResult]:
+    def _compressed(
+        self, documents: Sequence[Document], query: str
+    ) -> tuple[list[Document], DocumentsResult]:
         result = compress_documents(
             [document.page_content for document in documents],
             query,
@@ -104,7 +104,7 @@ class HeadroomDocumentCompressor(Validated, BaseDocumentCompressor):
             min_relevance=self.min_relevance,
             prefer_diverse=self.prefer_diverse,
         )
-        Compression.log_warnings(result.warnings)
+        LangChainCompression.log_warnings(result.warnings)
         # Empty is what was left out, or came so.
         came = enumerate(zip(documents, result.texts, strict=True))
         stay = [at for at, (document, text) in came if text or not document.page_content]
@@ -120,4 +120,6 @@ def _config(callbacks: Callbacks | None) -> RunnableConfig:
 
 def _with(document: Document, text: str, score: float | None) -> Document:
     scored = {} if score is None else {SCORE: score}
-    return document.model_copy(update={"page_content": text, "metadata": {**document.metadata, **scored}})
+    return document.model_copy(
+        update={"page_content": text, "metadata": {**document.metadata, **scored}}
+    )

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
-from headroom_core.config import HeadroomConfig
-from headroom_core.stores import Store
-from headroom_integrations.langchain.compression import Compression
+from headroom_core import HeadroomConfig, Store
+from headroom_integrations.langchain.compression import LangChainCompression
 
 
 class HeadroomChatMessageHistory(BaseChatMessageHistory):
@@ -61,16 +60,18 @@ class HeadroomChatMessageHistory(BaseChatMessageHistory):
     ) -> None:
         self.history = history
         snapshot = None if config is None else config.snapshot()
-        self._compression = Compression(model, snapshot, None, token_budget, store, retrieve)
+        self._compression = LangChainCompression(
+            model, snapshot, None, token_budget, store, retrieve
+        )
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
         """The messages, shortened; those that nothing changed are the same objects."""
-        return self._compression.compressed(self.history.messages).messages
+        return self._compression.compress(self.history.messages).messages
 
     async def aget_messages(self) -> list[BaseMessage]:
         """Return the messages, shortened, without blocking the event loop."""
-        return (await self._compression.acompressed(await self.history.aget_messages())).messages
+        return (await self._compression.acompress(await self.history.aget_messages())).messages
 
     def add_message(self, message: BaseMessage) -> None:
         """Add a message to the other history."""

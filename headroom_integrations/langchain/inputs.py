@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage, RemoveMessage, ToolMessage, con
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from pydantic import BaseModel
 
-from headroom_core.results import CompressResult
+from headroom_core import CompressResult
 
 Close = Callable[[list[Any]], Any]
 
@@ -45,7 +45,9 @@ def in_state(value: Any) -> Any:
     """Return the messages in a state, None where the value is none."""
     if isinstance(value, Mapping):
         return value.get("messages")
-    held = isinstance(value, BaseModel) and not isinstance(value, (PromptValue, BaseMessage, Document))
+    held = isinstance(value, BaseModel) and not isinstance(
+        value, (PromptValue, BaseMessage, Document)
+    )
     return getattr(value, "messages", None) if held or is_dataclass(value) else None
 
 

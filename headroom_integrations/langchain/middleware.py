@@ -22,17 +22,18 @@ from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolM
 from langchain_core.runnables.config import ensure_config, run_in_executor
 from langchain_core.tools import BaseTool
 
-from headroom_core import Tokenizer, retrieve_tool
-from headroom_core.config import HeadroomConfig
-from headroom_core.errors import ConfigurationError
-from headroom_core.messages import is_retrieve_tool
-from headroom_core.metrics import Ledger
-from headroom_core.paths import get
-from headroom_core.results import CompressResult
-from headroom_core.stores import Store
-from headroom_integrations.langchain.books import Booked
-from headroom_integrations.langchain.compression import EVENT, Compression
-from headroom_integrations.langchain.inner import model_name
+from headroom_core import (
+    CompressResult,
+    ConfigurationError,
+    HeadroomConfig,
+    Store,
+    Tokenizer,
+    retrieve_tool,
+)
+from headroom_core.adapters import Ledger, get_field, is_retrieve_tool
+from headroom_integrations.langchain.chat_model.books import MetricsMixin
+from headroom_integrations.langchain.chat_model.inner import model_name
+from headroom_integrations.langchain.compression import EVENT, LangChainCompression
 from headroom_integrations.langchain.tool_results import ToolResult, saved
 from headroom_integrations.langchain.tools import retrieve_tools
 
@@ -40,7 +41,7 @@ _log = logging.getLogger(__package__)
 _SCHEMA = json.dumps(retrieve_tool("openai"))
 
 
-class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
+class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     """Shortens what the model of an agent reads: `create_agent(model, tools, middleware=[HeadroomMiddleware()])`.
 
     What a tool answers is shortened once, when it arrives, and that is what the agent's state keeps; its
@@ -95,9 +96,13 @@ class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
     ) -> None:
         super().__init__()
         if state not in ("compressed", "original"):
-            raise ConfigurationError(f"state = {state!r}: expected 'compressed' or 'original'", {"state": state})
+            raise ConfigurationError(
+                f"state = {state!r}: expected 'compressed' or 'original'", {"state": state}
+            )
         settings = None if config is None else config.snapshot()
-        self._compression = Compression("gpt-4o", settings, query, token_budget, store, retrieve)
+        self._compression = LangChainCompression(
+            "gpt-4o", settings, query, token_budget, store, retrieve
+        )
         self._keeps_originals = state == "original"
         self._ledger = Ledger()
         self.tools = retrieve_tools(self._compression)
@@ -112,7 +117,9 @@ class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
         return self._booked(call, handler(call.sent))
 
     async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelCallResult[Any]:
         """Do what `wrap_model_call` does; the work is done in a thread."""
         call = await run_in_executor(None, self._call, request)
@@ -120,7 +127,9 @@ class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
             await adispatch_custom_event(EVENT, call.result)
         return self._booked(call, await handler(call.sent))
 
-    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]
+    ) -> Any:
         """Call the tool, and shorten its answer for the state."""
         answer = handler(request)
         return answer if self._stays(request) else self._tool_result(request).shortened(answer)
@@ -142,7 +151,7 @@ class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
         began = perf_counter()
         system = [] if request.system_message is None else [request.system_message]
         compression = replace(self._compression, model=model_name(request.model))
-        result = compression.compressed([*system, *request.messages])
+        result = compression.compress([*system, *request.messages])
         sent = _with_messages(request, result.messages, len(system))
         return _Call(sent, request.messages, len(system), result, compression.model, began)
 
@@ -154,7 +163,9 @@ class HeadroomMiddleware(Booked, AgentMiddleware[AgentState[Any], Any]):
         return self._keeps_originals or (request.tool is not None and request.tool.return_direct)
 
     def _tool_result(self, request: ToolCallRequest) -> ToolResult:
-        return ToolResult(self._compression, request.tool_call, get(request.state, "messages") or ())
+        return ToolResult(
+            self._compression, request.tool_call, get_field(request.state, "messages") or ()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +197,13 @@ class _Call:
         return {
             "model": self.model,
             "tokens_input_before": self._before(),
-            "tokens_input_after": self.result.tokens_after + (tokenizer.count_text(_SCHEMA) if self._offers() else 0),
-            "tokens_output": sum(usage["output_tokens"] for usage in used) + sum(map(tokenizer.count_text, unsaid)),
-            "cached_tokens": sum((usage.get("input_token_details") or {}).get("cache_read") or 0 for usage in used),
+            "tokens_input_after": self.result.tokens_after
+            + (tokenizer.count_text(_SCHEMA) if self._offers() else 0),
+            "tokens_output": sum(usage["output_tokens"] for usage in used)
+            + sum(map(tokenizer.count_text, unsaid)),
+            "cached_tokens": sum(
+                (usage.get("input_token_details") or {}).get("cache_read") or 0 for usage in used
+            ),
             "cached_of": sum(usage["input_tokens"] for usage in used) or None,
             "transforms_applied": self.result.transforms_applied,
             "latency_ms": (perf_counter() - self.began) * 1000,
@@ -196,23 +211,36 @@ class _Call:
 
     def _before(self) -> int:
         """Return the tokens that would have been sent without Headroom."""
-        asking = next((message for message in reversed(self.given) if not isinstance(message, ToolMessage)), None)
+        asking = next(
+            (message for message in reversed(self.given) if not isinstance(message, ToolMessage)),
+            None,
+        )
         if asking is not None and _brings_back(asking):
             return 0
-        at = {number for number, message in enumerate(self.given, self.first) if _brings_back(message)}
-        brought = sum(change.tokens_before for change in self.result.changes if change.message in at)
+        at = {
+            number for number, message in enumerate(self.given, self.first) if _brings_back(message)
+        }
+        brought = sum(
+            change.tokens_before for change in self.result.changes if change.message in at
+        )
         return self.result.tokens_before + saved(self.given) - brought
 
     def _offers(self) -> bool:
         """Return whether the retrieve tool is offered."""
-        return any(isinstance(tool, BaseTool) and is_retrieve_tool(tool.name) for tool in self.sent.tools)
+        return any(
+            isinstance(tool, BaseTool) and is_retrieve_tool(tool.name) for tool in self.sent.tools
+        )
 
 
-def _with_messages(request: ModelRequest[Any], messages: list[Any], first: int) -> ModelRequest[Any]:
+def _with_messages(
+    request: ModelRequest[Any], messages: list[Any], first: int
+) -> ModelRequest[Any]:
     """Return a request with other messages, the first of which is the system message, if there is one."""
     # Where not even that could stay, a user's message stands in the place of what was left out.
     system = messages[0] if first and isinstance(messages[0], SystemMessage) else None
-    return request.override(system_message=system, messages=messages if system is None else messages[1:])
+    return request.override(
+        system_message=system, messages=messages if system is None else messages[1:]
+    )
 
 
 def _written(response: ModelCallResult[Any]) -> list[AIMessage]:
@@ -236,6 +264,8 @@ def _can_be_told(result: CompressResult) -> bool:
     traced = getattr(ensure_config().get("callbacks"), "parent_run_id", None) is not None
     if not traced:
         _log.debug(
-            "%d of %d tokens are sent; there is no run that could be told", result.tokens_after, result.tokens_before
+            "%d of %d tokens are sent; there is no run that could be told",
+            result.tokens_after,
+            result.tokens_before,
         )
     return traced

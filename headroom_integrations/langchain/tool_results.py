@@ -10,9 +10,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 from langchain_core.messages.tool import ToolOutputMixin
 
-from headroom_core.config import HeadroomConfig
-from headroom_core.results import CompressResult
-from headroom_integrations.langchain.compression import Compression
+from headroom_core import CompressResult, HeadroomConfig
+from headroom_integrations.langchain.compression import LangChainCompression
 from headroom_integrations.langchain.dialect import LangChainDialect
 
 MARK = "headroom"
@@ -36,14 +35,14 @@ class ToolResult:
 
     Example:
         >>> from headroom_core.stores import MemoryStore
-        >>> result = ToolResult(Compression(store=MemoryStore()), ToolCall(name="jobs", args={}, id="c1"))
+        >>> result = ToolResult(LangChainCompression(store=MemoryStore()), ToolCall(name="jobs", args={}, id="c1"))
         >>> rows = ",".join(f'{{"id": {n}, "state": "done"}}' for n in range(200))
         >>> message = result.shortened(ToolMessage(f"[{rows}]", tool_call_id="c1"))
         >>> sorted(message.response_metadata["headroom"])
         ['characters', 'tokens_after', 'tokens_before']
     """
 
-    compression: Compression
+    compression: LangChainCompression
     call: ToolCall
     history: Sequence[Any] = ()
 
@@ -74,19 +73,29 @@ class ToolResult:
             return messages
         caller = self._caller()
         context = [*self._asked(), caller]
-        compression = replace(_unlimited(self.compression), model=_named(caller) or self.compression.model)
-        result = compression.compressed([*context, *messages])
+        compression = replace(
+            _unlimited(self.compression), model=_named(caller) or self.compression.model
+        )
+        result = compression.compress([*context, *messages])
         pairs = zip(messages, result.messages[len(context) :], strict=True)
         return [_marked(old, new, result, at) for at, (old, new) in enumerate(pairs, len(context))]
 
     def _asked(self) -> Iterator[BaseMessage]:
         """Yield the last message in which a user said something."""
-        others = (message for message in reversed(self.history) if not isinstance(message, (AIMessage, ToolMessage)))
+        others = (
+            message
+            for message in reversed(self.history)
+            if not isinstance(message, (AIMessage, ToolMessage))
+        )
         yield from islice(filter(_is_asked, others), 1)
 
     def _caller(self) -> AIMessage:
         made = (message for message in reversed(self.history) if isinstance(message, AIMessage))
-        here = (message for message in made if any(call["id"] == self.call["id"] for call in message.tool_calls))
+        here = (
+            message
+            for message in made
+            if any(call["id"] == self.call["id"] for call in message.tool_calls)
+        )
         return next(here, AIMessage("", tool_calls=[self.call]))
 
 
@@ -95,7 +104,11 @@ def saved(messages: Iterable[Any]) -> int:
 
     An answer whose content was changed since then, as by an edit that clears it, counts nothing.
     """
-    marks = ((message, message.response_metadata.get(MARK)) for message in messages if isinstance(message, ToolMessage))
+    marks = (
+        (message, message.response_metadata.get(MARK))
+        for message in messages
+        if isinstance(message, ToolMessage)
+    )
     return sum(
         mark["tokens_before"] - mark["tokens_after"]
         for message, mark in marks
@@ -113,7 +126,7 @@ def _is_asked(message: Any) -> bool:
     return any(block.kind == "user" for block in LangChainDialect().parse([message]).blocks)
 
 
-def _unlimited(compression: Compression) -> Compression:
+def _unlimited(compression: LangChainCompression) -> LangChainCompression:
     """Return how one answer is compressed: as in any conversation, but with no limit to the conversation."""
     config = compression.config or HeadroomConfig()
     limits = {name: getattr(config, name).model_copy(update={"enabled": False}) for name in _LIMITS}
@@ -126,7 +139,10 @@ def _marked(old: Any, new: Any, result: CompressResult, at: int) -> Any:
     if new is old or not isinstance(old, ToolMessage):
         return old
     changes = [change for change in result.changes if change.message == at]
-    before, after = (sum(getattr(change, name) for change in changes) for name in ("tokens_before", "tokens_after"))
+    before, after = (
+        sum(getattr(change, name) for change in changes)
+        for name in ("tokens_before", "tokens_after")
+    )
     earlier = saved([old])
     mark = {"tokens_before": before + earlier, "tokens_after": after, "characters": len(new.text)}
     return new.model_copy(update={"response_metadata": {**new.response_metadata, MARK: mark}})

@@ -13,18 +13,15 @@ from langchain_core.tools import ArgsSchema, BaseTool, tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, PrivateAttr, SkipValidation
 
-from headroom_core import handle_retrieve_call, retrieve_tool
-from headroom_core.config import HeadroomConfig
-from headroom_core.messages import is_retrieve_tool
-from headroom_core.stores import Store, shared_store
-from headroom_core.validated import Validated
-from headroom_integrations.langchain.compression import Compression
+from headroom_core import HeadroomConfig, Store, handle_retrieve_call, retrieve_tool
+from headroom_core.adapters import ValidatedModel, is_retrieve_tool, shared_store
+from headroom_integrations.langchain.compression import LangChainCompression
 from headroom_integrations.langchain.tool_results import ToolResult
 
 _DECLARED: dict[str, Any] = retrieve_tool("openai")["function"]
 
 
-class HeadroomRetrieveTool(Validated, BaseTool):
+class HeadroomRetrieveTool(ValidatedModel, BaseTool):
     """Brings back what was left out behind a marker: the tool `headroom_retrieve`, for models to call.
 
     Arguments are read as models write them; what cannot be answered is answered with the reason.
@@ -54,14 +51,16 @@ class HeadroomRetrieveTool(Validated, BaseTool):
         return await run_in_executor(None, lambda: self._run(**arguments))
 
 
-def retrieve_tools(compression: Compression) -> list[HeadroomRetrieveTool]:
+def retrieve_tools(compression: LangChainCompression) -> list[HeadroomRetrieveTool]:
     """Return the tool that a model needs to bring back what a compression leaves out: none where nothing is."""
     config = compression.config or HeadroomConfig()
     if not (compression.retrieve and config.ccr.enabled and config.ccr.inject_marker):
         return []
     store = compression.store
     if store is None and config.store_url:
-        store = shared_store(config.store_url, config.ccr.store_max_entries, config.ccr.store_ttl_seconds)
+        store = shared_store(
+            config.store_url, config.ccr.store_max_entries, config.ccr.store_ttl_seconds
+        )
     return [HeadroomRetrieveTool(store=store)]
 
 
@@ -101,7 +100,7 @@ def wrap_tools(
         ['orders', 'headroom_retrieve']
     """
     settings = None if config is None else config.snapshot()
-    compression = Compression(model, settings, query, store=store, retrieve=retrieve)
+    compression = LangChainCompression(model, settings, query, store=store, retrieve=retrieve)
     made = [one if isinstance(one, (BaseTool, dict)) else tool(one) for one in tools]
     wrapped = [_wrapped(one, compression) if isinstance(one, BaseTool) else one for one in made]
     there = any(isinstance(one, BaseTool) and is_retrieve_tool(one.name) for one in made)
@@ -117,13 +116,15 @@ class _Wrapping:
         shown: the names of the arguments that models are shown; the others are injected.
     """
 
-    compression: Compression
+    compression: LangChainCompression
     shown: frozenset[str]
 
     def call(self, name: str, given: Any, call_id: str) -> ToolCall:
         """Return the call as the model made it."""
         pairs = given.items() if isinstance(given, dict) else ()
-        return ToolCall(name=name, args={key: value for key, value in pairs if key in self.shown}, id=call_id)
+        return ToolCall(
+            name=name, args={key: value for key, value in pairs if key in self.shown}, id=call_id
+        )
 
 
 class _Shortening:
@@ -152,24 +153,34 @@ class _Shortening:
 
 @lru_cache(maxsize=256)
 def _class_of(plain: type[BaseTool]) -> type[BaseTool]:
-    named = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "_wrapping": PrivateAttr()}
+    named = {
+        "__module__": plain.__module__,
+        "__qualname__": plain.__qualname__,
+        "_wrapping": PrivateAttr(),
+    }
     return type(plain.__name__, (_Shortening, plain), named)
 
 
 def _plain(wrapped: BaseTool) -> BaseTool:
     """Return the tool that was wrapped, with the changes that were made to it since."""
-    private = {name: value for name, value in (wrapped.__pydantic_private__ or {}).items() if name != "_wrapping"}
+    private = {
+        name: value
+        for name, value in (wrapped.__pydantic_private__ or {}).items()
+        if name != "_wrapping"
+    }
     return _become(wrapped.model_copy(), type(wrapped).__mro__[2], private or None)
 
 
-def _wrapped(given: BaseTool, compression: Compression) -> BaseTool:
+def _wrapped(given: BaseTool, compression: LangChainCompression) -> BaseTool:
     if given.return_direct or is_retrieve_tool(given.name):
         return given
     plain = _plain(given) if isinstance(given, _Shortening) else given
     shown = convert_to_openai_tool(plain)["function"].get("parameters", {}).get("properties", {})
     wrapping = _Wrapping(compression, frozenset(shown))
     copy = plain.model_copy()
-    return _become(copy, _class_of(type(plain)), {**(copy.__pydantic_private__ or {}), "_wrapping": wrapping})
+    return _become(
+        copy, _class_of(type(plain)), {**(copy.__pydantic_private__ or {}), "_wrapping": wrapping}
+    )
 
 
 def _become(made: BaseTool, cls: type, private: dict[str, Any] | None) -> BaseTool:

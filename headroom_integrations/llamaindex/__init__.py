@@ -55,7 +55,8 @@ def __getattr__(name: str) -> Any:
         if (error.name or "").partition(".")[0] != "llama_index":
             raise
         raise ImportError(
-            f"{name} needs llama-index-core: pip install 'headroom-integrations[llamaindex]'", name=error.name
+            f"{name} needs llama-index-core: pip install 'headroom-integrations[llamaindex]'",
+            name=error.name,
         ) from error
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from llama_index.core.base.llms.base import BaseLLM
 from pydantic import BaseModel, PlainSerializer
 
-from headroom_core import compression
-from headroom_core.validated import Validated
+from headroom_core import adapters
+from headroom_core.adapters import ValidatedModel
 from headroom_integrations.llamaindex.dialect import LlamaIndexDialect
 
 
@@ -21,21 +21,21 @@ def _written(settings: BaseModel) -> dict[str, Any]:
     return own | {name: written for name, written in within.items() if written}
 
 
-Config = Annotated[compression.Config, PlainSerializer(lambda config: config and _written(config))]
+Config = Annotated[adapters.Config, PlainSerializer(lambda config: config and _written(config))]
 """The settings of a component of LlamaIndex: a snapshot, written with what was set alone."""
 
 
-class Component(Validated):
+class LlamaIndexComponent(ValidatedModel):
     """Base of components of LlamaIndex."""
 
     def __getstate__(self) -> dict[Any, Any]:
         # LlamaIndex takes what cannot be pickled out of the object itself.
-        state: dict[Any, Any] = super(Component, self.model_copy()).__getstate__()
+        state: dict[Any, Any] = super(LlamaIndexComponent, self.model_copy()).__getstate__()
         return state
 
 
 @dataclass(frozen=True, slots=True)
-class Compression(compression.Compression):
+class LlamaIndexCompression(adapters.CompressionSettings):
     """How LlamaIndex's messages are compressed before a model reads them."""
 
     dialect = LlamaIndexDialect()

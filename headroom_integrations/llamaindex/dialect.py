@@ -7,12 +7,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from llama_index.core.base.llms.types import CachePoint, ChatMessage, CitableBlock, TextBlock, ToolCallBlock
+from llama_index.core.base.llms.types import (
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    TextBlock,
+    ToolCallBlock,
+)
 from pydantic import BaseModel
 
-from headroom_core.dialects.base import Calls, Image, Reader, Reading, Speaker, compact, image_of
-from headroom_core.messages import Block, Draft, Outline, as_plain, why_pinned
-from headroom_core.paths import get, items, rendered
+from headroom_core import Block, Draft
+from headroom_core.adapters import (
+    Calls,
+    Image,
+    Outline,
+    Reader,
+    Reading,
+    Speaker,
+    as_items,
+    compact,
+    get_field,
+    image_of,
+    pin_reason,
+    render_draft,
+    to_mapping,
+)
 
 _KINDS: dict[str, Speaker] = {
     **dict.fromkeys(("system", "developer"), "system"),
@@ -33,7 +52,16 @@ _OBSERVED, _EXECUTED = "Observation: ", "Result of executing the code given:\n\n
 _BESIDE = ("tool_calls", "function_call", "tool_call_id", "name")
 """What a model reads of `additional_kwargs`."""
 
-_CARRIED = ("additional_information", "audio", "data", "image", "num_tokens", "path", "url", "video")
+_CARRIED = (
+    "additional_information",
+    "audio",
+    "data",
+    "image",
+    "num_tokens",
+    "path",
+    "url",
+    "video",
+)
 """The fields of blocks that are neither read nor counted, and may hold any object."""
 
 
@@ -67,7 +95,7 @@ class LlamaIndexDialect(Reader):
         if not isinstance(message, ChatMessage):
             return reading.calls.outline(None, mark=False)
         kind, tool, call = _speaker(index, message, reading)
-        at = Block(index, ("blocks",), kind, "", tool, call, why_pinned(tool))
+        at = Block(index, ("blocks",), kind, "", tool, call, pin_reason(tool))
         reading.blocks += _texts(message, at, reading.calls)
         return reading.calls.outline(kind, mark=_marked(message))
 
@@ -90,14 +118,16 @@ class LlamaIndexDialect(Reader):
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
-        return rendered(draft)
+        return render_draft(draft)
 
 
 def _plain(message: Any) -> Mapping[str, Any]:
     """Return what a model reads of a message: metadata are not for it."""
     if not isinstance(message, ChatMessage):
-        return as_plain(message)
-    beside = {key: _listed(value) for key, value in message.additional_kwargs.items() if key in _BESIDE}
+        return to_mapping(message)
+    beside = {
+        key: _listed(value) for key, value in message.additional_kwargs.items() if key in _BESIDE
+    }
     if (text := _only_text(message)) is not None:
         return {"role": message.role.value, "content": text, **beside}
     blocks = [block.model_dump(mode="json", exclude_none=True) for block in message.blocks]
@@ -112,17 +142,22 @@ def _only_text(message: ChatMessage) -> str | None:
 def _listed(value: Any) -> Any:
     if isinstance(value, list):
         return [_listed(item) for item in value]
-    return dict(as_plain(value)) if isinstance(value, BaseModel) else value
+    return dict(to_mapping(value)) if isinstance(value, BaseModel) else value
 
 
-def _speaker(index: int, message: ChatMessage, reading: Reading) -> tuple[Speaker, str | None, str | None]:
+def _speaker(
+    index: int, message: ChatMessage, reading: Reading
+) -> tuple[Speaker, str | None, str | None]:
     """Return who speaks, and of a tool its name and the arguments of the call that it answers."""
     kind, extra = _KINDS[message.role.value], message.additional_kwargs
     acted = _action_id(index - 1, _observes(message))
     if index and kind != "assistant" and acted in reading.outlines[index - 1].calls:
         return ("tool_result", *reading.calls.answered(acted, None))
     if kind == "tool_result":
-        return (kind, *reading.calls.answered(extra.get("tool_call_id"), _string(extra.get("name"))))
+        return (
+            kind,
+            *reading.calls.answered(extra.get("tool_call_id"), _string(extra.get("name"))),
+        )
     return kind, None, None
 
 
@@ -172,16 +207,22 @@ def _called_beside(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Bl
     """Yield the calls in `additional_kwargs`, as OpenAI's or Anthropic's models made them, and note one in the text."""
     extra = message.additional_kwargs
     beside: list[tuple[tuple[str | int, ...], Any]] = [
-        (("tool_calls", position), call) for position, call in enumerate(items(extra.get("tool_calls")))
+        (("tool_calls", position), call)
+        for position, call in enumerate(as_items(extra.get("tool_calls")))
     ]
     if (single := extra.get("function_call")) is not None:
         beside.append((("function_call",), single))
     for path, call in beside:
-        function = get(call, "function")
+        function = get_field(call, "function")
         holder, inside = (call, ()) if function is None else (function, ("function",))
-        key = next((key for key in ("arguments", "input", "args") if get(holder, key) is not None), "arguments")
+        key = next(
+            (key for key in ("arguments", "input", "args") if get_field(holder, key) is not None),
+            "arguments",
+        )
         here = Block(at.message, ("additional_kwargs", *path, *inside, key), "tool_call", "")
-        yield from _called(get(call, "id"), get(holder, "name"), get(holder, key), here, calls)
+        yield from _called(
+            get_field(call, "id"), get_field(holder, "name"), get_field(holder, key), here, calls
+        )
     if not beside and (acted := _acted(message.content or "")):
         observed, tool, arguments = acted
         calls.made(_action_id(at.message, observed), tool, arguments)
@@ -191,7 +232,9 @@ def _acted(text: str) -> tuple[str, str, str] | None:
     """Return how the result of what a text calls will begin, which tool, and with what, as agents read texts."""
     if action := _ACTION.search(text):
         return _OBSERVED, action[1], action[2]
-    closed = text[: text.rfind(_CLOSED) + len(_CLOSED)]  # So that no search runs beyond the last one in vain.
+    closed = text[
+        : text.rfind(_CLOSED) + len(_CLOSED)
+    ]  # So that no search runs beyond the last one in vain.
     code = "\n\n".join(part.strip() for part in _CODE.findall(closed))
     return (_EXECUTED, "execute", code) if code else None
 
@@ -202,7 +245,9 @@ def _action_id(index: int, observed: str | None) -> str:
 
 def _marked(message: ChatMessage) -> bool:
     """Return whether the message holds a cache breakpoint."""
-    return "cache_control" in message.additional_kwargs or any(isinstance(one, CachePoint) for one in message.blocks)
+    return "cache_control" in message.additional_kwargs or any(
+        isinstance(one, CachePoint) for one in message.blocks
+    )
 
 
 def _string(value: Any) -> str | None:
@@ -215,7 +260,9 @@ def _held(value: Any) -> Any:
         return value.text
     if isinstance(value, BaseModel):
         held = {**vars(value), **(value.model_extra or {})}
-        return type(value).__qualname__, {key: _held(one) for key, one in held.items() if key not in _CARRIED}
+        return type(value).__qualname__, {
+            key: _held(one) for key, one in held.items() if key not in _CARRIED
+        }
     if isinstance(value, list):
         return [_held(one) for one in value]
     return value

@@ -24,21 +24,16 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.tools import BaseTool
 from pydantic import PrivateAttr
 
-from headroom_core.config import HeadroomConfig
-from headroom_core.errors import ConfigurationError
-from headroom_core.messages import RETRIEVE_TOOL
-from headroom_core.models import model_info
-from headroom_core.paths import items
-from headroom_core.results import CompressResult
-from headroom_core.retrieval import declares_retrieval
-from headroom_core.stores import Store
-from headroom_core.views import view_as
-from headroom_integrations.llamaindex.compression import Compression, model_name
+from headroom_core import CompressResult, ConfigurationError, HeadroomConfig, Store
+from headroom_core.adapters import RETRIEVE_TOOL, as_items, declares_retrieval, model_info, view_as
+from headroom_integrations.llamaindex.compression import LlamaIndexCompression, model_name
 from headroom_integrations.llamaindex.events import MessagesCompressedEvent
 
 _dispatcher = get_dispatcher(__name__)
 _LLM = TypeVar("_LLM", bound=BaseLLM)
-_DESCRIBED = re.compile(rf"^(?:> )?Tool Name: {RETRIEVE_TOOL}$|^def {RETRIEVE_TOOL}\(", re.MULTILINE)
+_DESCRIBED = re.compile(
+    rf"^(?:> )?Tool Name: {RETRIEVE_TOOL}$|^def {RETRIEVE_TOOL}\(", re.MULTILINE
+)
 """How the system prompts of `ReActAgent` and of `CodeActAgent` describe the retrieve tool."""
 
 
@@ -83,9 +78,13 @@ def wrap_llm(
     """
     if not isinstance(llm, BaseLLM):
         kind = type(llm).__name__
-        raise ConfigurationError(f"llm is of type {kind}: give a language model of LlamaIndex", {"llm": kind})
+        raise ConfigurationError(
+            f"llm is of type {kind}: give a language model of LlamaIndex", {"llm": kind}
+        )
     snapshot = None if config is None else config.snapshot()
-    wrapped: _LLM = _wrapped(llm, Compression("", snapshot, query, token_budget, store, retrieve))
+    wrapped: _LLM = _wrapped(
+        llm, LlamaIndexCompression("", snapshot, query, token_budget, store, retrieve)
+    )
     return wrapped
 
 
@@ -108,30 +107,46 @@ class _Compressing:
         chunks: ChatResponseGen = _plain(self).stream_chat(_sent(self, messages, kwargs), **kwargs)
         return chunks
 
-    async def astream_chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+    async def astream_chat(
+        self: Any, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> ChatResponseAsyncGen:
         sent = await _asent(self, messages, kwargs)
         chunks: ChatResponseAsyncGen = await _plain(self).astream_chat(sent, **kwargs)
         return chunks
 
-    def complete(self: Any, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        answer: CompletionResponse = _plain(self).complete(_prompt(self, prompt), formatted=formatted, **kwargs)
+    def complete(
+        self: Any, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponse:
+        answer: CompletionResponse = _plain(self).complete(
+            _prompt(self, prompt), formatted=formatted, **kwargs
+        )
         return answer
 
-    async def acomplete(self: Any, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+    async def acomplete(
+        self: Any, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponse:
         sent = await _aprompt(self, prompt)
-        answer: CompletionResponse = await _plain(self).acomplete(sent, formatted=formatted, **kwargs)
+        answer: CompletionResponse = await _plain(self).acomplete(
+            sent, formatted=formatted, **kwargs
+        )
         return answer
 
-    def stream_complete(self: Any, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+    def stream_complete(
+        self: Any, prompt: str, formatted: bool = False, **kwargs: Any
+    ) -> CompletionResponseGen:
         sent = _prompt(self, prompt)
-        chunks: CompletionResponseGen = _plain(self).stream_complete(sent, formatted=formatted, **kwargs)
+        chunks: CompletionResponseGen = _plain(self).stream_complete(
+            sent, formatted=formatted, **kwargs
+        )
         return chunks
 
     async def astream_complete(
         self: Any, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
         sent = await _aprompt(self, prompt)
-        chunks: CompletionResponseAsyncGen = await _plain(self).astream_complete(sent, formatted=formatted, **kwargs)
+        chunks: CompletionResponseAsyncGen = await _plain(self).astream_complete(
+            sent, formatted=formatted, **kwargs
+        )
         return chunks
 
     def __reduce__(self: Any) -> tuple[Any, ...]:
@@ -145,7 +160,9 @@ def _sent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> 
     return _told(_compressed(llm, messages, kwargs))
 
 
-async def _asent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> list[ChatMessage]:
+async def _asent(
+    llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
+) -> list[ChatMessage]:
     # The event is dispatched in the event loop, where handlers expect it.
     return _told(await asyncio.to_thread(_compressed, llm, messages, kwargs))
 
@@ -161,15 +178,21 @@ async def _aprompt(llm: Any, prompt: str) -> str:
 def _told(result: CompressResult) -> list[ChatMessage]:
     """Tell LlamaIndex's instrumentation what was done, and return the messages."""
     tokens = {"tokens_before": result.tokens_before, "tokens_after": result.tokens_after}
-    _dispatcher.event(MessagesCompressedEvent(**tokens, transforms_applied=[*result.transforms_applied]))
+    _dispatcher.event(
+        MessagesCompressedEvent(**tokens, transforms_applied=[*result.transforms_applied])
+    )
     return result.messages
 
 
-def _compressed(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> CompressResult:
-    compression: Compression = llm._headroom
+def _compressed(
+    llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
+) -> CompressResult:
+    compression: LlamaIndexCompression = llm._headroom
     retrieve = compression.retrieve and _offers_retrieval(messages, kwargs)
     config = _limited(compression.config or HeadroomConfig(), llm)
-    return replace(compression, model=model_name(llm), config=config, retrieve=retrieve).compressed(messages)
+    return replace(compression, model=model_name(llm), config=config, retrieve=retrieve).compress(
+        messages
+    )
 
 
 def _limited(config: HeadroomConfig, llm: BaseLLM) -> HeadroomConfig:
@@ -177,7 +200,10 @@ def _limited(config: HeadroomConfig, llm: BaseLLM) -> HeadroomConfig:
     name, window, limits = model_name(llm), llm.metadata.context_window, config.model_context_limits
     if window < 1 or window == DEFAULT_CONTEXT_WINDOW:  # That is what those have that do not tell.
         return config
-    if limits and model_info(name, overrides=limits).context_limit != model_info(name).context_limit:
+    if (
+        limits
+        and model_info(name, overrides=limits).context_limit != model_info(name).context_limit
+    ):
         return config  # They may name the model without its date.
     return config.model_copy(update={"model_context_limits": {name: window, **limits}})
 
@@ -187,12 +213,18 @@ def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]
     if kwargs.get("tool_choice") in ("none", {"type": "none"}):
         return False
     tools = kwargs.get("tools")
-    names = (tool.metadata.name for tool in items(tools) if isinstance(tool, BaseTool))
-    systems = (message.content or "" for message in messages if message.role.value in ("system", "developer"))
-    return declares_retrieval(tools) or RETRIEVE_TOOL in names or any(map(_DESCRIBED.search, systems))
+    names = (tool.metadata.name for tool in as_items(tools) if isinstance(tool, BaseTool))
+    systems = (
+        message.content or ""
+        for message in messages
+        if message.role.value in ("system", "developer")
+    )
+    return (
+        declares_retrieval(tools) or RETRIEVE_TOOL in names or any(map(_DESCRIBED.search, systems))
+    )
 
 
-def _wrapped(llm: Any, compression: Compression) -> Any:
+def _wrapped(llm: Any, compression: LlamaIndexCompression) -> Any:
     plain = _plain(llm) if isinstance(llm, _Compressing) else llm
     copy = plain.model_copy()
     private = {**(copy.__pydantic_private__ or {}), "_headroom": compression}
@@ -207,5 +239,9 @@ def _plain(llm: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _class_of(cls: Any) -> Any:
-    named = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "_headroom": PrivateAttr()}
+    named = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "_headroom": PrivateAttr(),
+    }
     return type(cls)(cls.__name__, (_Compressing, cls), named)

@@ -12,11 +12,14 @@ from llama_index.core.storage.chat_store import BaseChatStore, SimpleChatStore
 from llama_index.core.storage.chat_store.loading import load_chat_store
 from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 
-from headroom_core import Tokenizer
-from headroom_core.config import HeadroomConfig
-from headroom_core.stores import Store
-from headroom_core.validated import Positive
-from headroom_integrations.llamaindex.compression import Component, Compression, Config, model_name
+from headroom_core import HeadroomConfig, Store, Tokenizer
+from headroom_core.adapters import PositiveInt
+from headroom_integrations.llamaindex.compression import (
+    Config,
+    LlamaIndexComponent,
+    LlamaIndexCompression,
+    model_name,
+)
 
 _LIMIT, _SHARE = 30_000, 0.75
 """The tokens that are read at most, and the share of a language model's context window where one is given."""
@@ -24,10 +27,10 @@ _STEPS = 16
 """What something else takes is taken off the limit in so many steps: it varies, and what is read begins as before."""
 
 
-class Budgeted(Component):
+class Budgeted(LlamaIndexComponent):
     """What a memory and a memory block share: messages that a chat store keeps whole, and are read within a budget."""
 
-    token_limit: Positive = _LIMIT
+    token_limit: PositiveInt = _LIMIT
     chat_store: SerializeAsAny[BaseChatStore] = Field(default_factory=SimpleChatStore)
     model: str = "gpt-4o"
     config: Config = None
@@ -45,17 +48,22 @@ class Budgeted(Component):
         if not isinstance(chat_store, SimpleChatStore):
             return {**chat_store.model_dump(mode="json"), "class_name": chat_store.class_name()}
         # With pydantic 2.14 LlamaIndex's own way fails.
-        kept = {key: [message.model_dump(mode="json") for message in said] for key, said in chat_store.store.items()}
+        kept = {
+            key: [message.model_dump(mode="json") for message in said]
+            for key, said in chat_store.store.items()
+        }
         return {**chat_store.model_dump(mode="json", exclude={"store"}), "store": kept}
 
-    def compression(self, token_budget: int) -> Compression:
+    def compression(self, token_budget: int) -> LlamaIndexCompression:
         """Return how messages are compressed to be read in so many tokens."""
         config = self.config or HeadroomConfig()
         if "preserve_recent_turns" not in config.rolling_window.model_fields_set:
             # A memory is asked for what fits, however long the last turns are.
             window = config.rolling_window.model_copy(update={"preserve_recent_turns": 1})
             config = config.model_copy(update={"rolling_window": window})
-        return Compression(self.model, config, None, token_budget, self.store, self.retrieve)
+        return LlamaIndexCompression(
+            self.model, config, None, token_budget, self.store, self.retrieve
+        )
 
 
 class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
@@ -141,7 +149,9 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             memory.set([*chat_history])
         return memory
 
-    def get(self, input: str | None = None, initial_token_count: int = 0, **kwargs: Any) -> list[ChatMessage]:
+    def get(
+        self, input: str | None = None, initial_token_count: int = 0, **kwargs: Any
+    ) -> list[ChatMessage]:
         """Return the messages, shortened; those that nothing changed are the same objects.
 
         Args:
@@ -150,11 +160,13 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
                 rounded up to a sixteenth of the limit.
             kwargs: not used.
         """
-        return self._reading(initial_token_count).compressed(self.get_all()).messages
+        return self._reading(initial_token_count).compress(self.get_all()).messages
 
-    async def aget(self, input: str | None = None, initial_token_count: int = 0, **kwargs: Any) -> list[ChatMessage]:
+    async def aget(
+        self, input: str | None = None, initial_token_count: int = 0, **kwargs: Any
+    ) -> list[ChatMessage]:
         """Do what `get` does, in a thread, so that the event loop goes on."""
-        return (await self._reading(initial_token_count).acompressed(await self.aget_all())).messages
+        return (await self._reading(initial_token_count).acompress(await self.aget_all())).messages
 
     async def aput_messages(self, messages: list[ChatMessage]) -> None:
         """Add messages."""
@@ -187,10 +199,10 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         """Return the memory that `to_string` wrote; keywords, such as `store`, take the place of what was written."""
         return cls.from_json(json_str, **kwargs)
 
-    def _reading(self, taken: int) -> Compression:
+    def _reading(self, taken: int) -> LlamaIndexCompression:
         if taken >= self.token_limit:
             said = f"initial_token_count = {taken} leaves nothing of token_limit = {self.token_limit}: raise the limit"
-            Compression.log_warnings([said])
+            LlamaIndexCompression.log_warnings([said])
         step = max(1, self.token_limit // _STEPS)
         in_steps = self.token_limit - -(-taken // step) * step
         return self.compression(in_steps if in_steps > 0 else max(1, self.token_limit - taken))

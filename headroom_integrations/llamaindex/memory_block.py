@@ -10,7 +10,7 @@ from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.memory.types import DEFAULT_CHAT_STORE_KEY
 from llama_index.core.utils import get_tokenizer
 
-from headroom_core.validated import Positive
+from headroom_core.adapters import PositiveInt
 from headroom_integrations.llamaindex.memory import Budgeted
 
 _SESSION = "session_id"
@@ -49,10 +49,13 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
     """
 
     name: str = "EarlierMessages"
-    token_limit: Positive = 9_000
+    token_limit: PositiveInt = 9_000
 
     async def _aget(
-        self, messages: list[ChatMessage] | None = None, session_id: str | None = None, **block_kwargs: Any
+        self,
+        messages: list[ChatMessage] | None = None,
+        session_id: str | None = None,
+        **block_kwargs: Any,
     ) -> list[ChatMessage]:
         kept = await self.chat_store.aget_messages(session_id or DEFAULT_CHAT_STORE_KEY)
         return await self._shown([*kept], self.token_limit)
@@ -60,10 +63,16 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
     async def _aput(self, messages: list[ChatMessage]) -> None:
         for message in messages:
             beside = dict(message.additional_kwargs)
-            key = beside.pop(_SESSION, DEFAULT_CHAT_STORE_KEY)  # `Memory` notes it there; models are not to read it.
-            await self.chat_store.async_add_message(key, message.model_copy(update={"additional_kwargs": beside}))
+            key = beside.pop(
+                _SESSION, DEFAULT_CHAT_STORE_KEY
+            )  # `Memory` notes it there; models are not to read it.
+            await self.chat_store.async_add_message(
+                key, message.model_copy(update={"additional_kwargs": beside})
+            )
 
-    async def atruncate(self, content: list[ChatMessage], tokens_to_truncate: int) -> list[ChatMessage]:
+    async def atruncate(
+        self, content: list[ChatMessage], tokens_to_truncate: int
+    ) -> list[ChatMessage]:
         """Return less of what was shown, as `Memory` counts it: within a half, a quarter … of the block's limit.
 
         Steps, rather than as much as just fits, let a conversation that grows begin as before.
@@ -80,7 +89,7 @@ class HeadroomMemoryBlock(Budgeted, BaseMemoryBlock[list[ChatMessage]]):
         return content
 
     async def _shown(self, kept: Sequence[ChatMessage], limit: int) -> list[ChatMessage]:
-        made = (await self.compression(limit).acompressed(kept)).messages
+        made = (await self.compression(limit).acompress(kept)).messages
         return _Shown(kept, made)
 
 
@@ -96,6 +105,11 @@ class _Shown(list[ChatMessage]):
 def _counted(messages: Sequence[ChatMessage]) -> int:
     """Return the tokens that `Memory` counts: texts, and what stands beside them."""
     tokenize = get_tokenizer()
-    texts = [block.text for message in messages for block in message.blocks if isinstance(block, TextBlock)]
+    texts = [
+        block.text
+        for message in messages
+        for block in message.blocks
+        if isinstance(block, TextBlock)
+    ]
     beside = [str(message.additional_kwargs) for message in messages if message.additional_kwargs]
     return sum(len(tokenize(text)) for text in (*texts, *beside))

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from llama_index.core.schema import BaseNode, ImageNode, IndexNode, MetadataMode, Node, TextNode
 
-from headroom_core.passages import title_of
+from headroom_core.adapters import title_of
 
 _TITLES = ("title", "document_title", "header_path", "file_name")
 """Where a title may stand in the metadata, the most telling key first."""
@@ -26,8 +26,14 @@ def sent(node: BaseNode) -> str:
 def is_text(node: BaseNode) -> bool:
     """Return whether a node is nothing but a text, and has one."""
     if isinstance(node, Node):
-        return bool(text_of(node)) and not (node.image_resource or node.audio_resource or node.video_resource)
-    return isinstance(node, TextNode) and not isinstance(node, (ImageNode, IndexNode)) and bool(node.text)
+        return bool(text_of(node)) and not (
+            node.image_resource or node.audio_resource or node.video_resource
+        )
+    return (
+        isinstance(node, TextNode)
+        and not isinstance(node, (ImageNode, IndexNode))
+        and bool(node.text)
+    )
 
 
 def title(node: BaseNode) -> str | None:
@@ -55,7 +61,9 @@ def with_text(node: BaseNode, text: str, count: Callable[[str], int]) -> BaseNod
         return node
     if isinstance(node, Node) and node.text_resource:
         # `set_content` would forget of what type the text is.
-        copy: BaseNode = node.model_copy(update={"text_resource": node.text_resource.model_copy(update={"text": text})})
+        copy: BaseNode = node.model_copy(
+            update={"text_resource": node.text_resource.model_copy(update={"text": text})}
+        )
     else:
         copy = node.model_copy()
         copy.set_content(text)

@@ -10,19 +10,20 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import Field
 
-from headroom_core import Tokenizer, compress_documents
-from headroom_core.compression import OwnScorer
-from headroom_core.results import DocumentsResult
-from headroom_core.transforms.limits import over
-from headroom_core.validated import Positive
-from headroom_integrations.llamaindex.compression import Component, Compression, Config
+from headroom_core import DocumentsResult, Tokenizer, compress_documents
+from headroom_core.adapters import OwnScorer, PositiveInt, budget_warnings
+from headroom_integrations.llamaindex.compression import (
+    Config,
+    LlamaIndexComponent,
+    LlamaIndexCompression,
+)
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
+class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
     """Leaves out the nodes that have little to do with the query, and shortens the text of long ones.
 
     Of long ones the passages stay that have to do with the query, `[…]` stands in the place of others; JSON and tables
@@ -63,8 +64,8 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
 
     config: Config = None
     model: str = "gpt-4o"
-    token_budget: Positive | None = None
-    top_n: Positive | None = None
+    token_budget: PositiveInt | None = None
+    top_n: PositiveInt | None = None
     min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
     scorer: OwnScorer = Field(None, exclude=True)
 
@@ -109,7 +110,9 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
         )
         return left, told
 
-    def _fitted(self, came: Sequence[NodeWithScore], query: str) -> tuple[DocumentsResult, list[NodeWithScore]]:
+    def _fitted(
+        self, came: Sequence[NodeWithScore], query: str
+    ) -> tuple[DocumentsResult, list[NodeWithScore]]:
         """Return what is left where the nodes that stay as they are, and their metadata, leave room in the budget."""
         budget = room = self.token_budget
         result, left = self._chosen(came, query, room)
@@ -117,8 +120,12 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
             texts = self._tokens([one for one in left if is_text(one.node)])
             room = max(1, min(room, texts) - (tokens - budget))
             result, left = self._chosen(came, query, room)
-        Compression.log_warnings(warning for warning in result.warnings if f"token_budget = {room}:" not in warning)
-        Compression.log_warnings(over(self._tokens(left), budget, "token_budget", estimated=result.estimated))
+        LlamaIndexCompression.log_warnings(
+            warning for warning in result.warnings if f"token_budget = {room}:" not in warning
+        )
+        LlamaIndexCompression.log_warnings(
+            budget_warnings(self._tokens(left), budget, "token_budget", estimated=result.estimated)
+        )
         return result, left
 
     def _chosen(
@@ -130,7 +137,10 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
             texts,
             query,
             titles=[title(one.node) for one in came],
-            overheads=[max(0, count(sent(one.node)) - count(text)) for one, text in zip(came, texts, strict=True)],
+            overheads=[
+                max(0, count(sent(one.node)) - count(text))
+                for one, text in zip(came, texts, strict=True)
+            ],
             token_budget=room,
             model=self.model,
             config=self.config,
@@ -144,7 +154,11 @@ class HeadroomNodePostprocessor(Component, BaseNodePostprocessor):
         return result, [self._with(came[at], result.texts[at]) for at in stay]
 
     def _with(self, one: NodeWithScore, text: str) -> NodeWithScore:
-        node = with_text(one.node, text, Tokenizer(self.model).count_text) if is_text(one.node) else one.node
+        node = (
+            with_text(one.node, text, Tokenizer(self.model).count_text)
+            if is_text(one.node)
+            else one.node
+        )
         return one if node is one.node else one.model_copy(update={"node": node})
 
     def _tokens(self, nodes: Sequence[NodeWithScore]) -> int:

@@ -8,9 +8,8 @@ from typing import Any
 from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel, ConfigDict
 
-from headroom_core import handle_retrieve_call
+from headroom_core import Store, handle_retrieve_call
 from headroom_core import retrieve_tool as declaration
-from headroom_core.stores import Store
 
 
 def _declared() -> dict[str, Any]:
@@ -21,7 +20,9 @@ def _declared() -> dict[str, Any]:
 class _Arguments(BaseModel):
     """The arguments of the tool, declared to models as the core declares them."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra=lambda schema: schema.update(_declared()["parameters"]))
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra=lambda schema: schema.update(_declared()["parameters"])
+    )
 
 
 def retrieve_tool(store: Store | None = None) -> FunctionTool:
@@ -46,7 +47,14 @@ def retrieve_tool(store: Store | None = None) -> FunctionTool:
         page: int = 1,
         **unknown: Any,
     ) -> str:
-        named = {"key": key, "where": where, "query": query, "lines": lines, "limit": limit, "page": page}
+        named = {
+            "key": key,
+            "where": where,
+            "query": query,
+            "lines": lines,
+            "limit": limit,
+            "page": page,
+        }
         return handle_retrieve_call({**unknown, **named}, store=store)
 
     async def aheadroom_retrieve(*args: Any, **arguments: Any) -> str:

@@ -9,16 +9,19 @@ from typing import Any
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.schema import BaseNode, TransformComponent
 
-from headroom_core import Tokenizer, compress_documents
-from headroom_core.config import HeadroomConfig
-from headroom_integrations.llamaindex.compression import Component, Compression, Config
+from headroom_core import HeadroomConfig, Tokenizer, compress_documents
+from headroom_integrations.llamaindex.compression import (
+    Config,
+    LlamaIndexComponent,
+    LlamaIndexCompression,
+)
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, with_text
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class HeadroomTransform(Component, TransformComponent):
+class HeadroomTransform(LlamaIndexComponent, TransformComponent):
     """Writes the text of nodes shorter without a loss, for ingestion pipelines: the saving is stored.
 
     JSON, tables and other structured texts are written shorter; prose stays, because without a query nothing is left
@@ -68,8 +71,10 @@ class HeadroomTransform(Component, TransformComponent):
     def _compressed(self, nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], CompressionEndEvent]:
         """Return what becomes of the nodes, and what is told of that."""
         config = (self.config or HeadroomConfig()).lossless()
-        result = compress_documents([text_of(node) for node in nodes], model=self.model, config=config)
-        Compression.log_warnings(result.warnings)
+        result = compress_documents(
+            [text_of(node) for node in nodes], model=self.model, config=config
+        )
+        LlamaIndexCompression.log_warnings(result.warnings)
         count = Tokenizer(self.model).count_text
         texts = zip(nodes, result.texts, strict=True)
         after = [with_text(node, text, count) if is_text(node) else node for node, text in texts]

@@ -1,8 +1,7 @@
-"""Arrays and tables: taken apart, written small, and read back."""
+"""SmartCrusher's compressor: rows of arrays and tables, the ones that matter or all of them as a lossless table."""
 
 from __future__ import annotations
 
-from headroom_core.compressors.smart_crusher.crusher import TableCompressor, table_compressor
-from headroom_core.compressors.smart_crusher.document import decode_table
+from headroom_core.compressors.smart_crusher.compressor import TableCompressor, table_compressor
 
-__all__ = ["TableCompressor", "decode_table", "table_compressor"]
+__all__ = ["TableCompressor", "table_compressor"]

@@ -11,11 +11,11 @@ from itertools import accumulate, compress, pairwise
 from operator import itemgetter
 from statistics import median
 
-from headroom_core.compressors.exact_json import Value
-from headroom_core.compressors.smart_crusher.cells import write_cells
-from headroom_core.compressors.smart_crusher.frame import Column, Frame
-from headroom_core.compressors.smart_crusher.haystack import Haystack
-from headroom_core.compressors.smart_crusher.schema import MISSING
+from headroom_core.compressors.smart_crusher.row_text import Haystack
+from headroom_core.tables.cells import write_cells
+from headroom_core.tables.frame import Column, Frame
+from headroom_core.tables.header import MISSING
+from headroom_core.text.exact_json import Value
 
 _ALARM = re.compile(
     r"(?:\b|_)(?:\w*error|err|warn\w*|cancel\w*|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|denied|refus\w*"
@@ -113,7 +113,9 @@ class ColumnStats:
 def column_stats(frame: Frame) -> list[ColumnStats]:
     """Return what every column holds."""
     regular = set(frame.regular)
-    others = [row for row, item in enumerate(frame.rows) if row not in regular and type(item) is dict]
+    others = [
+        row for row, item in enumerate(frame.rows) if row not in regular and type(item) is dict
+    ]
     return [_stats(column, frame, others) for column in frame.columns]
 
 
@@ -134,11 +136,17 @@ def _at(row: Value, path: tuple[str, ...]) -> Value:
     return row
 
 
-def _counted(column: Column, values: list[Value], cells: list[str], rows: Sequence[int]) -> ColumnStats:
+def _counted(
+    column: Column, values: list[Value], cells: list[str], rows: Sequence[int]
+) -> ColumnStats:
     counts = Counter(cells)
     if column.child or tuple not in set(map(type, values)):
         return ColumnStats(column, cells, rows, counts, [], [])
-    found = [(value[0], row) for value, row in zip(values, rows) if type(value) is tuple and len(value) == 1]
+    found = [
+        (value[0], row)
+        for value, row in zip(values, rows)
+        if type(value) is tuple and len(value) == 1
+    ]
     if not found or len(found) * 2 < len(rows):
         return ColumnStats(column, cells, rows, counts, [], [])
     numbers = [(float(lexeme), row) for lexeme, row in found]
@@ -194,7 +202,9 @@ def _signs(item: ColumnStats) -> set[str]:
         return item.counts.keys() - _NOTHING
     if _EXIT_FIELD.fullmatch(item.name):
         return {cell for cell in item.counts if _INTEGER.fullmatch(cell) and cell.strip('"') != "0"}
-    if _STATUS_FIELD.fullmatch(item.name) and (codes := {cell for cell in item.counts if _HTTP_ERROR.fullmatch(cell)}):
+    if _STATUS_FIELD.fullmatch(item.name) and (
+        codes := {cell for cell in item.counts if _HTTP_ERROR.fullmatch(cell)}
+    ):
         return codes
     if not item.categorical:
         return set()
@@ -231,7 +241,9 @@ def outliers(stats: list[ColumnStats], threshold: float) -> list[int]:
     for item in stats:
         if item.numbers and not item.identity and not item.steady:
             found += _column_outliers(item.numbers, threshold)
-    return list(dict.fromkeys(row for _, row in sorted(found, key=lambda pair: (-pair[0], pair[1]))))
+    return list(
+        dict.fromkeys(row for _, row in sorted(found, key=lambda pair: (-pair[0], pair[1])))
+    )
 
 
 def _column_outliers(numbers: list[tuple[float, int]], threshold: float) -> list[tuple[float, int]]:
@@ -242,7 +254,9 @@ def _column_outliers(numbers: list[tuple[float, int]], threshold: float) -> list
     if not spread or not math.isfinite(spread):
         return []
     distances = [deviation / spread for deviation in deviations]
-    far = [(distance, row) for distance, (_, row) in zip(distances, numbers) if distance > threshold]
+    far = [
+        (distance, row) for distance, (_, row) in zip(distances, numbers) if distance > threshold
+    ]
     return sorted(far, key=lambda pair: (-pair[0], pair[1]))[:_OUTLIERS_A_COLUMN]
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
-from headroom_core.compressors.exact_json import quote
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
-from headroom_core.compressors.smart_crusher.frame import Frame
-from headroom_core.compressors.smart_crusher.haystack import Haystack
-from headroom_core.compressors.smart_crusher.query import Query
+from headroom_core.compressors.smart_crusher.query import ParsedQuery
+from headroom_core.compressors.smart_crusher.row_text import Haystack
 from headroom_core.relevance.bm25 import K1, B
+from headroom_core.tables.frame import Frame
+from headroom_core.text.exact_json import quote
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _RARE_ROWS, _RARE_SHARE = 2, 0.02
@@ -85,9 +85,16 @@ def find_hits(
         return Hits([], False)
     scores: Scores = defaultdict(float)
     rare = max(_RARE_ROWS, int(_RARE_SHARE * len(frame.rows)))
-    signs = [_add_given(scores, frame, stats, query, rare), _add_cells(scores, frame, stats, query, rare)]
+    signs = [
+        _add_given(scores, frame, stats, query, rare),
+        _add_cells(scores, frame, stats, query, rare),
+    ]
     if tier != "none":
-        asked = query.terms() if scored is None else [term for term in query.terms() if not term.isalpha()]
+        asked = (
+            query.terms()
+            if scored is None
+            else [term for term in query.terms() if not term.isalpha()]
+        )
         terms = asked if frame.form == "csv" else [quote(term)[1:-1] for term in asked]
         signs.append(_add_terms(scores, haystack, terms, rare, weights))
     if scored is not None:
@@ -95,22 +102,31 @@ def find_hits(
     if not scores:
         return Hits([], False)
     best = max(scores.values())
-    ranked = sorted((row for row, score in scores.items() if score >= threshold * best), key=lambda r: (-scores[r], r))
+    ranked = sorted(
+        (row for row, score in scores.items() if score >= threshold * best),
+        key=lambda r: (-scores[r], r),
+    )
     return Hits(ranked, any(signs))
 
 
 @lru_cache(maxsize=16)
-def _read_once(text: str) -> Query:
+def _read_once(text: str) -> ParsedQuery:
     """Return the query of a text, which is the same for all arrays of a block."""
-    return Query(text)
+    return ParsedQuery(text)
 
 
-def _add_given(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Query, rare: int) -> bool:
+def _add_given(
+    scores: Scores, frame: Frame, stats: list[ColumnStats], query: ParsedQuery, rare: int
+) -> bool:
     """Add the scores of rows that have values which the query gives, and return whether few have the most of them."""
     met: Counter[int] = Counter()
     for item in stats:
         name = item.name.lower()
-        given = {value for field, value in query.given if name and f" {field}".endswith((f" {name}", f".{name}"))}
+        given = {
+            value
+            for field, value in query.given
+            if name and f" {field}".endswith((f" {name}", f".{name}"))
+        }
         cells = {cell for cell in item.counts if given and _bare(cell) in given}
         if not cells:
             continue
@@ -122,7 +138,9 @@ def _add_given(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Qu
     return 0 < sum(count == most for count in met.values()) <= rare
 
 
-def _add_cells(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Query, rare: int) -> bool:
+def _add_cells(
+    scores: Scores, frame: Frame, stats: list[ColumnStats], query: ParsedQuery, rare: int
+) -> bool:
     """Add the scores of cells that stand whole in the query, and return whether one points at few rows."""
     pointed = False
     for item in stats:
@@ -131,16 +149,26 @@ def _add_cells(scores: Scores, frame: Frame, stats: list[ColumnStats], query: Qu
             continue
         for cell, row in zip(item.cells, item.rows):
             if cell in wanted:
-                scores[row] += _CELL_WEIGHT * _idf(len(frame.rows), item.counts[cell]) * wanted[cell]
-        pointed = pointed or any(item.counts[cell] <= rare and query.points_at(_bare(cell)) for cell in wanted)
+                scores[row] += (
+                    _CELL_WEIGHT * _idf(len(frame.rows), item.counts[cell]) * wanted[cell]
+                )
+        pointed = pointed or any(
+            item.counts[cell] <= rare and query.points_at(_bare(cell)) for cell in wanted
+        )
     return pointed
 
 
-def _wanted_cells(item: ColumnStats, query: Query) -> dict[str, float]:
+def _wanted_cells(item: ColumnStats, query: ParsedQuery) -> dict[str, float]:
     """Return the cells of a column that stand in the query, with how telling each is."""
     if item.numbers:
-        return {cell: 1.0 for cell in item.counts if query.numbers and _as_float(cell) in query.numbers}
-    named = {cell: bare for cell in item.counts if query.may_hold(cell) and query.names(bare := _bare(cell))}
+        return {
+            cell: 1.0 for cell in item.counts if query.numbers and _as_float(cell) in query.numbers
+        }
+    named = {
+        cell: bare
+        for cell in item.counts
+        if query.may_hold(cell) and query.names(bare := _bare(cell))
+    }
     return {cell: min(3.0, 1.0 + len(bare) / 20) for cell, bare in named.items()}
 
 
@@ -172,7 +200,9 @@ def _add_scored(scores: Scores, scored: Sequence[float]) -> None:
             scores[row] += weight * (score - usual) / most
 
 
-def _add_terms(scores: Scores, haystack: Haystack, terms: list[str], rare: int, weights: Weights) -> bool:
+def _add_terms(
+    scores: Scores, haystack: Haystack, terms: list[str], rare: int, weights: Weights
+) -> bool:
     """Add the BM25 scores of the terms, found by scanning the rows' texts once a term.
 
     Returns:

@@ -9,11 +9,19 @@ _SHORTEST_TERM = 3
 _TERM = re.compile(r"[^\s\"'`“”‘’«»<>()\[\]{},;=]+")
 _WORD = re.compile(r"\w+")
 _EDGE = ".,:;!?…-–*_/\\&|"
-_NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:[ _'’\u00a0\u202f]\d{3})+|\d[\d,]*)(?:\.\d+)?(?!\w)")
+_NUMBER = re.compile(
+    r"(?<![\w.])-?(?:\d{1,3}(?:[ _'’\u00a0\u202f]\d{3})+|\d[\d,]*)(?:\.\d+)?(?!\w)"
+)
 _BETWEEN_DIGITS = re.compile(r"[ _'’,\u00a0\u202f]")
-_GIVEN = re.compile(r"(\w[\w .-]{0,60}?)[\"']?\s*(?:==?|:)\s*[\"']?((?:(?!: )[^,\"'\n;}\]]){1,120})")
-_MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_DAY_MONTH_YEAR = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)?[ .-]+(?:of )?([a-z]{3})[a-z]*[ .,-]+(\d{4})\b")
+_GIVEN = re.compile(
+    r"(\w[\w .-]{0,60}?)[\"']?\s*(?:==?|:)\s*[\"']?((?:(?!: )[^,\"'\n;}\]]){1,120})"
+)
+_MONTHS = {
+    name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+}
+_DAY_MONTH_YEAR = re.compile(
+    r"\b(\d{1,2})(?:st|nd|rd|th)?[ .-]+(?:of )?([a-z]{3})[a-z]*[ .,-]+(\d{4})\b"
+)
 _NUMERIC_DATE = re.compile(r"\b(\d{1,2})([./])(\d{1,2})\2(\d{4})\b")
 _MONTH_DAY_YEAR = re.compile(r"\b([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
 _STOP_WORDS = frozenset(
@@ -24,7 +32,7 @@ _STOP_WORDS = frozenset(
 )
 
 
-class Query:
+class ParsedQuery:
     """A query, read once for all columns.
 
     Attributes:
@@ -37,8 +45,12 @@ class Query:
     def __init__(self, text: str) -> None:
         self.text = _with_iso_dates(_shortened(text))
         self.lower = self.text.lower()
-        self.numbers = {float(_BETWEEN_DIGITS.sub("", found)) for found in _NUMBER.findall(self.text)}
-        self.given = [(name.strip(), value.strip(" ?!.")) for name, value in _GIVEN.findall(self.lower)]
+        self.numbers = {
+            float(_BETWEEN_DIGITS.sub("", found)) for found in _NUMBER.findall(self.text)
+        }
+        self.given = [
+            (name.strip(), value.strip(" ?!.")) for name, value in _GIVEN.findall(self.lower)
+        ]
         self._starts = _word_starts(self.lower)
 
     def may_hold(self, cell: str) -> bool:
@@ -53,7 +65,9 @@ class Query:
         while at >= 0:
             end = at + len(text)
             inside = at > 0 and self.lower[at - 1].isalnum() and text[0].isalnum()
-            if not inside and not (end < len(self.lower) and self.lower[end].isalnum() and text[-1].isalnum()):
+            if not inside and not (
+                end < len(self.lower) and self.lower[end].isalnum() and text[-1].isalnum()
+            ):
                 return True
             at = self.lower.find(text, at + 1)
         return False
@@ -70,7 +84,9 @@ class Query:
         whole = [term.strip(_EDGE) for term in _TERM.findall(self.lower)]
         words = [word for term in whole for word in _WORD.findall(term)]
         return [
-            term for term in dict.fromkeys(whole + words) if len(term) >= _SHORTEST_TERM and term not in _STOP_WORDS
+            term
+            for term in dict.fromkeys(whole + words)
+            if len(term) >= _SHORTEST_TERM and term not in _STOP_WORDS
         ]
 
 
@@ -85,7 +101,9 @@ def _with_iso_dates(text: str) -> str:
     named = [(int(y), _MONTHS[m], int(d)) for d, m, y in dates if m in _MONTHS]
     # With slashes, the day or the month may come first.
     numeric = [(int(y), int(b), int(a)) for a, _, b, y in _NUMERIC_DATE.findall(text)]
-    numeric += [(int(y), int(a), int(b)) for a, sign, b, y in _NUMERIC_DATE.findall(text) if sign == "/"]
+    numeric += [
+        (int(y), int(a), int(b)) for a, sign, b, y in _NUMERIC_DATE.findall(text) if sign == "/"
+    ]
     iso = [f"{y}-{m:02}-{d:02}" for y, m, d in named + numeric if m <= 12 and d <= 31]
     return " ".join([text, *iso])
 

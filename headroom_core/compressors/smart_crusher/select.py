@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from headroom_core.compressors.base import Hints
-from headroom_core.compressors.exact_json import dumps
 from headroom_core.compressors.smart_crusher.evidence import (
     ColumnStats,
     alarms,
@@ -17,11 +16,12 @@ from headroom_core.compressors.smart_crusher.evidence import (
     outliers,
     rare_kinds,
 )
-from headroom_core.compressors.smart_crusher.frame import Frame
-from headroom_core.compressors.smart_crusher.haystack import Haystack
 from headroom_core.compressors.smart_crusher.hits import STANDARD, Weights, find_hits
+from headroom_core.compressors.smart_crusher.row_text import Haystack
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.relevance.base import Scorer, checked_scores
+from headroom_core.tables.frame import Frame
+from headroom_core.text.exact_json import dumps
 
 _CHARACTERS_A_TOKEN = 3.2
 _HITS_ALWAYS = 3
@@ -87,7 +87,9 @@ def select_rows(
 
 
 def _row_texts(frame: Frame) -> list[str]:
-    varying = [column.cells for column in frame.columns if len(set(column.cells)) > 1] or [frame.columns[0].cells]
+    varying = [column.cells for column in frame.columns if len(set(column.cells)) > 1] or [
+        frame.columns[0].cells
+    ]
     lines = [frame.separator.join(cells) for cells in zip(*varying)]
     if len(lines) == len(frame.rows):
         return lines
@@ -103,7 +105,9 @@ def _written_size(columns: Iterable[Collection[str]]) -> int:
     for cells in columns:
         distinct = set(cells)
         if len(distinct) > 1:
-            size += len(cells) + min(sum(map(len, cells)), sum(map(len, distinct)) + _REFERENCE * len(cells))
+            size += len(cells) + min(
+                sum(map(len, cells)), sum(map(len, distinct)) + _REFERENCE * len(cells)
+            )
     return size
 
 
@@ -133,7 +137,11 @@ class _Selector:
         self.alarms: set[int] = set()
         self.twins = self._twins() if config.dedup_identical_items else {}
         tier, threshold = config.relevance_tier, config.relevance_threshold
-        scored = checked_scores(scorer, texts, query) if scorer and tier != "none" and query.strip() else None
+        scored = (
+            checked_scores(scorer, texts, query)
+            if scorer and tier != "none" and query.strip()
+            else None
+        )
         self.hits = find_hits(frame, stats, self.haystack, query, tier, threshold, scored, weights)
 
     def select(self) -> Selection:
@@ -141,7 +149,9 @@ class _Selector:
         count = len(self.texts)
         self._keep([0] * bool(config.keep_first) + [count - 1] * bool(config.keep_last))
         edges = [*range(config.keep_first), *range(count - config.keep_last, count)]
-        self._keep(edges, math.inf if self.mean <= _SMALL_ROW else _FILL_IF_STRONG.characters(self.size))
+        self._keep(
+            edges, math.inf if self.mean <= _SMALL_ROW else _FILL_IF_STRONG.characters(self.size)
+        )
         self._keep(self.hits.rows[:_HITS_ALWAYS])
         self._keep(self.hits.rows, _HITS.characters(self.size))
         self._keep(distinct_values(self.stats, config.preserve_fields))
@@ -155,9 +165,13 @@ class _Selector:
             self._fill((_FILL_IF_STRONG if strong else _FILL).characters(self.size))
         kept = sorted(self.kept)
         kept_size = _written_size(
-            [cell for cell, row in zip(item.cells, item.rows) if row in self.kept] for item in self.stats
+            [cell for cell, row in zip(item.cells, item.rows) if row in self.kept]
+            for item in self.stats
         )
-        told = sorted(self.kept & self.twins.keys(), key=lambda row: (row not in self.alarms, -self.twins[row], row))
+        told = sorted(
+            self.kept & self.twins.keys(),
+            key=lambda row: (row not in self.alarms, -self.twins[row], row),
+        )
         twins = {row: self.twins[row] for row in told}
         return Selection(kept, self.stats, twins, self.size, kept_size, strong)
 
@@ -171,7 +185,10 @@ class _Selector:
 
     def _keep_unusual(self) -> None:
         strong, threshold = self.hits.strong, self.config.anomaly_std_threshold
-        rows = sorted((row for row, count in self.twins.items() if count > 1), key=lambda row: -self.twins[row])
+        rows = sorted(
+            (row for row, count in self.twins.items() if count > 1),
+            key=lambda row: -self.twins[row],
+        )
         rows = rows[:_TWINS] + outliers(self.stats, threshold)
         rows += change_points(self.stats) if self.config.preserve_change_points else []
         rows += rare_kinds(self.frame, self.stats)

@@ -57,7 +57,11 @@ def name_rows(column: ColumnStats, left_out: Collection[int], size: int) -> str:
         left_out: the indices of the rows to name.
         size: the characters of the rows.
     """
-    cells = [cell for cell, row in zip(column.cells, column.rows) if row in left_out and cell not in ("", "~")]
+    cells = [
+        cell
+        for cell, row in zip(column.cells, column.rows)
+        if row in left_out and cell not in ("", "~")
+    ]
     names = ", ".join(dict.fromkeys(cells))
     told = f"{_name(column)} {names}"
     fits = 0 < len(names) <= max(_LEAST, _NAMES_SHARE * size)
@@ -89,7 +93,9 @@ def _tell_counts(item: ColumnStats) -> str:
     if any(len(cell) > _LONGEST_VALUE for cell, _ in common):
         return ""
     others = len(item.cells) - sum(count for _, count in common)
-    told = [f"{_value(cell)} ×{count}" for cell, count in common] + [f"others ×{others}"] * bool(others)
+    told = [f"{_value(cell)} ×{count}" for cell, count in common] + [f"others ×{others}"] * bool(
+        others
+    )
     return f"{_name(item)}: {', '.join(told)}"
 
 

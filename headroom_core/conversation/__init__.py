@@ -1,0 +1,1 @@
+"""Compressing the messages of a conversation before they are sent to a model."""

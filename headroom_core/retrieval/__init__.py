@@ -1,0 +1,13 @@
+"""Bringing back originals: `retrieve()`, and the tool with which a model asks for them."""
+
+from __future__ import annotations
+
+from headroom_core.retrieval.originals import (
+    aretrieve,
+    declares_retrieval,
+    handle_retrieve_call,
+    retrieve,
+    retrieve_tool,
+)
+
+__all__ = ["aretrieve", "declares_retrieval", "handle_retrieve_call", "retrieve", "retrieve_tool"]

@@ -1,0 +1,7 @@
+"""The table codec: rows of JSON, Python literals and CSV as compact tables, and back without loss."""
+
+from __future__ import annotations
+
+from headroom_core.tables.codec import decode_table
+
+__all__ = ["decode_table"]

@@ -1,0 +1,1 @@
+"""Windows: leaving out messages of a conversation that is larger than its limit."""

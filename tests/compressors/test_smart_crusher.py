@@ -1,0 +1,621 @@
+"""What SmartCrusher keeps, tells and leaves out, and that every setting of it matters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import rows as random_rows
+
+from headroom_core import (
+    CrushResult,
+    Hints,
+    MemoryStore,
+    Request,
+    SmartCrusher,
+    SmartCrusherConfig,
+    StorageError,
+    content_key,
+    decode_table,
+    retrieve,
+)
+
+Row = dict[str, Any]
+COUNT = 400
+SPOT = 207
+BARE = {"max_items_after_crush": 1}
+"""Settings with which nothing is kept to show what rows look like, but only what there is a reason for."""
+
+
+def rows(count: int = COUNT, /, **cells: Callable[[int], Any]) -> list[Row]:
+    """Return dull rows, with further fields by row number."""
+    return [
+        {
+            "id": 1000 + n,
+            "node": f"worker-{n % 9}",
+            "ms": 100 + (n * 37 % 50) / 10,
+            "note": f"{('alpha', 'beta', 'gamma')[n * 7 % 3]} {('run', 'walk', 'swim')[n * 5 % 3]} {n}",
+            **{name: cell(n) for name, cell in cells.items()},
+        }
+        for n in range(count)
+    ]
+
+
+def spot(odd: Any, usual: Any, at: int = SPOT) -> Callable[[int], Any]:
+    return lambda n: odd if n == at else usual
+
+
+def crush(data: Any, query: str = "", *, hints: Hints | None = None, **config: Any) -> CrushResult:
+    return SmartCrusher(SmartCrusherConfig(**config)).crush(
+        data, query, store=MemoryStore(), hints=hints
+    )
+
+
+def kept(
+    data: list[Row], query: str = "", *, hints: Hints | None = None, **config: Any
+) -> list[int]:
+    """Return the numbers of the rows that stay."""
+    return [row["id"] - 1000 for row in crush(data, query, hints=hints, **config).data]
+
+
+# Every setting changes a result.
+
+
+def test_enabled() -> None:
+    assert len(kept(rows())) < COUNT
+    off = crush(rows(), enabled=False)
+    assert off.data == rows()
+    assert off.text == json.dumps(rows(), separators=(",", ":"))
+
+
+def test_min_tokens_to_crush() -> None:
+    tokens = crush(rows()).tokens_before
+    assert crush(rows(), min_tokens_to_crush=tokens).tokens_after < tokens
+    assert crush(rows(), min_tokens_to_crush=tokens + 1).tokens_after == tokens
+
+
+def test_min_items_to_analyze() -> None:
+    assert len(kept(rows(), min_items_to_analyze=COUNT)) < COUNT
+    assert len(kept(rows(), min_items_to_analyze=COUNT + 1)) == COUNT
+
+
+def test_max_items_after_crush() -> None:
+    assert len(kept(rows(), max_items_after_crush=8)) == 8
+    assert len(kept(rows(), max_items_after_crush=20)) == 20
+
+
+def test_keep_first() -> None:
+    assert kept(rows(), keep_first=9)[:9] == list(range(9))
+    assert 0 not in kept(rows(), keep_first=0)
+
+
+def test_keep_last() -> None:
+    assert kept(rows(), keep_last=9)[-9:] == list(range(COUNT - 9, COUNT))
+    assert COUNT - 1 not in kept(rows(), keep_last=0)
+
+
+@pytest.mark.parametrize(
+    ("field", "those"), [("keep_first", slice(100)), ("keep_last", slice(-100, None))]
+)
+def test_many_first_or_last_rows_are_kept_when_they_are_asked_for(field: str, those: slice) -> None:
+    assert kept(rows(), **{field: 100})[those] == list(range(COUNT))[those]
+
+
+def test_relevance_threshold() -> None:
+    query = "the gamma walk on worker-3"
+    loose, strict = (len(kept(rows(), query, relevance_threshold=share)) for share in (0.1, 1.0))
+    assert loose > strict
+
+
+def test_anomaly_std_threshold() -> None:
+    data = rows(ms=lambda n: 140.0 if n == SPOT else 100 + (n * 37 % 50) / 10)
+    assert SPOT in kept(data, anomaly_std_threshold=2.0, **BARE)
+    assert SPOT not in kept(data, anomaly_std_threshold=100.0, **BARE)
+
+
+def test_preserve_errors() -> None:
+    failures = {103, SPOT, 311}
+    data = rows(status=lambda n: "failed" if n in failures else "ok")
+    assert failures <= {*kept(data, **BARE)}
+    assert not failures <= {*kept(data, preserve_errors=False, **BARE)}
+
+
+def test_preserve_change_points() -> None:
+    data = rows(ms=lambda n: (100 if n < SPOT else 160) + (n * 37 % 50) / 10)
+    assert {SPOT - 1, SPOT} <= {*kept(data, **BARE)}
+    assert not {SPOT - 1, SPOT} & {*kept(data, preserve_change_points=False, **BARE)}
+
+
+def test_dedup_identical_items() -> None:
+    data = [{"id": 7, "town": "the same town"}] * 300 + [
+        {"id": 1000 + n, "town": f"town {n}"} for n in range(100)
+    ]
+    once, often = crush(data), crush(data, dedup_identical_items=False)
+    assert once.data.count(data[0]) == 1
+    assert "row 0 stands for 300 identical" in once.markers[0]
+    assert often.data.count(data[0]) > 1
+
+
+def test_one_of_many_identical_rows_is_kept_with_their_number_wherever_they_stand() -> None:
+    data = [{"id": 1000 + n, "town": f"town {n}"} for n in range(100)]
+    data[20:20] = [{"id": 7, "town": "the same town"}] * 300
+    crushed = crush(data)
+    assert data[20] in crushed.data
+    assert "row 20 stands for 300 identical" in crushed.markers[0]
+
+
+def test_preserve_fields() -> None:
+    data = rows(zone=lambda n: f"z{n // 8}")
+    assert len({data[n]["zone"] for n in kept(data, preserve_fields=("zone",))}) == 50
+    assert len({data[n]["zone"] for n in kept(data)}) < 50
+
+
+def test_preserve_fields_takes_dotted_paths() -> None:
+    data = rows(place=lambda n: {"zone": f"z{n // 8}", "x": n})
+    assert len({n // 8 for n in kept(data, preserve_fields=("place.zone",))}) == 50
+
+
+def test_relevance_tier() -> None:
+    query = f"the walk that has {SPOT} in its name"
+    assert SPOT in kept(rows(), query, relevance_tier="bm25", **BARE)
+    assert SPOT not in kept(rows(), query, relevance_tier="none", **BARE)
+
+
+def test_use_feedback_hints() -> None:
+    hints = Hints(confidence=0.9, keep=2.0, fields=("zone",))
+    data = rows(zone=lambda n: f"z{n // 40}")
+    followed = kept(data, hints=hints)
+    assert len(followed) > len(kept(data))
+    assert {n // 40 for n in followed} == {*range(10)}
+    assert kept(data, hints=hints, use_feedback_hints=False) == kept(data)
+
+
+def test_toin_confidence_threshold() -> None:
+    hints = Hints(confidence=0.5, keep=2.0)
+    assert len(kept(rows(), hints=hints, toin_confidence_threshold=0.5)) > len(kept(rows()))
+    assert kept(rows(), hints=hints, toin_confidence_threshold=0.51) == kept(rows())
+
+
+def test_every_setting_has_a_test_of_its_own_name() -> None:
+    assert not [name for name in SmartCrusherConfig.model_fields if f"test_{name}" not in globals()]
+
+
+# Errors, outliers, change points, rare kinds, first and last are always kept.
+
+ERRORS = {
+    "status": ("failed", "ok"),
+    "state": ("TIMEOUT", "done"),
+    "level": ("CRITICAL", "info"),
+    "message": ("connection refused by peer", "request served"),
+    "log": ("Traceback (most recent call last)", "all good"),
+    "status_code": (503, 200),
+    "http_status": (404, 200),
+    "exit_code": (137, 0),
+    "error": ("disk full", None),
+    "errors": (["disk full"], []),
+}
+EVERYWHERE = (0, 5, SPOT, COUNT - 2, COUNT - 1)
+
+
+@pytest.mark.parametrize("field", ERRORS)
+@pytest.mark.parametrize("at", EVERYWHERE)
+def test_an_error_is_kept_wherever_it_stands(field: str, at: int) -> None:
+    data = rows(**{field: spot(*ERRORS[field], at=at)})
+    assert at in kept(data, **BARE)
+    assert at in kept(data, f"tell me about {data[99]['id']}")
+
+
+@pytest.mark.parametrize("field", ERRORS)
+def test_all_errors_are_kept_beyond_the_number_of_items_that_is_wanted(field: str) -> None:
+    odd, usual = ERRORS[field]
+    failures = {*range(3, COUNT, 13)}
+    data = rows(**{field: lambda n: odd if n in failures else usual})
+    assert failures <= {*kept(data, **BARE)}
+
+
+@pytest.mark.parametrize(
+    ("field", "odd"), [("success", False), ("ok", False), ("failed", True), ("healthy", False)]
+)
+def test_all_rows_whose_flag_says_that_they_went_wrong_are_kept(field: str, odd: bool) -> None:
+    failures = {*range(3, COUNT, 13)}
+    data = rows(**{field: lambda n: (n in failures) == odd})
+    assert failures <= {*kept(data)}
+
+
+def test_a_word_that_most_rows_share_is_no_error() -> None:
+    data = rows(state=lambda n: "failed" if n % 10 else "ok")
+    assert len(kept(data)) < 100
+
+
+@pytest.mark.parametrize("every", [12, 4])
+def test_of_many_failures_of_few_kinds_every_kind_is_kept(every: int) -> None:
+    kinds = [f"error {kind}: cannot reach host" for kind in "ABCDEF"]
+    data = rows(2000, message=lambda n: f"served {n}" if n % every != 1 else kinds[n // every % 6])
+    left = kept(data, **BARE)
+    assert {data[n]["message"] for n in left} >= {*kinds}
+
+
+@pytest.mark.parametrize("at", EVERYWHERE)
+@pytest.mark.parametrize("number", [900.5, -900, 1e12])
+def test_a_number_far_from_the_others_is_kept(at: int, number: float) -> None:
+    data = rows(ms=lambda n: number if n == at else 100 + (n * 37 % 50) / 10)
+    assert at in kept(data, **BARE)
+
+
+def test_both_sides_of_a_change_of_level_are_kept() -> None:
+    data = rows(queue=lambda n: (10 if n < 251 else 30) + n * 31 % 7)
+    assert {250, 251} <= {*kept(data, **BARE)}
+
+
+def test_first_and_last_are_kept_when_something_else_is_asked_for() -> None:
+    left = kept(rows(), f"tell me about {1000 + SPOT}", **BARE)
+    assert (left[0], left[-1]) == (0, COUNT - 1)
+    assert SPOT in left
+
+
+def test_one_of_every_rare_kind_is_kept() -> None:
+    rare = {33: "dam", 61: "lock", SPOT: "weir", 303: "ferry"}
+    assert {*rare} <= {*kept(rows(kind=lambda n: rare.get(n, ("river", "lake")[n % 2])), **BARE)}
+
+
+def test_a_row_of_another_shape_is_kept() -> None:
+    data: list[Any] = rows()
+    data[SPOT] = {"unlike": "the others", "id": 1000 + SPOT}
+    assert SPOT in kept(data, **BARE)
+
+
+def test_a_row_that_lacks_the_fields_of_the_others_is_kept() -> None:
+    data = rows()
+    data[SPOT] = {"id": 1000 + SPOT}
+    assert SPOT in kept(data, **BARE)
+
+
+# The rows that the query names are kept.
+
+DAYS = {"day": lambda n: (date(2023, 1, 1) + timedelta(days=n)).isoformat()}
+STAMPS = {"at": lambda n: f"{date(2023, 1, 1) + timedelta(days=n)}T08:30:00Z"}
+FIRST_NAMES = (
+    "Ann Bob Cyd Dan Eve Flo Gus Hal Ida Jon Kim Lee Mia Ned Oda Pam Quy Ray Sue Tom".split()
+)
+LAST_NAMES = "Adams Brown Clark Davis Evans Ford Green Hill Irwin Jones King Lewis Moore Nash Owens Price".split()
+PEOPLE = {"first": lambda n: FIRST_NAMES[n // 16 % 20], "last": lambda n: LAST_NAMES[n % 16]}
+FLIGHTS = {"day": lambda n: f"2023-05-{1 + n // 20:02}", "flight": lambda n: f"KX{n % 20:03}"}
+TITLES = {
+    "title": lambda n: f"The {('red', 'blue', 'grey')[n % 3]} house by the river, part {n // 3}"
+}
+ORDERS = {"order": lambda n: 12_345_000 + 7 * n}
+
+QUERIES: dict[str, tuple[dict[str, Callable[[int], Any]], str]] = {
+    "an id": ({}, "what happened to 1207?"),
+    "an id with a sign": ({}, "where is order #1207"),
+    "a number written with separators": (ORDERS, "who placed order 12,346,449?"),
+    "a date in words": (DAYS, "what happened on July 27, 2023?"),
+    "a date in words, the day first": (DAYS, "what happened on the 27th of July 2023"),
+    "an ISO date": (DAYS, "what happened on 2023-07-27"),
+    "two fields together": (
+        PEOPLE,
+        f"what did {FIRST_NAMES[SPOT // 16]} {LAST_NAMES[SPOT % 16]} order?",
+    ),
+    "two fields of another kind": (FLIGHTS, "did KX007 on 2023-05-11 leave on time?"),
+    "a name in quotes": (TITLES, 'who wrote "The red house by the river, part 69"?'),
+    "a name in other quotes": (TITLES, "who wrote “the red house by the river, part 69”?"),
+    "the day of timestamps": (STAMPS, "what happened on 2023-07-27?"),
+    "the day of timestamps in words": (STAMPS, "what happened on July 27, 2023?"),
+    "a date with dots": (DAYS, "what happened on 27.07.2023?"),
+    "a path": (
+        {"path": lambda n: f"/srv/data/{n % 20}/part-{n:05}.csv"},
+        "open /srv/data/7/part-00207.csv please",
+    ),
+    "JSON arguments": ({}, json.dumps({"job_id": 1207, "verbose": True})),
+}
+
+
+@pytest.mark.parametrize("asked", QUERIES)
+def test_the_row_that_the_query_names_is_kept(asked: str) -> None:
+    cells, query = QUERIES[asked]
+    assert SPOT not in kept(rows(**cells), **BARE)
+    assert SPOT in kept(rows(**cells), query, **BARE)
+
+
+@pytest.mark.parametrize("order", ["12 346 449", "12_346_449", "12'346'449"])
+def test_a_number_with_other_separators_is_found(order: str) -> None:
+    assert SPOT in kept(rows(**ORDERS), f"who placed order {order}?", **BARE)
+
+
+# What is told of all rows.
+
+
+def test_the_counts_by_value_are_those_of_all_rows() -> None:
+    states = ["ok"] * 350 + ["late"] * 40 + ["lost"] * 10
+    marker = crush(rows(state=lambda n: states[n * 143 % COUNT])).markers[0]
+    assert "state: ok ×350, late ×40, lost ×10" in marker
+
+
+def test_the_numbers_are_told_exactly() -> None:
+    amounts = [f"{n * 7919 % 1009 / 100:.2f}" for n in range(COUNT)]
+    text = json.dumps(
+        [{"id": n, "amount": None if n % 8 == 3 else f"<{amounts[n]}>"} for n in range(COUNT)]
+    )
+    text = text.replace('"<', "").replace('>"', "")
+    known = [Decimal(amount) for n, amount in enumerate(amounts) if n % 8 != 3]
+    made = SmartCrusher().compress(text, Request("0" * 24, tokens=5000, selecting=True))
+    assert made is not None
+    assert f"amount {min(known)}…{max(known)}, sum {sum(known)}, null 50" in made.text
+
+
+def test_the_range_of_times_is_told() -> None:
+    marker = crush(rows(at=lambda n: f"2024-03-{1 + n * 11 % 28:02}T{n % 24:02}:00:00Z")).markers[0]
+    assert re.search(r"at 2024-03-01T\d\d:00:00Z…2024-03-28T\d\d:00:00Z", marker)
+
+
+def test_the_numbers_of_rows_in_their_order_are_told() -> None:
+    marker = crush(
+        [{"id": n, "note": f"note {n}", "amount": 5000 - 9.5 * n} for n in range(COUNT)]
+    ).markers[0]
+    assert "amount 1209.5…5000.0, sum 1241900.0" in marker
+
+
+def test_the_nulls_of_texts_are_told() -> None:
+    marker = crush(rows(remark=lambda n: f"see ticket {n}" if n % 4 else None)).markers[0]
+    assert "null 100" in marker
+
+
+@pytest.mark.parametrize("count", [300, 1000, 4000])
+def test_the_summary_takes_about_a_hundredth_of_the_array(count: int) -> None:
+    columns = {f"field{k}": lambda n, k=k: f"value-{n * (k + 3) % (5 + k)}" for k in range(12)}
+    crushed = crush(rows(count, **columns))
+    written = len(crush(rows(count, **columns), min_items_to_analyze=count + 1).text)
+    assert len(crushed.markers[0]) < 0.02 * written + 400
+
+
+# Every kind of array.
+
+
+def test_strings_are_selected() -> None:
+    data = [
+        f"message number {n} of the queue" if n != 77 else "ERROR: disk full" for n in range(300)
+    ]
+    crushed = crush(data, "show message number 155")
+    assert len(crushed.data) < 60
+    assert {data[0], data[77], data[155], data[-1]} <= {*crushed.data}
+
+
+def test_numbers_are_selected_and_summed() -> None:
+    data = [100 + n * 37 % 50 if n != 77 else 9000 for n in range(600)]
+    crushed = crush(data)
+    assert 9000 in crushed.data
+    assert len(crushed.data) < 60
+    assert f"value 100…9000, sum {sum(data)}" in crushed.markers[0]
+
+
+def test_mixed_items_are_selected() -> None:
+    data = [
+        {"id": n, "note": f"note number {n}"} if n % 10 else f"a plain remark {n}"
+        for n in range(300)
+    ]
+    crushed = crush(data, "what is note number 155?")
+    assert len(crushed.data) < 100
+    assert {"id": 155, "note": "note number 155"} in crushed.data
+    assert any(isinstance(item, str) for item in crushed.data)
+
+
+def test_an_array_of_arrays_is_selected_from() -> None:
+    crushed = crush([[n, f"name {n}", n * 2.5] for n in range(400)])
+    assert crushed.tokens_after < crushed.tokens_before / 2
+
+
+def test_an_object_of_objects_is_selected_from() -> None:
+    data = {
+        f"user-{n}": {"name": f"Name {n}", "state": "failed" if n == 123 else "ok"}
+        for n in range(300)
+    }
+    crushed = crush(data, "what about user-155?")
+    assert {"user-0", "user-123", "user-155"} <= {*crushed.data}
+    assert len(crushed.data) < 100
+    assert " of 300 entries left out here" in crushed.markers[0]
+
+
+def test_lists_inside_of_rows_are_selected_from() -> None:
+    items = [[{"sku": f"A-{order}-{k}", "state": "sent"} for k in range(9)] for order in range(40)]
+    items[7][2]["state"] = "lost"
+    crushed = crush([{"order": order, "items": those} for order, those in enumerate(items)])
+    left = [item for order in crushed.data for item in order["items"]]
+    assert [order["order"] for order in crushed.data] == [*range(40)]
+    assert {"sku": "A-7-2", "state": "lost"} in left
+    assert len(left) < 120
+
+
+def test_an_array_deep_inside_of_a_document_is_selected_from_and_the_rest_stays() -> None:
+    data = {"page": {"number": 1, "of": 9}, "result": {"jobs": rows()}, "next": None}
+    crushed = crush(data)
+    assert crushed.text.startswith('{"page":{"number":1,"of":9},"result":{"jobs":[table ')
+    assert crushed.text.endswith(']\n},"next":null}')
+    assert {name: crushed.data[name] for name in ("page", "next")} == {
+        "page": data["page"],
+        "next": None,
+    }
+    assert 5 < len(crushed.data["result"]["jobs"]) < 100
+
+
+def test_several_arrays_of_a_document_have_a_marker_each() -> None:
+    users = [{"login": f"user{n}", "role": "owner" if n == 55 else "member"} for n in range(300)]
+    crushed = crush({"jobs": rows(status=spot("failed", "ok")), "few": [1, 2], "users": users})
+    assert [re.findall(r"of (\d+) rows", marker) for marker in crushed.markers] == [
+        ["400"],
+        ["300"],
+    ]
+    assert users[55] in crushed.data["users"]
+    assert SPOT + 1000 in [row["id"] for row in crushed.data["jobs"]]
+    assert crushed.data["few"] == [1, 2]
+
+
+def selected(text: str, query: str = "") -> str:
+    made = SmartCrusher().compress(
+        text, Request(content_key(text), len(text) // 3, query, selecting=True)
+    )
+    assert made is not None
+    assert not made.lossless
+    return made.text
+
+
+def test_JSON_lines_are_selected_from() -> None:
+    text = selected("\n".join(json.dumps(row) for row in rows(status=spot("failed", "ok"))))
+    assert re.search(r"\[headroom: \d+ of 400 lines left out here", text)
+    assert re.search(r"^207,1207,.*,failed$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("separator", "end"), [(",", "\n"), ("\t", "\n"), (";", "\r\n"), ("|", "\n")]
+)
+def test_separated_values_are_selected_from(separator: str, end: str) -> None:
+    data = rows(status=spot("failed", "ok"))
+    lines = [
+        separator.join(map(str, cells)) for cells in ([*data[0]], *[row.values() for row in data])
+    ]
+    text = selected(end.join(lines) + end, "what about 1155?")
+    assert re.search(r"\[headroom: \d+ of 400 records left out here", text)
+    for line in (lines[1], lines[SPOT + 1], lines[156], lines[-1]):
+        assert f"{separator}{line}\n" in text
+
+
+# When nothing is left out.
+
+
+def test_a_small_array_is_written_whole() -> None:
+    crushed = crush(rows(12), min_tokens_to_crush=0)
+    assert crushed.markers == ()
+    assert json.loads(decode_table(crushed.text)) == rows(12) == crushed.data
+
+
+def test_an_array_of_which_everything_matters_is_written_whole() -> None:
+    zones = rows(60, zone=lambda n: f"z{n}")
+    crushed = crush(zones, preserve_fields=("zone",))
+    assert crushed.markers == ()
+    assert json.loads(decode_table(crushed.text)) == zones
+
+
+def test_without_selecting_every_row_is_written() -> None:
+    text = json.dumps(rows())
+    made = SmartCrusher().compress(text, Request(content_key(text), 10_000, "what about 1207?"))
+    assert made is not None
+    assert made.lossless
+    assert json.loads(decode_table(made.text)) == rows()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "plain words", "{}", "[1,2]", "[table 3 rows: a]\n1\n", "a,b\n1,2\n"]
+)
+def test_a_text_without_an_array_to_shorten_is_not_claimed_or_stays(text: str) -> None:
+    made = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0)).compress(
+        text, Request("0" * 24, 9, selecting=True)
+    )
+    assert made is None or made.text == text
+
+
+# crush().
+
+
+def test_the_original_is_stored_before_crush_returns() -> None:
+    store = MemoryStore()
+    crushed = SmartCrusher().crush(data=rows(), store=store)
+    key, where = re.findall(
+        r'headroom_retrieve\(key="(\w{24})", where="([^"]+)"\)', crushed.markers[0]
+    )[0]
+    assert json.loads(retrieve(key, limit=None, store=store).text) == rows()
+    assert retrieve(key, where=where, store=store).found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "id",
+        "order_id",
+        "orderId",
+        "a b",
+        "a.b",
+        "in",
+        "and",
+        "title",
+        "null",
+        "true",
+        "false",
+    ],
+)
+def test_the_call_of_a_marker_brings_back_a_row_that_was_left_out(name: str) -> None:
+    store = MemoryStore()
+    crushed = SmartCrusher().crush(
+        [{name: f"v-{n}", "sort": f"s{n % 7}"} for n in range(COUNT)], store=store
+    )
+    key, where = re.findall(
+        r'headroom_retrieve\(key="(\w{24})"(?:, where="([^"]+)")?\)', crushed.markers[0]
+    )[0]
+    found = retrieve(key, where=where or None, limit=None, store=store)
+    assert found.found
+    assert {*re.findall(r"v-\d+", found.text)} - {row[name] for row in crushed.data}
+
+
+def test_what_cannot_be_stored_is_not_left_out() -> None:
+    class Full(MemoryStore):
+        def put_many(self, originals: Any) -> None:
+            raise StorageError("the disk is full")
+
+    with pytest.raises(StorageError, match="full"):
+        SmartCrusher().crush(rows(), store=Full())
+
+
+def test_the_fields_of_the_result() -> None:
+    data = rows()
+    crushed = crush(data)
+    assert crushed.tokens_after < crushed.tokens_before / 5
+    assert len(crushed.markers) == 1
+    assert crushed.markers[0] in crushed.text
+    assert f"{COUNT - len(crushed.data)} of {COUNT} rows left out" in crushed.markers[0]
+
+
+def subsequence(part: list[Any], whole: list[Any]) -> bool:
+    rest = iter(whole)
+    return all(item in rest for item in part)
+
+
+@given(random_rows(min_size=30, max_size=120), st.sampled_from(["", "failed payments", "1033"]))
+def test_the_data_that_stay_are_some_of_the_rows_in_their_order(
+    data: list[Row], query: str
+) -> None:
+    crushed = crush(data, query, min_tokens_to_crush=0)
+    assert subsequence(crushed.data, data)
+    assert len(crushed.data) == len(data) or crushed.markers
+    assert crushed.tokens_after <= crushed.tokens_before
+
+
+def test_what_stays_keeps_its_nulls_when_rows_that_are_null_go() -> None:
+    data = [None if n % 3 == 0 else {"id": 1000 + n, "note": None, "sign": "a"} for n in range(600)]
+    stays = [row for row in crush(data).data if row]
+    assert stays
+    assert all([*row] == ["id", "note", "sign"] for row in stays)
+
+
+def test_what_goes_in_is_not_altered() -> None:
+    data = {"jobs": rows()}
+    crush(data)
+    assert data == {"jobs": rows()}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{1, 2}, [object()], {"at": date(2024, 1, 1)}, b"bytes"],
+    ids=["set", "object", "date", "bytes"],
+)
+def test_what_is_no_JSON_is_a_TypeError(data: Any) -> None:
+    with pytest.raises(TypeError, match="JSON"):
+        crush(data)
+
+
+def test_a_decimal_of_the_data_stands_as_text() -> None:
+    assert crush(rows(price=lambda n: Decimal(f"{n}.10"))).tokens_after > 0

@@ -1,0 +1,219 @@
+"""Conversations that grow: what came before is not worked out again, and becomes what it would become anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from conversations import Talk, talks
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from openai.types.chat import ChatCompletionMessage
+
+from headroom_core import CompressResult, compress
+from headroom_core.dialects import AnthropicDialect, Dialect, GoogleDialect, OpenAIDialect
+from headroom_core.dialects.base import Reading
+from headroom_core.messages import Draft, Outline
+from headroom_core.stores import MemoryStore
+from headroom_integrations.langchain import LangChainDialect
+
+
+class AnewOpenAI(OpenAIDialect):
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        return super().parse(messages)
+
+
+class AnewAnthropic(AnthropicDialect):
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        return super().parse(messages)
+
+
+class AnewGoogle(GoogleDialect):
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        return super().parse(messages)
+
+
+class AnewLangChain(LangChainDialect):
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        return super().parse(messages)
+
+
+GROWING: dict[str, tuple[Dialect, Dialect]] = {
+    "openai": (OpenAIDialect(), AnewOpenAI()),
+    "anthropic": (AnthropicDialect(), AnewAnthropic()),
+    "google": (GoogleDialect(), AnewGoogle()),
+    "langchain": (LangChainDialect(), AnewLangChain()),
+}
+"""Every dialect, and a subclass that reads all messages each time, because its `parse` is its own."""
+
+
+class Noting(OpenAIDialect):
+    """Notes which messages it reads."""
+
+    def __init__(self, read: list[int]) -> None:
+        self.noted = read
+
+    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        self.noted.append(index)
+        return super().read(index, message, reading)
+
+
+def rows(number: int, size: int = 40) -> str:
+    return json.dumps(
+        [{"id": number * 1000 + at, "state": "ok" if at % 9 else "failed"} for at in range(size)]
+    )
+
+
+def turn(number: int, **arguments: Any) -> list[dict[str, Any]]:
+    function = {"name": "jobs", "arguments": json.dumps({"day": number, **arguments})}
+    call = {"id": f"c{number}", "type": "function", "function": function}
+    return [
+        {"role": "user", "content": f"Which of the jobs of day {number} failed?"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": f"c{number}", "type": "function", "function": call}],
+        },
+        {"role": "tool", "tool_call_id": f"c{number}", "content": rows(number)},
+    ]
+
+
+def langchain_turn(number: int, **arguments: Any) -> list[Any]:
+    call = {"id": f"c{number}", "name": "jobs", "args": {"day": number, **arguments}}
+    return [
+        HumanMessage(f"Which of the jobs of day {number} failed?"),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage(rows(number), tool_call_id=f"c{number}"),
+    ]
+
+
+def same(form: str, messages: Sequence[Any], **options: Any) -> CompressResult:
+    """Return what becomes of messages, which is what becomes of them where nothing is known of them."""
+    growing, anew = GROWING[form]
+    ours = compress(messages, dialect=growing, store=MemoryStore(), **options)
+    theirs = compress(messages, dialect=anew, store=MemoryStore(), **options)
+    assert (ours.messages, ours.changes) == (theirs.messages, theirs.changes)
+    assert (ours.tokens_before, ours.tokens_after) == (theirs.tokens_before, theirs.tokens_after)
+    return ours
+
+
+@given(talks(), st.data())
+def test_a_conversation_that_grows_or_branches_becomes_what_it_would_become_anew(
+    talk: Talk, data: st.DataObject
+) -> None:
+    for _ in range(4):
+        head = talk.messages[: data.draw(st.integers(0, len(talk.messages)))]
+        tail = talk.messages[data.draw(st.integers(0, len(talk.messages))) :]
+        same(talk.form, [*head, *tail], token_budget=data.draw(st.none() | st.integers(50, 500)))
+
+
+@pytest.mark.parametrize("form", ["openai", "langchain"])
+def test_a_message_that_was_changed_in_place_is_read_anew(form: str) -> None:
+    make = {"openai": turn, "langchain": langchain_turn}[form]
+    messages = [*make(1), *make(2)]
+    before = same(form, messages)
+    part = messages[2]
+    if form == "openai":
+        part["content"] = rows(7)
+    else:
+        part.content = rows(7)
+    after = same(form, messages)
+    assert after.messages[2] != before.messages[2]
+    assert after.messages[5] == before.messages[5]
+
+
+def test_arguments_that_are_equal_in_python_alone_are_told_apart() -> None:
+    message = langchain_turn(1, deep={"a": 1, "b": [1]})[1]
+    results = []
+    for arguments in (
+        {"a": 1, "b": [1]},
+        {"b": [1], "a": 1},
+        {"a": True, "b": [1]},
+        {"a": 1, "b": [1.0]},
+        {"a": 1},
+    ):
+        message.tool_calls[0]["args"]["deep"] = arguments
+        results.append(GROWING["langchain"][0].parse([message]).blocks[0].text)
+        same("langchain", [message])
+    assert len(set(results)) == 5
+
+
+def test_the_same_text_in_another_role_is_another_message() -> None:
+    for role in ("user", "assistant", "system", "tool", "unknown"):
+        result = same("openai", [{"role": role, "content": rows(1)}])
+        assert (result.messages[0]["content"] == rows(1)) == (role not in ("tool", "user"))
+
+
+def test_only_messages_that_are_new_are_read() -> None:
+    store, read = MemoryStore(), list[int]()
+    messages = [message for number in range(6) for message in turn(number, about="reading once")]
+    compress(messages[:12], dialect=Noting(read), store=store)
+    read.clear()
+    compress(messages, dialect=Noting(read), store=store)
+    assert read == [12, 13, 14, 15, 16, 17]
+    read.clear()
+    # As they are where what went is kept in the place of what came.
+    compress(
+        [*messages[:14], {**messages[14], "content": "shortened"}, *messages[15:]],
+        dialect=Noting(read),
+        store=store,
+    )
+    assert read == [14, 15, 16, 17]
+
+
+def test_a_message_that_is_changed_while_it_is_read_is_not_taken_for_what_it_was() -> None:
+    class Changing(OpenAIDialect):
+        then = "Set by another thread, at this moment."
+
+        def read(self, index: int, message: Any, reading: Reading) -> Outline:
+            message["content"] = self.then or message["content"]
+            return super().read(index, message, reading)
+
+    message = {"role": "user", "content": "What is new?"}
+    expected = compress([message], store=MemoryStore())
+    compress([{**message}], dialect=Changing(), store=MemoryStore())
+    Changing.then = ""
+    again = compress([message], dialect=Changing(), store=MemoryStore())
+    assert (again.tokens_before, again.changes) == (expected.tokens_before, expected.changes)
+
+
+def test_what_a_store_forgot_is_kept_again() -> None:
+    store, messages = MemoryStore(), [*turn(1), *turn(2)]
+    messages[2]["content"] = rows(1, 1000)
+    first = compress(messages, store=store)
+    store.purge()
+    again = compress([*messages, {"role": "user", "content": "And today?"}], store=store)
+    assert first.ccr_hashes == again.ccr_hashes != []
+    assert all(store.get(key) for key in again.ccr_hashes)
+
+
+def test_objects_that_are_no_plain_values_are_read_each_time() -> None:
+    said = ChatCompletionMessage(role="assistant", content="One failed.")
+    messages = [*turn(1), said]
+    same("openai", messages)
+    said.content = "Two failed."
+    assert (
+        same("openai", messages).tokens_before == same("openai", deepcopy(messages)).tokens_before
+    )
+
+
+def test_what_a_tool_hands_to_the_program_alone_may_be_anything() -> None:
+    messages = langchain_turn(1)
+    messages[2].artifact = object()
+    result = same("langchain", messages)
+    assert result.messages[2].artifact is messages[2].artifact
+
+
+def test_threads_that_go_on_from_one_conversation_do_not_meet() -> None:
+    shared = [message for number in range(5) for message in turn(number, about="threads")]
+    branches = [[*shared, *turn(10 + number % 8), *turn(30 + number % 4)] for number in range(48)]
+    store = MemoryStore()
+    expected = [compress(branch, dialect=AnewOpenAI(), store=store).messages for branch in branches]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda branch: compress(branch, store=store), branches))
+    assert [result.messages for result in results] == expected

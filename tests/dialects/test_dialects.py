@@ -1,0 +1,631 @@
+"""Dialects read every text, and write back nothing but the texts that changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from anthropic.types import Message, TextBlock, ToolUseBlock, Usage
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionMessage
+from strategies import anthropic_conversations, google_conversations, openai_conversations
+
+from headroom_core.dialects import (
+    AnthropicDialect,
+    Dialect,
+    GoogleDialect,
+    OpenAIDialect,
+    dialect_for,
+)
+from headroom_core.dialects.base import marked
+from headroom_core.errors import ConfigurationError
+from headroom_core.messages import Block, Draft, Outline
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+
+
+def call(identifier: str, name: str, arguments: Any = "{}") -> dict[str, Any]:
+    return {
+        "id": identifier,
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+
+
+def asked(*calls: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": None, "tool_calls": list(calls)}
+
+
+def answer(content: Any, identifier: str = "c1", **fields: Any) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": identifier, "content": content, **fields}
+
+
+def used(identifier: str, name: str, arguments: Any = None) -> dict[str, Any]:
+    return {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": identifier, "name": name, "input": arguments}],
+    }
+
+
+def result(content: Any, **fields: Any) -> dict[str, Any]:
+    return {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": "t1", "content": content, **fields}],
+    }
+
+
+def openai(*messages: Any) -> tuple[Block, ...]:
+    return OpenAIDialect().parse(messages).blocks
+
+
+def anthropic(*messages: Any) -> tuple[Block, ...]:
+    return AnthropicDialect().parse(messages).blocks
+
+
+def changed(draft: Draft, position: int, text: str) -> Draft:
+    blocks = list(draft.blocks)
+    blocks[position] = blocks[position].with_text(text)
+    return replace(draft, blocks=tuple(blocks))
+
+
+def differences(left: Any, right: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths at which two values differ, where keys, their order and the types of containers count."""
+    if isinstance(left, dict) and isinstance(right, dict) and list(left) == list(right):
+        for key in left:
+            yield from differences(left[key], right[key], (*path, key))
+    elif isinstance(left, (list, tuple)) and type(left) is type(right) and len(left) == len(right):
+        for index, pair in enumerate(zip(left, right, strict=True)):
+            yield from differences(*pair, (*path, index))
+    elif type(left) is not type(right) or left != right:
+        yield path
+
+
+class TestLaws:
+    CASES = (
+        st.tuples(st.just(OpenAIDialect()), openai_conversations()),
+        st.tuples(st.just(AnthropicDialect()), anthropic_conversations()),
+        st.tuples(st.just(GoogleDialect()), google_conversations()),
+    )
+
+    @given(st.one_of(*CASES))
+    def test_an_untouched_conversation_comes_back_as_the_same_objects(
+        self, case: tuple[Dialect, list[Any]]
+    ) -> None:
+        dialect, messages = case
+        before = copy.deepcopy(messages)
+        back = dialect.render(dialect.parse(messages))
+        assert [id(message) for message in back] == [id(message) for message in messages]
+        assert messages == before
+
+    @given(st.one_of(*CASES), st.data())
+    def test_a_changed_block_changes_its_text_alone(
+        self, case: tuple[Dialect, list[Any]], data: st.DataObject
+    ) -> None:
+        dialect, messages = case
+        before, draft = copy.deepcopy(messages), dialect.parse(messages)
+        if not draft.blocks:
+            return
+        position = data.draw(st.integers(0, len(draft.blocks) - 1))
+        block = draft.blocks[position]
+        back = dialect.render(changed(draft, position, block.text + " (changed)"))
+        written = dialect.name == "openai" or block.kind != "tool_call"
+        assert list(differences(messages, back)) == (
+            [(block.message, *block.path)] if written else []
+        )
+        assert all(
+            new is old
+            for i, (old, new) in enumerate(zip(messages, back, strict=True))
+            if i != block.message
+        )
+        assert messages == before
+
+    @given(st.one_of(*CASES))
+    def test_a_block_says_where_its_text_stands(self, case: tuple[Dialect, list[Any]]) -> None:
+        dialect, messages = case
+        for block in dialect.parse(messages).blocks:
+            held: Any = messages[block.message]
+            for key in block.path:
+                held = held[key]
+            assert held == block.text or json.loads(block.text) == held
+
+    @given(st.one_of(*CASES))
+    def test_the_blocks_of_a_prefix_are_a_prefix_of_the_blocks(
+        self, case: tuple[Dialect, list[Any]]
+    ) -> None:
+        dialect, messages = case
+        assert (dialect_for(messages).name == "google") is (dialect.name == "google")
+        blocks = dialect_for(messages).parse(messages).blocks
+        for end in range(len(messages)):
+            prefix = dialect_for(messages[:end]).parse(messages[:end]).blocks
+            assert prefix == blocks[: len(prefix)]
+
+    @given(st.one_of(*CASES))
+    def test_every_message_has_an_outline_and_every_call_one_later_answer(
+        self, case: tuple[Dialect, list[Any]]
+    ) -> None:
+        dialect, messages = case
+        outlines = dialect.parse(messages).outlines
+        calls = [(index, call) for index, outline in enumerate(outlines) for call in outline.calls]
+        answers = {
+            call: index for index, outline in enumerate(outlines) for call in outline.answers
+        }
+        assert len(outlines) == len(messages)
+        assert len(answers) == len(calls)
+        assert all(index < answers[call] for index, call in calls)
+        for end in range(len(messages)):
+            assert dialect.parse(messages[:end]).outlines == outlines[:end]
+
+
+class TestOpenAI:
+    @pytest.mark.parametrize(
+        ("role", "kind"),
+        [("system", "system"), ("developer", "system"), ("user", "user"), ("tool", "tool_result")],
+    )
+    def test_the_role_tells_the_kind(self, role: str, kind: str) -> None:
+        (block,) = openai({"role": role, "content": "hi"})
+        assert (block.kind, block.path, block.text) == (kind, ("content",), "hi")
+
+    def test_parts_are_addressed_one_by_one_and_images_are_carried(self) -> None:
+        first, last = ({"type": "text", "text": text} for text in "ab")
+        blocks = openai({"role": "user", "content": [first, IMAGE, last]})
+        assert [block.path for block in blocks] == [("content", 0, "text"), ("content", 2, "text")]
+
+    def test_refusals_are_texts_of_the_assistant(self) -> None:
+        parts = [{"type": "refusal", "refusal": "no"}]
+        blocks = openai({"role": "assistant", "content": parts, "refusal": "never"})
+        assert [(block.path, block.kind) for block in blocks] == [
+            (("content", 0, "refusal"), "assistant"),
+            (("refusal",), "assistant"),
+        ]
+
+    def test_a_result_knows_its_call(self) -> None:
+        question, result = openai(asked(call("c1", "jobs", '{"day": 3}')), answer("[]"))
+        assert (question.kind, question.path) == (
+            "tool_call",
+            ("tool_calls", 0, "function", "arguments"),
+        )
+        assert (result.tool, result.call) == ("jobs", '{"day": 3}')
+
+    def test_an_identifier_that_is_used_again_means_the_latest_call(self) -> None:
+        blocks = openai(
+            asked(call("c1", "old")), answer("1"), asked(call("c1", "new")), answer("2")
+        )
+        assert [block.tool for block in blocks if block.kind == "tool_result"] == ["old", "new"]
+
+    def test_calls_without_arguments_and_custom_calls_are_known_by_name(self) -> None:
+        custom = {"id": "c2", "type": "custom", "custom": {"name": "shell", "input": "ls"}}
+        blocks = openai(
+            asked(call("c1", "now", None), custom), answer("12:00"), answer("a b", "c2")
+        )
+        assert [(block.tool, block.call) for block in blocks[1:]] == [
+            ("now", None),
+            ("shell", "ls"),
+        ]
+
+    def test_function_messages_find_their_call_by_name(self) -> None:
+        calling = {
+            "role": "assistant",
+            "content": None,
+            "function_call": {"name": "jobs", "arguments": "{}"},
+        }
+        question, result = openai(calling, {"role": "function", "name": "jobs", "content": "[]"})
+        assert question.path == ("function_call", "arguments")
+        assert (result.kind, result.tool, result.call) == ("tool_result", "jobs", "{}")
+
+    def test_a_result_without_its_call_goes_by_its_own_name(self) -> None:
+        assert [block.tool for block in openai(answer("1"), answer("2", name="jobs"))] == [
+            None,
+            "jobs",
+        ]
+
+    @pytest.mark.parametrize(
+        "name", ["headroom_retrieve", "mcp__store__headroom_retrieve", "store.headroom_retrieve"]
+    )
+    def test_retrieved_text_is_pinned(self, name: str) -> None:
+        assert openai(asked(call("c1", name)), answer("rows"))[-1].pinned
+
+    def test_a_similar_name_is_not_the_retrieve_tool(self) -> None:
+        assert openai(asked(call("c1", "my_headroom_retrieve")), answer("rows"))[-1].pinned is None
+
+    def test_sdk_objects_are_read_and_copied(self) -> None:
+        message = ChatCompletionMessage.model_validate(
+            {**asked(call("c1", "jobs")), "content": "on it", "x_new": [1]}
+        )
+        draft = OpenAIDialect().parse([message, answer("[]")])
+        assert [block.tool for block in draft.blocks] == [None, "jobs", "jobs"]
+        written, _ = OpenAIDialect().render(changed(draft, 0, "now"))
+        assert isinstance(written, ChatCompletionMessage)
+        assert (written.content, message.content) == ("now", "on it")
+        assert written.tool_calls is message.tool_calls
+        assert written.model_dump() == {**message.model_dump(), "content": "now"}
+
+
+class TestAnthropic:
+    def test_the_input_of_a_tool_use_is_shown_and_never_written(self) -> None:
+        messages = [used("t1", "jobs", {"day": 3, "who": "Zoë"}), result("[]")]
+        draft = AnthropicDialect().parse(messages)
+        assert (draft.blocks[0].text, draft.blocks[0].tool) == ('{"day":3,"who":"Zoë"}', "jobs")
+        assert AnthropicDialect().render(changed(draft, 0, "{}"))[0] is messages[0]
+
+    def test_a_result_knows_its_call_as_a_string_and_as_blocks(self) -> None:
+        parts = [{"type": "text", "text": "[]"}, {"type": "image", "source": {}}]
+        _, whole, part = anthropic(
+            used("t1", "jobs", {}), result("[]", is_error=True), result(parts)
+        )
+        assert (whole.kind, whole.path) == ("tool_result", ("content", 0, "content"))
+        assert (whole.tool, whole.call) == ("jobs", "{}")
+        assert (part.path, part.tool, part.call) == (
+            ("content", 0, "content", 0, "text"),
+            "jobs",
+            "{}",
+        )
+
+    def test_a_result_without_its_call_has_no_tool(self) -> None:
+        assert anthropic(result("[]"))[0].tool is None
+
+    def test_retrieved_text_is_pinned(self) -> None:
+        assert anthropic(used("t1", "mcp__x__headroom_retrieve", {}), result("rows"))[-1].pinned
+
+    def test_thinking_and_images_are_carried(self) -> None:
+        thinking = {"type": "thinking", "thinking": "hm", "signature": "s"}
+        parts = [
+            thinking,
+            {"type": "redacted_thinking", "data": "x"},
+            {"type": "text", "text": "so"},
+        ]
+        (block,) = anthropic({"role": "assistant", "content": parts})
+        assert (block.kind, block.path) == ("assistant", ("content", 2, "text"))
+
+    @pytest.mark.parametrize(
+        ("part", "path"),
+        [
+            ({"type": "document", "source": {"type": "text", "data": "d"}}, ("source", "data")),
+            (
+                {"type": "document", "source": {"type": "content", "content": "d"}},
+                ("source", "content"),
+            ),
+            (
+                {
+                    "type": "document",
+                    "source": {"type": "content", "content": [{"type": "text", "text": "d"}]},
+                },
+                ("source", "content", 0, "text"),
+            ),
+            (
+                {"type": "search_result", "content": [{"type": "text", "text": "d"}]},
+                ("content", 0, "text"),
+            ),
+        ],
+    )
+    def test_documents_are_read_in_messages_and_in_results(
+        self, part: dict[str, Any], path: tuple[Any, ...]
+    ) -> None:
+        alone, inside = anthropic({"role": "user", "content": [part]}, result([part]))
+        assert (alone.kind, alone.path) == ("document", ("content", 0, *path))
+        assert (inside.kind, inside.path) == ("document", ("content", 0, "content", 0, *path))
+
+    def test_a_pdf_is_carried(self) -> None:
+        source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+        assert (
+            anthropic({"role": "user", "content": [{"type": "document", "source": source}]}) == ()
+        )
+
+    def test_sdk_objects_are_read_inside_and_outside_of_dicts(self) -> None:
+        text = TextBlock(type="text", text="on it", citations=None)
+        use = ToolUseBlock(type="tool_use", id="t1", name="jobs", input={"day": 3})
+        usage = Usage(input_tokens=1, output_tokens=1)
+        content = [text, use]
+        whole = Message(
+            id="m", role="assistant", content=content, model="m", type="message", usage=usage
+        )
+        for message in (whole, {"role": "assistant", "content": content}):
+            draft = AnthropicDialect().parse([message, result("[]")])
+            assert [block.tool for block in draft.blocks] == [None, "jobs", "jobs"]
+            written, _ = AnthropicDialect().render(changed(draft, 0, "now"))
+            parts = written["content"] if isinstance(written, dict) else written.content
+            assert type(written) is type(message)
+            assert (parts[0], text.text) == (
+                TextBlock(type="text", text="now", citations=None),
+                "on it",
+            )
+            assert parts[1] is use
+
+
+def outlines(dialect: Dialect, *messages: Any) -> tuple[Outline, ...]:
+    return dialect.parse(messages).outlines
+
+
+CACHED = {"cache_control": {"type": "ephemeral"}}
+
+
+class TestOutlines:
+    """Who speaks in a message, and which messages belong together."""
+
+    @pytest.mark.parametrize(
+        "dialect", [OpenAIDialect(), AnthropicDialect()], ids=lambda dialect: dialect.name
+    )
+    @pytest.mark.parametrize(
+        ("message", "kind"),
+        [
+            ({"role": "system", "content": "x"}, "system"),
+            ({"role": "user", "content": "x"}, "user"),
+            ({"role": "assistant", "content": None}, "assistant"),
+            ({"role": "narrator", "content": "x"}, None),
+            ("x", None),
+        ],
+    )
+    def test_the_role_tells_who_speaks(self, dialect: Dialect, message: Any, kind: Any) -> None:
+        assert outlines(dialect, message) == (Outline(kind),)
+
+    def test_openai_pairs_by_id(self) -> None:
+        found = outlines(
+            OpenAIDialect(), asked(call("c1", "a"), call("c2", "b")), answer("2", "c2"), answer("1")
+        )
+        assert found == (
+            Outline("assistant", calls=("c1", "c2")),
+            Outline("tool_result", answers=("c2",)),
+            Outline("tool_result", answers=("c1",)),
+        )
+
+    def test_functions_without_ids_are_answered_by_name_and_in_order(self) -> None:
+        def calling(name: str, arguments: str) -> dict[str, Any]:
+            return {"role": "assistant", "function_call": {"name": name, "arguments": arguments}}
+
+        def answering(name: str) -> dict[str, Any]:
+            return {"role": "function", "name": name, "content": "[]"}
+
+        made = (calling("jobs", "1"), calling("users", "2"), calling("jobs", "3"))
+        draft = OpenAIDialect().parse(
+            (*made, answering("users"), answering("jobs"), answering("jobs"))
+        )
+        calls = [outline.calls[0] for outline in draft.outlines[:3]]
+        assert len(set(calls)) == 3
+        assert [outline.answers for outline in draft.outlines[3:]] == [
+            (calls[1],),
+            (calls[0],),
+            (calls[2],),
+        ]
+        assert [block.call for block in draft.blocks[3:]] == ["2", "1", "3"]
+
+    def test_tool_calls_without_ids_are_paired_too(self) -> None:
+        no_id = {"type": "function", "id": None, "function": {"name": "jobs", "arguments": "{}"}}
+        calling, answering = outlines(
+            OpenAIDialect(), asked(no_id), {"role": "tool", "name": "jobs", "content": "[]"}
+        )
+        assert calling.calls == answering.answers != ()
+
+    def test_an_answer_without_its_call_answers_no_other(self) -> None:
+        found = outlines(
+            OpenAIDialect(), asked(call("c1", "jobs")), answer("[]", "c9", name="jobs")
+        )
+        assert found[1].answers == ("c9",)
+
+    def test_a_users_message_of_results_alone_is_a_tools(self) -> None:
+        said = {"type": "text", "text": "and now?"}
+        (part,) = result("[]", **CACHED)["content"]
+        found = outlines(
+            AnthropicDialect(),
+            used("t1", "jobs", {}),
+            {"role": "user", "content": [part]},
+            used("t1", "jobs", {}),
+            {"role": "user", "content": [part, said]},
+        )
+        assert found[1] == Outline("tool_result", answers=("t1",), mark=True)
+        assert found[3] == Outline("user", answers=("t1",), mark=True)
+
+    def test_a_servers_tool_binds_messages_only_where_a_pause_parts_call_and_result(self) -> None:
+        search = {
+            "type": "server_tool_use",
+            "id": "s1",
+            "name": "web_search",
+            "input": {"query": "x"},
+        }
+        found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+        together = outlines(AnthropicDialect(), {"role": "assistant", "content": [search, found]})
+        assert together == (Outline("assistant"),)
+        paused = outlines(
+            AnthropicDialect(),
+            *({"role": "assistant", "content": [part]} for part in (search, found)),
+        )
+        assert paused == (
+            Outline("assistant", calls=("s1",)),
+            Outline("assistant", answers=("s1",)),
+        )
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            {"role": "user", "content": "x", **CACHED},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "x"}, {"type": "text", "text": "y", **CACHED}],
+            },
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}, **CACHED}],
+            },
+            result("x", **CACHED),
+            result([{"type": "text", "text": "x", **CACHED}]),
+            result(
+                [
+                    {
+                        "type": "document",
+                        "source": {"type": "content", "content": [{"type": "text", **CACHED}]},
+                    }
+                ]
+            ),
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "document",
+                        "source": {"type": "content", "content": [{"type": "text", **CACHED}]},
+                    }
+                ],
+            },
+            result(
+                [{"type": "search_result", "content": [{"type": "text", "text": "x", **CACHED}]}]
+            ),
+        ],
+    )
+    def test_a_cache_breakpoint_is_seen_wherever_it_stands(self, message: Any) -> None:
+        assert outlines(AnthropicDialect(), message)[0].mark
+        assert outlines(OpenAIDialect(), message)[0].mark
+
+    def test_a_part_that_holds_itself_comes_to_an_end(self) -> None:
+        part: dict[str, Any] = {"type": "tool_result"}
+        part["content"] = [part, part]
+        assert not marked([part])
+
+    def test_a_cache_breakpoint_on_a_call_is_seen(self) -> None:
+        assert outlines(OpenAIDialect(), asked({**call("c1", "jobs"), **CACHED}))[0].mark
+        assert not outlines(OpenAIDialect(), asked({**call("c1", "jobs"), "cache_control": None}))[
+            0
+        ].mark
+
+
+ODD: tuple[Any, ...] = (
+    7,
+    None,
+    [],
+    {},
+    {"role": "user"},
+    {"role": ["user"], "content": "x"},
+    {"role": "narrator", "content": "x"},
+    {"role": "user", "content": 7},
+    {"role": "user", "content": {"type": "text", "text": "x"}},
+    {
+        "role": "user",
+        "content": [7, None, [], {"type": ["text"], "text": "x"}, {"type": "text", "text": 7}],
+    },
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [None, {"id": 1}, {"id": [2], "function": "f"}],
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": 7,
+        "function_call": {"name": 7, "arguments": {}},
+    },
+    {"role": "tool", "tool_call_id": ["c"], "content": None},
+    {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": ["t"], "content": {"a": 1}}],
+    },
+    {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": ["t"], "name": 7, "input": {1, 2}}],
+    },
+    {"role": ["user"], "parts": [{"text": "x"}]},
+    {"role": "narrator", "parts": [{"text": "x"}]},
+    {"role": "user", "parts": 7},
+    {"role": "user", "parts": [7, None, [], {}, "", {"text": 7}, {"text": "x", "thought": True}]},
+    {
+        "role": "model",
+        "parts": [{"function_call": 7}, {"function_call": {"name": 7, "args": {1, 2}, "id": [1]}}],
+    },
+    {"role": "user", "parts": [{"function_response": {"name": ["f"], "response": "x"}}]},
+    {
+        "role": "user",
+        "parts": [
+            {"function_response": {"response": {1: "x", "a": None, "b": [], "c": 7, "d": {1, 2}}}}
+        ],
+    },
+)
+
+
+class TestCarried:
+    @pytest.mark.parametrize(
+        "dialect",
+        [OpenAIDialect(), AnthropicDialect(), GoogleDialect()],
+        ids=lambda dialect: dialect.name,
+    )
+    @pytest.mark.parametrize("odd", ODD, ids=repr)
+    def test_what_cannot_be_read_is_carried(self, dialect: Dialect, odd: Any) -> None:
+        draft = dialect.parse([odd])
+        assert draft.blocks == ()
+        assert len(draft.outlines) == 1
+        assert dialect.render(draft)[0] is odd
+
+
+@pytest.mark.parametrize(
+    "dialect", [OpenAIDialect(), AnthropicDialect()], ids=lambda dialect: dialect.name
+)
+class TestBoth:
+    def test_other_mappings_are_read_and_become_dicts_where_a_text_changes(
+        self, dialect: Dialect
+    ) -> None:
+        message = MappingProxyType({"name": "n", "role": "user", "content": "long"})
+        draft = dialect.parse((message,))
+        assert dialect.render(draft)[0] is message
+        (written,) = dialect.render(changed(draft, 0, "short"))
+        assert list(written.items()) == [("name", "n"), ("role", "user"), ("content", "short")]
+
+    def test_a_tuple_of_parts_stays_a_tuple_with_its_other_parts_shared(
+        self, dialect: Dialect
+    ) -> None:
+        other = {"type": "x_unknown", "deep": [1]}
+        message = {
+            "role": "user",
+            "content": ({"type": "text", "text": "long", "cache_control": {}}, other),
+        }
+        (written,) = dialect.render(changed(dialect.parse([message]), 0, "short"))
+        assert written["content"] == ({"type": "text", "text": "short", "cache_control": {}}, other)
+        assert written["content"][1] is other
+
+    def test_a_model_that_cannot_be_copied_becomes_the_dict_of_its_dump(
+        self, dialect: Dialect
+    ) -> None:
+        class Dumped:
+            role, content = "user", "long"
+
+            def model_dump(self) -> dict[str, Any]:
+                return {"role": self.role, "content": self.content}
+
+        (written,) = dialect.render(changed(dialect.parse([Dumped()]), 0, "short"))
+        assert written == {"role": "user", "content": "short"}
+
+
+class TestChoice:
+    @pytest.mark.parametrize(
+        ("messages", "name"),
+        [
+            ([], "openai"),
+            ([{"role": "user", "content": "hi"}], "openai"),
+            ([asked(call("c1", "jobs")), answer("[]")], "openai"),
+            ([result("[]")], "anthropic"),
+            ([{"role": "user", "content": "hi"}, used("t1", "jobs", {})], "anthropic"),
+            ([asked(call("c1", "jobs")), result("[]")], "openai"),
+            ([{"role": "user", "parts": [{"text": "hi"}]}], "google"),
+            (["hi", {"parts": [{"text": "hi"}]}], "google"),
+            (["hi", {"role": "user", "content": "hi"}], "openai"),
+            ([None, {"parts": [{"text": "hi"}]}], "google"),
+            ([{"role": "model", "parts": None}], "google"),
+            ([{"role": "user", "parts": ["hi"]}, result("[]")], "google"),
+            ([result("[]"), {"role": "user", "parts": ["hi"]}], "anthropic"),
+            ([{"role": "user", "content": "hi"}, {"role": "user", "parts": ["hi"]}], "openai"),
+            (
+                [{"role": "user", "content": "hi", "parts": [{"type": "text", "text": "hi"}]}],
+                "openai",
+            ),
+        ],
+    )
+    def test_the_first_sign_decides(self, messages: list[Any], name: str) -> None:
+        assert dialect_for(messages).name == name
+
+    def test_a_name_picks_and_a_dialect_is_used_as_it_is(self) -> None:
+        mine = OpenAIDialect()
+        assert dialect_for([], "anthropic").name == "anthropic"
+        assert dialect_for([result("[]")], mine) is mine
+
+    def test_an_unknown_name_is_refused_with_the_known_ones(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"'latin'.*google, anthropic, openai"):
+            dialect_for([], "latin")

@@ -1,0 +1,343 @@
+"""Gemini's contents are read as dicts and as the SDK's own types, and written back with the changed texts alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+from google import genai
+from google.genai import types
+from hypothesis import given
+from strategies import google_conversations
+
+from headroom_core import MemoryStore, compress, count_tokens_messages, retrieve
+from headroom_core.dialects import GoogleDialect
+from headroom_core.messages import Block, Draft, Gap
+
+ROWS = [
+    {"id": 1000 + number, "status": "ok", "node": f"worker-{number % 5}"} for number in range(300)
+]
+
+
+def called(name: str, identifier: str | None = None, **args: Any) -> dict[str, Any]:
+    fields = {} if identifier is None else {"id": identifier}
+    return {"role": "model", "parts": [{"function_call": {"name": name, "args": args, **fields}}]}
+
+
+def answered(name: str, response: Any, **fields: Any) -> dict[str, Any]:
+    return {
+        "role": "user",
+        "parts": [{"function_response": {"name": name, "response": response, **fields}}],
+    }
+
+
+def said(*parts: Any, role: str = "user") -> dict[str, Any]:
+    return {"role": role, "parts": list(parts)}
+
+
+def sdk(*contents: dict[str, Any]) -> list[types.Content]:
+    return [types.Content.model_validate(content) for content in contents]
+
+
+def blocks(*contents: Any) -> tuple[Block, ...]:
+    return GoogleDialect().parse(contents).blocks
+
+
+def rewritten(content: Any, text: str, position: int = 0) -> Any:
+    """Return the content with one of its texts replaced."""
+    draft = GoogleDialect().parse([content])
+    changed = [
+        block.with_text(text) if i == position else block for i, block in enumerate(draft.blocks)
+    ]
+    (written,) = GoogleDialect().render(replace(draft, blocks=tuple(changed)))
+    return written
+
+
+def seen(draft: Draft) -> list[Any]:
+    """What a draft says of its contents, beside the contents themselves."""
+    return [replace(draft, messages=())]
+
+
+@pytest.mark.parametrize(
+    ("role", "kind"),
+    [
+        ("user", "user"),
+        (None, "user"),
+        ("model", "assistant"),
+        ("system", "system"),
+        ("function", "tool_result"),
+        ("tool", "tool_result"),
+    ],
+)
+def test_the_role_tells_the_kind(role: str | None, kind: str) -> None:
+    draft = GoogleDialect().parse([{"role": role, "parts": [{"text": "hi"}]}])
+    assert [(block.kind, block.path, block.text) for block in draft.blocks] == [
+        (kind, ("parts", 0, "text"), "hi")
+    ]
+    assert draft.outlines[0].kind == kind
+
+
+def test_strings_are_texts_in_the_place_of_contents_and_of_parts() -> None:
+    found = blocks(
+        said({"text": "a"}),
+        "b",
+        {"role": "user", "parts": "c"},
+        said("d"),
+        {"parts": {"text": "e"}},
+    )
+    assert [(block.path, block.text) for block in found[1:]] == [
+        ((), "b"),
+        (("parts",), "c"),
+        (("parts", 0), "d"),
+        (("parts", "text"), "e"),
+    ]
+
+
+def test_a_string_is_rewritten_only_once_it_is_known_to_be_a_content() -> None:
+    first, second, third = blocks("a", said("b"), "c")
+    assert first.pinned
+    assert (second.pinned, third.pinned) == (None, None)
+
+
+def test_thoughts_are_carried_and_signed_texts_are_pinned() -> None:
+    thought = {"text": "hm", "thought": True}
+    signed, plain = blocks(
+        said(
+            thought,
+            {"text": "so", "thought_signature": b"s"},
+            {"text": "and", "thought": False},
+            role="model",
+        )
+    )
+    assert (signed.text, bool(signed.pinned)) == ("so", True)
+    assert (plain.text, plain.pinned) == ("and", None)
+    assert blocks(said({"text": "so", "thoughtSignature": "c2ln"}, role="model"))[0].pinned
+
+
+def test_the_arguments_of_a_call_are_shown_and_never_written() -> None:
+    content = called("jobs", day=3, who="Zoë")
+    (block,) = blocks(content)
+    assert (block.kind, block.text, block.tool) == ("tool_call", '{"day":3,"who":"Zoë"}', "jobs")
+    assert rewritten(content, "{}") is content
+
+
+def test_each_text_of_a_response_is_rewritten_in_its_place() -> None:
+    content = answered("jobs", {"result": "long", "error": "none"}, id="c1")
+    written = rewritten(content, "short")
+    assert written == answered("jobs", {"result": "short", "error": "none"}, id="c1")
+    assert content == answered("jobs", {"result": "long", "error": "none"}, id="c1")
+
+
+def test_a_list_or_an_object_is_a_text_of_its_own_and_a_string_takes_its_place() -> None:
+    response = {"rows": [{"id": 1}], "meta": {"page": 1}, "total": 3, "next": None, "ok": True}
+    content = answered("jobs", response)
+    assert [block.text for block in blocks(content)] == ['[{"id":1}]', '{"page":1}']
+    written = rewritten(content, "[table 1 row]")["parts"][0]["function_response"]["response"]
+    assert list(written.items()) == [("rows", "[table 1 row]"), *list(response.items())[1:]]
+    assert written["meta"] is response["meta"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_texts_of_an_mcp_result_are_texts_of_their_own(wrapped: bool) -> None:
+    image = {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"}
+    mcp = {
+        "content": [image, {"type": "text", "text": "long", "annotations": None}],
+        "isError": False,
+    }
+    content = answered("jobs", {"result": mcp} if wrapped else mcp)
+    written = rewritten(content, "short")["parts"][0]["function_response"]["response"]
+    inside = written["result"] if wrapped else written
+    assert inside == {
+        "content": [image, {"type": "text", "text": "short", "annotations": None}],
+        "isError": False,
+    }
+    assert inside["content"][0] is image
+
+
+def test_a_list_that_only_looks_like_an_mcp_result_is_one_text() -> None:
+    fields = [{"type": "text", "label": "name"}, {"type": "number", "label": "age"}]
+    (block,) = blocks(answered("form", {"content": fields}))
+    assert json.loads(block.text) == fields
+
+
+def test_what_is_not_json_is_carried() -> None:
+    assert blocks(answered("jobs", {"result": [object()], "when": {1, 2}})) == ()
+
+
+def test_responses_without_ids_answer_their_calls_in_order() -> None:
+    contents = [called("jobs", day=1), called("users"), called("jobs", day=2)]
+    contents += [
+        answered("jobs", {"result": "a"}),
+        answered("jobs", {"result": "b"}),
+        answered("users", {"result": "c"}),
+    ]
+    draft = GoogleDialect().parse(contents)
+    calls = [outline.calls[0] for outline in draft.outlines[:3]]
+    assert [outline.answers[0] for outline in draft.outlines[3:]] == [calls[0], calls[2], calls[1]]
+    assert [block.call for block in draft.blocks[3:]] == ['{"day":1}', '{"day":2}', "{}"]
+
+
+@pytest.mark.parametrize("asking", ["c1", None])
+@pytest.mark.parametrize("answering", ["c1", None])
+def test_an_id_that_only_one_side_has_still_pairs(
+    asking: str | None, answering: str | None
+) -> None:
+    draft = GoogleDialect().parse(
+        [called("jobs", asking, day=1), answered("jobs", {"result": "a"}, id=answering)]
+    )
+    assert draft.outlines[0].calls == draft.outlines[1].answers != ()
+    assert draft.blocks[1].call == '{"day":1}'
+
+
+def test_ids_pair_out_of_order() -> None:
+    draft = GoogleDialect().parse(
+        [
+            called("jobs", "c1", day=1),
+            called("jobs", "c2", day=2),
+            answered("jobs", {"result": "b"}, id="c2"),
+        ]
+    )
+    assert draft.outlines[2].answers == ("c2",)
+    assert draft.blocks[-1].call == '{"day":2}'
+
+
+def test_a_content_of_responses_alone_is_a_tools_and_another_the_users() -> None:
+    (part,) = answered("jobs", {"result": "a"})["parts"]
+    alone, mixed = (
+        GoogleDialect().parse([said(part, part), said(part, {"text": "and now?"})]).outlines
+    )
+    assert (alone.kind, len(alone.answers)) == ("tool_result", 2)
+    assert (mixed.kind, len(mixed.answers)) == ("user", 1)
+
+
+def test_retrieved_text_is_pinned() -> None:
+    assert blocks(called("headroom_retrieve"), answered("headroom_retrieve", {"result": "rows"}))[
+        -1
+    ].pinned
+
+
+def test_camel_case_is_read_and_written_as_it_came() -> None:
+    call = {"functionCall": {"name": "jobs", "args": {"day": 3}}}
+    answer = {"functionResponse": {"name": "jobs", "response": {"result": "long"}}}
+    _, result = blocks(said(call, role="model"), said(answer))
+    assert (result.tool, result.call) == ("jobs", '{"day":3}')
+    assert rewritten(said(answer), "short") == said(
+        {"functionResponse": {"name": "jobs", "response": {"result": "short"}}}
+    )
+
+
+@given(google_conversations())
+def test_the_types_of_the_sdk_say_the_same_as_their_dicts(contents: list[dict[str, Any]]) -> None:
+    known = [
+        {
+            **content,
+            "parts": [
+                {"text": part} if isinstance(part, str) else part for part in content["parts"]
+            ],
+        }
+        for content in contents
+        if all("x_unknown" not in part for part in content["parts"] if isinstance(part, dict))
+    ]
+    given_types = sdk(*known)
+    snake = [content.model_dump(exclude_none=True) for content in given_types]
+    assert seen(GoogleDialect().parse(given_types)) == seen(GoogleDialect().parse(snake))
+    assert (
+        count_tokens_messages(given_types)
+        == count_tokens_messages(snake)
+        == count_tokens_messages(known)
+    )
+
+
+def test_the_types_of_the_sdk_are_copied_and_their_other_parts_shared() -> None:
+    (content,) = sdk(
+        said({"text": "here"}, *answered("jobs", {"result": ROWS, "total": 300})["parts"])
+    )
+    before = content.model_dump()
+    written = rewritten(content, "[table]", position=1)
+    assert isinstance(written, types.Content)
+    assert content.model_dump() == before
+    assert (written.parts or [])[0] is (content.parts or [])[0]
+    response = (written.parts or [])[1].function_response
+    assert response == types.FunctionResponse(
+        name="jobs", response={"result": "[table]", "total": 300}
+    )
+
+
+class Gemini(BaseHTTPRequestHandler):
+    """Answers any request with one text, and remembers what was sent."""
+
+    received: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        reply = {"candidates": [{"content": {"role": "model", "parts": [{"text": "done"}]}}]}
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(reply).encode())
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def client() -> Iterator[genai.Client]:
+    server = HTTPServer(("127.0.0.1", 0), Gemini)
+    Thread(target=server.serve_forever, daemon=True).start()
+    Gemini.received = []
+    options = types.HttpOptions(base_url=f"http://127.0.0.1:{server.server_port}")
+    yield genai.Client(api_key="none", http_options=options)
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_client_sends_what_was_rendered(client: genai.Client) -> None:
+    contents: list[Any] = sdk(
+        said({"text": "old"}), said({"text": "hi"}), answered("jobs", {"result": ROWS})
+    )
+    draft = GoogleDialect().parse(contents)
+    short = tuple(
+        block.with_text("[table]") if block.kind == "tool_result" else block
+        for block in draft.blocks
+    )
+    rendered = GoogleDialect().render(
+        replace(draft, blocks=short, gap=Gap((0,), "[1 message left out]"))
+    )
+    assert (
+        client.models.generate_content(model="gemini-2.5-flash", contents=rendered).text == "done"
+    )
+    note, question, answer = Gemini.received[0]["contents"]
+    assert note == {"role": "user", "parts": [{"text": "[1 message left out]"}]}
+    assert question == {"role": "user", "parts": [{"text": "hi"}]}
+    assert answer["parts"][0]["functionResponse"] == {
+        "name": "jobs",
+        "response": {"result": "[table]"},
+    }
+
+
+@pytest.mark.parametrize("convert", [list, lambda contents: sdk(*contents)], ids=["dicts", "types"])
+def test_a_conversation_is_compressed_and_its_original_is_kept(convert: Any) -> None:
+    contents = convert(
+        [
+            said({"text": "which job failed?"}),
+            called("jobs", day=3),
+            answered("jobs", {"result": ROWS, "total": 300}),
+        ]
+    )
+    store = MemoryStore()
+    result = compress(contents, model="gemini-2.5-flash", store=store)
+    assert result.warnings == ()
+    assert result.messages[:2] == contents[:2]
+    assert result.tokens_before == count_tokens_messages(contents, "gemini-2.5-flash")
+    assert (
+        result.tokens_after
+        == count_tokens_messages(result.messages, "gemini-2.5-flash")
+        < result.tokens_before / 2
+    )
+    for change in result.changes:
+        for key in change.keys:
+            assert json.loads(retrieve(key, limit=None, store=store).text) == ROWS

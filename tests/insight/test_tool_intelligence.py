@@ -1,0 +1,644 @@
+"""What retrievals teach: more is kept where originals are asked for, and all of it where that is cheaper."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documents import conversations, openai_turn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import openai_conversations
+
+from headroom_core import (
+    Change,
+    CompressionError,
+    CompressResult,
+    MemoryStore,
+    SmartCrusherConfig,
+    SQLiteStore,
+    StorageError,
+    Store,
+    ToolIntelligence,
+    aretrieve,
+    compress,
+    handle_retrieve_call,
+    open_store,
+    retrieve,
+)
+from headroom_core.config import CCRConfig, HeadroomConfig
+from headroom_core.insight import shape_of
+
+ROOT = Path(__file__).parents[2]
+ZONES = 40
+FAILED = "status == 'failed'"
+
+
+def jobs(run: int, count: int = 400) -> str:
+    """Return what a tool answers on a day: failures, and zones of which most are not shown unless asked for."""
+    rows = [
+        {
+            "id": 100_000 * (run + 1) + row,
+            "status": "failed" if row % 150 == run % 150 else "ok",
+            "zone": f"zone-{row // (count // ZONES)}",
+            "owner": f"user-{(row * 7 + run) % 31}",
+            "ms": (row * 37 + run) % 91,
+        }
+        for row in range(count)
+    ]
+    return json.dumps(rows)
+
+
+def answered(
+    run: int, store: Store | None, tool: str = "list_jobs", **options: Any
+) -> CompressResult:
+    messages = openai_turn(f"How did run {run} go?", jobs(run), f"call_{run}", tool)
+    return compress(messages, store=store, **options)
+
+
+def became(result: CompressResult) -> Change:
+    return result.changes[-1]
+
+
+def shown(result: CompressResult) -> str:
+    return str(result.messages[-1]["content"])
+
+
+def taught(
+    store: Store,
+    outputs: int = 8,
+    asked: int = 1,
+    where: str = FAILED,
+    tool: str = "list_jobs",
+    **options: Any,
+) -> Store:
+    """Let a tool answer, and let somebody ask for the first originals again."""
+    for run in range(outputs):
+        result = answered(run, store, tool, **options)
+        if run < asked:
+            assert retrieve(result.ccr_hashes[0], where=where, store=store).found
+    return store
+
+
+def rows_left(result: CompressResult) -> int:
+    return shown(result).count("\n")
+
+
+UNTAUGHT = answered(500, MemoryStore())
+
+
+# What follows from retrievals.
+
+
+def test_more_is_kept_of_a_tool_whose_originals_are_asked_for() -> None:
+    once = answered(500, taught(MemoryStore(), asked=1))
+    twice = answered(500, taught(MemoryStore(), asked=2))
+    assert rows_left(UNTAUGHT) < rows_left(once) < rows_left(twice)
+    assert became(twice).action == "selected"
+
+
+def test_what_nobody_asks_for_changes_nothing() -> None:
+    assert answered(500, taught(MemoryStore(), asked=0)) == UNTAUGHT
+
+
+def test_other_tools_and_other_shapes_are_not_affected() -> None:
+    store = taught(MemoryStore(), asked=8)
+    assert answered(500, store, "list_builds").messages[-1] == UNTAUGHT.messages[-1]
+    other = openai_turn(
+        "?", json.dumps([{"name": f"n{n}", "size": n} for n in range(300)]), tool="list_jobs"
+    )
+    assert compress(other, store=store) == compress(other, store=MemoryStore())
+
+
+def test_rows_for_each_value_of_a_field_that_is_asked_for_are_kept() -> None:
+    store = taught(MemoryStore(), outputs=12, asked=2, where="zone == 'zone-7'")
+    assert not all(f"zone-{zone}," in shown(UNTAUGHT) for zone in range(ZONES))
+    assert all(f"zone-{zone}," in shown(answered(500, store)) for zone in range(ZONES))
+
+
+def test_asking_for_one_id_does_not_keep_every_row() -> None:
+    store = taught(MemoryStore(), outputs=12, asked=2, where="id > 0")
+    result = answered(500, store)
+    assert became(result).action == "selected"
+    assert rows_left(result) < 150
+
+
+def test_nothing_is_left_out_where_bringing_it_back_costs_more() -> None:
+    result = answered(500, taught(MemoryStore(), asked=4))
+    assert became(result).action == "rewritten"
+    assert "asked for often" in became(result).reason
+    assert result.tokens_after < result.tokens_before
+    assert all(f"{50_100_000 + row}" in shown(result) for row in range(400))
+
+
+def test_a_few_retrievals_of_few_outputs_do_not_stop_the_leaving_out() -> None:
+    assert became(answered(500, taught(MemoryStore(), outputs=6, asked=6))).action == "selected"
+
+
+def test_old_behaviour_fades_and_leaving_out_is_tried_again() -> None:
+    store = taught(MemoryStore(), asked=8)
+    actions = [became(answered(run, store)).action for run in range(100, 190)]
+    assert actions[:20] == ["rewritten"] * 20
+    assert actions[-20:] == ["selected"] * 20
+
+
+def test_where_originals_are_still_asked_for_trying_again_is_rare() -> None:
+    store = taught(MemoryStore(), asked=8)
+    tried = 0
+    for run in range(100, 190):
+        for key in answered(run, store).ccr_hashes:
+            tried += 1
+            retrieve(key, store=store)
+    assert 0 < tried <= 90 / 7
+
+
+# What is counted.
+
+
+async def test_every_way_of_asking_counts_once() -> None:
+    store = MemoryStore()
+    key = answered(0, store).ccr_hashes[0]
+    retrieve(key, where=f"{FAILED} and owner.name contains 'a' or status == 'ok'", store=store)
+    retrieve(key, lines="1", store=store)
+    handle_retrieve_call({"key": key, "query": "zone-7 zone-8"}, store=store)
+    await aretrieve(key, store=store)
+    told = ToolIntelligence(store).report()["list_jobs"]
+    assert told["by"] == {"all": 1, "lines": 1, "query": 1, "where": 1}
+    assert told["fields"] == {"owner.name": 1, "status": 1}
+    assert (told["shortened"], told["asked"]) == (1, 4)
+
+
+def test_pages_of_one_question_count_once_and_misses_not_at_all() -> None:
+    store = MemoryStore()
+    key = answered(0, store).ccr_hashes[0]
+    page: int | None = 1
+    while page:
+        page = retrieve(key, where="id > 0", page=page, store=store).next_page
+    assert not retrieve(key, where="id < 0", store=store).found
+    assert not retrieve("0" * 24, store=store).found
+    assert ToolIntelligence(store).report()["list_jobs"]["asked"] == 1
+
+
+def test_an_output_that_is_sent_again_counts_once() -> None:
+    store = MemoryStore()
+    for _ in range(5):
+        answered(0, store)
+    assert ToolIntelligence(store).report()["list_jobs"]["shortened"] == 1
+
+
+def test_importance_is_the_share_that_was_asked_for_and_grows_sure() -> None:
+    store = MemoryStore()
+    toin = ToolIntelligence(store)
+    assert toin.importance("list_jobs") == toin.importance(None) == (0.1, 0.0)
+    taught(store, outputs=4, asked=1)
+    few = toin.importance("list_jobs")
+    taught(store, outputs=20, asked=0)
+    many = toin.importance("list_jobs")
+    assert 0 < many.value < 0.1 < few.value < 0.25
+    assert 0.3 < few.confidence < 0.4 < many.confidence < 1
+    assert toin.importance("list") == (0.1, 0.0)
+
+
+def test_importance_is_never_more_than_one() -> None:
+    store = taught(MemoryStore(), outputs=3, asked=0)
+    for _ in range(20):
+        retrieve(answered(0, store).ccr_hashes[0], store=store)
+    assert 0.5 < ToolIntelligence(store).importance("list_jobs").value <= 1
+
+
+@given(st.lists(st.text(max_size=300), min_size=2, max_size=5, unique=True))
+def test_names_of_tools_are_never_mistaken_for_each_other(tools: list[str]) -> None:
+    toin = ToolIntelligence(MemoryStore())
+    for at, tool in enumerate(tools):
+        toin.shortened(tool, "shape", f"key {at}")
+    for at in range(len(tools)):
+        for _ in range(at):
+            toin.retrieved(f"key {at}", fields=[tools[0], tools[1], "%", "["])
+    assert sorted(told["asked"] for told in toin.report().values()) == [*range(len(tools))]
+    assert [toin.importance(tool).confidence for tool in tools] == [1 / 9] * len(tools)
+
+
+def test_the_names_of_fields_are_bounded() -> None:
+    toin = ToolIntelligence(MemoryStore())
+    toin.shortened("list_jobs", "shape", "key")
+    for number in range(100):
+        toin.retrieved("key", by="where", fields=[f"field {number}", "x" * 201, "field 0"])
+    fields = toin.report()["list_jobs"]["fields"]
+    assert len(fields) == 32
+    assert fields["field 0"] == 100
+
+
+def test_the_store_holds_names_and_numbers_and_no_contents(tmp_path: Path) -> None:
+    path = tmp_path / "learnt.db"
+    store = taught(
+        SQLiteStore(path), asked=4, where="zone == 'zone-7' and status contains 'secret' or id > 0"
+    )
+    store.close()
+    connection = sqlite3.connect(path)
+    held = str(connection.execute("SELECT key, count FROM headroom_tallies").fetchall())
+    origins = str(
+        connection.execute(
+            "SELECT key, text FROM headroom_records WHERE key LIKE 'origin:%'"
+        ).fetchall()
+    )
+    connection.close()
+    assert "list_jobs" in held
+    assert "list_jobs" in origins
+    assert not any(
+        told in held + origins for told in ("zone-7", "secret", "failed", "user-", "100000")
+    )
+
+
+# Settings.
+
+
+def configured(ccr: CCRConfig | None = None, **crusher: Any) -> HeadroomConfig:
+    return HeadroomConfig(ccr=ccr or CCRConfig(), smart_crusher=SmartCrusherConfig(**crusher))
+
+
+def test_feedback_enabled() -> None:
+    off = configured(CCRConfig(feedback_enabled=False))
+    store = taught(MemoryStore(), asked=8, config=off)
+    assert ToolIntelligence(store).report() == {}
+    assert answered(500, taught(MemoryStore(), asked=8), config=off) == UNTAUGHT
+
+
+def test_use_feedback_hints() -> None:
+    deaf = configured(use_feedback_hints=False)
+    store = taught(MemoryStore(), asked=8, config=deaf)
+    assert answered(500, store, config=deaf) == UNTAUGHT
+    assert ToolIntelligence(store).report()["list_jobs"]["asked"] == 8
+
+
+@pytest.mark.parametrize(("threshold", "follows"), [(0.5, True), (0.51, False)])
+def test_toin_confidence_threshold(threshold: float, follows: bool) -> None:
+    result = answered(
+        500, taught(MemoryStore(), asked=8), config=configured(toin_confidence_threshold=threshold)
+    )
+    assert (became(result).action == "rewritten") is follows
+
+
+def test_without_a_store_nothing_is_learnt_or_followed() -> None:
+    lossless = configured(CCRConfig(enabled=False))
+    store = taught(MemoryStore(), asked=8)
+    before = ToolIntelligence(store).report()
+    assert answered(500, store, config=lossless) == answered(500, MemoryStore(), config=lossless)
+    assert ToolIntelligence(store).report() == before
+
+
+# Law 1.
+
+EAGER = SmartCrusherConfig(
+    min_tokens_to_crush=0, max_items_after_crush=8, toin_confidence_threshold=0.0
+)
+ways = st.sampled_from(
+    ({}, {"query": "failed timeout"}, {"where": "id > 0"}, {"where": "state != 'x'"})
+)
+
+
+@settings(max_examples=max(10, settings.default.max_examples // 4))
+@given(conversations() | openai_conversations(max_turns=2), st.data())
+def test_what_was_sent_is_sent_again_whatever_was_learnt(
+    messages: list[Any], data: st.DataObject
+) -> None:
+    store, config = MemoryStore(), HeadroomConfig(smart_crusher=EAGER)
+    before: list[str] = []
+    for count in range(1, len(messages) + 1):
+        result = compress(messages[:count], config=config, store=store)
+        sent = [json.dumps(message) for message in result.messages]
+        assert sent[: len(before)] == before
+        before = sent
+        for key in result.ccr_hashes:
+            for _ in range(data.draw(st.sampled_from((0, 1, 9)))):
+                retrieve(key, store=store, **data.draw(ways))
+    again = compress(messages, config=config, store=store)
+    assert [json.dumps(message) for message in again.messages] == before
+
+
+def test_what_was_sent_is_sent_again_after_learning(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "learnt.db")
+    first = answered(500, store)
+    taught(store, asked=6)
+    assert became(answered(501, store)).action == "rewritten"
+    assert answered(500, store) == first
+    longer = compress(
+        [
+            *openai_turn("How did run 500 go?", jobs(500), "call_500", "list_jobs"),
+            *first.messages[:1],
+        ],
+        store=store,
+    )
+    assert longer.messages[:3] == first.messages
+    store.close()
+
+
+class Failing(MemoryStore):
+    """A store in which some operations fail."""
+
+    broken: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def _may(self, operation: str) -> None:
+        self.calls.append(operation)
+        if operation in self.broken:
+            raise StorageError(f"{operation} failed")
+
+    def record(self, records: Mapping[str, str]) -> dict[str, str]:
+        self._may("record")
+        return super().record(records)
+
+    def recall(self, keys: Iterable[str]) -> dict[str, str]:
+        self._may("recall")
+        return super().recall(keys)
+
+    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
+        self._may("add")
+        return super().add(tallies)
+
+    def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
+        self._may("tallies")
+        return super().counters(prefixes)
+
+
+class Growing:
+    """A conversation of which every request must begin with what the one before it sent."""
+
+    def __init__(self, store: Store, first: int = 0) -> None:
+        self.store, self.run = store, first
+        self.messages: list[Any] = []
+        self.sent: list[Any] = []
+
+    def ask(self, **options: Any) -> CompressResult:
+        self.messages += openai_turn(
+            f"How did run {self.run} go?", jobs(self.run), f"call_{self.run}", "list_jobs"
+        )
+        self.run += 1
+        result = compress(self.messages, store=self.store, **options)
+        assert result.messages[: len(self.sent)] == self.sent
+        self.sent = result.messages
+        return result
+
+    def ask_and_retrieve(self) -> None:
+        for key in self.ask().ccr_hashes:
+            assert retrieve(key, where=FAILED, store=self.store).found
+
+
+SMALL = ["memory://", "sqlite:///{}/small.db"]
+
+
+@pytest.mark.parametrize("url", SMALL)
+def test_a_conversation_that_is_larger_than_its_store_is_sent_again_as_it_was(
+    url: str, tmp_path: Path
+) -> None:
+    store = open_store(url.format(tmp_path), max_entries=3)
+    learning, asking = Growing(store), Growing(store, first=100)
+    for _ in range(7):
+        learning.ask_and_retrieve()
+    for run in range(5):
+        asking.ask(query=f"zone-{run}")
+    store.close()
+
+
+@pytest.mark.parametrize("url", SMALL)
+def test_conversations_that_evict_each_other_are_sent_again_as_they_were(
+    url: str, tmp_path: Path
+) -> None:
+    store = open_store(url.format(tmp_path), max_entries=3)
+    conversations = [Growing(store), Growing(store, first=100)]
+    for _ in range(5):
+        for conversation in conversations:
+            conversation.ask_and_retrieve()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_entries": 10_000}, {"max_bytes": 10**9}, {"max_age_seconds": 3600}]
+)
+def test_nothing_is_learnt_where_what_was_sent_may_be_forgotten(limits: dict[str, Any]) -> None:
+    store = taught(MemoryStore(**limits), asked=8)
+    assert answered(500, store) == UNTAUGHT
+    toin = ToolIntelligence(store)
+    assert (toin.report(), toin.importance("list_jobs")) == ({}, (0.1, 0.0))
+
+
+def test_a_long_age_lets_tools_be_learnt_about() -> None:
+    assert (
+        became(answered(500, taught(MemoryStore(max_age_seconds=30 * 86_400), asked=8))).action
+        == "rewritten"
+    )
+
+
+@pytest.mark.parametrize("broken", [{"record"}, {"record", "tallies"}, {"record", "add"}])
+def test_a_store_that_cannot_record_for_a_while_changes_nothing_that_was_sent(
+    broken: set[str],
+) -> None:
+    store = Failing()
+    conversation = Growing(store)
+    for run in range(10):
+        store.broken = frozenset(broken if run in (5, 6) else ())
+        conversation.ask_and_retrieve()
+    store.calls.clear()
+    assert compress(conversation.messages, store=store).messages == conversation.sent
+    assert store.calls == ["recall"]
+
+
+@pytest.mark.parametrize("operation", ["record", "recall"])
+def test_what_cannot_be_remembered_is_not_changed_by_what_was_learnt(operation: str) -> None:
+    store = Failing()
+    taught(store, asked=8)
+    store.broken = frozenset({operation})
+    result = answered(500, store)
+    assert result.messages == UNTAUGHT.messages
+    assert result.warnings == (
+        f"{result.warnings[0].partition(':')[0]}: StorageError: {operation} failed",
+    )
+    assert store.get(result.ccr_hashes[0]) == jobs(500)
+
+
+# Stores.
+
+
+def test_counting_that_fails_is_a_warning_and_breaks_nothing() -> None:
+    store = Failing()
+    store.broken = frozenset({"add", "tallies"})
+    result = answered(500, store)
+    assert result.messages == UNTAUGHT.messages
+    assert result.warnings == tuple(
+        f"nothing is learnt from retrievals: StorageError: {operation} failed"
+        for operation in ("tallies", "add")
+    )
+    assert retrieve(result.ccr_hashes[0], store=store).found
+    with pytest.raises(CompressionError, match="nothing is learnt"):
+        answered(501, store, strict=True)
+
+
+class Plain:
+    """A store that cannot count."""
+
+    def __init__(self) -> None:
+        inner = MemoryStore()
+        self.put_many, self.get, self.purge, self.close = (
+            inner.put_many,
+            inner.get,
+            inner.purge,
+            inner.close,
+        )
+        self.record, self.recall = inner.record, inner.recall
+
+
+def test_with_a_store_that_cannot_count_nothing_is_learnt() -> None:
+    store = Plain()
+    assert isinstance(store, Store)
+    assert answered(500, taught(store, asked=8)) == UNTAUGHT
+    toin = ToolIntelligence(store)
+    toin.shortened("list_jobs", "shape", "key")
+    toin.retrieved("key")
+    assert (toin.report(), toin.hints("list_jobs", "shape"), toin.importance("list_jobs")) == (
+        {},
+        None,
+        (0.1, 0.0),
+    )
+    assert toin.pays("list_jobs", "shape")
+
+
+def test_a_repeated_request_looks_nothing_up_and_a_new_one_looks_once() -> None:
+    store = Failing()
+    conversation = [
+        message
+        for run in range(5)
+        for message in openai_turn("?", jobs(run), f"{run}", f"tool {run}")
+    ]
+    compress(conversation, store=store)
+    assert store.calls == ["recall", "tallies", "record", "add"]
+    store.calls.clear()
+    compress(conversation, store=store)
+    assert store.calls == ["recall"]
+
+
+def test_purging_the_store_forgets_what_was_learnt() -> None:
+    store = taught(MemoryStore(), asked=8)
+    store.purge(older_than=60)
+    assert ToolIntelligence(store).report()
+    store.purge()
+    assert ToolIntelligence(store).report() == {}
+    assert answered(500, store) == UNTAUGHT
+
+
+def test_namespaces_learn_apart(tmp_path: Path) -> None:
+    one, two = (SQLiteStore(tmp_path / "learnt.db", namespace=name) for name in ("one", "two"))
+    taught(one, asked=8)
+    assert ToolIntelligence(two).report() == {}
+    assert answered(500, two) == UNTAUGHT
+    assert became(answered(500, one)).action == "rewritten"
+    one.close()
+    two.close()
+
+
+def test_another_process_follows_what_this_one_learnt(tmp_path: Path) -> None:
+    path = tmp_path / "learnt.db"
+    taught(SQLiteStore(path), asked=4).close()
+    code = """
+import sys
+sys.path[:0] = ['tests/support', 'tests/insight']
+from test_tool_intelligence import *
+store = SQLiteStore(sys.argv[1])
+print(became(answered(500, store)).action, ToolIntelligence(store).report()["list_jobs"]["asked"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "rewritten 4\n", done.stderr
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_eight_threads_count_what_one_would(kind: str, tmp_path: Path) -> None:
+    store: Store = (
+        MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "learnt.db", timeout=30)
+    )
+    toin = ToolIntelligence(store)
+
+    def work(thread: int) -> None:
+        for number in range(3):
+            toin.shortened("list_jobs", f"{thread}", f"{thread} {number}")
+            toin.shortened("shared", "shape", f"shared {thread} {number}")
+            toin.retrieved(f"shared {thread} {number}", fields=["status"])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    report = toin.report()
+    assert (report["shared"]["shortened"], report["shared"]["asked"]) == (24, 24)
+    assert report["shared"]["fields"] == {"status": 24}
+    assert (report["list_jobs"]["shapes"], report["list_jobs"]["shortened"]) == (8, 24)
+    store.close()
+
+
+def test_threads_halve_the_counters_once() -> None:
+    toin = ToolIntelligence(MemoryStore())
+
+    def work(thread: int) -> None:
+        for number in range(4):
+            toin.shortened("list_jobs", "shape", f"{thread} {number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert toin.report()["list_jobs"]["shortened"] == 16
+
+
+# Shapes.
+
+ROW = {"id": 7, "name": "Elbe", "tags": ["a"], "owner": {"login": "ann"}}
+OTHER = {"owner": None, "tags": [{"a": 1}], "name": 'say "{[:" \\', "id": -1.5e3}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (json.dumps([ROW] * 3), json.dumps([OTHER])),
+        (
+            json.dumps({"total": 3, "rows": [ROW]}),
+            json.dumps({"rows": [OTHER, {}], "total": 9, "next": {}}, indent=2),
+        ),
+        (json.dumps({"host1": ROW, "host2": ROW}), json.dumps({"host9": OTHER})),
+        (
+            json.dumps(ROW) + "\n" + json.dumps(ROW),
+            json.dumps(OTHER) + "\n" + json.dumps(ROW) + "\n",
+        ),
+        ("Result: " + json.dumps([ROW]), "Found in 3 s.\nResult: " + json.dumps([OTHER])),
+        ("id,name\n1,Elbe\n2,Oder\n", "id,name\r\n3,Rhine\r\n"),
+        ("All is well.", "Nothing is.\nAt all, at all."),
+        (json.dumps([ROW]), json.dumps([{**OTHER, "name": "x" * 50_000}] * 9)),
+    ],
+)
+def test_texts_that_differ_in_what_they_say_have_one_shape(one: str, other: str) -> None:
+    assert shape_of(one) == shape_of(other)
+
+
+def test_texts_of_other_fields_have_other_shapes() -> None:
+    texts = [
+        "All is well.",
+        "<p>All</p>",
+        "id,name\n1,a",
+        "id;size\n1;a",
+        json.dumps([ROW]),
+        json.dumps([{"id": 7}]),
+    ]
+    assert len({shape_of(text) for text in texts}) == len(texts)
+
+
+@given(st.text(alphabet='[]{}":,\\a1 \n') | st.text())
+def test_every_text_has_a_shape(text: str) -> None:
+    assert len(shape_of(text)) == 12

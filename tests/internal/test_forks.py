@@ -1,0 +1,70 @@
+"""Locks and forks: what a child of a busy process can still take."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from headroom_core._internal.fork import ForkSafeLock
+from headroom_core.tokens.tokenizer import Tokenizer
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork"),
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
+]
+
+
+def test_a_child_finds_every_lock_free_and_what_it_guards_whole() -> None:
+    lock, held, pair = ForkSafeLock(), threading.Event(), [0, 0]
+
+    def change() -> None:
+        with lock:
+            pair[0] = 1
+            held.set()
+            time.sleep(0.05)
+            pair[1] = 1
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    held.wait()
+    if (child := os.fork()) == 0:
+        with lock:
+            os._exit(0 if pair == [1, 1] else 1)
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    with lock:
+        assert pair == [1, 1]
+
+
+def test_a_child_counts_tokens_while_threads_of_the_parent_do() -> None:
+    tokenizer, done = Tokenizer(), threading.Event()
+
+    def count() -> None:
+        number = 0
+        while not done.is_set():
+            tokenizer.count_text(f"parent {(number := number + 1)}")
+
+    threads = [threading.Thread(target=count) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for child in range(5):
+        if (process := os.fork()) == 0:
+            os._exit(0 if tokenizer.count_text(f"child {child}") else 1)
+        assert os.waitpid(process, 0)[1] == 0
+    done.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_lock_that_nobody_has_any_more_is_forgotten() -> None:
+    lock = ForkSafeLock()
+    left = weakref.ref(lock)
+    del lock
+    gc.collect()
+    assert left() is None

@@ -1,0 +1,122 @@
+"""What compresses is copied, and pickled, with its store: what a copy leaves out can be brought back."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_models import Scripted
+from langchain.agents import create_agent
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool
+
+from headroom_core import content_key
+from headroom_core.stores import MemoryStore, SQLiteStore, Store
+from headroom_integrations.langchain import (
+    HeadroomChatMessageHistory,
+    HeadroomChatModel,
+    HeadroomCompressor,
+    HeadroomMiddleware,
+    HeadroomRetrieveTool,
+    wrap_chat_model,
+    wrap_tools,
+)
+
+ROWS = json.dumps(
+    [{"id": n, "state": "late" if n == 77 else "sent", "city": "Utrecht"} for n in range(200)]
+)
+KEY = content_key(ROWS)
+CALL: Any = {"name": "orders", "args": {}, "id": "c1", "type": "tool_call"}
+SAID = [
+    HumanMessage("Which are late?"),
+    AIMessage("", tool_calls=[CALL]),
+    ToolMessage(ROWS, tool_call_id="c1"),
+]
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return MemoryStore() if request.param == "memory" else SQLiteStore(tmp_path / "originals.db")
+
+
+class Orders(BaseTool):
+    name: str = "orders"
+    description: str = "List the orders."
+
+    def _run(self) -> str:
+        return ROWS
+
+
+def model() -> Scripted:
+    """Return a model that looks at the orders, and then says that it has seen them."""
+    return Scripted(replies=[AIMessage("", tool_calls=[CALL]), AIMessage("Seen.")])
+
+
+class History(BaseChatMessageHistory):
+    messages = SAID
+
+    def clear(self) -> None:
+        raise NotImplementedError
+
+
+def acts(middleware: Any) -> Any:
+    return create_agent(model(), [Orders()], middleware=[middleware]).invoke(
+        {"messages": [("user", "Which are late?")]}
+    )
+
+
+DOORS: dict[str, tuple[Callable[[Store], Any], Callable[[Any], Any]]] = {
+    "compressor": (
+        lambda store: HeadroomCompressor(store=store, retrieve=True),
+        lambda made: made.invoke(SAID),
+    ),
+    "chat model": (
+        lambda store: HeadroomChatModel(model(), store=store, retrieve=True),
+        lambda made: made.invoke(SAID),
+    ),
+    "variant": (
+        lambda store: wrap_chat_model(model(), store=store, retrieve=True),
+        lambda made: made.invoke(SAID),
+    ),
+    "middleware": (lambda store: HeadroomMiddleware(store=store), acts),
+    "tools": (
+        lambda store: wrap_tools([Orders()], store=store, retrieve=True),
+        lambda made: made[0].invoke(CALL),
+    ),
+    "history": (
+        lambda store: HeadroomChatMessageHistory(History(), store=store, retrieve=True),
+        lambda made: made.messages,
+    ),
+}
+
+
+def pickled(made: Any) -> Any:
+    return pickle.loads(pickle.dumps(made))
+
+
+copied = pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+
+
+@copied
+@pytest.mark.parametrize("door", DOORS)
+def test_copies_keep_originals_where_they_were_to_be_kept(
+    door: str, copied: Callable[[Any], Any], store: Store
+) -> None:
+    make, use = DOORS[door]
+    use(copied(make(store)))
+    assert store.get(KEY) == ROWS
+
+
+@copied
+def test_copies_of_the_retrieve_tool_bring_back_what_is_kept_there(
+    copied: Callable[[Any], Any], store: Store
+) -> None:
+    store.put_many({KEY: ROWS})
+    for tool in (HeadroomRetrieveTool(store=store), HeadroomMiddleware(store=store).tools[0]):
+        assert "77,late" in copied(tool).invoke({"key": KEY, "where": "id == 77"})

@@ -1,0 +1,289 @@
+"""`HeadroomCompressor` in LangGraph: as a node that shortens the state, and before a model that gets a view of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import operator
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import pytest
+from chat_models import Scripted
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph, add_messages
+from langgraph.prebuilt import ToolNode, tools_condition
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
+from headroom_core import Tokenizer, retrieve
+from headroom_core.stores import MemoryStore
+from headroom_integrations.langchain import HeadroomCompressor
+
+THREAD: Any = {"configurable": {"thread_id": "t"}}
+
+
+@tool(response_format="content_and_artifact")
+def orders(page: int) -> tuple[str, int]:
+    """List the orders of a page."""
+    rows = [
+        {"id": page * 1000 + number, "state": "delivered", "city": "Utrecht"}
+        for number in range(60)
+    ]
+    return json.dumps(rows), page
+
+
+def looks(page: int) -> AIMessage:
+    return AIMessage("", tool_calls=[{"name": "orders", "args": {"page": page}, "id": f"c{page}"}])
+
+
+def scripted(pages: int) -> Scripted:
+    """Return a model that looks at one page after the other and then says how many there were."""
+    return Scripted(replies=[*map(looks, range(pages)), AIMessage(f"{pages} pages seen")])
+
+
+def agent(
+    model: Runnable[Any, Any], compressing: Runnable[Any, Any] | None = None
+) -> StateGraph[Any, Any, Any, Any]:
+    """Return a graph of a model and its tool, with a node that shortens what the tool answered."""
+    graph = StateGraph(MessagesState)
+    graph.add_node(
+        "model",
+        RunnableLambda(lambda state: state["messages"]) | model | (lambda said: {"messages": said}),
+    )
+    graph.add_node("tools", ToolNode([orders]))
+    graph.add_node("compress", compressing or HeadroomCompressor())
+    graph.add_edge(START, "compress")
+    graph.add_conditional_edges("model", tools_condition)
+    graph.add_edge("tools", "compress")
+    graph.add_edge("compress", "model")
+    return graph
+
+
+def one_node(state: Any, **settings: Any) -> Any:
+    graph = StateGraph(state)
+    graph.add_node("compress", HeadroomCompressor(store=MemoryStore(), **settings))
+    graph.add_edge(START, "compress")
+    graph.add_edge("compress", END)
+    return graph.compile()
+
+
+def talk(turns: int = 8) -> list[BaseMessage]:
+    messages: list[BaseMessage] = [SystemMessage("Be brief.", id="s")]
+    for turn in range(turns):
+        messages += [
+            HumanMessage(f"Read page {turn}.", id=f"h{turn}"),
+            looks(turn).model_copy(update={"id": f"a{turn}"}),
+            ToolMessage(
+                f"page {turn} " + "lorem " * 100,
+                tool_call_id=f"c{turn}",
+                id=f"r{turn}",
+                name="orders",
+            ),
+            AIMessage(f"Page {turn} is read.", id=f"b{turn}"),
+        ]
+    return messages
+
+
+def tokens(messages: Sequence[BaseMessage]) -> int:
+    return Tokenizer().count_messages(messages)
+
+
+def is_paired(messages: Sequence[BaseMessage]) -> bool:
+    made = [
+        call["id"]
+        for message in messages
+        if isinstance(message, AIMessage)
+        for call in message.tool_calls
+    ]
+    return made == [
+        message.tool_call_id for message in messages if isinstance(message, ToolMessage)
+    ]
+
+
+class TestANode:
+    """`add_node("compress", HeadroomCompressor())` shortens the state."""
+
+    def test_results_are_shortened_in_their_places_before_the_model_reads_them(self) -> None:
+        model = scripted(3)
+        after = (
+            agent(model)
+            .compile()
+            .invoke({"messages": [HumanMessage("Which orders are there?")]})["messages"]
+        )
+        results = [message for message in after if isinstance(message, ToolMessage)]
+        assert [type(message).__name__[0] for message in after] == [*"HATATATA"]
+        assert all(len(result.content) < len(orders.func(7)[0]) / 2 for result in results)  # type: ignore[misc]
+        assert [(result.name, result.artifact, result.tool_call_id) for result in results] == [
+            ("orders", page, f"c{page}") for page in range(3)
+        ]
+        assert model.sent[-1] == after[:-1]
+
+    async def test_it_is_awaited_as_well(self) -> None:
+        asked = {"messages": [HumanMessage("Which orders are there?", id="q")]}
+        after = await agent(scripted(2)).compile().ainvoke(asked)
+        assert [len(message.content) for message in after["messages"]] == [
+            len(message.content)
+            for message in agent(scripted(2)).compile().invoke(asked)["messages"]
+        ]
+
+    def test_what_was_sent_is_never_changed_afterwards(self) -> None:
+        model = scripted(5)
+        agent(model).compile().invoke({"messages": [HumanMessage("Which orders are there?")]})
+        assert all(
+            later[: len(sent)] == sent
+            for sent, later in zip(model.sent, model.sent[1:], strict=False)
+        )
+
+    def test_the_other_keys_are_not_touched(self) -> None:
+        class Noted(MessagesState):
+            notes: Annotated[list[str], operator.add]
+
+        after = one_node(Noted).invoke({"messages": talk(1), "notes": ["one"]})
+        assert after["notes"] == ["one"]
+
+    def test_states_of_pydantic_and_dataclasses_are_read(self) -> None:
+        class Model(BaseModel):
+            messages: Annotated[list[AnyMessage], add_messages]
+            notes: Annotated[list[str], operator.add] = []
+
+        @dataclasses.dataclass
+        class Data:
+            messages: Annotated[list[AnyMessage], add_messages]
+            notes: Annotated[list[str], operator.add] = dataclasses.field(default_factory=list)
+
+        result = ToolMessage(orders.func(7)[0], tool_call_id="c7", id="r")  # type: ignore[misc]
+        for state in (Model, Data):
+            after = one_node(state).invoke(state(messages=[looks(7), result], notes=["one"]))
+            assert (after["messages"][1].id, after["notes"]) == ("r", ["one"])
+            assert len(after["messages"][1].content) < len(result.content) / 2
+
+    def test_a_state_without_a_reducer_is_replaced(self) -> None:
+        class Plain(BaseModel):
+            messages: list[AnyMessage]
+
+        assert one_node(Plain).invoke(Plain(messages=talk(2)))["messages"] == talk(2)
+
+    async def test_streams_show_the_models_tokens_and_no_message_twice(self) -> None:
+        result = ToolMessage(orders.func(7)[0], tool_call_id="c7")  # type: ignore[misc]
+        asked = {"messages": [HumanMessage("Which orders are there?"), looks(7), result]}
+        model = Scripted(replies=[AIMessage("1 page seen")])
+        stream = agent(model).compile().astream(asked, stream_mode=["messages", "updates"])
+        parts: list[Any] = [part async for part in stream]
+        chunks = [part for mode, part in parts if mode == "messages"]
+        assert [chunk.content for chunk, _ in chunks if chunk.content] == ["1", "page", "seen"]
+        assert {about["langgraph_node"] for _, about in chunks} == {"model"}
+        (update, _) = [part for mode, part in parts if mode == "updates"]
+        assert len(update["compress"]["messages"][2].content) < len(result.content) / 2
+
+    def test_a_checkpointed_state_holds_the_short_results(self) -> None:
+        graph = agent(scripted(2)).compile(checkpointer=InMemorySaver())
+        graph.invoke({"messages": [HumanMessage("Which orders are there?")]}, THREAD)
+        held = graph.get_state(THREAD).values["messages"]
+        assert tokens(held) < tokens([looks(0), ToolMessage(orders.func(0)[0], tool_call_id="c0")])  # type: ignore[misc]
+
+
+class TestANodeWithABudget:
+    """What does not fit goes from the state, behind one message in the place of the first of it."""
+
+    @pytest.mark.parametrize("budget", [500, 700, 900])
+    def test_what_is_left_out_goes_from_the_state(self, budget: int) -> None:
+        after = one_node(MessagesState, token_budget=budget).invoke({"messages": talk()})[
+            "messages"
+        ]
+        (marker,) = [message for message in after if "[headroom:" in message.text]
+        assert tokens(after) <= budget
+        assert is_paired(after)
+        assert after.index(marker) == 1
+        assert [message for message in after if message is not marker] == [
+            each for each in talk() if each in after
+        ]
+        view = HeadroomCompressor(token_budget=budget, store=MemoryStore()).invoke(talk())
+        assert [message.content for message in after] == [message.content for message in view]
+
+    def test_what_fits_stays_as_it_is(self) -> None:
+        assert (
+            one_node(MessagesState, token_budget=5000).invoke({"messages": talk()})["messages"]
+            == talk()
+        )
+
+    def test_a_long_conversation_stays_within_its_budget_and_every_original_can_be_had(
+        self,
+    ) -> None:
+        store = MemoryStore()
+        graph = StateGraph(MessagesState)
+        graph.add_node("compress", HeadroomCompressor(token_budget=900, store=store, retrieve=True))
+        graph.add_edge(START, "compress")
+        thread = graph.compile(checkpointer=InMemorySaver())
+        messages = talk(20)
+        for turn in range(20):
+            held = thread.invoke({"messages": messages[1 + 4 * turn : 5 + 4 * turn]}, THREAD)[
+                "messages"
+            ]
+            assert tokens(held) <= 900
+            assert is_paired(held)
+        assert "page 0 " in brought_back(held, store)
+        assert "page 9 " in brought_back(held, store)
+
+    def test_messages_without_ids_are_left_out_of_the_list_alone(self) -> None:
+        bare = [message.model_copy(update={"id": None}) for message in talk()]
+
+        class Plain(TypedDict):
+            messages: list[AnyMessage]
+
+        after = one_node(Plain, token_budget=500).invoke({"messages": bare})["messages"]
+        assert tokens(after) <= 500
+
+
+def brought_back(messages: Sequence[BaseMessage], store: MemoryStore) -> str:
+    """Return everything that markers lead to, those in what they bring back included."""
+    waiting, texts = [message.text for message in messages], ""
+    while waiting:
+        for key in re.findall(r'headroom_retrieve\(key=\\?"(\w+)', waiting.pop()):
+            waiting.append(retrieve(key, limit=None, store=store).text)
+            texts += waiting[-1]
+    return texts
+
+
+class TestAViewOfTheState:
+    """`HeadroomCompressor(token_budget=...) | model` sends what fits; the state keeps everything."""
+
+    def graph(self, model: Scripted, budget: int) -> Any:
+        view = HeadroomCompressor(token_budget=budget, store=MemoryStore())
+        return agent(view | model, RunnableLambda(lambda state: {})).compile(
+            checkpointer=InMemorySaver()
+        )
+
+    async def test_the_model_gets_what_fits_and_the_state_keeps_the_originals(self) -> None:
+        model = scripted(12)
+        after = (
+            await self.graph(model, 3000).ainvoke({"messages": [HumanMessage("Look.")]}, THREAD)
+        )["messages"]
+        assert [message.content for message in after if isinstance(message, ToolMessage)] == [
+            orders.func(page)[0]  # type: ignore[misc]
+            for page in range(12)
+        ]
+        assert all(tokens(sent) <= 3000 and is_paired(sent) for sent in model.sent)
+        assert tokens(after) > 6000
+
+    def test_each_request_begins_as_the_one_before_but_where_a_cut_made_room(self) -> None:
+        model = scripted(12)
+        self.graph(model, 3000).invoke({"messages": [HumanMessage("Look.")]}, THREAD)
+        pairs = list(zip(model.sent, model.sent[1:], strict=False))
+        steady = [later[: len(sent)] == sent for sent, later in pairs]
+        assert steady.count(False) <= 3
+        assert all(
+            same or any("[headroom:" in message.text for message in later)
+            for same, (_, later) in zip(steady, pairs, strict=True)
+        )

@@ -1,0 +1,596 @@
+"""LlamaIndex's messages are read, and written back as copies with another text alone."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llama_index.core.agent.workflow import CodeActAgent
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+from openai.types.chat import ChatCompletionMessageFunctionToolCall
+from strategies import openai_conversations, tool_outputs
+
+from headroom_core import Tokenizer, compress
+from headroom_core.dialects.base import Dialect, Reader
+from headroom_core.messages import Block, Outline
+from headroom_core.stores import MemoryStore
+from headroom_integrations.llamaindex import LlamaIndexDialect
+
+ROOT = Path(__file__).parents[2]
+PNG = b"\x89PNG\r\n\x1a\n0000"
+CALL = {"id": "c1", "type": "function", "function": {"name": "jobs", "arguments": '{"day": 3}'}}
+CALL_OBJECT = ChatCompletionMessageFunctionToolCall.model_validate(CALL)
+ACTION = "Thought: I need them.\nAction: jobs\nAction Input: {'day': 3}"
+CACHE = {"type": "ephemeral"}
+
+
+def parsed(*messages: Any) -> Any:
+    return LlamaIndexDialect().parse(messages)
+
+
+def blocks(*messages: Any) -> tuple[Block, ...]:
+    return tuple(parsed(*messages).blocks)
+
+
+def outlines(*messages: Any) -> tuple[Outline, ...]:
+    return tuple(parsed(*messages).outlines)
+
+
+def said(text: str, role: str = "user", /, **beside: Any) -> ChatMessage:
+    return ChatMessage(text, role=role, additional_kwargs=beside)
+
+
+def asked(name: str = "jobs", arguments: Any = None, identifier: str | None = "c1") -> ChatMessage:
+    call = ToolCallBlock(tool_call_id=identifier, tool_name=name, tool_kwargs=arguments or {})
+    return ChatMessage(role="assistant", blocks=[call])
+
+
+def asked_beside(*calls: Any, **beside: Any) -> ChatMessage:
+    return ChatMessage(
+        role="assistant",
+        additional_kwargs={**({"tool_calls": [*calls]} if calls else {}), **beside},
+    )
+
+
+def rewritten(message: ChatMessage, text: str) -> ChatMessage:
+    """Return the message with every text of it replaced."""
+    draft = parsed(message)
+    changed = tuple(block.with_text(text) for block in draft.blocks)
+    (written,) = LlamaIndexDialect().render(replace(draft, blocks=changed))
+    assert isinstance(written, ChatMessage)
+    return written
+
+
+def converted(messages: list[dict[str, Any]]) -> list[ChatMessage]:
+    """Return messages of OpenAI's format as LlamaIndex's, with the calls in blocks."""
+    return [_converted(message) for message in messages]
+
+
+def _converted(message: dict[str, Any]) -> ChatMessage:
+    content = message.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    made: list[Any] = [_block(part) for part in parts if part["type"] in ("text", "image_url")]
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        made.append(
+            ToolCallBlock(
+                tool_call_id=call["id"],
+                tool_name=function["name"],
+                tool_kwargs=function["arguments"],
+            )
+        )
+    beside = {key: message[key] for key in ("tool_call_id",) if key in message}
+    return ChatMessage(role=message["role"], blocks=made, additional_kwargs=beside)
+
+
+def _block(part: dict[str, Any]) -> TextBlock | ImageBlock:
+    if part["type"] == "text":
+        return TextBlock(text=part["text"])
+    return ImageBlock(image=PNG, detail=part["image_url"].get("detail"))
+
+
+conversations = openai_conversations().map(converted)
+
+
+def test_it_is_a_dialect_that_knows_its_messages() -> None:
+    dialect = LlamaIndexDialect()
+    assert isinstance(dialect, Dialect)
+    assert isinstance(dialect, Reader)
+    assert dialect.matches([said("hi")])
+    assert not dialect.matches([{"role": "user", "content": "hi"}])
+
+
+ROLES = {
+    "system": "system developer",
+    "user": "user",
+    "assistant": "assistant chatbot model",
+    "tool_result": "tool function",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"), [(kind, role) for kind in ROLES for role in ROLES[kind].split()]
+)
+def test_the_role_tells_the_kind(kind: str, role: str) -> None:
+    (block,) = blocks(said("x", role))
+    assert (block.kind, block.path, block.text) == (kind, ("blocks", 0, "text"), "x")
+    assert outlines(said("x", role))[0].kind == kind
+
+
+def test_every_role_is_known() -> None:
+    assert {role.value for role in MessageRole} == set(" ".join(ROLES.values()).split())
+
+
+@pytest.mark.parametrize("carried", [{"role": "user", "content": "x"}, "x", 7, None], ids=repr)
+def test_what_is_no_message_of_llamaindex_is_carried(carried: Any) -> None:
+    draft = parsed(carried)
+    assert draft.blocks == ()
+    assert draft.outlines == (Outline(None),)
+    assert LlamaIndexDialect().render(draft)[0] is carried
+
+
+CARRIED = [
+    ThinkingBlock(content="hm", additional_information={"signature": "c2ln"}, num_tokens=1),
+    ImageBlock(image=PNG),
+    ImageBlock(url="https://host/a.png"),
+    AudioBlock(audio=b"0000", format="wav"),
+    VideoBlock(video=b"0000"),
+    DocumentBlock(data=b"%PDF", title="a.pdf", document_mimetype="application/pdf"),
+    CitationBlock(cited_content="quoted", source="a.md", title="T", additional_location_info={}),
+    CachePoint(cache_control=CACHE),
+]
+
+
+@pytest.mark.parametrize("carried", CARRIED, ids=lambda block: block.block_type)
+@pytest.mark.parametrize("role", ["user", "assistant", "tool"])
+def test_other_blocks_are_carried_beside_texts(carried: Any, role: str) -> None:
+    message = ChatMessage(
+        role=role, blocks=[carried, TextBlock(text="said")], additional_kwargs={"tool_call_id": "1"}
+    )
+    assert [block.text for block in blocks(message)] == ["said"]
+    written = rewritten(message, "short")
+    assert written.blocks[0] is message.blocks[0]
+    assert written.blocks[1] == TextBlock(text="short")
+
+
+def test_citable_texts_are_documents() -> None:
+    citable = CitableBlock(
+        title="T", source="a.md", content=[TextBlock(text="long"), ImageBlock(image=PNG)]
+    )
+    message = ChatMessage(role="tool", blocks=[citable], additional_kwargs={"tool_call_id": "c1"})
+    (_, block) = blocks(asked("look"), message)
+    assert (block.kind, block.text, block.tool) == ("document", "long", "look")
+    written = rewritten(message, "short").blocks[0]
+    assert written == citable.model_copy(
+        update={"content": [TextBlock(text="short"), citable.content[1]]}
+    )
+
+
+# Calls and results
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        (asked("jobs", {"day": 3}), '{"day":3}'),
+        (asked("jobs", '{"day": 3}'), '{"day": 3}'),
+        (asked_beside(CALL), '{"day": 3}'),
+        (asked_beside(CALL_OBJECT), '{"day": 3}'),
+        (
+            asked_beside({"type": "tool_use", "id": "c1", "name": "jobs", "input": {"day": 3}}),
+            '{"day":3}',
+        ),
+        (
+            asked("jobs", {"day": 3}).model_copy(
+                update={"additional_kwargs": {"tool_calls": [CALL]}}
+            ),
+            '{"day":3}',
+        ),
+    ],
+    ids=["block", "text", "dict", "object", "anthropic", "twice"],
+)
+def test_a_result_knows_its_call(message: ChatMessage, arguments: str) -> None:
+    conversation = message, said("[]", "tool", tool_call_id="c1")
+    call, result = blocks(*conversation)
+    assert (call.kind, call.text, call.tool) == ("tool_call", arguments, "jobs")
+    assert (result.kind, result.tool, result.call) == ("tool_result", "jobs", arguments)
+    assert [(outline.calls, outline.answers) for outline in outlines(*conversation)] == [
+        (("c1",), ()),
+        ((), ("c1",)),
+    ]
+
+
+def test_the_arguments_of_a_call_are_never_written() -> None:
+    message = asked("jobs", {"day": 3})
+    assert rewritten(message, "{}") is message
+
+
+def test_functions_are_answered_by_name() -> None:
+    call = asked_beside(function_call={"name": "jobs", "arguments": '{"day": 3}'})
+    calling, answering = outlines(call, said("[]", "function", name="jobs"))
+    assert calling.calls == answering.answers != ()
+    assert blocks(call, said("[]", "function", name="jobs"))[-1].call == '{"day": 3}'
+
+
+def test_a_result_without_its_call_goes_by_its_own_name() -> None:
+    found = blocks(
+        said("1", "tool", tool_call_id="c1"), said("2", "tool", tool_call_id="c2", name="jobs")
+    )
+    assert [block.tool for block in found] == [None, "jobs"]
+
+
+def test_calls_without_ids_are_told_apart() -> None:
+    twice = ChatMessage(role="assistant", blocks=asked(identifier=None).blocks * 2)
+    assert len(set(outlines(twice)[0].calls)) == 2
+
+
+def test_retrieved_text_is_pinned() -> None:
+    assert blocks(asked("headroom_retrieve"), said("rows", "tool", tool_call_id="c1"))[-1].pinned
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ChatMessage(blocks=[TextBlock(text="x"), CachePoint(cache_control=CACHE)]),
+        said("x", cache_control=CACHE),
+    ],
+)
+def test_a_cache_breakpoint_is_seen(message: ChatMessage) -> None:
+    assert [outline.mark for outline in outlines(message, said("x"))] == [True, False]
+
+
+# What agents write down as text
+
+
+@pytest.mark.parametrize("role", ["user", "tool", "function"])
+def test_what_a_react_agent_observes_is_a_result(role: str) -> None:
+    conversation = said("who?"), said(ACTION, "assistant"), said("Observation: []", role)
+    block = blocks(*conversation)[-1]
+    assert (block.kind, block.tool, block.call) == ("tool_result", "jobs", "{'day': 3}")
+    _, calling, answering = outlines(*conversation)
+    assert calling.calls == answering.answers != ()
+    assert answering.kind == "tool_result"
+
+
+def test_what_a_codeact_agent_observes_is_a_result() -> None:
+    code = said("I look. <execute>\nprint(1)\n</execute>", "assistant")
+    block = blocks(code, said("Result of executing the code given:\n\n1"))[-1]
+    assert (block.kind, block.tool, block.call) == ("tool_result", "execute", "print(1)")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<execute>", "</execute>", "print(1)", " ", "\n", "```", "`"]), max_size=9
+    ).map("".join)
+)
+def test_a_text_calls_what_a_codeact_agent_would_execute(text: str) -> None:
+    code = CodeActAgent._extract_code_from_response(None, text)
+    *_, block = blocks(
+        said("Do."), said(text, "assistant"), said("Result of executing the code given:\n\n1")
+    )
+    assert (block.kind, block.call) == (("tool_result", code) if code else ("user", None))
+
+
+def test_what_a_react_agent_retrieves_is_pinned() -> None:
+    action = said(ACTION.replace("jobs", "headroom_retrieve"), "assistant")
+    assert blocks(action, said("Observation: rows"))[-1].pinned
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        [said("Observation: []")],
+        [said("Thought: I know.\nAnswer: 42", "assistant"), said("Observation: []")],
+        [said(ACTION, "assistant"), said("hm"), said("Observation: []")],
+        [said(ACTION, "assistant"), said("I saw an Observation: []")],
+        [said(ACTION, "user"), said("Observation: []")],
+        [
+            said(f"{ACTION}\nObservation: []\nThought: Ah.\nAnswer: 42", "assistant"),
+            said("Observation: []"),
+        ],
+        [
+            said("<execute>print(1)</execute>", "assistant"),
+            said("Result of executing the code given: 1"),
+        ],
+        [said("<execute>print(1)</execute>", "assistant"), said("Observation: 1")],
+        [said(ACTION, "assistant"), said("Result of executing the code given:\n\n1")],
+    ],
+    ids=[
+        "first",
+        "answered",
+        "later",
+        "inside",
+        "of a user",
+        "of a finished turn",
+        "otherwise",
+        "code",
+        "action",
+    ],
+)
+def test_what_a_user_says_is_a_users(conversation: list[ChatMessage]) -> None:
+    assert blocks(*conversation)[-1].kind == "user"
+    assert outlines(*conversation)[-1] == Outline("user")
+
+
+def test_what_a_model_says_is_a_models() -> None:
+    assert (
+        blocks(said(ACTION, "assistant"), said("Observation: []", "assistant"))[-1].kind
+        == "assistant"
+    )
+
+
+# Writing
+
+
+def test_a_changed_message_keeps_all_but_its_text() -> None:
+    beside = {"tool_call_id": "c1", "mine": object()}
+    message = ChatMessage(
+        role="tool", blocks=[TextBlock(text="long"), CARRIED[0]], additional_kwargs=beside
+    )
+    written = rewritten(message, "short")
+    assert written.additional_kwargs is message.additional_kwargs
+    assert written.role is message.role
+    assert [block.block_type for block in written.blocks] == ["text", "thinking"]
+    assert message.blocks[0] == TextBlock(text="long")
+
+
+def test_a_subclass_stays_one() -> None:
+    class Mine(ChatMessage):
+        note: str = ""
+
+    written = rewritten(Mine("long", note="n"), "short")
+    assert (type(written), written.content, written.note) == (Mine, "short", "n")
+
+
+@given(conversations)
+def test_an_untouched_conversation_comes_back_as_the_same_objects(
+    messages: list[ChatMessage],
+) -> None:
+    before = copy.deepcopy(messages)
+    back = LlamaIndexDialect().render(parsed(*messages))
+    assert [id(message) for message in back] == [id(message) for message in messages]
+    assert messages == before
+
+
+@given(conversations, tool_outputs, st.data())
+def test_a_changed_block_changes_its_message_alone(
+    messages: list[ChatMessage], text: str, data: st.DataObject
+) -> None:
+    before, draft = copy.deepcopy(messages), parsed(*messages)
+    if not draft.blocks:
+        return
+    block = data.draw(st.sampled_from(draft.blocks))
+    changed = tuple(each.with_text(text) if each is block else each for each in draft.blocks)
+    back = LlamaIndexDialect().render(replace(draft, blocks=changed))
+    same = [
+        index for index, pair in enumerate(zip(messages, back, strict=True)) if pair[0] is pair[1]
+    ]
+    assert all(index in same for index in range(len(messages)) if index != block.message)
+    assert block.kind == "tool_call" or (block.message in same) == (block.text == text)
+    assert messages == before
+
+
+# Compressing
+
+ROWS = json.dumps([{"id": number, "state": "done", "city": "Utrecht"} for number in range(300)])
+PAIR = [asked("jobs", {"day": 3}), said(ROWS, "tool", tool_call_id="c1")]
+
+
+def compressed(messages: list[Any], **settings: Any) -> Any:
+    return compress(
+        messages, dialect=LlamaIndexDialect(), strict=True, **{"store": MemoryStore(), **settings}
+    )
+
+
+def test_results_are_shortened_and_other_texts_are_not() -> None:
+    result = compressed([said("who?"), said(ROWS, "assistant"), said(ROWS, "system"), *PAIR])
+    assert [message.content == ROWS for message in result.messages] == [
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert "headroom_retrieve(key=" in result.messages[-1].content
+
+
+def test_what_goes_is_left_out_with_its_call_and_is_kept_as_plain_values() -> None:
+    store = MemoryStore()
+    picture = ChatMessage(blocks=[TextBlock(text="see"), ImageBlock(image=PNG)])
+    turns = [message for _ in range(9) for message in (picture, asked_beside(CALL_OBJECT), PAIR[1])]
+    result = compressed([*turns, said("who?")], token_budget=4000, store=store)
+    note = result.messages[0]
+    assert (type(note), note.role) == (ChatMessage, MessageRole.USER)
+    keys = re.findall(r'key="(\w+)"', note.content)
+    lines = [line for key in keys for line in str(store.get(key)).splitlines()]
+    kept = {row["role"]: row for row in map(json.loads, lines)}
+    assert [block["block_type"] for block in kept["user"]["blocks"]] == ["text", "image"]
+    assert kept["assistant"]["tool_calls"] == [CALL]
+    assert kept["tool"]["tool_call_id"] == "c1"
+    assert kept["tool"]["content"].startswith("[")
+
+
+@given(conversations, st.data())
+def test_a_conversation_that_grew_is_read_as_one_that_came_whole(
+    messages: list[ChatMessage], data: st.DataObject
+) -> None:
+    shorter = messages[: data.draw(st.integers(0, len(messages)))]
+    store = MemoryStore()
+    begins = compressed(shorter, store=store).messages
+    grown = compressed(messages, store=store).messages
+    assert grown[: len(begins)] == begins
+    assert grown == compressed(messages).messages
+
+
+def test_messages_that_differ_have_other_images_and_what_is_carried_does_not_count() -> None:
+    image = LlamaIndexDialect().image
+    assert image(said("a")) == image(said("a"))
+    assert image(ChatMessage(blocks=[ImageBlock(image=PNG)])) == image(
+        ChatMessage(blocks=[ImageBlock(image=PNG * 2)])
+    )
+    differing = [
+        *(
+            said("a"),
+            said("b"),
+            said("a", "system"),
+            said("a", tool_call_id="c1"),
+            said("a", cache_control=CACHE),
+        ),
+        *(
+            asked(),
+            asked("other"),
+            asked(arguments={"day": 1}),
+            asked_beside(CALL),
+            asked_beside(CALL_OBJECT),
+        ),
+        *(ChatMessage(blocks=[]), ChatMessage(blocks=[TextBlock(text="a"), TextBlock(text="a")])),
+        *(
+            ChatMessage(blocks=[ImageBlock(image=PNG, detail="low")]),
+            *(ChatMessage(blocks=[one]) for one in CARRIED[:2]),
+        ),
+        *(ChatMessage(blocks=[CitableBlock(title="T", source="s", content=text)]) for text in "ab"),
+    ]
+    assert len({image(message) for message in differing}) == len(differing)
+
+
+COMPRESS = """
+from llama_index.core.llms import ChatMessage
+from headroom_core import MemoryStore, compress
+result = compress([ChatMessage(str([{"id": n} for n in range(900)]).replace("'", '"'))], store=MemoryStore())
+print(result.compressed, type(result.messages[0]).__name__, result.warnings)
+"""
+
+
+def test_compress_knows_the_messages_once_the_package_is_installed(tmp_path: Path) -> None:
+    section = (
+        (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("headroom.dialects")[2]
+    )
+    (point,) = re.findall(r"^(llama_index = )\"(.+)\"$", section, re.MULTILINE)
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[headroom.dialects]\n{''.join(point)}\n")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPRESS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True ChatMessage ()"
+
+
+# Counting
+
+
+def tokens(*messages: Any) -> int:
+    return Tokenizer().count_messages(messages)
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+SENT = {
+    "role": "assistant",
+    "tool_calls": [{**CALL, "function": {"name": "jobs", "arguments": '{"day":3}'}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "same"),
+    [
+        *((said("hi", role.value), {"role": role.value, "content": "hi"}) for role in MessageRole),
+        (
+            said("[]", "tool", tool_call_id="c1", name="jobs"),
+            {"role": "tool", "tool_call_id": "c1", "content": "[]"},
+        ),
+        (asked("jobs", {"day": 3}), SENT),
+        (asked("jobs", '{"day":3}'), SENT),
+        (asked_beside(CALL), {"role": "assistant", "tool_calls": [CALL]}),
+        (asked_beside(CALL_OBJECT), {"role": "assistant", "tool_calls": [CALL]}),
+        (
+            asked("jobs", {"day": 3}).model_copy(
+                update={"additional_kwargs": {"tool_calls": [CALL_OBJECT]}}
+            ),
+            SENT,
+        ),
+        (
+            asked_beside(function_call=CALL["function"]),
+            {"role": "assistant", "function_call": CALL["function"]},
+        ),
+        (
+            ChatMessage(blocks=[TextBlock(text="hi"), CARRIED[1]]),
+            {"role": "user", "content": ["hi", IMAGE]},
+        ),
+        (
+            ChatMessage(blocks=[ImageBlock(image=PNG, detail="low")]),
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": "u", "detail": "low"}}],
+            },
+        ),
+        (
+            ChatMessage(blocks=[AudioBlock(audio=b"0" * 999, format="wav")]),
+            {"role": "user", "content": ""},
+        ),
+        (ChatMessage(blocks=[CachePoint(cache_control=CACHE)]), {"role": "user", "content": ""}),
+        (
+            ChatMessage(role="assistant", blocks=[CARRIED[0]]),
+            {"role": "assistant", "content": "hm"},
+        ),
+        (
+            ChatMessage(blocks=[CitableBlock(title="T", source="a.md", content="hi")]),
+            {
+                "role": "user",
+                "content": [
+                    {"type": "search_result", "title": "T", "source": "a.md", "content": "hi"}
+                ],
+            },
+        ),
+        (said("hi", prompt_tokens=7, text="no", thinking="no"), {"role": "user", "content": "hi"}),
+    ],
+)
+def test_what_a_model_reads_counts_once_and_nothing_else(
+    message: ChatMessage, same: dict[str, Any]
+) -> None:
+    assert tokens(message) == tokens(same)
+
+
+@given(openai_conversations())
+def test_a_conversation_counts_as_it_does_in_the_form_of_openai(
+    messages: list[dict[str, Any]],
+) -> None:
+    def plain(message: dict[str, Any]) -> dict[str, Any]:
+        """Return the message with what LlamaIndex has a place for."""
+        content = message.get("content")
+        if isinstance(content, list):
+            content = [part for part in content if part["type"] in ("text", "image_url")]
+        return {
+            "role": message["role"],
+            "content": content,
+            "tool_calls": message.get("tool_calls"),
+        }
+
+    assert tokens(*converted(messages)) == tokens(*map(plain, messages))

@@ -1,0 +1,152 @@
+"""`HeadroomChatMemory` is written, copied and pickled, and comes back as it was."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ImageBlock, TextBlock, ThinkingBlock
+from llama_index.core.llms import ChatMessage
+from llama_index.core.storage.chat_store import SimpleChatStore
+from orders import dumped, remembering, turn
+from pydantic_core import PydanticSerializationError
+
+from headroom_core import retrieve
+from headroom_core.config import HeadroomConfig, SmartCrusherConfig
+from headroom_core.errors import ConfigurationError
+from headroom_core.stores import MemoryStore, SQLiteStore
+from headroom_integrations.llamaindex import HeadroomChatMemory
+
+
+def rich() -> HeadroomChatMemory:
+    config = HeadroomConfig(
+        smart_crusher=SmartCrusherConfig(min_tokens_to_crush=50, preserve_fields=("state",))
+    )
+    image = ChatMessage(
+        blocks=[ImageBlock(url="https://example.com/one.png"), TextBlock(text="What is it?")]
+    )
+    thought = ChatMessage(
+        role="assistant", blocks=[ThinkingBlock(content="Hm."), TextBlock(text="A hat.")]
+    )
+    history = [*turn(0), *turn(1, block=False), image, thought]
+    return remembering(
+        3000, chat_history=history, config=config, chat_store_key="ours", retrieve=True
+    )
+
+
+def pickled(memory: HeadroomChatMemory) -> Any:
+    return pickle.loads(pickle.dumps(memory))
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        lambda memory, store: HeadroomChatMemory.from_dict(memory.to_dict(), store=store),
+        lambda memory, store: HeadroomChatMemory.from_dict(
+            json.loads(json.dumps(memory.to_dict())), store=store
+        ),
+        lambda memory, store: HeadroomChatMemory.from_string(memory.to_string(), store=store),
+        lambda memory, store: pickled(memory),
+        lambda memory, store: copy.deepcopy(memory),
+        lambda memory, store: memory.model_copy(deep=True),
+    ],
+    ids=["dict", "json", "string", "pickle", "deepcopy", "model_copy"],
+)
+def test_a_memory_comes_back_as_it_was(
+    through: Callable[[HeadroomChatMemory, Any], HeadroomChatMemory],
+) -> None:
+    memory = rich()
+    again = through(memory, memory.store)
+    assert again == memory
+    assert again.chat_store is not memory.chat_store
+    assert again.to_dict() == memory.to_dict()
+    assert again.to_dict()["class_name"] == HeadroomChatMemory.class_name() == "HeadroomChatMemory"
+    assert dumped(again.get()) == dumped(memory.get())
+    assert again.store is memory.store is not None
+
+
+def test_a_setting_that_was_assigned_comes_back() -> None:
+    config = HeadroomConfig()
+    config.rolling_window.preserve_recent_turns = 3
+    again = HeadroomChatMemory.from_string(remembering(config=config).to_string())
+    assert again.config == config
+
+
+def test_what_was_written_stays_as_it_is() -> None:
+    written = rich().to_dict()
+    before = copy.deepcopy(written)
+    HeadroomChatMemory.from_dict(written).put(ChatMessage("More."))
+    assert written == before
+
+
+def test_a_chat_store_of_ones_own_is_given_again() -> None:
+    class Own(SimpleChatStore):
+        @classmethod
+        def class_name(cls) -> str:
+            return "Own"
+
+    store = Own()
+    written = remembering(chat_store=store, chat_history=turn(0)).to_dict()
+    assert written["chat_store"]["class_name"] == "Own"
+    with pytest.raises(ConfigurationError, match="Invalid ChatStore name: Own"):
+        HeadroomChatMemory.from_dict(written)
+    assert HeadroomChatMemory.from_dict(written, chat_store=store).get_all() == turn(0)
+
+
+def test_a_conversation_goes_on_from_a_chat_stores_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "chats" / "store.json")
+    memory, originals = rich(), MemoryStore()
+    assert isinstance(memory.chat_store, SimpleChatStore)
+    try:
+        memory.chat_store.persist(path)
+    except PydanticSerializationError:
+        pytest.skip("LlamaIndex cannot write its chat stores with this version of pydantic")
+    again = memory.model_copy(
+        update={"chat_store": SimpleChatStore.from_persist_path(path), "store": originals}
+    )
+    assert dumped(again.get()) == dumped(memory.get())
+
+
+def test_originals_outlast_the_process_where_the_settings_keep_them(tmp_path: Path) -> None:
+    config = HeadroomConfig(store_url=f"sqlite:///{tmp_path}/originals.db")
+    memory = remembering(900, store=None, config=config, retrieve=True)
+    memory.put_messages([one for number in range(6) for one in turn(number)])
+    again = HeadroomChatMemory.from_string(memory.to_string())
+    assert again.get() == memory.get()
+    assert "headroom_retrieve(key=" in str(again.get())
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
+def test_copies_keep_originals_where_they_were_to_be_kept(
+    copied: Any, file: bool, tmp_path: Path
+) -> None:
+    store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
+    memory = copied(remembering(900, store=store, retrieve=True))
+    memory.put_messages([one for number in range(6) for one in turn(number)])
+    keys = re.findall(r'headroom_retrieve\(key="(\w+)"', str(memory.get()))
+    assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
+
+
+def test_what_cannot_be_pickled_stays_in_the_memory_that_is() -> None:
+    class Connected(MemoryStore):
+        def __reduce__(self) -> Any:
+            raise TypeError("cannot pickle a connection")
+
+    class Held(SimpleChatStore):
+        def __reduce__(self) -> Any:
+            raise TypeError("cannot pickle a connection")
+
+    store, chat_store = Connected(), Held()
+    memory = remembering(
+        store=store, chat_store=chat_store, chat_history=turn(0), chat_store_key="ours"
+    )
+    again = pickled(memory)
+    assert (again.store, again.chat_store_key, again.get_all()) == (None, "ours", [])
+    assert (memory.store, memory.chat_store, memory.get_all()) == (store, chat_store, turn(0))

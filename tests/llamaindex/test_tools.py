@@ -1,0 +1,115 @@
+"""The tool that brings originals back, for LlamaIndex's agents."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import pytest
+from llama_index.core.agent.react.formatter import get_react_tool_descriptions
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.tools import FunctionTool
+from llama_index.core.tools.calling import acall_tool, call_tool_with_selection
+
+import headroom_core
+from headroom_core import content_key, handle_retrieve_call
+from headroom_core.stores import MemoryStore
+from headroom_integrations.llamaindex import retrieve_tool
+
+ROWS = json.dumps(
+    [{"id": number, "state": "late" if number == 7 else "sent"} for number in range(50)]
+)
+KEY = content_key(ROWS)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    store.put_many({KEY: ROWS})
+    return store
+
+
+def test_models_are_told_of_it_as_the_core_declares_it() -> None:
+    tool = retrieve_tool()
+    assert isinstance(tool, FunctionTool)
+    assert tool.metadata.name == "headroom_retrieve"
+    assert tool.metadata.to_openai_tool() == headroom_core.retrieve_tool("openai")
+    assert not tool.metadata.return_direct
+
+
+def test_a_declaration_that_is_changed_changes_no_other() -> None:
+    changed = retrieve_tool().metadata.to_openai_tool()
+    changed["function"]["parameters"]["properties"]["key"]["description"] = "changed"
+    assert retrieve_tool().metadata.to_openai_tool() == headroom_core.retrieve_tool("openai")
+
+
+def test_react_agents_can_describe_it() -> None:
+    (described,) = get_react_tool_descriptions([retrieve_tool()])
+    assert "Tool Name: headroom_retrieve" in described
+    assert "24 hexadecimal digits" in described
+
+
+ARGUMENTS: list[dict[str, Any]] = [
+    {"key": KEY},
+    {"key": KEY, "where": "state == 'late'"},
+    {"key": KEY, "where": "state == 'late'", "query": None, "lines": "", "limit": "5", "page": 1},
+    {"key": KEY, "limit": 3, "page": 2},
+    {"key": KEY, "lines": 1},
+    {"key": KEY.upper()},
+    {"key": "0" * 24},
+    {"key": "f3"},
+    {"key": 7},
+    {"key": KEY, "limit": "many"},
+    {"key": KEY, "page": [1]},
+    {"key": KEY, "where": "state = late"},
+    {"id": 7},
+    {"key": KEY, "columns": ["id"]},
+    {},
+]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=repr)
+def test_it_answers_as_the_core_does(arguments: dict[str, Any], store: MemoryStore) -> None:
+    tool, expected = retrieve_tool(store), handle_retrieve_call(arguments, store=store)
+    assert expected
+    assert tool.call(**arguments).content == expected
+    assert asyncio.run(tool.acall(**arguments)).content == expected
+    assert not tool.call(**arguments).is_error
+
+
+async def test_agents_can_call_it(store: MemoryStore) -> None:
+    tool, arguments = retrieve_tool(store), {"key": KEY, "where": "state == 'late'"}
+    selection = ToolSelection(tool_id="c1", tool_name="headroom_retrieve", tool_kwargs=arguments)
+    expected = handle_retrieve_call(arguments, store=store)
+    assert call_tool_with_selection(selection, [tool]).content == expected
+    assert (await acall_tool(tool, arguments)).content == expected
+
+
+def test_code_can_call_it(store: MemoryStore) -> None:
+    tool = retrieve_tool(store)
+    assert tool.real_fn(KEY, "state == 'late'") == handle_retrieve_call(
+        {"key": KEY, "where": "state == 'late'"}, store=store
+    )
+    assert tool.real_fn.__name__ == "headroom_retrieve"
+    assert tool.real_fn.__doc__ == tool.metadata.description
+
+
+async def test_the_event_loop_goes_on_meanwhile() -> None:
+    threads: list[threading.Thread] = []
+
+    class Seeing(MemoryStore):
+        def get(self, key: str) -> str | None:
+            threads.append(threading.current_thread())
+            return super().get(key)
+
+    await retrieve_tool(Seeing()).acall(key=KEY)
+    assert threads[0] is not threading.current_thread()
+
+
+def test_without_a_store_it_reads_the_default_one(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headroom_core.retrieval.originals.default_store", lambda: store)
+    assert retrieve_tool().call(key=KEY).content == handle_retrieve_call({"key": KEY}, store=store)

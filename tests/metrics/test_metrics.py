@@ -1,0 +1,147 @@
+"""The ledger of what requests cost, and what they would have cost."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom_core import ConfigurationError, RequestMetrics, ValidationError
+from headroom_core.metrics.ledger import Ledger
+
+
+def booked(ledger: Ledger, before: int = 1000, after: int = 250, **more: Any) -> RequestMetrics:
+    return ledger.record(
+        **{"model": "gpt-4o", "tokens_input_before": before, "tokens_input_after": after, **more}
+    )
+
+
+def test_a_request_is_booked_with_all_that_is_known_of_it() -> None:
+    one = booked(Ledger(), tokens_output=100, transforms_applied=["table"], latency_ms=12.5)
+    assert (one.model, one.provider, one.tokens_output, one.latency_ms) == (
+        "gpt-4o",
+        "openai",
+        100,
+        12.5,
+    )
+    assert (one.transforms_applied, one.tokens_saved) == (("table",), 750)
+    assert one.timestamp.utcoffset() == timedelta(0)
+    assert one.cost_before == pytest.approx((1000 * 2.5 + 100 * 10) / 1e6)
+    assert one.cost_after == pytest.approx((250 * 2.5 + 100 * 10) / 1e6)
+
+
+def test_what_would_have_been_sent_is_taken_to_be_cached_by_the_same_share() -> None:
+    one = booked(Ledger(), cached_tokens=400, cached_of=500)
+    assert one.cost_before == pytest.approx((200 * 2.5 + 800 * 1.25) / 1e6)
+    assert one.cost_after == pytest.approx((50 * 2.5 + 200 * 1.25) / 1e6)
+
+
+def test_no_price_is_guessed() -> None:
+    ledger = Ledger()
+    one = booked(ledger, model="my-own-model")
+    assert (one.cost_before, one.cost_after, one.provider) == (None, None, None)
+    assert ledger.get_summary()["total_cost_saved_usd"] is None
+
+
+def test_the_summary_is_that_of_all_requests() -> None:
+    ledger = Ledger()
+    assert ledger.get_summary() == {
+        "total_requests": 0,
+        "total_tokens_saved": 0,
+        "avg_compression_ratio": 1.0,
+        "total_cost_saved_usd": 0.0,
+    }
+    booked(ledger)
+    booked(ledger, 1000, 1250)
+    booked(ledger, model="my-own-model")
+    summary = ledger.get_summary()
+    assert (summary["total_requests"], summary["total_tokens_saved"]) == (3, 750 - 250 + 750)
+    assert summary["avg_compression_ratio"] == pytest.approx(1750 / 3000)
+    assert summary["total_cost_saved_usd"] == pytest.approx(500 * 2.5 / 1e6)
+
+
+def test_only_the_last_requests_are_kept_and_the_totals_go_on() -> None:
+    ledger = Ledger(keep=2)
+    ids = [booked(ledger).request_id for _ in range(3)]
+    assert [one.request_id for one in ledger.get_metrics()] == ids[1:]
+    assert ledger.get_summary()["total_requests"] == 3
+
+
+def test_requests_are_found_by_time_and_model() -> None:
+    ledger = Ledger()
+    first, second, third = (
+        booked(ledger, model=model) for model in ("gpt-4o", "gpt-4o-mini", "gpt-4o")
+    )
+    assert ledger.get_metrics(start_time=second.timestamp) == [second, third]
+    assert ledger.get_metrics(end_time=first.timestamp) == [first]
+    assert ledger.get_metrics(model="gpt-4o") == [first, third]
+    assert ledger.get_metrics(limit=1) == [third]
+    assert ledger.get_summary(start_time=third.timestamp)["total_requests"] == 1
+
+
+def test_a_naive_time_is_read_as_utc() -> None:
+    ledger = Ledger()
+    booked(ledger)
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    assert ledger.get_metrics(now - timedelta(minutes=1), now + timedelta(minutes=1))
+    assert not ledger.get_metrics(now + timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limit": 0}, {"limit": True}, {"start_time": "today"}, {"end_time": 3}]
+)
+def test_a_question_that_cannot_be_read_is_refused(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(ValidationError, match=f"{name} = .*expected"):
+        Ledger().get_metrics(**wrong)
+
+
+@pytest.mark.parametrize("keep", [0, -1, True, 1.5])
+def test_it_has_to_keep_something(keep: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"keep = .*1 or more"):
+        Ledger(keep)
+
+
+def test_copies_are_the_ledger_itself_and_a_pickle_is_empty() -> None:
+    ledger = Ledger(keep=7)
+    booked(ledger)
+    assert copy.copy(ledger) is copy.deepcopy([ledger])[0] is ledger
+    loaded = pickle.loads(pickle.dumps(ledger))
+    assert (loaded.keep, loaded.get_metrics()) == (7, [])
+
+
+def test_threads_lose_no_request() -> None:
+    ledger = Ledger()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: booked(ledger), range(400)))
+    assert ledger.get_summary()["total_requests"] == len(
+        {one.request_id for one in ledger.get_metrics(limit=400)}
+    )
+
+
+counts = st.integers(0, 100_000)
+
+
+@given(st.lists(st.tuples(counts, counts)))
+def test_the_totals_are_those_of_the_requests(requests: list[tuple[int, int]]) -> None:
+    ledger = Ledger()
+    kept = [booked(ledger, before, after) for before, after in requests]
+    summary = ledger.get_summary()
+    assert summary["total_tokens_saved"] == sum(one.tokens_saved for one in kept)
+    assert summary == pytest.approx(ledger.get_summary(start_time=datetime(2000, 1, 1)))
+
+
+@given(before=counts, after=counts, cached=counts, of=st.none() | counts)
+def test_no_cost_is_negative_whatever_a_provider_says(
+    before: int, after: int, cached: int, of: int | None
+) -> None:
+    one = booked(Ledger(), before, after, cached_tokens=cached, cached_of=of)
+    assert one.cost_before is not None
+    assert one.cost_after is not None
+    assert min(one.cost_before, one.cost_after) >= 0

@@ -1,0 +1,202 @@
+"""Relevance by words: what is scored higher, within which bounds, and what a word is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rank_bm25 import BM25Plus
+
+from headroom_core.errors import ConfigurationError
+from headroom_core.relevance import BM25Scorer, words
+from headroom_core.relevance.words import folded
+
+RIVERS = [
+    "the Elbe is 1094 km long and flows into the North Sea",
+    "the Oder flows into the Baltic Sea",
+    "Elbe, Elbe, Elbe: the gauge at Dresden",
+    "minutes of the meeting",
+]
+letters = "ab cdE_1,東京"
+texts = st.lists(st.text(alphabet=letters, max_size=30), max_size=12)
+
+
+def best_first(items: list[str], query: str) -> list[int]:
+    scores = BM25Scorer().score_items(items, query)
+    return sorted((at for at, score in enumerate(scores) if score), key=lambda at: -scores[at])
+
+
+def test_the_item_with_the_most_of_the_asked_words_comes_first() -> None:
+    assert best_first(RIVERS, "how long is the Elbe?")[0] == 0
+    assert best_first(RIVERS, "gauge of the Elbe")[0] == 2
+
+
+def test_a_rare_word_counts_more_than_a_common_one() -> None:
+    assert best_first(["job done", "job done", "task failed", "job done"], "job failed")[0] == 2
+
+
+def test_an_item_without_an_asked_word_scores_nothing() -> None:
+    scores = BM25Scorer().score_items(RIVERS, "Elbe")
+    assert [score > 0 for score in scores] == [True, False, True, False]
+
+
+def test_repetition_and_length_count_as_told() -> None:
+    once, thrice = BM25Scorer(b=0.0).score_items(["elbe", "elbe elbe elbe"], "elbe")
+    assert once < thrice
+    short, long = BM25Scorer(b=0.0).score_items(["oder", "oder " + "x " * 50], "oder")
+    assert short == long
+    short, long = BM25Scorer().score_items(["oder", "oder " + "x " * 50], "oder")
+    assert short > long
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"k1": 0.0},
+        {"k1": -1.0},
+        {"b": 1.5},
+        {"b": -0.1},
+        {"k1": float("nan")},
+        {"k1": float("inf")},
+    ],
+)
+def test_what_the_formula_cannot_take_is_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match="k1 above 0 and b from 0 to 1"):
+        BM25Scorer(**options)
+
+
+@given(texts, st.text(alphabet=letters, max_size=20))
+def test_scores_lie_between_nothing_and_one_for_each_item_in_order(
+    items: list[str], query: str
+) -> None:
+    scores = BM25Scorer().score_items(items, query)
+    assert len(scores) == len(items)
+    assert all(0.0 <= score <= 1.0 for score in scores)
+    asked = set(words(query))
+    assert [score > 0 for score in scores] == [not asked.isdisjoint(words(item)) for item in items]
+
+
+@pytest.mark.parametrize(
+    ("items", "query", "scores"),
+    [
+        ([], "Elbe", []),
+        ([], "", []),
+        (["Elbe", "Oder"], "", [0.0, 0.0]),
+        (["Elbe", "Oder"], "?!", [0.0, 0.0]),
+        (["", ""], "Elbe", [0.0, 0.0]),
+        (["", "…", "\n"], "Elbe", [0.0, 0.0, 0.0]),
+        (["Elbe"], "Weser", [0.0]),
+    ],
+)
+def test_nothing_to_compare_is_no_relevance(
+    items: list[str], query: str, scores: list[float]
+) -> None:
+    assert BM25Scorer().score_items(items, query) == scores
+
+
+@given(
+    texts.filter(lambda items: any(map(words, items))),
+    st.text(alphabet=letters, max_size=20),
+    st.floats(0.01, 10),
+    st.floats(0, 0.99),  # at 1 rank-bm25 divides by zero for an empty item
+)
+def test_scores_are_the_textbooks_divided_by_the_most_that_the_query_could_reach(
+    items: list[str], query: str, k1: float, b: float
+) -> None:
+    asked = list(dict.fromkeys(words(query)))
+    textbook = BM25Plus(list(map(words, items)), k1=k1, b=b, delta=0)
+    most = (k1 + 1) * sum(textbook.idf.get(word, 0.0) for word in asked)
+    scores = BM25Scorer(k1, b).score_items(items, query)
+    assert [score * most for score in scores] == pytest.approx(
+        textbook.get_scores(asked).tolist(), rel=1e-9, abs=1e-9
+    )
+
+
+@given(st.lists(st.text(), max_size=8), st.text())
+def test_any_text_at_all_is_scored_between_nothing_and_one(items: list[str], query: str) -> None:
+    scores = BM25Scorer().score_items(items, query)
+    assert len(scores) == len(items)
+    assert all(0.0 <= score <= 1.0 for score in scores)
+
+
+@given(texts, st.text(alphabet=letters, max_size=20))
+def test_items_that_say_the_same_score_the_same_wherever_they_stand(
+    items: list[str], query: str
+) -> None:
+    scores = BM25Scorer().score_items(items + items[::-1], query)
+    assert scores == scores[::-1]
+
+
+def test_an_empty_item_scores_nothing_however_much_length_counts() -> None:
+    empty, found = BM25Scorer(b=1.0).score_items(["", "Elbe"], "Elbe")
+    assert found > empty == 0
+
+
+@pytest.mark.parametrize(
+    "odd", ["\ud800 Elbe", "Elbe " + "x" * 300_000, "Elbe " + "a-" * 100_000, "Elbe\0" * 10]
+)
+def test_odd_texts_are_found_by_their_words(odd: str) -> None:
+    first, second = BM25Scorer().score_items([odd, "Oder"], "Elbe")
+    assert first > second == 0
+
+
+def test_a_lone_text_or_what_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="items is of type str"):
+        BM25Scorer().score_items("Elbe", "Elbe")
+    with pytest.raises(TypeError, match=r"items\[1\] is of type dict"):
+        BM25Scorer().score_items(["Elbe", {}], "Elbe")  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("getUserName", ["getusername", "get", "user", "name"]),
+        ("HTTPServer2", ["httpserver2", "http", "server", "2"]),
+        ("max_retry_count=3", ["max_retry_count", "max", "retry", "count", "3"]),
+        ("src/main.py:12", ["src/main.py:12", "src", "main", "py", "12"]),
+        ("Zürich", ["zürich"]),
+        ("東京都庁", ["東京都庁", "東京", "京都", "都庁"]),
+        ("서울시", ["서울시", "서울", "울시"]),
+        ("佐々木", ["佐々木", "佐々", "々木"]),
+        ("iPhone手机", ["iphone手机", "iphone", "i", "phone", "手机"]),
+        ("2024年", ["2024年", "2024", "年"]),
+        ("größe_12", ["größe_12", "größe", "12"]),
+        ("ＡＢＣ１２", ["abc12", "abc", "12"]),
+        ("Zu\u0308rich", ["zürich"]),
+        ("हिन्दी", ["हिन्दी"]),
+        ("ไทย", ["ไทย", "ไท", "ทย"]),
+        ("Привет-мир", ["привет-мир", "привет", "мир"]),
+        ("❤️ \ud800 ok", ["ok"]),
+        ("…, !", []),
+    ],
+)
+def test_words_are_whole_tokens_and_the_parts_that_they_are_made_of(
+    text: str, found: list[str]
+) -> None:
+    assert words(text) == found
+
+
+@given(st.text(alphabet="aB1_ -.ßü\u0308\u0301éＡ１½ﬁ東京ไทยहिन्\ud800"))
+def test_every_word_stands_in_the_folded_text(text: str) -> None:
+    assert [word for word in words(text) if word not in folded(text)] == []
+
+
+def test_identifiers_are_found_by_their_parts_and_ideographs_by_pairs() -> None:
+    assert best_first(["def getUserName(): ...", "def get_file(): ..."], "user name") == [0]
+    assert best_first(["def getUserName(): ...", "user name"], "getUserName")[0] == 0
+    assert best_first(["大阪府の天気", "東京都の天気予報"], "東京") == [1]
+    assert best_first(["新しいiPhone手机", "the new handset"], "iphone") == [0]
+    assert best_first(["हिसाब", "हिन्दी भाषा"], "हिन्दी") == [1]
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    code = "import sys, headroom_core.relevance; print({'numpy', 'rank_bm25'} & sys.modules.keys())"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "set()\n"
+    )

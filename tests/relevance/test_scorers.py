@@ -1,0 +1,729 @@
+"""Scorers by meaning and by both: which models they take, what they embed, and what happens without any."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.embeddings import DeterministicFakeEmbedding, FakeEmbeddings
+from llama_index.core import MockEmbedding
+
+from headroom_core import (
+    BM25Scorer,
+    CompressionError,
+    CompressResult,
+    ConfigurationError,
+    EmbeddingScorer,
+    HeadroomConfig,
+    HybridScorer,
+    MemoryStore,
+    ProviderError,
+    Scorer,
+    TransformError,
+    compress,
+    create_scorer,
+    embedding_available,
+)
+from headroom_core.compressors.base import Request
+from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
+from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
+from headroom_core.conversation import run
+from headroom_core.relevance import hybrid, scorer_from, why_words
+
+Vectors = list[list[float]]
+
+STAND_IN = """
+MADE = []
+
+class SentenceTransformer:
+    def __init__(self, name, local_files_only=False):
+        MADE.append((name, local_files_only))
+        if name == "far-away" and local_files_only:
+            raise OSError("not in the cache, and the network is not to be used")
+
+    def encode(self, texts):
+        return [[text.count(letter) for letter in "aeiou"] for text in texts]
+"""
+MEANINGS = ("car automobile vehicle", "river stream water", "money price cost")
+ITEMS = ["the automobile", "a stream", "its price"]
+
+
+def meaning(texts: Sequence[str]) -> Vectors:
+    return [
+        [float(len({*text.split()} & {*group.split()})) for group in MEANINGS] for text in texts
+    ]
+
+
+class Recorder:
+    """An encoder that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+
+    def __call__(self, texts: list[str]) -> Vectors:
+        self.batches.append(texts)
+        return meaning(texts)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]:
+    """A small package in the place of sentence-transformers; what is yielded are the models that it loaded."""
+    (tmp_path / "sentence_transformers.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+    made: list[tuple[str, bool]] = []
+    yield made
+    loaded = sys.modules.pop("sentence_transformers", None)
+    made += loaded.MADE if loaded else []
+
+
+@pytest.fixture
+def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    monkeypatch.setattr(hybrid, "_told", {})
+
+
+def models_made() -> list[tuple[str, bool]]:
+    made: list[tuple[str, bool]] = sys.modules["sentence_transformers"].MADE
+    return made
+
+
+# Meaning
+
+
+def test_items_score_by_meaning_in_their_order() -> None:
+    assert EmbeddingScorer(meaning).score_items(ITEMS, "which car?") == [0.0, 0.0, 0.0]
+    assert EmbeddingScorer(meaning).score_items(ITEMS, "which vehicle") == [1.0, 0.0, 0.0]
+
+
+def test_opposite_vectors_have_nothing_to_do_with_each_other() -> None:
+    vectors = {"up": [1.0], "down": [-1.0]}
+    assert EmbeddingScorer(lambda texts: [vectors[text] for text in texts]).score_items(
+        ["down", "up"], "up"
+    ) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        meaning,
+        SimpleNamespace(encode=meaning),
+        SimpleNamespace(encode=lambda texts: np.array(meaning(texts), dtype=np.float32)),
+        SimpleNamespace(embed_documents=meaning, embed_query=lambda text: meaning([text])[0]),
+        SimpleNamespace(
+            get_text_embedding_batch=meaning, get_query_embedding=lambda text: meaning([text])[0]
+        ),
+    ],
+)
+def test_models_are_told_by_what_they_can_do(model: Any) -> None:
+    assert EmbeddingScorer(model).score_items(ITEMS, "water") == [0.0, 1.0, 0.0]
+
+
+def test_embeddings_of_langchain_are_taken() -> None:
+    scores = EmbeddingScorer(DeterministicFakeEmbedding(size=64)).score_items(
+        ["Oder", "Elbe", "Oder"], "Elbe"
+    )
+    assert scores[1] == 1.0
+    assert scores[0] == scores[2] < 1
+    assert all(
+        0 <= score <= 1
+        for score in EmbeddingScorer(FakeEmbeddings(size=8)).score_items(ITEMS, "Elbe")
+    )
+
+
+def test_embeddings_of_llamaindex_are_taken() -> None:
+    assert EmbeddingScorer(MockEmbedding(embed_dim=8)).score_items(["Oder", "Elbe"], "Elbe") == [
+        1.0,
+        1.0,
+    ]
+
+
+@pytest.mark.parametrize(
+    "model", [7, None, "", object(), DeterministicFakeEmbedding, SimpleNamespace(encode=1)]
+)
+def test_what_is_no_model_is_refused_with_what_would_be_one(model: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match="a name or a folder of a sentence-transformers model"
+    ):
+        EmbeddingScorer(model)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"cache_size": 0}, {"batch_size": 1.5}])
+def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="expected a whole number from 1 on"):
+        EmbeddingScorer(meaning, **options)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda texts: [[1.0]] * (len(texts) + 1), "expected a vector for each of"),
+        (lambda texts: [], "expected a vector for each of"),
+        (lambda texts: None, "expected a vector for each of|no table of numbers|not finite"),
+        (lambda texts: [[]] * len(texts), "expected a vector for each of"),
+        (lambda texts: [1.0] * len(texts), "expected a vector for each of"),
+        (
+            lambda texts: [[1.0] * (at + 1) for at, _ in enumerate(texts)] * 2,
+            "no table of numbers|vector for each",
+        ),
+        (lambda texts: [["a"]] * len(texts), "no table of numbers"),
+        (lambda texts: [[float("nan")]] * len(texts), "not finite"),
+        (lambda texts: [[float("inf")]] * len(texts), "not finite"),
+        (lambda texts: [[1.0] * len(texts)] * len(texts), "vectors of 1 and of 3 numbers"),
+    ],
+)
+def test_what_is_no_vector_a_text_is_an_error_that_says_so(
+    answer: Callable[[list[str]], Any], told: str
+) -> None:
+    with pytest.raises(ProviderError, match=told):
+        EmbeddingScorer(answer).score_items(ITEMS, "water")
+
+
+def test_a_vector_of_zeros_has_no_meaning_and_length_does_not_count() -> None:
+    vectors = {
+        "none": [0.0, 0.0],
+        "small": [1e-300, 0.0],
+        "large": [1e300, 1e300],
+        "query": [1e200, 0.0],
+    }
+    scores = EmbeddingScorer(lambda texts: [vectors[text] for text in texts]).score_items(
+        [*vectors], "query"
+    )
+    assert scores == [0.0, 1.0, pytest.approx(0.5**0.5, abs=1e-6), 1.0]
+
+
+@pytest.mark.parametrize(("items", "query"), [([], "Elbe"), (["", " "], "Elbe"), (["Elbe"], " \n")])
+def test_where_nothing_is_said_nothing_is_embedded(items: list[str], query: str) -> None:
+    recorder = Recorder()
+    assert EmbeddingScorer(recorder).score_items(items, query) == [0.0] * len(items)
+    assert recorder.batches == []
+
+
+def test_nothing_is_embedded_twice() -> None:
+    recorder = Recorder()
+    scorer = EmbeddingScorer(recorder)
+    first = scorer.score_items([*ITEMS, *ITEMS, "water"], "water")
+    assert scorer.score_items([*ITEMS, *ITEMS, "water"], "water") == first
+    assert sorted(text for batch in recorder.batches for text in batch) == sorted([*ITEMS, "water"])
+
+
+def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+    recorder = Recorder()
+    scorer = EmbeddingScorer(recorder, cache_size=3)
+    scorer.score_items(["a stream", "its price"], "water")
+    scorer.score_items(["a stream"], "water")
+    scorer.score_items(["the automobile"], "water")
+    recorder.batches.clear()
+    scorer.score_items(["a stream"], "water")
+    assert recorder.batches == []
+    scorer.score_items(["its price"], "water")
+    assert recorder.batches == [["its price"]]
+
+
+def test_texts_go_to_the_model_in_batches_and_without_half_characters() -> None:
+    recorder = Recorder()
+    EmbeddingScorer(recorder, batch_size=2).score_items(["a", "b", "c\ud800"], "water")
+    assert recorder.batches == [["water"], ["a", "b"], ["c?"]]
+
+
+def test_threads_share_a_scorer_and_its_model_sees_each_text_once() -> None:
+    recorder = Recorder()
+    scorer = EmbeddingScorer(recorder, batch_size=3)
+    items = [f"water {at}" if at % 2 else f"price {at}" for at in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: scorer.score_items(items, "water"), range(16)))
+    assert all(result == [float(at % 2) for at in range(50)] for result in results)
+    assert sorted(text for batch in recorder.batches for text in batch) == sorted([*items, "water"])
+
+
+@given(
+    st.lists(st.text(max_size=8), max_size=8),
+    st.text(max_size=8),
+    st.lists(st.floats(-1e300, 1e300), min_size=2, max_size=2),
+)
+def test_scores_by_meaning_lie_between_nothing_and_one(
+    items: list[str], query: str, base: list[float]
+) -> None:
+    scorer = EmbeddingScorer(
+        lambda texts: [[base[0] * len(text), base[1] - len(text)] for text in texts]
+    )
+    scores = scorer.score_items(items, query)
+    assert len(scores) == len(items)
+    assert all(0.0 <= score <= 1.0 for score in scores)
+
+
+# Models of sentence-transformers
+
+
+def test_a_named_model_is_loaded_once_when_it_is_first_needed_and_from_this_machine(
+    package: Any,
+) -> None:
+    scorer = EmbeddingScorer()
+    assert "sentence_transformers" not in sys.modules
+    assert scorer.score_items(["banana", "kiwi"], "alabama") == [1.0, 0.0]
+    assert scorer.score_items(["kiwi"], "kiwi") == [1.0]
+    assert models_made() == [("all-MiniLM-L6-v2", True)]
+
+
+def test_a_model_that_is_not_here_is_named_with_the_ways_out(package: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"'far-away' cannot be loaded from this machine: .*allow_download"
+    ):
+        EmbeddingScorer("far-away").score_items(["kiwi"], "kiwi")
+    assert EmbeddingScorer("far-away", allow_download=True).score_items(["kiwi"], "kiwi") == [1.0]
+    assert models_made() == [("far-away", True), ("far-away", False)]
+
+
+def test_a_folder_names_a_model_too(package: Any, tmp_path: Path) -> None:
+    assert EmbeddingScorer(tmp_path).score_items(["kiwi"], "kiwi") == [1.0]
+    assert models_made() == [(str(tmp_path), True)]
+
+
+def test_whether_the_package_is_there_is_told_without_importing_it(package: Any) -> None:
+    assert embedding_available()
+    assert "sentence_transformers" not in sys.modules
+
+
+@pytest.mark.usefixtures("no_package")
+def test_without_the_package_the_error_names_the_extra() -> None:
+    assert not embedding_available()
+    with pytest.raises(
+        ConfigurationError, match=re.escape("pip install headroom-integrations[relevance]")
+    ):
+        EmbeddingScorer()
+
+
+def test_a_package_that_cannot_be_imported_is_an_error_that_names_the_extra(
+    tmp_path: Path, package: Any
+) -> None:
+    (tmp_path / "sentence_transformers.py").write_text("import torch_that_nobody_has")
+    with pytest.raises(ConfigurationError, match=r"torch_that_nobody_has.*\[relevance\]"):
+        EmbeddingScorer().score_items(["kiwi"], "kiwi")
+
+
+# Both
+
+
+@given(
+    st.lists(st.sampled_from([*ITEMS, "automobile", ""])),
+    st.sampled_from(["automobile", "water"]),
+    st.floats(0, 1),
+)
+def test_a_hybrid_score_is_the_weighted_sum_of_both(
+    items: list[str], query: str, alpha: float
+) -> None:
+    both = HybridScorer(alpha, embedding=meaning).score_items(items, query)
+    by_words, by_meaning = (
+        BM25Scorer().score_items(items, query),
+        EmbeddingScorer(meaning).score_items(items, query),
+    )
+    expected = [alpha * word + (1 - alpha) * other for word, other in zip(by_words, by_meaning)]
+    assert both == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "alpha"),
+    [
+        ("why did it fail?", 0.5),
+        ("Why did it fail, and where? Really!", 0.5),
+        ("", 0.5),
+        ("job 1203", 0.75),
+        ("what is getUserName?", 0.75),
+        ("see max_retry.", 0.75),
+        ("see __init__", 0.75),
+        ("see src/main and a@b", 0.875),
+        ('the "big one"', 0.75),
+        ("`run all` of 3", 0.875),
+    ],
+)
+def test_what_is_looked_for_as_it_stands_gives_words_a_larger_share(
+    query: str, alpha: float
+) -> None:
+    assert HybridScorer(embedding=meaning).alpha_for(query) == alpha
+    assert HybridScorer(embedding=meaning, adaptive_alpha=False).alpha_for(query) == 0.5
+
+
+def test_words_alone_embed_nothing_and_the_parts_may_be_given() -> None:
+    recorder = Recorder()
+    by_words = BM25Scorer(k1=0.5)
+    scorer = HybridScorer(1.0, bm25=by_words, embedding=EmbeddingScorer(recorder))
+    assert scorer.score_items(ITEMS, "stream") == by_words.score_items(ITEMS, "stream")
+    assert recorder.batches == []
+
+
+@pytest.mark.usefixtures("no_package")
+def test_without_embeddings_at_hand_words_score_and_one_warning_says_so() -> None:
+    with pytest.warns(RuntimeWarning, match=r"by words alone: .*\[relevance\]") as told:
+        scores = [HybridScorer(alpha).score_items(ITEMS, "stream") for alpha in (0.1, 0.5, 0.9)]
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    assert scores == [BM25Scorer().score_items(ITEMS, "stream")] * 3
+
+
+def test_a_model_that_is_not_here_leaves_words_with_one_warning(
+    package: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hybrid, "_told", {})
+    scorer = HybridScorer(embedding="far-away")
+    with pytest.warns(RuntimeWarning, match="'far-away'") as told:
+        scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
+    assert scores == [BM25Scorer().score_items(ITEMS, "stream")] * 2
+    assert [warning.filename for warning in told] == [__file__]
+    assert models_made() == [("far-away", True)]
+
+
+@pytest.mark.parametrize(
+    "options", [{"alpha": 1.5}, {"alpha": -0.1}, {"alpha": "0.5"}, {"alpha": float("nan")}]
+)
+def test_a_share_outside_of_none_and_all_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="from 0 to 1"):
+        HybridScorer(**options, embedding=meaning)
+
+
+class Fixed:
+    """Scores as it was told."""
+
+    def __init__(self, scores: list[float]) -> None:
+        self.scores = scores
+
+    def score_items(self, items: Sequence[str], query: str) -> list[float]:
+        return self.scores
+
+
+@pytest.mark.parametrize(
+    "scores", [[float("nan")] * 3, [1.0], [0.5] * 4, [0.1, 2.0, 0.3], [-0.1, 0.0, 0.0]]
+)
+def test_a_part_that_gives_no_score_an_item_is_an_error(scores: list[float]) -> None:
+    fine, wrong, items = Fixed([0.2, 0.4, 0.6]), Fixed(scores), ["a", "b", "c"]
+    assert HybridScorer(bm25=fine, embedding=fine).score_items(items, "a") == pytest.approx(
+        fine.scores
+    )
+    for parts in ({"bm25": wrong, "embedding": fine}, {"bm25": fine, "embedding": wrong}):
+        with pytest.raises(TransformError, match="Fixed gave"):
+            HybridScorer(**parts).score_items(items, "a")
+    with pytest.raises(TransformError, match="Fixed gave"):
+        HybridScorer(1.0, bm25=wrong, embedding=fine).score_items(items, "a")
+
+
+def test_parts_that_are_no_scorers_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="bm25 is of type int"):
+        HybridScorer(bm25=3, embedding=meaning)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="model is of type int"):
+        HybridScorer(embedding=3)
+
+
+# Making them
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "made"),
+    [
+        ("bm25", {"k1": 1.2, "b": 0.5}, BM25Scorer),
+        ("embedding", {"model": meaning, "batch_size": 8}, EmbeddingScorer),
+        ("hybrid", {"alpha": 0.7, "embedding": meaning}, HybridScorer),
+        ("auto", {"embedding": meaning}, HybridScorer),
+    ],
+)
+def test_a_scorer_is_made_by_its_type(kind: str, options: dict[str, Any], made: type) -> None:
+    scorer = create_scorer(kind, **options)
+    assert type(scorer) is made
+    assert isinstance(scorer, Scorer)
+
+
+def test_auto_takes_both_where_embeddings_are_at_hand(package: Any) -> None:
+    assert type(create_scorer()) is HybridScorer
+
+
+@pytest.mark.usefixtures("no_package")
+def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
+    own = BM25Scorer(k1=2.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert type(create_scorer(alpha=0.7)) is BM25Scorer
+        assert create_scorer("auto", bm25=own) is own
+    with pytest.raises(ConfigurationError, match=r"\[relevance\]"):
+        create_scorer("embedding")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "told"),
+    [
+        ("tfidf", {}, "scorer_type = 'tfidf': expected one of auto, bm25, embedding, hybrid"),
+        ("bm25", {"alpha": 0.5}, "bm25 scorers have no option alpha: the options are k1, b"),
+        (
+            "auto",
+            {"k1": 0.5},
+            "auto scorers have no option k1: the options are alpha, adaptive_alpha, bm25, embedding",
+        ),
+        ("bm25", {"k1": -1}, "expected k1 above 0"),
+        ("bm25", {"k1": "x"}, "k1 = 'x', b = 0.75: expected k1 above 0"),
+        ("bm25", {"b": None}, "b = None: expected k1 above 0 and b from 0 to 1"),
+        ("auto", {"alpha": 7}, "alpha = 7: expected the share of words"),
+        ("auto", {"bm25": "junk"}, "bm25 is of type str"),
+        ("auto", {"bm25": BM25Scorer}, "bm25 is of type BM25Scorer"),
+        ([], {}, r"scorer_type = \[\]: expected one of"),
+    ],
+)
+@pytest.mark.usefixtures("no_package")
+def test_unknown_types_and_options_are_refused_with_what_is_allowed(
+    kind: Any, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        create_scorer(kind, **options)
+
+
+def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
+    assert scorer_from(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {
+        "k1": 0.9,
+        "b": 0.1,
+    }
+    config = RelevanceScorerConfig(scorer_type="auto", hybrid_alpha=0.2, adaptive_alpha=False)
+    items, asked = ["kiwi 7", "a car"], "kiwi 7 car"
+    both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, asked)
+    assert scorer_from(config).score_items(items, asked) == both
+    named = scorer_from(RelevanceScorerConfig(tier="embedding", embedding_model="one of ours"))
+    assert named.score_items(["kiwi"], "kiwi") == [1.0]
+    assert models_made()[-1] == ("one of ours", True)
+
+
+@pytest.mark.parametrize("tier", ["embedding", "hybrid"])
+def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_why(
+    tier: Any, package: Any
+) -> None:
+    scorer = scorer_from(RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9))
+    assert why_words(scorer) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
+    assert scores == [BM25Scorer(k1=0.9).score_items(ITEMS, "stream")] * 2
+    assert "'far-away' cannot be loaded" in str(why_words(scorer))
+    assert models_made() == [("far-away", True)]
+
+
+def test_a_model_given_to_a_hybrid_that_is_not_here_is_an_error(package: Any) -> None:
+    with pytest.raises(ConfigurationError, match="'far-away'"):
+        HybridScorer(embedding=EmbeddingScorer("far-away")).score_items(ITEMS, "stream")
+
+
+def asking(strict: bool = False, **relevance: Any) -> CompressResult:
+    messages = [
+        {"role": "user", "content": "which vehicle?"},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "1", "function": {"name": "rows", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": ROWS},
+    ]
+    config = HeadroomConfig(relevance=RelevanceScorerConfig(**relevance))
+    return compress(messages, config=config, store=MemoryStore(), strict=strict)
+
+
+@pytest.mark.parametrize("tier", ["embedding", "hybrid"])
+@pytest.mark.parametrize("model", ["", "far-away"])
+def test_a_conversation_is_compressed_by_words_and_told_so_every_time(
+    tier: str, model: str, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("package" if model else "no_package")
+    run._tables.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        results = [asking(tier=tier, embedding_model=model or None) for _ in range(2)]
+    for result in results:
+        (told,) = result.warnings
+        assert told.startswith("relevance is scored by words alone: ")
+        assert result.tokens_after < result.tokens_before / 2
+    assert asking(tier="bm25").warnings == ()
+    with pytest.raises(CompressionError, match="by words alone"):
+        asking(strict=True, tier=tier, embedding_model=model or None)
+
+
+def test_how_words_count_is_a_matter_of_degree() -> None:
+    """What is close to the default leaves out the same rows; what is far from it, others."""
+    random, words = (
+        Random(3),
+        "river stream quay harbour ship cargo delay crane storm pilot berth tide".split(),
+    )
+    texts = [
+        " ".join(random.choices(words, range(1, 13), k=random.randint(3, 30))) for _ in range(400)
+    ]
+    rows = json.dumps([{"id": n, "text": text} for n, text in enumerate(texts)])
+
+    def kept_rows(k1: float, b: float) -> set[int]:
+        made = table_compressor(
+            SmartCrusherConfig(**BARE), RelevanceScorerConfig(bm25_k1=k1, bm25_b=b)
+        )
+        done = made.compress(rows, Request("0" * 24, 5000, "river quay ship", selecting=True))
+        assert done
+        return {int(found) for found in re.findall(r"^(\d+),", done.text, re.MULTILINE)}
+
+    usual = kept_rows(1.5, 0.75)
+    assert kept_rows(1.5000001, 0.75) == usual
+    assert kept_rows(9.0, 0.0) != usual
+
+
+# Tables
+
+
+ROWS = "\n".join(
+    [
+        "id,text",
+        *(
+            f"{at},{'the automobile stood still' if at == 321 else f'its price is {at * 7}'}"
+            for at in range(500)
+        ),
+    ]
+)
+BARE = {
+    "min_tokens_to_crush": 0,
+    "keep_first": 0,
+    "keep_last": 0,
+    "max_items_after_crush": 1,
+    "anomaly_std_threshold": 1e9,
+}
+
+
+def kept(compressor: TableCompressor, query: str) -> str:
+    made = compressor.compress(ROWS, Request("0" * 24, 5000, query, selecting=True))
+    assert made
+    return made.text
+
+
+def test_rows_are_ranked_by_a_given_scorer() -> None:
+    asked = "which vehicle"
+    config = SmartCrusherConfig(**BARE, preserve_change_points=False, preserve_errors=False)
+    near = kept(TableCompressor(config, EmbeddingScorer(meaning)), asked)
+    assert "automobile" in near.split("[headroom:")[0]
+
+
+def test_ids_count_as_they_stand_whatever_ranks_the_rows() -> None:
+    config = SmartCrusherConfig(**BARE)
+    text = kept(
+        TableCompressor(config, EmbeddingScorer(lambda texts: [[1.0]] * len(texts))),
+        "row with price 2002?",
+    )
+    assert "286,its price is 2002" in text
+
+
+def test_the_tier_none_asks_no_scorer() -> None:
+    recorder = Recorder()
+    kept(
+        TableCompressor(SmartCrusherConfig(relevance_tier="none"), EmbeddingScorer(recorder)),
+        "vehicle",
+    )
+    assert recorder.batches == []
+
+
+@pytest.mark.usefixtures("no_package")
+def test_a_tier_that_needs_embeddings_says_so_when_the_compressor_is_made() -> None:
+    with pytest.raises(ConfigurationError, match=r"\[relevance\]"):
+        TableCompressor(SmartCrusherConfig(relevance_tier="embedding"))
+    with pytest.warns(RuntimeWarning, match="by words alone"):
+        compressor = TableCompressor(SmartCrusherConfig(relevance_tier="hybrid"))
+    assert "321,the automobile stood still" in kept(compressor, "automobile")
+
+
+@pytest.mark.parametrize("scores", [[0.5], [2.0] * 500, [float("nan")] * 500])
+def test_what_is_no_score_a_row_is_an_error(scores: list[float]) -> None:
+    odd = SimpleNamespace(score_items=lambda items, query: scores)
+    with pytest.raises(TransformError, match="SimpleNamespace gave"):
+        kept(TableCompressor(None, odd), "automobile")
+
+
+def test_what_is_no_scorer_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="scorer is of type str"):
+        TableCompressor(None, "bm25")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("crusher", "relevance", "tier", "scorer"),
+    [
+        ({}, {}, "bm25", False),
+        ({}, {"tier": "hybrid"}, "hybrid", True),
+        ({}, {"tier": "auto"}, "hybrid", True),
+        ({}, {"bm25_k1": 0.5}, "bm25", False),
+        ({"relevance_tier": "bm25"}, {"tier": "hybrid"}, "bm25", False),
+        ({"relevance_tier": "embedding"}, {"tier": "bm25"}, "embedding", True),
+        ({"relevance_tier": "none"}, {"tier": "embedding"}, "none", False),
+    ],
+)
+def test_settings_for_arrays_win_where_they_were_set(
+    crusher: dict[str, Any], relevance: dict[str, Any], tier: str, scorer: bool, package: Any
+) -> None:
+    made = table_compressor(SmartCrusherConfig(**crusher), RelevanceScorerConfig(**relevance))
+    assert (made.config.relevance_tier, made.scorer is not None) == (tier, scorer)
+
+
+def test_thresholds_follow_the_same_rule() -> None:
+    relevance = RelevanceScorerConfig(relevance_threshold=0.9)
+    assert table_compressor(SmartCrusherConfig(), relevance).config.relevance_threshold == 0.9
+    assert (
+        table_compressor(
+            SmartCrusherConfig(relevance_threshold=0.3), relevance
+        ).config.relevance_threshold
+        == 0.3
+    )
+
+
+def test_which_settings_were_set_survives_being_written_down() -> None:
+    """The pipeline keeps compressors by their settings as JSON."""
+    crusher = SmartCrusherConfig(relevance_threshold=0.3).model_dump_json(exclude_unset=True)
+    relevance = RelevanceScorerConfig(scorer_type="bm25", relevance_threshold=0.9).model_dump_json(
+        exclude_unset=True
+    )
+    made = table_compressor(
+        SmartCrusherConfig.model_validate_json(crusher),
+        RelevanceScorerConfig.model_validate_json(relevance),
+    )
+    assert made.config.relevance_threshold == 0.3
+
+
+# The reference's examples
+
+
+BY_MEANING = """
+from headroom_core import EmbeddingScorer, embedding_available
+
+if embedding_available():
+    scorer = EmbeddingScorer(model="all-MiniLM-L6-v2")
+    scores = scorer.score_items(items, query)
+"""
+
+
+def test_the_references_example_of_scoring_by_meaning(package: Any) -> None:
+    names: dict[str, Any] = {"items": ["banana", "kiwi"], "query": "alabama"}
+    exec(BY_MEANING, names)
+    assert names["scores"] == [1.0, 0.0]
+
+
+@pytest.mark.usefixtures("no_package")
+def test_the_references_example_of_scoring_by_meaning_without_the_package() -> None:
+    names: dict[str, Any] = {"items": ["banana", "kiwi"], "query": "alabama"}
+    exec(BY_MEANING, names)
+    assert "scores" not in names
+
+
+def test_importing_the_scorers_loads_nothing_heavy() -> None:
+    heavy = "{'numpy', 'pydantic', 'rank_bm25', 'sentence_transformers', 'torch'}"
+    code = (
+        "import sys; from headroom_core import BM25Scorer, EmbeddingScorer, HybridScorer, create_scorer;"
+        f" BM25Scorer().score_items(['a'], 'a'); print({heavy} & sys.modules.keys())"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "set()\n"
+    )

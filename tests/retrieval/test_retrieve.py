@@ -1,0 +1,395 @@
+"""Bringing originals back: whole, by rows, by lines, by words; and every way to find nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom_core.errors import ConfigurationError, ValidationError
+from headroom_core.markers import RETRIEVE_TOOL, content_key
+from headroom_core.relevance.words import words
+from headroom_core.results import RetrievalResult
+from headroom_core.retrieval.originals import (
+    aretrieve,
+    handle_retrieve_call,
+    retrieve,
+    retrieve_tool,
+)
+from headroom_core.stores import MemoryStore, SQLiteStore
+
+JOBS = json.dumps(
+    [
+        {
+            "id": number,
+            "status": "failed" if number % 40 == 3 else "ok",
+            "owner": {"login": f"user{number % 7}"},
+        }
+        for number in range(200)
+    ]
+)
+LOG = "".join(f"request {number} took {number * 7 % 100} ms\r\n" for number in range(1, 201))
+CSV = "city,river,people\n" + "".join(f"city{n},river{n % 3},{n * 1000}\n" for n in range(30))
+store = MemoryStore()
+
+
+def kept(text: str) -> str:
+    store.put_many({content_key(text): text})
+    return content_key(text)
+
+
+def found(text: str, **options: Any) -> str:
+    result = retrieve(kept(text), store=store, **options)
+    assert result.found, result.reason
+    return result.text
+
+
+def missed(text: str, **options: Any) -> str:
+    result = retrieve(kept(text), store=store, **options)
+    assert not result.found
+    assert (result.text, result.next_page) == ("", None)
+    return result.reason
+
+
+def row_numbers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"^(\d+),", text, re.MULTILINE)]
+
+
+def all_pages(text: str, **options: Any) -> list[RetrievalResult]:
+    pages = [retrieve(kept(text), store=store, **options)]
+    while pages[-1].next_page:
+        pages.append(retrieve(kept(text), store=store, page=pages[-1].next_page, **options))
+    return pages
+
+
+def body(page: RetrievalResult) -> str:
+    text = page.text.partition("\n")[2]
+    return text.rpartition("[the next page: ")[0] if page.next_page else text
+
+
+# The whole, and lines.
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a\r\nb", "\ud800", JOBS, "x" * 100_000])
+def test_without_a_limit_the_original_comes_back_byte_for_byte(text: str) -> None:
+    assert found(text, limit=None) == text
+
+
+@given(st.text(alphabet="ab \n\r,é\u2028", min_size=1, max_size=300), st.integers(1, 9))
+def test_the_pages_of_an_original_add_up_to_it(text: str, limit: int) -> None:
+    whole = "".join(body(page) for page in all_pages(text, limit=limit))
+    assert whole.replace("\n", "") == text.replace("\n", "")
+    assert len(all_pages(text, limit=limit)) == -(
+        -(text.count("\n") + (not text.endswith("\n"))) // limit
+    )
+
+
+def test_a_page_says_what_it_is_and_how_to_get_the_next() -> None:
+    first = retrieve(kept(LOG), store=store)
+    assert first.text.splitlines()[0] == "lines 1-50 of 200 (page 1 of 4, 200 in all)"
+    assert (
+        first.text.splitlines()[-1]
+        == f'[the next page: {RETRIEVE_TOOL}(key="{kept(LOG)}", page=2)]'
+    )
+    assert first.next_page == 2
+    assert retrieve(kept(LOG), store=store, page=4).next_page is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "head", "numbers"),
+    [
+        ("7", "line 7 of 200", [7]),
+        ("9-11", "lines 9-11 of 200", [9, 10, 11]),
+        ("1-2, 199-500", "lines 1-2, 199-200 of 200", [1, 2, 199, 200]),
+        ("L5–L6", "lines 5-6 of 200", [5, 6]),
+    ],
+)
+def test_lines_come_by_number(lines: str, head: str, numbers: list[int]) -> None:
+    text = found(LOG, lines=lines)
+    assert text.partition("\n")[0] == head
+    assert [int(number) for number in re.findall(r"request (\d+) took", text)] == numbers
+
+
+@pytest.mark.parametrize("lines", ["x", "0", "5-3", "1-", "-1", "1;2", ",".join("1" * 101)])
+def test_line_numbers_that_cannot_be_read_are_shown_how(lines: str) -> None:
+    with pytest.raises(ValidationError, match="120-180"):
+        retrieve(kept(LOG), lines=lines, store=store)
+
+
+def test_one_very_long_line_is_paged_too() -> None:
+    text = "word, " * 50_000
+    pages = all_pages(text)
+    assert len(pages) > 10
+    assert all(len(page.text) < 17_000 for page in pages)
+    assert "".join(body(page) for page in pages).replace("\n", "") == text
+
+
+def test_json_on_one_long_line_is_paged_by_rows() -> None:
+    pages = all_pages(JOBS, limit=80)
+    assert pages[0].text.startswith("rows 0-79 of 200 (page 1 of 3, 200 in all)\n")
+    assert [number for page in pages for number in row_numbers(page.text)] == list(range(200))
+
+
+# Rows.
+
+
+def test_where_brings_the_rows_that_match() -> None:
+    text = found(JOBS, where="status == 'failed'")
+    assert text.partition("\n")[0] == "rows 3, 43, 83, 123, 163 of 200 where status == 'failed'"
+    assert row_numbers(text) == [3, 43, 83, 123, 163]
+
+
+@pytest.mark.parametrize("text", [JOBS, CSV, json.dumps(list(range(20))), '{"id": 7}\n' * 20])
+def test_rows_come_by_the_number_that_the_table_shows(text: str) -> None:
+    assert row_numbers(found(text, where="# in [3, 17]")) == [3, 17]
+    assert row_numbers(found(text, where="# >= 5 and # < 8")) == [5, 6, 7]
+    assert "none of the" in missed(text, where="# == 5000")
+
+
+def test_entries_of_an_object_and_rows_below_rows_come_by_number_too() -> None:
+    entries = json.dumps({f"host{n}": {"up": n} for n in range(20)})
+    assert "\n4,host4,4\n" in found(entries, where="# == 4")
+    nested = json.dumps([{"id": n, "labels": [{"name": f"l{n}"}] * 2} for n in range(20)])
+    assert row_numbers(found(nested, where="# == 15")) == [15, 15]
+
+
+def test_the_names_of_a_tables_header_are_understood() -> None:
+    text = json.dumps(
+        [{"id": n, "labels": [{"name": "bug" if n == 7 else "ui"}]} for n in range(30)]
+    )
+    assert "id,labels" in found(text, where="id == 7")
+    for where in ("labels contains 'bug'", "labels.name == 'bug'", "labels[].name == 'bug'"):
+        assert row_numbers(found(text, where=where)) == [7]
+    assert row_numbers(found(json.dumps([n * n for n in range(30)]), where=". == 49")) == [7]
+    assert "no row has label; fields: id, labels, labels.name" in missed(
+        text, where="label == 'bug'"
+    )
+
+
+def test_where_works_on_csv() -> None:
+    text = found(CSV, where="river == 'river1' and people >= 20000")
+    assert row_numbers(text) == [22, 25, 28]
+    assert "city25,river1,25000" in text or "25,city25,25000" in text
+
+
+def test_matching_rows_come_in_pages_that_add_up() -> None:
+    pages = all_pages(JOBS, where="status == 'ok'", limit=60)
+    numbers = [number for page in pages for number in row_numbers(page.text)]
+    assert numbers == [number for number in range(200) if number % 40 != 3]
+    assert "where=\"status == 'ok'\", limit=60, page=2)]" in pages[0].text
+
+
+def test_rows_of_several_tables_are_told_apart() -> None:
+    text = json.dumps(
+        {
+            "users": [{"id": n, "name": f"u{n}"} for n in range(9)],
+            "jobs": [{"id": n} for n in range(9)],
+        }
+    )
+    answer = found(text, where="id == 4")
+    assert answer.startswith("2 of 18 rows in 2 tables where id == 4\n")
+    assert row_numbers(answer) == [4, 4]
+
+
+def test_a_query_brings_the_best_rows_in_document_order() -> None:
+    rows = [{"id": n, "note": "backup done"} for n in range(30)]
+    rows[20]["note"] = "disk full: backup of getUserName stopped"
+    rows[7]["note"] = "disk nearly full"
+    text = json.dumps(rows)
+    assert row_numbers(found(text, query="why is the disk full?")) == [7, 20]
+    assert row_numbers(found(text, query="disk full user name", limit=1)) == [20]
+    assert row_numbers(found(text, query="disk", where="id > 10")) == [20]
+
+
+def test_a_query_brings_lines_where_there_are_no_rows() -> None:
+    places = "".join(f"river {number}\n" for number in range(40)) + "Zu\u0308rich\n"
+    assert found(places, query="Z\u00fcrich", limit=1).endswith("Zu\u0308rich\n")
+    answer = found(LOG, query="request 77")
+    assert "77: request 77 took 39 ms\r\n" in answer
+    assert answer.startswith("line")
+    assert " that best match 'request 77', each behind its number" in answer.partition("\n")[0]
+
+
+def test_words_are_whole_tokens_their_parts_and_pairs_of_ideographs() -> None:
+    assert words("parseHTTPResponse2 in src/main_app.py") == [
+        *("parsehttpresponse2", "parse", "http", "response", "2", "in"),
+        *("src/main_app.py", "src", "main", "app", "py"),
+    ]
+    assert words("Zürich 東京都庁") == ["zürich", "東京都庁", "東京", "京都", "都庁"]
+
+
+# Nothing found.
+
+
+def test_an_unknown_key_is_final() -> None:
+    result = retrieve("0" * 24, store=MemoryStore())
+    assert not result.found
+    assert "asking again will not help" in result.reason
+
+
+@pytest.mark.parametrize("key", ["", "3f9a", "g" * 24, "0" * 25, "../../etc/passwd"])
+def test_what_is_no_key_is_told_without_looking(key: str) -> None:
+    assert "24 hexadecimal digits" in retrieve(key, store=None).reason
+
+
+def test_a_key_may_come_in_quotes() -> None:
+    assert retrieve(f' "{kept(LOG).upper()}" ', store=store).found
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        (JOBS, {"where": "status == 'lost'"}, "none of the 200 rows matches status == 'lost'"),
+        (JOBS, {"where": "state == 'lost'"}, "no row has state; fields: id, status, owner.login"),
+        (LOG, {"where": "id == 1"}, "this original has none: ask for some of its 200 lines"),
+        (JOBS, {"query": "zebra"}, "none of the 200 rows has a word of 'zebra'"),
+        (LOG, {"query": "zebra"}, "none of the 200 lines has a word of 'zebra'"),
+        (LOG, {"query": "?!"}, "none of the 200 lines has a word of '?!'"),
+        (LOG, {"lines": "900"}, "there are no lines 900: the original has 200"),
+        (LOG, {"page": 5}, "the last one is page 4"),
+        (LOG, {"page": 2, "limit": None}, "the last one is page 1"),
+        (JOBS, {"where": "id > 1", "page": 9}, "the last one is page 4"),
+        ("", {}, "the original is empty"),
+    ],
+)
+def test_a_miss_says_why(text: str, options: dict[str, Any], reason: str) -> None:
+    assert reason in missed(text, **options)
+
+
+def test_a_store_that_cannot_be_read_says_so(tmp_path: Any) -> None:
+    (tmp_path / "notes.db").write_bytes(b"no database" * 1000)
+    result = retrieve("0" * 24, store=SQLiteStore(tmp_path / "notes.db"))
+    assert not result.found
+    assert "not a SQLite file" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": 0}, "limit = 0: expected a whole number, 1 or more, or None for everything"),
+        ({"limit": -5}, "limit = -5: "),
+        ({"limit": "5"}, "limit = '5': expected a whole number"),
+        ({"limit": True}, "limit = True: "),
+        ({"page": 0}, "page = 0: expected a whole number, 1 or more"),
+        ({"page": "x"}, "page = 'x': "),
+        ({"page": None}, "page = None: "),
+        ({"page": 1.0}, "page = 1.0: "),
+        ({"where": 5}, "where = 5: expected an expression such as \"status == 'failed'\""),
+        ({"query": ["disk"]}, "query = ['disk']: expected words"),
+        ({"lines": 7}, "lines = 7: expected numbers counted from 1, such as '120-180'"),
+        ({"lines": "1", "query": "x"}, "lines stands alone"),
+        ({"key": None}, "key = None: expected the 24 hexadecimal digits of a marker"),
+        ({"key": 5}, "key = 5: "),
+        ({"key": b"0" * 24}, "key = b'0"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(message)) as caught:
+        retrieve(**{"key": kept(LOG), "store": store, **options})
+    assert options.items() <= caught.value.details.items()
+
+
+async def test_the_async_twin_does_the_same() -> None:
+    assert await aretrieve(kept(LOG), lines="3", store=store) == retrieve(
+        kept(LOG), lines="3", store=store
+    )
+
+
+def test_the_default_store_is_asked_when_none_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("HEADROOM_STORE_URL", f"sqlite:///{tmp_path / 'x.db'}")
+    SQLiteStore(tmp_path / "x.db").put_many({content_key("kept"): "kept"})
+    assert retrieve(content_key("kept"), limit=None).text == "kept"
+
+
+# The tool.
+
+
+def test_every_provider_gets_the_same_tool_in_its_own_form() -> None:
+    openai, anthropic, google = (retrieve_tool(name) for name in ("openai", "anthropic", "google"))  # type: ignore[arg-type]
+    declared = [openai["function"], anthropic, google["function_declarations"][0]]
+    assert {one["name"] for one in declared} == {RETRIEVE_TOOL}
+    schemas = [declared[0]["parameters"], declared[1]["input_schema"], declared[2]["parameters"]]
+    assert schemas[0] == schemas[1] == schemas[2]
+    assert list(schemas[0]["properties"]) == ["key", "where", "query", "lines", "limit", "page"]
+    assert retrieve_tool()["type"] == "function"
+
+
+def test_a_schema_is_the_callers_to_change() -> None:
+    retrieve_tool("anthropic")["input_schema"]["properties"].clear()
+    assert retrieve_tool("anthropic")["input_schema"]["properties"]
+
+
+def test_another_provider_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="'openai', 'anthropic' or 'google'"):
+        retrieve_tool("other")  # type: ignore[arg-type]
+
+
+def test_a_call_is_answered_from_text_and_from_a_dictionary() -> None:
+    arguments = {
+        "key": kept(LOG),
+        "lines": 7,
+        "where": "",
+        "query": None,
+        "limit": "5",
+        "page": 1.0,
+    }
+    answer = "line 7 of 200\nrequest 7 took 49 ms\r\n"
+    assert handle_retrieve_call(arguments, store=store) == answer
+    assert handle_retrieve_call(json.dumps(arguments), store=store) == answer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ("", "must be a JSON object"),
+        ("{", "must be a JSON object"),
+        ("[1]", "must be a JSON object"),
+        ("[" * 100_000, "must be a JSON object"),
+        (None, "must be a JSON object"),
+        ({}, "key is missing"),
+        ({"key": 7}, "key = 7: expected the 24 hexadecimal digits"),
+        ({"key": "zz"}, "24 hexadecimal digits"),
+        ({"key": "0" * 24}, "asking again will not help"),
+        ({"key": "0" * 24, "rows": 3}, "no parameter is named 'rows'; there are key, where"),
+        ({"key": "0" * 24, "where": ["a"]}, "where = ['a']: expected an expression such as"),
+        ({"key": "0" * 24, "limit": "many"}, "limit = 'many': expected a whole number, 1 or more"),
+        ({"key": "0" * 24, "page": float("inf")}, "page = inf: expected a whole number"),
+        ({"key": "0" * 24, "page": {}}, "page = {}: expected a whole number"),
+        (
+            {"key": "0" * 24, "limit": 0},
+            "limit = 0: expected a whole number, 1 or more, or None for everything",
+        ),
+        (
+            {"key": "0" * 24, "lines": -(10**5000)},
+            "lines = a number of thousands of digits: expected numbers",
+        ),
+        (
+            {"key": "0" * 24, "limit": -(10**5000)},
+            "limit = a number of thousands of digits: expected",
+        ),
+        ({"key": "0" * 24, "lines": "1", "where": "a"}, "lines stands alone"),
+        ({"key": kept(JOBS), "where": "status == failed"}, "strings stand in quotes"),
+    ],
+)
+def test_a_call_that_cannot_be_answered_is_told_why(arguments: Any, answer: str) -> None:
+    said = handle_retrieve_call(arguments, store=store)
+    assert said.startswith(f"{RETRIEVE_TOOL}: ")
+    assert answer in said
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+names = st.sampled_from(["key", "where", "query", "lines", "limit", "page"]) | st.text()
+
+
+@given(st.text() | json_values | st.dictionaries(names, json_values | st.just(kept(CSV))))
+def test_no_call_raises(arguments: Any) -> None:
+    assert isinstance(handle_retrieve_call(arguments, store=store), str)

@@ -1,0 +1,343 @@
+"""Expressions that select rows: what they match, and that nothing can break them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from headroom_core.errors import ValidationError
+from headroom_core.retrieval.fields import field_names
+from headroom_core.retrieval.where import parse_where
+
+ROWS: list[Any] = [
+    {
+        "id": 1,
+        "status": "failed",
+        "amount": 9.5,
+        "owner": {"login": "Ann", "state": "on"},
+        "tags": ["Beta", "x"],
+    },
+    {
+        "id": "2",
+        "status": "ok",
+        "amount": Decimal("0.1"),
+        "owner": {"login": "bob", "state": "off"},
+        "tags": [],
+    },
+    {
+        "id": 3,
+        "status": "Failed",
+        "amount": None,
+        "active": True,
+        "http.status": 500,
+        "a b": {"c.d": [10, 20]},
+    },
+    {
+        "id": 12345678901234567890123,
+        "status": 'it\'s "odd"',
+        "amount": 100,
+        "active": "TRUE",
+        "day": "2024-05-01",
+    },
+]
+
+
+def selected(where: str, rows: list[Any] = ROWS) -> list[int]:
+    return parse_where(where).select(rows)
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("status == 'failed'", [0]),
+        ('status = "failed"', [0]),
+        ("status is 'failed'", [0]),
+        ("status != 'failed'", [1, 2, 3]),
+        ("status <> 'failed'", [1, 2, 3]),
+        ("id == 2", [1]),
+        ("id == '1'", [0]),
+        ("id > 1 and id <= 3", [1, 2]),
+        ("2 < id", [2, 3]),
+        ("1 < id and 3 >= id or 'ok' == status", [1, 2]),
+        ("id == 12345678901234567890123", [3]),
+        ("id == 12345678901234567890124", []),
+        ("amount == 9.50", [0]),
+        ("amount == 0.1", [1]),
+        ("amount == 1e2", [3]),
+        ("amount >= -1", [0, 1, 3]),
+        ("amount == null", [2]),
+        ("amount is not None", [0, 1, 3]),
+        ("active == true", [2, 3]),
+        ("active == 'true'", [2]),
+        ("active == 1", []),
+        ("active != true", [0, 1]),
+        ("active < 5 or active >= 5", []),
+        ("status in ['ok', 'failed']", [0, 1]),
+        ("id in (1, 2)", [0, 1]),
+        ("id not in [1, 2]", [2, 3]),
+        ("status contains 'FAIL'", [0, 2]),
+        ("status not contains 'fail'", [1, 3]),
+        ("tags contains 'beta'", [0]),
+        ("'x' in tags", [0]),
+        ("tags == []", [1]),
+        ("tags == ['Beta', 'x']", [0]),
+        ("status startswith 'fa'", [0, 2]),
+        ("status endswith 'D'", [0, 2]),
+        ("id contains 456", [3]),
+        ("owner.login == 'bob'", [1]),
+        ("login == 'bob'", [1]),
+        ("state == 'off'", [1]),
+        ("http.status == 500", [2]),
+        ('"a b"."c.d"[1] == 20', [2]),
+        ("'a b'.c.d[-1] >= 20", [2]),
+        ("a b . c.d[0] == 10", [2]),
+        ("tags[0] == 'Beta'", [0]),
+        ("tags.0 == 'Beta'", [0]),
+        ("tags[7] == 'Beta'", []),
+        ("day >= 2024-05-01", [3]),
+        ("nothing == 1", []),
+        ("nothing == null", [0, 1, 2, 3]),
+        ("nothing != 1", [0, 1, 2, 3]),
+        ("not nothing > 1", [0, 1, 2, 3]),
+        ("status == 'it\\'s \"odd\"'", [3]),
+        ("NOT (status == 'ok' OR id == 1) AND amount == 100", [3]),
+        ("!(id == 1) && (id == 2 || id == 3)", [1, 2]),
+        ("id == 1 or id == 2 and status == 'nope'", [0]),
+    ],
+)
+def test_an_expression_selects_these_rows(where: str, rows: list[int]) -> None:
+    assert selected(where) == rows
+
+
+ISSUES: list[Any] = [
+    {
+        "id": 1,
+        "labels": [{"name": "bug", "by": {"login": "ann"}}, {"name": "ui"}],
+        "runs": [{"steps": [{"ms": 7}]}],
+    },
+    {
+        "id": 2,
+        "labels": [{"name": "Docs", "by": None}],
+        "runs": [{"steps": [{"ms": 50}, {"ms": 90}]}],
+    },
+    {"id": 3, "labels": [], "scores": [10, 20]},
+    {"id": 4, "grid": [[{"x": 1}], [{"x": 2}]], "labels": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("labels.name == 'bug'", [0]),
+        ("labels[].name == 'bug'", [0]),
+        ("labels[*].name == 'bug'", [0]),
+        ("labels.name != 'bug'", [1, 2, 3]),
+        ("not labels.name == 'bug'", [1, 2, 3]),
+        ("labels.name in ['ui', 'Docs']", [0, 1]),
+        ("labels.name not in ['ui', 'Docs']", [2, 3]),
+        ("labels.name contains 'DOC'", [1]),
+        ("labels.name startswith 'u'", [0]),
+        ("labels.name == null", [2, 3]),
+        ("labels[1].name == 'ui'", [0]),
+        ("labels.by.login == 'ann'", [0]),
+        ("runs.steps.ms > 60", [1]),
+        ("runs[0].steps[-1].ms == 7", [0]),
+        ("grid.x == 2", [3]),
+        ("scores == 10", [2]),
+        ("scores > 15", [2]),
+        ("scores[] in [20]", [2]),
+        ("scores == [10, 20]", [2]),
+        ("scores != 10", [0, 1, 3]),
+        ("labels contains 'BUG'", [0]),
+        ("labels contains 'ann'", [0]),
+        ("labels contains 'bu'", []),
+        ("labels not contains 'bug'", [1, 2, 3]),
+        ("runs contains 90", [1]),
+    ],
+)
+def test_a_name_steps_through_lists(where: str, rows: list[int]) -> None:
+    assert selected(where, ISSUES) == rows
+
+
+def test_the_fields_of_items_have_names_and_do_not_stand_in_for_those_of_rows() -> None:
+    assert field_names(ISSUES, 4) == ["id", "labels", "labels.name", "labels.by.login"]
+    assert selected("name == 'bug'", ISSUES) == []
+    assert selected(
+        "login == 'bob'", [{"owner": {"login": "bob"}, "watchers": [{"login": "ann"}]}]
+    ) == [0]
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("# == 2", [2]),
+        ("#==2", [2]),
+        ("# in [1, 3, 7]", [1, 3]),
+        ("# not in [1, 2, 3]", [0]),
+        ("# >= 1 and # < 3", [1, 2]),
+        ("1 <= # and 3 > #", [1, 2]),
+        ("# == 0 or status == 'ok'", [0, 1]),
+        ("# == -1", []),
+    ],
+)
+def test_rows_are_selected_by_their_number(where: str, rows: list[int]) -> None:
+    assert selected(where) == rows
+    assert parse_where("# == 2 and id > 1").paths == (("id",),)
+
+
+def test_a_field_with_the_name_of_the_sign_stands_in_quotes() -> None:
+    rows = [{"#": 7, "#tag": "a", ".": 1}, {"#": 0, "#tag": "b", ".": 2}]
+    assert selected("# == 0", rows) == [0]
+    assert selected('"#" == 0', rows) == [1]
+    assert selected("#tag == 'b'", rows) == [1]
+    assert selected('"." == 2', rows) == [1]
+
+
+@pytest.mark.parametrize("name", ["value", "values", "."])
+def test_rows_that_are_bare_values_are_called_value_or_a_dot(name: str) -> None:
+    assert selected(f"{name} > 2", [1, 5, "x", None, "7"]) == [1, 4]
+    assert selected(f"{name}[1] == 2", [[1, 2], [2, 1], {"a": 2}]) == [0]
+    assert selected(f"{name} contains 'bus'", ["tram", "Busway"]) == [1]
+    assert selected(f"5 < {name}", [1, 9]) == [1]
+    assert field_names([1, 2], 5) == ["value"]
+
+
+def test_a_field_called_values_is_itself_first() -> None:
+    assert selected("values == 1", [{"value": 1, "values": 2}, {"value": 2, "values": 1}]) == [1]
+    assert selected("values == 1", [{"metrics": {"values": 1}, "value": 2}]) == [0]
+
+
+def test_the_end_of_a_path_finds_a_field_only_when_no_other_path_ends_so() -> None:
+    rows = [{"a": {"state": "on"}}, {"b": {"state": "on"}}]
+    assert selected("state == 'on'", rows) == []
+    assert selected("a.state == 'on'", rows) == [0]
+    assert selected("state == 'top'", [*rows, {"state": "top"}]) == [2]
+
+
+@pytest.mark.parametrize(
+    ("where", "position", "expected"),
+    [
+        ("", 1, "a field name"),
+        ("status", 7, "a comparison"),
+        ("status == failed", 11, "strings stand in quotes"),
+        ("status == 'failed", 11, "a value"),
+        ("status == 'a' 'b'", 15, "'and', 'or' or the end"),
+        ("(status == 'a'", 15, "')'"),
+        ("status in 'a'", 11, "a list"),
+        ("status > ['a']", 10, "a single value"),
+        ("status in ['a' 'b']", 16, "',' or ']'"),
+        ("status in ['a', b]", 18, "',' or ']'"),
+        ("1 == 2", 6, "a field name"),
+        ("a.b.", 4, "a comparison"),
+        ("__import__('os').system('id')", 11, "a comparison"),
+        ("(" * 500 + "a == 1", 41, "at most"),
+        (".".join("a" * 30) + " == 1", 61, "at most"),
+    ],
+)
+def test_a_mistake_is_shown_with_its_place_and_an_example(
+    where: str, position: int, expected: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        parse_where(where)
+    assert expected in str(caught.value)
+    assert "status == 'failed' and amount > 100" in str(caught.value)
+    assert caught.value.details["position"] == position
+
+
+def test_an_endless_expression_is_refused() -> None:
+    with pytest.raises(ValidationError, match="4000"):
+        parse_where(" and ".join(["a == 1"] * 1000))
+
+
+def test_field_names_are_dotted_and_in_order() -> None:
+    assert field_names(ROWS, 5) == ["id", "status", "amount", "owner.login", "owner.state"]
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(10**17, 10**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=3)
+    | st.text()
+    | st.sampled_from(["1", "1.0", "01", "true", "null", "-0", "1e3", ""])
+)
+anything = st.recursive(
+    scalars | st.floats(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from("ab"), inner),
+)
+fragments = st.sampled_from(
+    "a b. .c . # [] == != < >= = in not contains is and or ( ) [ ] , "
+    "' \" 'x' 1 -2.5 1e9 1e999999 null true [0] \\ é 名".split(" ")
+)
+
+
+@given(st.text() | st.lists(fragments | st.text(max_size=3)).map(" ".join), st.lists(anything))
+@example(
+    "a < 1e999999", [{"a": float("nan")}, {"a": float("inf")}, {"a": 10**5000}, {"a": "9" * 5000}]
+)
+@example("a contains 1", [{"a": 10**5000}, {"a": float("nan")}, {"a": Decimal("NaN")}])
+@example("a" + "[0]" * 15 + " == 1", [{"a": "text"}])
+def test_no_text_and_no_row_raises_anything_but_the_one_error(where: str, rows: list[Any]) -> None:
+    try:
+        found = parse_where(where).select(rows)
+    except ValidationError:
+        return
+    assert found == [index for index in range(len(rows)) if index in set(found)]
+
+
+def test_a_name_steps_through_lists_however_deep() -> None:
+    inner: Any = {"b": 1}
+    for _ in range(100_000):
+        inner = [inner]
+    assert selected("a.b == 1", [{"a": inner}]) == selected("a contains 1", [{"a": inner}]) == [0]
+    assert field_names([{"a": inner}], 5) == ["a", "a.b"]
+
+
+def literal(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value)
+    return (
+        {None: "null", True: "true", False: "false"}[value]
+        if value is None or value is True or value is False
+        else str(value)
+    )
+
+
+def shown(value: Any) -> tuple[str, Any]:
+    """How a value reads in a table: numbers by value, everything else by its spelling."""
+    if isinstance(value, str):
+        try:
+            looks_like = json.loads(value, parse_float=Decimal, parse_int=Decimal)
+        except ValueError:
+            return "text", value
+        return ("number", looks_like) if isinstance(looks_like, Decimal) else ("text", value)
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return "number", Decimal(str(value))
+    return "other", value
+
+
+@given(scalars, st.lists(st.fixed_dictionaries({}, optional={"a": scalars})))
+def test_equality_finds_exactly_the_rows_that_equal(value: Any, rows: list[dict[str, Any]]) -> None:
+    def equal(other: Any) -> bool:
+        if isinstance(value, bool) or isinstance(other, bool):
+            return (
+                not {type(value), type(other)} - {bool, str}
+                and str(value).lower() == str(other).lower()
+            )
+        if isinstance(value, str) and isinstance(other, str):
+            return value == other
+        return shown(value) == shown(other)
+
+    expected = [index for index, row in enumerate(rows) if equal(row.get("a"))]
+    assert selected(f"a == {literal(value)}", rows) == expected
+    assert selected(f"a != {literal(value)}", rows) == [
+        index for index in range(len(rows)) if index not in expected
+    ]
+    assert selected(f"a in [{literal(value)}]", rows) == expected

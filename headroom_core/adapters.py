@@ -41,14 +41,14 @@ __all__ = [
     "RETRIEVE_TOOL",
     "Calls",
     "CompressionSettings",
-    "Config",
+    "ConfigSnapshot",
     "Image",
     "Ledger",
     "Outline",
-    "OwnScorer",
     "PositiveInt",
     "Reader",
     "Reading",
+    "ScorerInstance",
     "Speaker",
     "Summary",
     "ValidatedModel",
@@ -78,12 +78,12 @@ def _object(scorer: Scorer | None) -> Scorer | None:
     return scorer
 
 
-Config = Annotated[
+ConfigSnapshot = Annotated[
     HeadroomConfig | None, AfterValidator(lambda config: config and config.snapshot())
 ]
 """The settings of a component of a framework: a snapshot."""
 
-OwnScorer = Annotated[Scorer | None, AfterValidator(_object)]
+ScorerInstance = Annotated[Scorer | None, AfterValidator(_object)]
 """The scorer that a component of a framework is given."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from langchain_core.documents import Document
 
-from headroom_core import adapters
+from headroom_core.adapters import CompressionSettings
 from headroom_integrations.langchain.dialect import LangChainDialect
 
 EVENT = "headroom_compressed"
@@ -15,7 +15,7 @@ EVENT = "headroom_compressed"
 
 
 @dataclass(frozen=True, slots=True)
-class LangChainCompression(adapters.CompressionSettings):
+class LangChainCompression(CompressionSettings):
     """How LangChain's messages are compressed before a model reads them."""
 
     dialect = LangChainDialect()

@@ -25,7 +25,7 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from headroom_core import CompressResult, DocumentsResult, HeadroomConfig, Store, compress_documents
-from headroom_core.adapters import Config, PositiveInt, ValidatedModel, require_list
+from headroom_core.adapters import ConfigSnapshot, PositiveInt, ValidatedModel, require_list
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression, title_of
 from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
 
@@ -93,7 +93,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
 
     model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
 
-    config: Config = None
+    config: ConfigSnapshot = None
     model: str = "gpt-4o"
     query: str | None = None
     token_budget: PositiveInt | None = None

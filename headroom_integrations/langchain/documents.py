@@ -16,7 +16,7 @@ from langchain_core.runnables.config import (
 from pydantic import Field
 
 from headroom_core import DocumentsResult, compress_documents
-from headroom_core.adapters import Config, OwnScorer, PositiveInt, ValidatedModel
+from headroom_core.adapters import ConfigSnapshot, PositiveInt, ScorerInstance, ValidatedModel
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression, title_of
 
 SCORE = "relevance_score"
@@ -63,9 +63,9 @@ class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
     token_budget: PositiveInt | None = None
     min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
     prefer_diverse: bool = False
-    config: Config = None
+    config: ConfigSnapshot = None
     model: str = "gpt-4o"
-    scorer: OwnScorer = None
+    scorer: ScorerInstance = None
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from llama_index.core.base.llms.base import BaseLLM
 from pydantic import BaseModel, PlainSerializer
 
-from headroom_core import adapters
-from headroom_core.adapters import ValidatedModel
+from headroom_core.adapters import CompressionSettings, ConfigSnapshot, ValidatedModel
 from headroom_integrations.llamaindex.dialect import LlamaIndexDialect
 
 
@@ -21,7 +20,9 @@ def _written(settings: BaseModel) -> dict[str, Any]:
     return own | {name: written for name, written in within.items() if written}
 
 
-Config = Annotated[adapters.Config, PlainSerializer(lambda config: config and _written(config))]
+SerializedConfig = Annotated[
+    ConfigSnapshot, PlainSerializer(lambda config: config and _written(config))
+]
 """The settings of a component of LlamaIndex: a snapshot, written with what was set alone."""
 
 
@@ -35,7 +36,7 @@ class LlamaIndexComponent(ValidatedModel):
 
 
 @dataclass(frozen=True, slots=True)
-class LlamaIndexCompression(adapters.CompressionSettings):
+class LlamaIndexCompression(CompressionSettings):
     """How LlamaIndex's messages are compressed before a model reads them."""
 
     dialect = LlamaIndexDialect()

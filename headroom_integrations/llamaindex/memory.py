@@ -15,9 +15,9 @@ from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 from headroom_core import HeadroomConfig, Store, Tokenizer
 from headroom_core.adapters import PositiveInt
 from headroom_integrations.llamaindex.compression import (
-    Config,
     LlamaIndexComponent,
     LlamaIndexCompression,
+    SerializedConfig,
     model_name,
 )
 
@@ -33,7 +33,7 @@ class Budgeted(LlamaIndexComponent):
     token_limit: PositiveInt = _LIMIT
     chat_store: SerializeAsAny[BaseChatStore] = Field(default_factory=SimpleChatStore)
     model: str = "gpt-4o"
-    config: Config = None
+    config: SerializedConfig = None
     store: Store | None = Field(default=None, exclude=True, repr=False)
     retrieve: bool = False
 

@@ -11,11 +11,11 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import Field
 
 from headroom_core import DocumentsResult, Tokenizer, compress_documents
-from headroom_core.adapters import OwnScorer, PositiveInt, budget_warnings
+from headroom_core.adapters import PositiveInt, ScorerInstance, budget_warnings
 from headroom_integrations.llamaindex.compression import (
-    Config,
     LlamaIndexComponent,
     LlamaIndexCompression,
+    SerializedConfig,
 )
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
@@ -62,12 +62,12 @@ class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
         ('The Elbe is long.', 0.5)
     """
 
-    config: Config = None
+    config: SerializedConfig = None
     model: str = "gpt-4o"
     token_budget: PositiveInt | None = None
     top_n: PositiveInt | None = None
     min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
-    scorer: OwnScorer = Field(None, exclude=True)
+    scorer: ScorerInstance = Field(None, exclude=True)
 
     @classmethod
     def class_name(cls) -> str:

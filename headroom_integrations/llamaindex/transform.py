@@ -11,9 +11,9 @@ from llama_index.core.schema import BaseNode, TransformComponent
 
 from headroom_core import HeadroomConfig, Tokenizer, compress_documents
 from headroom_integrations.llamaindex.compression import (
-    Config,
     LlamaIndexComponent,
     LlamaIndexCompression,
+    SerializedConfig,
 )
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
 from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, with_text
@@ -46,7 +46,7 @@ class HeadroomTransform(LlamaIndexComponent, TransformComponent):
         (True, True)
     """
 
-    config: Config = None
+    config: SerializedConfig = None
     model: str = "gpt-4o"
 
     @classmethod

@@ -19,7 +19,7 @@ from headroom_core.stores import Store
 from headroom_core.text.markdown import normalize_whitespace
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.cache_aligner.volatile import KINDS, VolatilePart, volatile_parts
-from headroom_core.transforms.direct import applied
+from headroom_core.transforms.pipeline import applied
 
 _NAME = rf"(?:{'|'.join(KINDS)})(?: \d+)?"
 _PLACEHOLDER = re.compile(rf"\[({_NAME}): see end\]")

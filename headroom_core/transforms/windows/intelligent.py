@@ -16,7 +16,7 @@ from headroom_core.relevance import Scorer
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens.tokenizer import Tokenizer
-from headroom_core.transforms.direct import applied
+from headroom_core.transforms.pipeline import applied
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
 from headroom_core.transforms.windows.cuts import (

@@ -10,7 +10,7 @@ from headroom_core.messages import Draft
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store
 from headroom_core.tokens.tokenizer import Tokenizer
-from headroom_core.transforms.direct import applied
+from headroom_core.transforms.pipeline import applied
 from headroom_core.transforms.windows.cuts import (
     Candidate,
     CutPolicy,

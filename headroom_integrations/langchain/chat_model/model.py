@@ -17,7 +17,7 @@ from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_validator
 
 from headroom_core import ConfigurationError, Store
-from headroom_core.adapters import Config, Ledger, PositiveInt, ValidatedModel
+from headroom_core.adapters import ConfigSnapshot, Ledger, PositiveInt, ValidatedModel
 from headroom_integrations.langchain.chat_model.calls import CompressedModel
 from headroom_integrations.langchain.chat_model.inner import (
     check_tools,
@@ -79,7 +79,7 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
     model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
 
     wrapped: InstanceOf[Runnable]  # type: ignore[type-arg]
-    config: Config = None
+    config: ConfigSnapshot = None
     query: str | None = None
     token_budget: PositiveInt | None = None
     store: Store | None = None

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headroom_core._internal.caches import clear_caches
+    from headroom_core.compressors import register_compressor, unregister_compressor
     from headroom_core.compressors.base import Compressed, Compressor, Hints, Request
     from headroom_core.config import (
         CacheAlignerConfig,
@@ -80,6 +82,8 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "_internal.caches": ("clear_caches",),
+    "compressors": ("register_compressor", "unregister_compressor"),
     "compressors.base": (
         "Compressed",
         "Compressor",
@@ -96,11 +100,7 @@ _MODULES = {
         "ScoringWeights",
         "SmartCrusherConfig",
     ),
-    "conversation.compress": (
-        "CompressionHooks",
-        "acompress",
-        "compress",
-    ),
+    "conversation.compress": ("CompressionHooks", "acompress", "compress"),
     "dialects": ("Dialect",),
     "documents": ("compress_documents",),
     "errors": (
@@ -239,6 +239,7 @@ __all__ = [
     "ValidationError",
     "acompress",
     "aretrieve",
+    "clear_caches",
     "compress",
     "compress_documents",
     "content_key",
@@ -251,8 +252,10 @@ __all__ = [
     "handle_retrieve_call",
     "map_proxy_error",
     "open_store",
+    "register_compressor",
     "retrieve",
     "retrieve_tool",
+    "unregister_compressor",
 ]
 
 

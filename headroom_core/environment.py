@@ -6,6 +6,7 @@
 | `HEADROOM_MODELS` | a JSON file of limits and prices of models, laid over those that are built in |
 | `XDG_STATE_HOME` | the user's state folder, in which the default store lies; `~/.local/state` when not set |
 | `LOCALAPPDATA` | the same on Windows |
+| `HEADROOM_CACHE_MB` | megabytes of memory that the caches of a process may take; 176 when not set |
 | `TIKTOKEN_CACHE_DIR`, `DATA_GYM_CACHE_DIR` | where tiktoken keeps vocabularies |
 """
 
@@ -29,6 +30,11 @@ def store_url() -> str:
 def models_file() -> str | None:
     """Return the file of limits and prices that `HEADROOM_MODELS` names, None when it is not set."""
     return os.environ.get("HEADROOM_MODELS") or None
+
+
+def cache_megabytes() -> str | None:
+    """Return the size of a process's caches that `HEADROOM_CACHE_MB` sets, None when it is not set."""
+    return os.environ.get("HEADROOM_CACHE_MB") or None
 
 
 def state_folder() -> Path:

@@ -1,41 +1,109 @@
-"""Markers: the one-line notes that stand where something was left out, and the keys in them."""
+"""Markers: the lines that stand where something was left out, and the keys of originals in them.
+
+A marker says how much was left out, and the call of the retrieve tool that brings it back:
+
+    [headroom: 953 of 1000 rows left out here; original intact: headroom_retrieve(key="3f9a…")]
+
+Models read markers, so their wording is part of the results: the same omission always gives the
+same bytes. A text that merely looks like a marker is none; keys are looked up and never trusted.
+"""
 
 from __future__ import annotations
 
 import hashlib
-
-_HASHED_AT_ONCE = 32_768
+import re
+from collections.abc import Sequence
 
 RETRIEVE_TOOL = "headroom_retrieve"
-"""The name of the tool that brings originals back; what it returns is never compressed."""
+"""Name of the tool that brings originals back; its results are never compressed."""
+
+NOT_AVAILABLE = "not available any more"
+
+_KEY_DIGITS = 24
+
+# Any key that a call of the retrieve tool names. Digits are hexadecimal and lower case, as
+# `content_key` writes them; quotes may be escaped, where a marker stands inside JSON.
+_KEY_IN_CALL = re.compile(rf'{RETRIEVE_TOOL}\(key=\\*"([0-9a-f]{{{_KEY_DIGITS}}})\\*"')
+
+# Large strings are hashed in pieces, because the system takes longer to hand out one large piece
+# of memory for the encoded text than the hash takes.
+_HASH_CHUNK_CHARACTERS = 32_768
 
 
 def is_retrieve_tool(name: str | None) -> bool:
     """Return whether a tool of this name brings originals back, also behind a server's prefix.
 
     Example:
-        >>> [is_retrieve_tool(name) for name in ("headroom_retrieve", "mcp__store__headroom_retrieve", "retrieve")]
-        [True, True, False]
+        >>> is_retrieve_tool("headroom_retrieve"), is_retrieve_tool("mcp__store__headroom_retrieve")
+        (True, True)
+        >>> is_retrieve_tool("retrieve")
+        False
     """
-    return name == RETRIEVE_TOOL or (name or "").endswith(
-        (f"__{RETRIEVE_TOOL}", f".{RETRIEVE_TOOL}")
-    )
+    if not name:
+        return False
+    return name == RETRIEVE_TOOL or name.endswith((f"__{RETRIEVE_TOOL}", f".{RETRIEVE_TOOL}"))
+
+
+def pin_reason(tool: str | None) -> str | None:
+    """Return why the results of a tool must not be changed, or None if they may be."""
+    return f"results of {RETRIEVE_TOOL} are never changed" if is_retrieve_tool(tool) else None
 
 
 def content_key(text: str) -> str:
-    """Return the key under which a text is kept: a hash of its content, 24 hex digits.
+    """Return the key of a text: the first 24 hexadecimal digits of its SHA-256 hash.
 
     Example:
         >>> content_key("hello")
         '2cf24dba5fb0a30e26e83b2a'
     """
     digest = hashlib.sha256()
-    # In pieces, because the system hands out one large piece of memory more slowly than it is hashed.
-    for start in range(0, len(text), _HASHED_AT_ONCE):
-        digest.update(text[start : start + _HASHED_AT_ONCE].encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:24]
+    for start in range(0, len(text), _HASH_CHUNK_CHARACTERS):
+        chunk = text[start : start + _HASH_CHUNK_CHARACTERS]
+        digest.update(chunk.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:_KEY_DIGITS]
 
 
-def pin_reason(tool: str | None) -> str | None:
-    """Return why what a tool of this name answered may not be changed, None when it may."""
-    return f"what {RETRIEVE_TOOL} brought back is never changed" if is_retrieve_tool(tool) else None
+def retrieve_call(key: str, **arguments: str) -> str:
+    """Return the call that brings an original back, as models read it in markers.
+
+    Args:
+        key: The key of the original.
+        arguments: Further arguments of the call, such as `where` or `lines`.
+
+    Example:
+        >>> retrieve_call("2cf24dba5fb0a30e26e83b2a", lines="1-5")
+        'headroom_retrieve(key="2cf24dba5fb0a30e26e83b2a", lines="1-5")'
+    """
+    written = [f'{name}="{value}"' for name, value in {"key": key, **arguments}.items()]
+    return f"{RETRIEVE_TOOL}({', '.join(written)})"
+
+
+def write_marker(
+    omission: str, calls: Sequence[str] = (), *, label: str = "original intact"
+) -> str:
+    """Return a marker.
+
+    Args:
+        omission: The number and kind of the units that were left out.
+        calls: The calls that bring the originals back. Without any, the marker says that they are
+            not available.
+        label: The words before the calls.
+
+    Example:
+        >>> write_marker("3 of 9 rows left out here", [retrieve_call("2cf24dba5fb0a30e26e83b2a")])
+        '[headroom: 3 of 9 rows left out here; original intact: headroom_retrieve(key="2cf24d...")]'
+        >>> write_marker("3 of 9 rows left out here")
+        '[headroom: 3 of 9 rows left out here; not available any more]'
+    """
+    recovery = f"{label}: {', '.join(calls)}" if calls else NOT_AVAILABLE
+    return f"[headroom: {omission}; {recovery}]"
+
+
+def marker_keys(text: str) -> list[str]:
+    """Return the keys that markers in a text name, in order, each once.
+
+    Example:
+        >>> marker_keys('[headroom: …: headroom_retrieve(key="2cf24dba5fb0a30e26e83b2a")]')
+        ['2cf24dba5fb0a30e26e83b2a']
+    """
+    return list(dict.fromkeys(_KEY_IN_CALL.findall(text)))

@@ -152,6 +152,7 @@ class Draft:
         gap: what is left out.
         plain: returns a message as JSON values, as it is kept where it is left out.
         note: returns a user's message with a text, which stands where messages are left out.
+        counted: Tokens of every message as it was received. None if they were not counted.
     """
 
     messages: tuple[Any, ...]
@@ -163,6 +164,7 @@ class Draft:
     gap: Gap | None = None
     plain: Callable[[Any], Mapping[str, Any]] = to_mapping
     note: Callable[[str], Any] = user_message
+    counted: tuple[int, ...] | None = None
 
 
 def causal_queries(blocks: Sequence[Block]) -> list[str]:

@@ -72,7 +72,7 @@ def test_the_warnings_that_the_documentation_explains_are_those_that_are_given()
         for warning in explained
         for part in re.split(r"\d+|…|token_budget", warning)
     ]
-    assert len(explained) == 14
+    assert len(explained) == 17
     assert not [part for part in told if part not in code]
 
 

@@ -25,8 +25,8 @@ CORE, INTEGRATIONS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
     "errors messages environment text",
-    "_internal results markers",
-    "config models stores dialects tables",
+    "_internal results markers tables",
+    "config models stores dialects",
     "tokens relevance",
     "compressors providers",
     "transforms insight metrics",
@@ -53,7 +53,7 @@ SHARED = {
     "tokens": {"estimate", "tokenizer", "vocabulary"},
     "relevance": {"base", "bm25", "embedding", "encoders", "words"},
     "compressors": {"base", "registry"},
-    "transforms": {"base", "pipeline", "router", "shortening", "windows"},
+    "transforms": {"base", "cache_aligner", "pipeline", "router", "windows"},
     "insight": {"shape"},
     "conversation": {"fitting", "prefix_cache", "replay", "run"},
     "retrieval": {"fields", "originals", "pages", "tool", "where"},

@@ -1,45 +1,99 @@
-"""Where failures stop: the one place at which any exception becomes a warning."""
+"""The edge at which failures become warnings.
+
+Only this module catches arbitrary exceptions, so that a compressor, a store or a dialect that fails
+never breaks the request in which it is used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from headroom_core.errors import HeadroomError
 
 T = TypeVar("T")
 
 
-class Edge:
-    """Collects what went wrong in one request.
+@dataclass(frozen=True, slots=True)
+class Success(Generic[T]):
+    """Work that was done.
 
     Attributes:
-        warnings: what the caller should know, without anything of the texts.
+        value: The value that it returned.
+    """
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Work that raised an exception.
+
+    Attributes:
+        reason: The exception's class and, where it is safe to show, its message.
+    """
+
+    reason: str
+
+
+def attempt(work: Callable[[], T]) -> Success[T] | Failure:
+    """Do work that may fail in any way.
+
+    Args:
+        work: The work to do.
+
+    Returns:
+        The value that the work returned, or the reason why it failed.
+
+    Example:
+        >>> attempt(lambda: 6 * 7)
+        Success(value=42)
+        >>> attempt(lambda: 1 // 0)
+        Failure(reason='ZeroDivisionError')
+    """
+    try:
+        return Success(work())
+    except Exception as error:  # noqa: BLE001
+        # Messages of other libraries may quote the user's texts, which must not reach warnings.
+        message = f": {error}" if isinstance(error, HeadroomError) else ""
+        return Failure(f"{type(error).__name__}{message}")
+
+
+class WarningCollector:
+    """Warnings for the caller of one request.
+
+    Attributes:
+        warnings: The warnings so far, without anything of the user's texts.
     """
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
     def warn(self, message: str) -> None:
-        """Tell the caller something."""
+        """Add a warning."""
         self.warnings.append(message)
 
-    def attempt(self, otherwise: str, work: Callable[[], T]) -> T | None:
-        """Return what the work returns, or None with a warning: a text that breaks it must not break the request.
+    def attempt(self, work: Callable[[], T], default: T, consequence: str) -> T:
+        """Do work that may fail, and warn when it does.
 
         Args:
-            otherwise: what happens when the work fails.
-            work: what to do.
+            work: The work to do.
+            default: The value to return when the work fails.
+            consequence: The effect of a failure on the result, for the warning.
+
+        Returns:
+            The value that the work returned, or the default.
 
         Example:
-            >>> edge = Edge()
-            >>> edge.attempt("message 3 was passed through unchanged", lambda: 1 // 0), edge.warnings
-            (None, ['message 3 was passed through unchanged: ZeroDivisionError'])
+            >>> collector = WarningCollector()
+            >>> collector.attempt(lambda: 1 // 0, 0, "message 3 was passed through unchanged")
+            0
+            >>> collector.warnings
+            ['message 3 was passed through unchanged: ZeroDivisionError']
         """
-        try:
-            return work()
-        except Exception as error:  # noqa: BLE001
-            # Only this library's messages are known to hold nothing of the texts.
-            said = f": {error}" if isinstance(error, HeadroomError) else ""
-            self.warn(f"{otherwise}: {type(error).__name__}{said}")
-            return None
+        outcome = attempt(work)
+        if isinstance(outcome, Success):
+            return outcome.value
+        self.warn(f"{consequence}: {outcome.reason}")
+        return default

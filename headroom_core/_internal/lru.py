@@ -1,104 +1,103 @@
-"""What was worked out last, so that it is not worked out again."""
+"""Caches that forget the entries that were used longest ago."""
 
 from __future__ import annotations
 
-import marshal
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from headroom_core._internal.fork import ForkSafeLock
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_VALUES, _LARGEST = 16_384, 2000
+
+def _weightless(_: object) -> int:
+    return 0
 
 
 class LRUCache(Generic[K, V]):
-    """The values of the keys that were asked for last, shared by threads.
+    """Thread-safe cache of the most recently used entries.
 
-    Only threads that meet on a new key may each work out its value.
+    Threads that ask for the same new key at the same time may each compute its value.
 
     Args:
-        size: how many values are held; those asked for longest ago go first.
-        weigh: the weight of a value, such as its bytes.
-        most: the weight of all that are held.
+        max_entries: Maximum number of entries.
+        weigh: Returns the weight of a value, such as its size in bytes. Defaults to 0.
+        max_weight: Returns the maximum weight of all values together. Defaults to 0.
 
     Example:
-        >>> squares = LRUCache[int, int](100)
-        >>> squares.of(3, lambda: 9), squares.of(3, lambda: 1 // 0)
+        >>> squares = LRUCache[int, int](max_entries=100)
+        >>> squares.get_or_compute(3, lambda: 9), squares.get_or_compute(3, lambda: 1 // 0)
         (9, 9)
     """
 
-    def __init__(self, size: int, weigh: Callable[[V], int] = lambda _: 0, most: int = 0) -> None:
-        self._size = size
+    def __init__(
+        self,
+        max_entries: int,
+        weigh: Callable[[V], int] = _weightless,
+        max_weight: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._max_entries = max_entries
         self._weigh = weigh
-        self._most = most
+        self._max_weight = max_weight
         self._weight = 0
-        self._held: OrderedDict[K, V] = OrderedDict()
+        self._entries: OrderedDict[K, V] = OrderedDict()
         self._lock = ForkSafeLock()
 
-    def of(self, key: K, work_out: Callable[[], V]) -> V:
-        """Return the value that is held under the key, else the one that is worked out, which is never None."""
-        if (known := self.get(key)) is not None:
-            return known
-        value = work_out()
+    def get_or_compute(self, key: K, compute: Callable[[], V]) -> V:
+        """Return the cached value of a key, computing and caching it first where needed.
+
+        Args:
+            key: The key.
+            compute: Computes the value, which must not be None.
+        """
+        cached = self.get(key)
+        if cached is not None:
+            return cached
+        value = compute()
         self.put(key, value)
         return value
 
     def get(self, key: K) -> V | None:
-        """Return the value that is held under the key, None where none is."""
-        # Without the lock, which would take longer than the rest: threads cannot come between what one of these does.
+        """Return the cached value of a key, or None."""
+        # No lock, because it would take longer than the lookup. Each of these two operations is
+        # atomic, and a key that is evicted between them raises the KeyError that is caught here.
         try:
-            self._held.move_to_end(key)
-            return self._held[key]
+            self._entries.move_to_end(key)
+            return self._entries[key]
         except KeyError:
             return None
 
     def put(self, key: K, value: V) -> None:
-        """Hold a value under the key, unless it alone is too heavy."""
-        if self._weigh(value) > self._most:
+        """Cache a value, unless it is heavier than the whole cache may be."""
+        max_weight = self._max_weight()
+        if self._weigh(value) > max_weight:
             return
         with self._lock:
-            if (old := self._held.pop(key, None)) is not None:
-                self._weight -= self._weigh(old)
-            self._held[key] = value
+            replaced = self._entries.pop(key, None)
+            if replaced is not None:
+                self._weight -= self._weigh(replaced)
+            self._entries[key] = value
             self._weight += self._weigh(value)
-            while len(self._held) > self._size or self._weight > self._most:
-                self._weight -= self._weigh(self._held.popitem(last=False)[1])
+            while len(self._entries) > self._max_entries or self._weight > max_weight:
+                _, evicted = self._entries.popitem(last=False)
+                self._weight -= self._weigh(evicted)
+
+    def clear(self) -> None:
+        """Forget all entries."""
+        with self._lock:
+            self._entries.clear()
+            self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 def text_key(text: str) -> tuple[int, int]:
-    """Return a key for a text in this process, so that the text itself need not be held.
+    """Return a key for a text, so that a cache need not keep the text itself.
 
-    It is a hash of 64 bits, keyed anew in each process: two texts of one length hardly ever share it.
+    The hash has 64 bits and is keyed anew in each process: two texts of one length practically
+    never share it.
     """
     return len(text), hash(text)
-
-
-def memoized(encode: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Return what encodes values as text, and remembers the texts of the last 16,384 small ones.
-
-    A value may be changed afterwards: it is known again by what it holds, types and the order of keys included.
-
-    Example:
-        >>> import json
-        >>> encoded, value = memoized(json.dumps), {"day": 1}
-        >>> before = encoded(value)
-        >>> value["day"] = True
-        >>> before, encoded(value)
-        ('{"day": 1}', '{"day": true}')
-    """
-    texts = LRUCache[bytes, str](_VALUES)
-
-    def encoded(value: Any) -> str:
-        try:
-            key = marshal.dumps(
-                value, 2
-            )  # Later versions tell apart how often a value is referred to.
-        except ValueError:
-            return encode(value)
-        return texts.of(key, lambda: encode(value)) if len(key) <= _LARGEST else encode(value)
-
-    return encoded

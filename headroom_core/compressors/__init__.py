@@ -1,23 +1,58 @@
-"""Compressors: a text in, a shorter text out."""
+"""Compressors: a text in, a shorter text out. A new kind of text is a file here, and a line below."""
 
 from __future__ import annotations
 
-from functools import cache
-
-from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor
+from headroom_core.compressors.registry import Accepts, CompressorFactory, CompressorRegistry
+from headroom_core.compressors.smart_crusher.compressor import TableCompressor
 
-GROUP = "headroom.compressors"
+__all__ = ["REGISTRY", "register_compressor", "unregister_compressor"]
+
+REGISTRY = CompressorRegistry(
+    built_in=[
+        TableCompressor.from_config,
+    ]
+)
+"""The compressors of this process."""
 
 
-@cache
-def installed_compressors() -> tuple[Compressor, ...]:
-    """Return the compressors that installed packages add, in the order of their entry points' names.
+def register_compressor(
+    compressor: Compressor | CompressorFactory, *, accepts: Accepts | None = None
+) -> None:
+    """Add a compressor to this process, to be asked before all others.
+
+    `compress`, `TransformPipeline`, the windows and the integrations use it from then on.
+
+    Args:
+        compressor: The compressor, or a function that creates one from a `HeadroomConfig`.
+        accepts: Returns whether the compressor may be meant for a text of some `TextKind`. Defaults
+            to the compressor's own method `accepts`, or to every text.
 
     Raises:
-        ConfigurationError: one of them cannot be loaded, or is no compressor.
+        ConfigurationError: It is neither a compressor nor a function.
+
+    Example:
+        >>> from headroom_core import Compressed, compress
+        >>> class Dots:
+        ...     name = "dots"
+        ...     fingerprint = "dots 1"
+        ...     def compress(self, text, request):
+        ...         if set(text) != {"."}:
+        ...             return None
+        ...         return Compressed(f"{len(text)} dots", lossless=True, reason="counted the dots")
+        >>> dots = Dots()
+        >>> register_compressor(dots)
+        >>> compress([{"role": "tool", "tool_call_id": "1", "content": "." * 5000}]).messages[0]
+        {'role': 'tool', 'tool_call_id': '1', 'content': '5000 dots'}
+        >>> unregister_compressor(dots)
     """
-    return tuple(
-        load_plugin(point, Compressor, "name and compress(text, request)")
-        for point in entry_points_of(GROUP).values()
-    )
+    REGISTRY.register(compressor, accepts=accepts)
+
+
+def unregister_compressor(compressor: Compressor | CompressorFactory) -> None:
+    """Remove a compressor that `register_compressor` added.
+
+    Raises:
+        ConfigurationError: It is not registered.
+    """
+    REGISTRY.unregister(compressor)

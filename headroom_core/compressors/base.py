@@ -1,4 +1,4 @@
-"""The contract of a compressor: text in, shorter text out."""
+"""The contract of a compressor: a text in, a shorter text out."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What earlier retrievals taught about a tool's output.
+    """Lessons from earlier retrievals of a tool's outputs.
 
     Attributes:
-        confidence: how much to trust them, between 0 and 1.
-        keep: by how much to multiply the number of items to keep.
-        fields: names of fields whose rows were asked for.
+        confidence: How far to trust them, from 0 to 1.
+        keep: Factor by which to multiply the number of items to keep.
+        fields: Names of the fields whose rows were asked for.
     """
 
     confidence: float
@@ -23,15 +23,16 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a compressor may know beside the text.
+    """Everything that a compressor may know beside the text.
 
     Attributes:
-        key: the key under which the text will be kept, for markers. Empty where nothing will be kept: then a
-            marker says that what it stands for is not available any more.
-        tokens: how many tokens the text has.
-        query: what relevance is scored against; empty when there is none.
-        selecting: whether units may be left out behind a marker. If not, the result must be lossless.
-        hints: what was learnt about the tool that produced the text.
+        key: Key under which the original will be stored, for markers. Empty if it will not be
+            stored: markers must then say that the original is not available.
+        tokens: Number of tokens of the text.
+        query: Text that relevance is scored against. Empty if there is none.
+        selecting: Whether units may be left out behind a marker. If not, the result must be
+            lossless.
+        hints: Lessons from earlier retrievals of outputs of the same tool, if there are any.
     """
 
     key: str
@@ -43,13 +44,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """What a compressor made of a text.
+    """The result of a compressor.
 
     Attributes:
-        text: the shorter text.
-        lossless: whether the text says all that the original did. If not, it holds a marker with the
-            request's key wherever something was left out.
-        reason: what was done, for the reader of `CompressResult.changes`.
+        text: The shorter text.
+        lossless: Whether the text says everything that the original did. If not, a marker with
+            the request's key stands wherever something was left out.
+        reason: A short description for the reader of `CompressResult.changes`.
     """
 
     text: str
@@ -59,18 +60,25 @@ class Compressed:
 
 @runtime_checkable
 class Compressor(Protocol):
-    """Shortens the texts that it knows.
+    """Shortens texts of one kind.
 
-    A compressor is pure: the same text and request give the same result, in every process. It never
-    stores, logs or counts. An installed package adds one to the router with an entry point in the group
-    `headroom.compressors` that names a callable without arguments which returns one.
+    A compressor is pure: the same text and request give the same result in every process. It never
+    stores, logs or counts, and threads may share it.
+
+    Two more members are optional:
+
+    - `fingerprint`, a string that is different whenever results may be: the version of the code and
+      its settings. It joins the key under which results are recorded, so that a new version takes
+      effect at once. Defaults to the name.
+    - `accepts(kind: TextKind) -> bool`, a cheap test of whether a text may be of the compressor's
+      kind. Defaults to accepting every text.
 
     Attributes:
-        name: how it is called in `CompressResult.changes`.
+        name: Name in `CompressResult.changes`.
     """
 
     name: str
 
     def compress(self, text: str, request: Request) -> Compressed | None:
-        """Return a shorter form of the text, or None when the text is not for this compressor."""
+        """Return a shorter form of the text, or None if the text is of another kind."""
         ...

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from headroom_core.config import HeadroomConfig
-from headroom_core.conversation.run import Run
+from headroom_core.conversation.run import CompressionRun, RunOutcome
 from headroom_core.dialects import Dialect
 from headroom_core.errors import CompressionError
 from headroom_core.messages import require_list
@@ -75,32 +75,48 @@ def compress(
         >>> result.tokens_after < result.tokens_before / 5
         True
     """
-    run = Run(config, Tokenizer(model), store, query)
-    given = require_list("messages", messages)
-    if hooks and hooks.pre_compress:
-        replaced = hooks.pre_compress(given)
-        given = given if replaced is None else replaced
-    travelled = run.travelled(given, dialect, token_budget)
-    changes = travelled.draft.changes
-    result = CompressResult(
-        messages=travelled.messages,
-        tokens_before=travelled.tokens_before,
-        tokens_after=travelled.tokens_after,
-        transforms_applied=list(
-            dict.fromkeys(change.by for change in changes if change.action != "kept")
-        ),
-        ccr_hashes=list(dict.fromkeys(key for change in changes for key in change.keys)),
-        changes=changes,
-        estimated=run.tokenizer.estimated,
+    run = CompressionRun(
+        config,
+        Tokenizer(model),
+        store,
+        query=query,
+        token_budget=token_budget,
+        dialect=dialect,
     )
-    run.check_budget(result.tokens_after, token_budget)
-    result = replace(result, warnings=run.warnings)
+    received = require_list("messages", messages)
+    if hooks and hooks.pre_compress:
+        replaced = hooks.pre_compress(received)
+        received = received if replaced is None else replaced
+
+    draft = run.parse(received)
+    for transform in run.transforms(draft):
+        changed = run.apply(transform, draft)
+        draft = run.store_originals(changed, previous=draft)
+    outcome = run.render(draft)
+
+    run.check_limits(outcome.tokens_after)
+    result = _result(run, outcome)
     if strict and result.warnings:
         raise CompressionError(result.warnings[0], {"warnings": list(result.warnings)})
     if hooks and hooks.post_compress:
-        changed = hooks.post_compress(result)
-        return result if changed is None else changed
+        changed_result = hooks.post_compress(result)
+        result = result if changed_result is None else changed_result
     return result
+
+
+def _result(run: CompressionRun, outcome: RunOutcome) -> CompressResult:
+    changed_by = [change.by for change in outcome.changes if change.action != "kept"]
+    keys = [key for change in outcome.changes for key in change.keys]
+    return CompressResult(
+        messages=outcome.messages,
+        tokens_before=outcome.tokens_before,
+        tokens_after=outcome.tokens_after,
+        transforms_applied=list(dict.fromkeys(changed_by)),
+        ccr_hashes=list(dict.fromkeys(keys)),
+        changes=outcome.changes,
+        warnings=run.warnings,
+        estimated=run.tokenizer.estimated,
+    )
 
 
 async def acompress(

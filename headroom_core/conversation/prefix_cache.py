@@ -1,4 +1,4 @@
-"""What was worked out of the conversations that came last, so that only what is new in them is worked out."""
+"""The cache of conversations: only the messages that are new in one are read and routed again."""
 
 from __future__ import annotations
 
@@ -7,144 +7,163 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from headroom_core._internal.caches import process_caches
 from headroom_core._internal.fork import ForkSafeLock
-from headroom_core.conversation.replay import Waiting
 from headroom_core.dialects.base import Dialect, Image, Reader, Reading
-from headroom_core.messages import Block, Change
-from headroom_core.transforms.router import Outcome
+from headroom_core.messages import Draft
+from headroom_core.transforms.router import RoutedBlock
 
-_STAGES, _BYTES, _BYTES_A_MESSAGE = 64, 32 * 2**20, 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What became of a block.
-
-    Attributes:
-        start: what was known before: the block that waited, or the outcome where none was to be found.
-        outcome: the outcome.
-        block: the block as it went.
-        change: the change.
-    """
-
-    start: Waiting | Outcome
-    outcome: Outcome
-    block: Block
-    change: Change
+_MAX_SNAPSHOTS = 64
+_CACHE_SHARE = 0.2
+_BYTES_PER_MESSAGE = 1000
+"""Bytes that the objects of a message take beside its text, about."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """How far a conversation was worked out. Nothing in it is altered any more.
+class Snapshot:
+    """The work that was done for a conversation. It is never altered.
 
     Attributes:
-        kind: what decides the rest beside the messages.
-        images: what the messages are told by.
-        reading: what was read.
-        steps: what became of every block.
-        counted: the tokens of every message.
-        size: about how many bytes all that takes.
+        settings: Everything that decides the results beside the messages.
+        fingerprints: Fingerprints of the messages.
+        reading: State of reading the messages.
+        routed: The blocks after routing.
+        counted: Tokens of every message.
+        size: Bytes that the snapshot takes, about.
     """
 
-    kind: Hashable
-    images: list[Image]
+    settings: Hashable
+    fingerprints: list[Image]
     reading: Reading
-    steps: list[Step]
+    routed: list[RoutedBlock]
     counted: list[int]
     size: int
 
-    def shared(self, images: Sequence[Image]) -> int:
-        """Return how many messages a conversation begins with in the same way."""
-        pairs = enumerate(zip(self.images, images))
-        return next(
-            (at for at, (ours, theirs) in pairs if ours != theirs),
-            min(len(self.images), len(images)),
-        )
+    def shared_messages(self, fingerprints: Sequence[Image]) -> int:
+        """Return with how many equal messages this and another conversation begin."""
+        for index, (ours, theirs) in enumerate(zip(self.fingerprints, fingerprints)):
+            if ours != theirs:
+                return index
+        return min(len(self.fingerprints), len(fingerprints))
 
 
-class Stages:
-    """The stages of the conversations that came last, shared by threads."""
+class PrefixCache:
+    """The snapshots of the last conversations. It is shared by threads."""
 
     def __init__(self) -> None:
-        self._held: list[Stage] = []
+        self._snapshots: list[Snapshot] = []
         self._lock = ForkSafeLock()
 
-    def nearest(self, kind: Hashable, images: Sequence[Image]) -> tuple[int, Stage | None]:
-        """Return the stage that shares the most messages, and how many."""
-        with self._lock:
-            held = self._held
-        nearest: tuple[int, Stage | None] = 0, None
-        for stage in reversed(held):
-            if stage.kind == kind and (shared := stage.shared(images)) > nearest[0]:
-                nearest = shared, stage
-                if shared == len(stage.images):
+    def find_longest(
+        self, settings: Hashable, fingerprints: Sequence[Image]
+    ) -> tuple[Snapshot | None, int]:
+        """Return the snapshot that shares the most leading messages, and their number."""
+        longest: Snapshot | None = None
+        shared = 0
+        for snapshot in reversed(self._snapshots):
+            if snapshot.settings != settings:
+                continue
+            count = snapshot.shared_messages(fingerprints)
+            if count > shared:
+                longest, shared = snapshot, count
+                if count == len(snapshot.fingerprints):
                     break
-        return nearest
+        return longest, shared
 
-    def put(self, stage: Stage, instead: Stage | None) -> None:
-        """Hold a stage, in the place of the one that it went on from."""
-        if stage.size > _BYTES:
+    def put(self, snapshot: Snapshot, replaces: Snapshot | None) -> None:
+        """Keep a snapshot.
+
+        Args:
+            snapshot: The snapshot.
+            replaces: An earlier snapshot of the same conversation, to be forgotten.
+        """
+        max_bytes = process_caches.share_bytes(_CACHE_SHARE)
+        if snapshot.size > max_bytes:
             return
         with self._lock:
-            held = [*(one for one in self._held if one is not instead), stage]
-            size = sum(one.size for one in held)
-            while len(held) > _STAGES or size > _BYTES:
-                size -= held.pop(0).size
-            self._held = held
+            kept = [other for other in self._snapshots if other is not replaces]
+            kept.append(snapshot)
+            size = sum(other.size for other in kept)
+            while len(kept) > _MAX_SNAPSHOTS or size > max_bytes:
+                size -= kept.pop(0).size
+            # Readers hold no lock: they see either the old list or this one.
+            self._snapshots = kept
+
+    def clear(self) -> None:
+        """Forget all snapshots."""
+        with self._lock:
+            self._snapshots = []
 
 
-_stages = Stages()
+_cache = PrefixCache()
+process_caches.on_clear(_cache.clear)
 
 
-class Growth:
-    """A conversation that may have come before, when it was shorter or ended in another way.
+class CachedConversation:
+    """A conversation, of which the first messages may have been seen before.
 
     Args:
-        dialect: reads the messages; where it is no `Reader`, all of them each time.
-        messages: the messages.
-        settings: what decides what becomes of them beside the dialect.
+        dialect: Reads the messages. One that is not a `Reader` reads all of them each time.
+        messages: The messages.
+        settings: Everything that decides the results beside dialect and messages.
 
     Attributes:
-        draft: the messages as they were read.
-        steps: what became of the first blocks, when they came before.
-        counted: the tokens of the first messages, when they came before.
+        draft: The messages as they were read.
+        routed: The leading blocks, if they were routed before.
+        counted: Tokens of the leading messages, if they were counted before.
     """
 
     def __init__(self, dialect: Dialect, messages: Sequence[Any], settings: Hashable) -> None:
-        self.steps: list[Step] = []
+        self.routed: list[RoutedBlock] = []
         self.counted: list[int] = []
-        self._kind = type(dialect), settings
-        self._dialect, self._messages = dialect, messages
-        self._reading, self._before = Reading(), None
-        self._images = _images(dialect, messages)
-        if not isinstance(dialect, Reader) or self._images is None:
-            self.draft = dialect.parse(messages)
+        self._settings = type(dialect), settings
+        self._dialect = dialect
+        self._messages = messages
+        self._reading = Reading()
+        self._previous: Snapshot | None = None
+        self._fingerprints = _fingerprints(dialect, messages)
+        if not isinstance(dialect, Reader) or self._fingerprints is None:
+            self.draft: Draft = dialect.parse(messages)
             return
-        shared, before = _stages.nearest(self._kind, self._images)
-        if before:
-            self._reading = before.reading.until(shared)
-            self.steps, self.counted = (
-                before.steps[: len(self._reading.blocks)],
-                before.counted[:shared],
-            )
-            self._before = before if 2 * shared >= len(before.images) else None
+        snapshot, shared = _cache.find_longest(self._settings, self._fingerprints)
+        if snapshot:
+            self._reading = snapshot.reading.until(shared)
+            self.routed = snapshot.routed[: len(self._reading.blocks)]
+            self.counted = snapshot.counted[:shared]
+            # A snapshot that shares less than half belongs to a fork, and serves the other branch.
+            if 2 * shared >= len(snapshot.fingerprints):
+                self._previous = snapshot
         self.draft = dialect.draft(messages, dialect.read_on(self._reading, messages))
 
-    def keep(self, steps: list[Step], counted: list[int]) -> None:
-        """Hold how far the conversation is now, unless somebody changed a message meanwhile."""
+    def remember(self, routed: Sequence[RoutedBlock], counted: Sequence[int]) -> None:
+        """Keep the work for longer versions of the conversation.
+
+        Nothing is kept if another thread changed a message meanwhile.
+        """
+        if self._fingerprints is None:
+            return
         new = len(self.counted)
-        if self._images is not None and self._images[new:] == _images(
-            self._dialect, self._messages[new:]
-        ):
-            size = sum(
-                len(rest) + len(text or "") + _BYTES_A_MESSAGE for rest, text in self._images
-            )
-            stage = Stage(self._kind, self._images, self._reading, steps, counted, size)
-            _stages.put(stage, self._before)
+        if self._fingerprints[new:] != _fingerprints(self._dialect, self._messages[new:]):
+            return
+        size = sum(
+            len(rest) + len(text or "") + _BYTES_PER_MESSAGE for rest, text in self._fingerprints
+        )
+        snapshot = Snapshot(
+            settings=self._settings,
+            fingerprints=self._fingerprints,
+            reading=self._reading,
+            routed=[*routed],
+            counted=[*counted],
+            size=size,
+        )
+        _cache.put(snapshot, replaces=self._previous)
 
 
-def _images(dialect: Dialect, messages: Sequence[Any]) -> list[Image] | None:
-    """Return the messages' images; None where they have none, or where the dialect has a `parse` of its own."""
+def _fingerprints(dialect: Dialect, messages: Sequence[Any]) -> list[Image] | None:
+    """Return the messages' fingerprints, or None if they have none.
+
+    A dialect with a `parse` of its own may read a message differently from `Reader`.
+    """
     parse: Any = type(dialect).parse
     if isinstance(dialect, Reader) and parse is Reader.parse:
         with suppress(ValueError):

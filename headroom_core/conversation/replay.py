@@ -1,82 +1,99 @@
-"""What blocks became: recalled where they were sent before, worked out and recorded where not."""
+"""The memory of the content router: recorded results, so that a text is always sent the same way."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
-from headroom_core._internal.guard import Edge
-from headroom_core._internal.lru import LRUCache, memoized
+from headroom_core._internal.caches import process_caches
+from headroom_core._internal.guard import Failure, Success, WarningCollector, attempt
+from headroom_core._internal.lru import LRUCache
+from headroom_core.conversation.prefix_cache import CachedConversation
 from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
 from headroom_core.markers import content_key
 from headroom_core.messages import OUTPUT_KINDS, Block
 from headroom_core.stores import CounterStore, MemoryStore, Store
-from headroom_core.transforms.router import ContentRouter, Outcome
+from headroom_core.transforms.router import ContentRouter, PendingBlock, RoutedBlock, RouteResult
 
-_VERSION = "1"
-_MEMO_BYTES = 64 * 2**20
-_NOTHING_LEARNT = "nothing is learnt from retrievals"
-_memo = MemoryStore(max_bytes=_MEMO_BYTES)
-"""Outcomes of requests that may not store anything. They are pure, so that this saves time alone."""
+_VERSION = "2"
+"""To be raised whenever recorded results can no longer be used."""
 
-_hashed = memoized(lambda parts: content_key(json.dumps(parts)))
-
-_LOADED, _LOADED_CHARACTERS = 16_384, 32 * 2**20
-_outcomes = LRUCache[str, tuple[str, Outcome]](
-    _LOADED, lambda held: len(held[0]), _LOADED_CHARACTERS
-)
-"""The outcomes that were loaded last, by the keys of their records, each with the line that it was loaded from."""
-
+_MEMO_SHARE = 0.4
+_LOADED_SHARE = 0.2
+_MAX_LOADED = 16_384
 _UNRECORDED_BYTES = 16 * 2**20
+
+_NOTHING_LEARNED = "nothing is learnt from retrievals"
+
+_hash_parts = process_caches.memoized(lambda parts: content_key(json.dumps(parts)))
+
+_memo: list[MemoryStore] = []
+"""The results of requests that may not store anything. They are pure, so that this only saves time.
+
+Created when it is first used, because its size is read from the environment.
+"""
+
+_loaded_results: LRUCache[str, tuple[str, RouteResult]] = process_caches.lru(
+    _MAX_LOADED, lambda loaded: len(loaded[0]), _LOADED_SHARE
+)
+"""Results by the keys of their records, each with the line from which it was loaded."""
+
 _unrecorded: WeakKeyDictionary[Store, MemoryStore] = WeakKeyDictionary()
-"""What was sent while a store could not record it: the same must be sent until it can, whatever is asked or learnt."""
+"""Results that were sent while their store could not record them.
+
+The same must be sent until the store can, whatever is asked or learnt meanwhile. This is no cache,
+so that its size is fixed and `clear` leaves it alone.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A block whose outcome is to be found.
+def _memo_store() -> MemoryStore:
+    if not _memo:
+        _memo.append(MemoryStore(max_bytes=process_caches.share_bytes(_MEMO_SHARE)))
+    return _memo[0]
 
-    Attributes:
-        block: the block.
-        key: the key of its text.
-        causal_query: what was asked before it.
-        record: the key of the record of what it becomes.
-    """
 
-    block: Block
-    key: str
-    causal_query: str
-    record: str
+process_caches.on_clear(_memo.clear)
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Finds outcomes, so that what was sent once is sent the same way again.
+    """Finds the results of a request's blocks, recorded or new.
 
     Attributes:
-        router: works out new outcomes.
-        settings: all that decides them beside the block and what was asked, as text.
-        store: where originals and outcomes are kept; None when nothing may be left out.
-        query: what relevance is scored against in the place of the causal query, for new blocks.
-        edge: collects the warnings.
-        toin: learns from new blocks; None when nothing is to be learnt.
-        followed_from: the confidence from which new blocks become what retrievals taught; None when never.
+        conversation: The conversation, of which the first blocks may have been routed before.
+        counted: Tokens of every message. None if they cannot be counted.
+        settings: Everything that decides results beside the block and the query, as text.
+        store: Store of originals and results. None if nothing may be left out.
+        query: Text to score new blocks against, instead of the causal query. Empty for the latter.
+        collector: Collects warnings.
+        intelligence: Learns from new blocks. None if nothing is to be learnt.
+        min_confidence: Confidence from which new blocks follow what was learnt. None for never.
     """
 
-    router: ContentRouter
+    conversation: CachedConversation
+    counted: Sequence[int] | None
     settings: str
     store: Store | None
-    query: str | None
-    edge: Edge
-    toin: ToolIntelligence | None = None
-    followed_from: float | None = None
+    query: str
+    collector: WarningCollector
+    intelligence: ToolIntelligence | None = None
+    min_confidence: float | None = None
 
-    def waiting(self, block: Block, causal_query: str) -> Waiting:
-        """Return a block as one whose outcome is to be found."""
-        key = content_key(block.text)
+    @property
+    def routed(self) -> Sequence[RoutedBlock]:
+        """The leading blocks that were routed before."""
+        return self.conversation.routed
+
+    def remember(self, routed: Sequence[RoutedBlock]) -> None:
+        """Remember the blocks for longer versions of the conversation."""
+        if self.counted is not None:
+            self.conversation.remember(routed, self.counted)
+
+    def record_key(self, block: Block, key: str, causal_query: str) -> str:
+        """Return the key under which the result of a block is recorded."""
         parts = (
             _VERSION,
             self.settings,
@@ -86,173 +103,206 @@ class Replay:
             key,
             causal_query,
         )
-        return Waiting(block, key, causal_query, _hashed(parts))
+        return _hash_parts(parts)
 
-    def outcomes(self, waiting: Mapping[int, Waiting]) -> dict[int, Outcome]:
-        """Return the outcomes. The originals of what was left out are stored when this returns."""
-        store = _memo if self.store is None else self.store
-        items = {item.record: item for item in waiting.values()}
-        recalled = self._recalled(store, items)
-        held = _held(store, items.keys() - (recalled or {}).keys())
-        current = held | (recalled or {})
-        known = _loaded(current)
-        sources = (
-            {}
-            if recalled is None
-            else self._sources({k: i for k, i in items.items() if k not in current})
-        )
-        learnt = self._learnt(sources)
+    def resolve(
+        self, pending: Mapping[int, PendingBlock], router: ContentRouter
+    ) -> Mapping[int, RouteResult]:
+        """Return the results of blocks. Originals of left out units are stored when it returns."""
+        store = _memo_store() if self.store is None else self.store
+        items = {item.record: item for item in pending.values()}
+        recalled = self._recall(store, items)
+        unrecorded = _recall_unrecorded(store, items.keys() - (recalled or {}).keys())
+        current = unrecorded | (recalled or {})
+        known = _load_results(current)
+        unknown = {key: item for key, item in items.items() if key not in current}
+        sources = {} if recalled is None else self._sources(unknown)
+        lessons = self._lessons(sources)
         new = {
-            key: self._worked_out(item, self._may_select(item.block), learnt.get(key))
+            key: self._route(router, item, self._may_select(item.block), lessons.get(key))
             for key, item in items.items()
             if key not in known
         }
-        for key in self._not_stored(known | new, items):
-            # Recorded as it is sent: should the store recover, the same block must not change.
-            (new if key in new else known)[key] = self._worked_out(items[key], selecting=False)
+        for key in self._store_originals(known | new, items):
+            # Recorded as it is sent: if the store recovers, the same block must not change.
+            without = self._route(router, items[key], selecting=False)
+            (new if key in new else known)[key] = without
         selected = {
             items[key].key: source
             for key, source in sources.items()
             if new[key].action == "selected"
         }
-        lines = held | {key: outcome.dumps() for key, outcome in new.items() if not outcome.failed}
-        stands = self._recorded(store, lines, current, selected)
-        if stands is None and learnt:
-            # Not remembered, the same blocks would become something else as soon as something else is learnt.
-            return replace(self, toin=None, edge=Edge()).outcomes(waiting)
-        if stands is None:
-            stands = _hold(store, lines)
+        lines = {key: result.dumps() for key, result in new.items() if not result.failed}
+        recorded = self._record(store, unrecorded | lines, current, selected, bool(lessons))
+        if recorded is None and lessons:
+            # Unrecorded, the blocks would change as soon as something else is learnt.
+            unlearned = replace(self, intelligence=None, collector=WarningCollector())
+            return unlearned.resolve(pending, router)
+        if recorded is None:
+            recorded = _keep_unrecorded(store, unrecorded | lines)
         else:
-            self._count(
-                selected.values(),
-                [sources[key] for key, lesson in learnt.items() if not lesson.pays],
-            )
-        known |= new | _loaded({key: stands[key] for key in new.keys() & stands.keys()})
-        return {at: known[item.record] for at, item in waiting.items()}
+            whole = [sources[key] for key, lesson in lessons.items() if not lesson.pays]
+            self._count_outputs(selected.values(), whole)
+        # Another process may have been first: then its results hold.
+        first = _load_results({key: recorded[key] for key in new.keys() & recorded.keys()})
+        results = known | new | first
+        return {index: results[item.record] for index, item in pending.items()}
 
     def _may_select(self, block: Block) -> bool:
         return self.store is not None and block.kind in OUTPUT_KINDS
 
-    def _worked_out(self, item: Waiting, selecting: bool, lesson: Lesson | None = None) -> Outcome:
+    def _route(
+        self,
+        router: ContentRouter,
+        item: PendingBlock,
+        selecting: bool,
+        lesson: Lesson | None = None,
+    ) -> RouteResult:
         query = self.query or item.causal_query
-        otherwise = f"message {item.block.message} was passed through unchanged"
-        pays, hints = (lesson.pays, lesson.hints) if lesson else (True, None)
-        outcome = self.edge.attempt(
-            otherwise,
-            lambda: self.router.route(item.block, item.key, query, selecting and pays, hints),
-        )
-        if outcome and not pays and outcome.action == "rewritten":
-            return replace(
-                outcome,
-                reason=f"{outcome.reason}, whole because its tool's originals are asked for often",
-            )
-        return outcome or self.router.failed(item.block)
+        pays = lesson is None or lesson.pays
+        hints = lesson.hints if lesson else None
+        block = item.block
+        outcome = attempt(lambda: router.route(block, item.key, query, selecting and pays, hints))
+        if isinstance(outcome, Failure):
+            message = f"message {block.message} was passed through unchanged: {outcome.reason}"
+            self.collector.warn(message)
+            return router.fail(block)
+        result = outcome.value
+        if not pays and result.action == "rewritten":
+            why = "whole because its tool's originals are asked for often"
+            return replace(result, reason=f"{result.reason}, {why}")
+        return result
 
-    def _recalled(self, store: Store, keys: Collection[str]) -> dict[str, str] | None:
-        return self.edge.attempt(
-            "what was sent before cannot be recalled", lambda: store.recall(keys)
+    def _recall(self, store: Store, keys: Collection[str]) -> dict[str, str] | None:
+        """Return recorded results as lines, or None if the store cannot be read."""
+        outcome = attempt(lambda: store.recall(keys))
+        if isinstance(outcome, Success):
+            return outcome.value
+        self.collector.warn(
+            f"earlier results cannot be recalled, so that texts may change: {outcome.reason}"
         )
+        return None
 
-    def _recorded(
+    def _record(
         self,
         store: Store,
         lines: Mapping[str, str],
         current: Mapping[str, str],
         origins: Mapping[str, Source],
+        learned: bool,
     ) -> dict[str, str] | None:
-        """Record new outcomes and where originals came from, and return what stands: another process may be first.
+        """Record new results and the sources of originals.
 
-        Failures are not recorded, so that each request tells of them, and none outlives what caused it.
+        Failures of compressors are not recorded, so that every request warns of them, and they end
+        with their cause.
+
+        Returns:
+            The lines that are recorded, by this process or by another that was first. None if the
+            store cannot record.
         """
         if not lines:
             return {}
-        more = self.toin.origins(origins) if self.toin else {}
-        # A store that may evict is told of all that this request uses: what a call names, that call does not evict.
-        used = {} if isinstance(store, CounterStore) and store.durable else current
+        more = self.intelligence.origins(origins) if self.intelligence else {}
+        # A store that evicts keeps what the same call names: here, all results of the request.
+        is_durable = isinstance(store, CounterStore) and store.durable
+        used = {} if is_durable else current
         named = {**used, **lines, **more}
-        return self.edge.attempt(
-            "what is sent now cannot be remembered", lambda: store.record(named)
+        outcome = attempt(lambda: store.record(named))
+        if isinstance(outcome, Success):
+            return outcome.value
+        if learned:
+            message = "results cannot be recorded, and what was learnt is not followed"
+        else:
+            message = "results cannot be recorded, and this process remembers them"
+        self.collector.warn(f"{message}: {outcome.reason}")
+        return None
+
+    def _sources(self, items: Mapping[str, PendingBlock]) -> dict[str, Source]:
+        """Return the tools of new blocks that may lose units, by the keys of the records."""
+        if self.intelligence is None or not items or not self.intelligence.learns:
+            return {}
+        sources: dict[str, Source] = {}
+        for key, item in items.items():
+            block = item.block
+            if block.tool and self._may_select(block):
+                sources[key] = Source.of(block.tool, shape_of(block.text))
+        return sources
+
+    def _lessons(self, sources: Mapping[str, Source]) -> dict[str, Lesson]:
+        """Return the lessons about new blocks that are certain enough to be followed."""
+        intelligence, min_confidence = self.intelligence, self.min_confidence
+        if intelligence is None or min_confidence is None or not sources:
+            return {}
+        none: dict[Source, Lesson] = {}
+        lessons = self.collector.attempt(
+            lambda: intelligence.lessons({*sources.values()}), none, _NOTHING_LEARNED
         )
+        followed: dict[str, Lesson] = {}
+        for key, source in sources.items():
+            lesson = lessons.get(source)
+            if lesson and lesson.asked and lesson.importance.confidence >= min_confidence:
+                followed[key] = lesson
+        return followed
 
-    def _sources(self, items: Mapping[str, Waiting]) -> dict[str, Source]:
-        """Return which tools the new blocks came from of which rows may be left out."""
-        toin = self.toin
-        if toin is None or not items or not toin.learns:
-            return {}
-        blocks = {key: item.block for key, item in items.items() if self._may_select(item.block)}
-        return {
-            key: Source.of(block.tool, shape_of(block.text))
-            for key, block in blocks.items()
-            if block.tool
-        }
+    def _count_outputs(self, shortened: Collection[Source], whole: Collection[Source]) -> None:
+        intelligence = self.intelligence
+        if intelligence and (shortened or whole):
+            self.collector.attempt(
+                lambda: intelligence.seen(shortened, whole), None, _NOTHING_LEARNED
+            )
 
-    def _learnt(self, sources: Mapping[str, Source]) -> dict[str, Lesson]:
-        """Return what retrievals taught about new blocks, where it is sure enough to be followed."""
-        toin, least = self.toin, self.followed_from
-        if toin is None or least is None or not sources:
-            return {}
-        found = self.edge.attempt(_NOTHING_LEARNT, lambda: toin.lessons({*sources.values()})) or {}
-        followed = {
-            source
-            for source, lesson in found.items()
-            if lesson.asked and lesson.importance.confidence >= least
-        }
-        return {key: found[source] for key, source in sources.items() if source in followed}
-
-    def _count(self, shortened: Collection[Source], whole: Collection[Source]) -> None:
-        toin = self.toin
-        if toin and (shortened or whole):
-            self.edge.attempt(_NOTHING_LEARNT, lambda: toin.seen(shortened, whole))
-
-    def _not_stored(
-        self, outcomes: Mapping[str, Outcome], items: Mapping[str, Waiting]
+    def _store_originals(
+        self, results: Mapping[str, RouteResult], items: Mapping[str, PendingBlock]
     ) -> list[str]:
-        """Store the originals of what was left out, and return the record keys of those that cannot be stored."""
+        """Store the originals of texts that lost units.
+
+        Returns:
+            The keys of the records whose originals are not stored.
+        """
         store = self.store
-        selected = [key for key, outcome in outcomes.items() if outcome.action == "selected"]
+        selected = [key for key, result in results.items() if result.action == "selected"]
         if store is None or not selected:
             return []
-
-        def put() -> bool:
-            store.put_many({items[key].key: items[key].block.text for key in selected})
-            return True
-
-        if self.edge.attempt(
-            "originals cannot be stored, so that no more than before is left out", put
-        ):
+        originals = {items[key].key: items[key].block.text for key in selected}
+        outcome = attempt(lambda: store.put_many(originals))
+        if isinstance(outcome, Success):
             return []
+        self.collector.warn(
+            f"originals cannot be stored, so that no more than before is left out: {outcome.reason}"
+        )
         return [key for key in selected if not _is_stored(store, items[key])]
 
 
-def _held(store: Store, keys: Collection[str]) -> dict[str, str]:
-    """Return what was sent already of what the store does not know, because it could not record it."""
-    with suppress(TypeError):  # A store to which nothing can refer weakly, or that has no hash.
-        return _unrecorded[store].recall(keys) if keys and store in _unrecorded else {}
+def _is_stored(store: Store, item: PendingBlock) -> bool:
+    return attempt(lambda: store.get(item.key)) == Success(item.block.text)
+
+
+def _recall_unrecorded(store: Store, keys: Collection[str]) -> dict[str, str]:
+    """Return the results that were sent while the store could not record them."""
+    # A store may have no hash, or not support weak references.
+    with suppress(TypeError):
+        if keys and store in _unrecorded:
+            return _unrecorded[store].recall(keys)
     return {}
 
 
-def _hold(store: Store, lines: dict[str, str]) -> dict[str, str]:
-    """Hold lines until the store can record them, and return what stands."""
+def _keep_unrecorded(store: Store, lines: dict[str, str]) -> dict[str, str]:
+    """Keep results until the store can record them, and return those that hold."""
     with suppress(TypeError):
-        return _unrecorded.setdefault(store, MemoryStore(max_bytes=_UNRECORDED_BYTES)).record(lines)
+        kept = _unrecorded.setdefault(store, MemoryStore(max_bytes=_UNRECORDED_BYTES))
+        return kept.record(lines)
     return lines
 
 
-def _loaded(lines: Mapping[str, str]) -> dict[str, Outcome]:
-    """Return the outcomes that were recorded, without those that cannot be read any more."""
-    outcomes = {}
+def _load_results(lines: Mapping[str, str]) -> dict[str, RouteResult]:
+    """Return recorded results, without those that can no longer be read."""
+    results: dict[str, RouteResult] = {}
     for key, line in lines.items():
-        known = _outcomes.get(key)
+        cached = _loaded_results.get(key)
+        if cached and cached[0] == line:
+            results[key] = cached[1]
+            continue
         with suppress(ValueError, TypeError):
-            outcomes[key] = known[1] if known and known[0] == line else _load(key, line)
-    return outcomes
-
-
-def _load(key: str, line: str) -> Outcome:
-    outcome = Outcome.loads(line)
-    _outcomes.put(key, (line, outcome))
-    return outcome
-
-
-def _is_stored(store: Store, item: Waiting) -> bool:
-    return Edge().attempt("", lambda: store.get(item.key)) == item.block.text
+            results[key] = RouteResult.loads(line)
+            _loaded_results.put(key, (line, results[key]))
+    return results

@@ -1,4 +1,4 @@
-"""One request on its way: what is done with the blocks of its draft, and where their originals go."""
+"""One request of `compress`: its settings, and its steps, in which failures become warnings."""
 
 from __future__ import annotations
 
@@ -7,94 +7,73 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from headroom_core._internal.guard import Edge
-from headroom_core.compressors import installed_compressors
-from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
-from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
-from headroom_core.conversation.fitting import Fitting
-from headroom_core.conversation.prefix_cache import Growth, Step
-from headroom_core.conversation.replay import Replay, Waiting
+from headroom_core._internal.guard import Failure, Success, WarningCollector, attempt
+from headroom_core.compressors import REGISTRY
+from headroom_core.compressors.registry import Route
+from headroom_core.config import HeadroomConfig
+from headroom_core.conversation.fitting import Fitting, configured_limit, limits_for
+from headroom_core.conversation.prefix_cache import CachedConversation
+from headroom_core.conversation.replay import Replay
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
-from headroom_core.messages import Block, Change, Draft, causal_queries
-from headroom_core.relevance import Scorer, scorer_from, why_words
+from headroom_core.messages import Change, Draft
+from headroom_core.relevance import Scorer, scorer_from
+from headroom_core.relevance.fallback import why_words
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
-from headroom_core.transforms.cache_aligner.aligner import CacheAligner
-from headroom_core.transforms.router import ContentRouter, Outcome
-from headroom_core.transforms.shortening import why_untouched
+from headroom_core.transforms.base import Transform, transform_name
+from headroom_core.transforms.defaults import default_transforms
+from headroom_core.transforms.pipeline import TransformRun
+from headroom_core.transforms.router import ContentRouter
+from headroom_core.transforms.windows.gap import without_originals
 from headroom_core.transforms.windows.limits import budget_warnings, draft_tokens
 
 
-def _snapshot(config: HeadroomConfig) -> HeadroomConfig:
-    if not isinstance(config, HeadroomConfig):
-        kind = type(config).__name__
-        raise ConfigurationError(
-            f"config is of type {kind}: give a HeadroomConfig", {"config": kind}
-        )
-    settings: HeadroomConfig = config.snapshot()
-    return settings
-
-
-def block_tokens(changes: Sequence[Change]) -> tuple[int, int]:
-    """Return the tokens of all blocks before and after, those of blocks that are sent."""
-    ofs = [change for change in changes if change.path]
-    return sum(change.tokens_before for change in ofs), sum(change.tokens_after for change in ofs)
-
-
 @lru_cache(maxsize=1)
-def _defaults() -> HeadroomConfig:
-    """Return the settings of requests that bring none; nobody changes them."""
+def _default_config() -> HeadroomConfig:
+    """Return the settings of requests that bring none. They are never altered."""
     return HeadroomConfig()
 
 
-@lru_cache(maxsize=32)
-def _tables(crusher: str, relevance: str) -> TableCompressor:
-    """Return the compressor of the settings that were set; it has no state, so that requests may share it."""
-    return table_compressor(
-        SmartCrusherConfig.model_validate_json(crusher),
-        RelevanceScorerConfig.model_validate_json(relevance),
-    )
+def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig:
+    if config is None:
+        return _default_config()
+    if not isinstance(config, HeadroomConfig):
+        kind = type(config).__name__
+        message = f"config = {kind}: must be a HeadroomConfig"
+        raise ConfigurationError(message, {"config": kind})
+    snapshot: HeadroomConfig = config.snapshot()
+    return snapshot
 
 
-def _stepped(draft: Draft, steps: Sequence[Step]) -> Draft:
-    return replace(
-        draft,
-        blocks=tuple(step.block for step in steps),
-        changes=tuple(step.change for step in steps),
-    )
+def block_tokens(changes: Sequence[Change]) -> tuple[int, int]:
+    """Return the tokens of all blocks before and after."""
+    of_blocks = [change for change in changes if change.path]
+    before = sum(change.tokens_before for change in of_blocks)
+    return before, sum(change.tokens_after for change in of_blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class Travelled:
-    """What became of a conversation.
+class RunContext:
+    """The settings of a request, and everything that they decide.
 
-    Attributes:
-        draft: the draft, with its changes.
-        messages: what to send.
-        tokens_before: tokens of the messages that came in.
-        tokens_after: tokens of the messages to send.
-    """
-
-    draft: Draft
-    messages: list[Any]
-    tokens_before: int
-    tokens_after: int
-
-
-class Run:
-    """One request: its settings, and what went wrong on the way.
+    Args:
+        config: The settings, of which a snapshot is taken. Defaults to `HeadroomConfig()`.
+        tokenizer: Counts tokens.
+        store: Store of the originals. Defaults to the one that the settings name.
+        lossless: Whether nothing may be left out, whatever the settings say.
 
     Attributes:
-        config: a snapshot of the settings.
-        tokenizer: counts the tokens.
-        lossless: nothing may be left out, whatever the settings say.
-        edge: collects the warnings.
-        router: hands texts to compressors.
-        replay: finds what blocks became.
-        fitting: leaves out what does not fit.
-        scorers: what scores relevance in this request; some may go by words alone where that was not asked for.
+        config: The settings.
+        tokenizer: Counts tokens.
+        collector: Collects warnings.
+        store: Store of originals and results. None if nothing may be left out.
+        routes: Routes to the compressors.
+        router: Routes a text, without a memory.
+        scorers: Scorers of this request, any of which may have had to fall back on words.
+
+    Raises:
+        ConfigurationError: The config or the store is of a wrong type.
     """
 
     def __init__(
@@ -102,156 +81,249 @@ class Run:
         config: HeadroomConfig | None,
         tokenizer: Tokenizer,
         store: Store | None,
-        query: str | None,
+        *,
         lossless: bool = False,
     ) -> None:
-        self.config = _defaults() if config is None else _snapshot(config)
-        self.lossless = lossless
+        self.config = _snapshot(config)
         self.tokenizer = tokenizer
-        self.edge = Edge()
-        asked = self.config.smart_crusher, self.config.relevance
-        tables = _tables(*(settings.model_dump_json(exclude_unset=True) for settings in asked))
-        others = (
-            self.edge.attempt(
-                "the compressors of other packages were left out", installed_compressors
-            )
-            or ()
+        self.collector = WarningCollector()
+        self.store = self._open_store(store, lossless)
+        self.routes = self._find_routes()
+        self.router = ContentRouter(
+            self.routes, tokenizer, enabled=self.config.content_router_enabled
         )
-        self.router = ContentRouter((*others, tables), tokenizer)
-        names = ",".join(compressor.name for compressor in self.router.compressors)
-        decisive = f"{tables.config.model_dump_json()} {names} {tokenizer.encoding}"
-        relevance = self.config.relevance.model_dump_json()
-        if relevance != _defaults().relevance.model_dump_json():
-            decisive += f" {relevance}"
-        kept, crusher = self._store(store), self.config.smart_crusher
-        toin = (
-            ToolIntelligence(kept)
-            if kept is not None and self.config.ccr.feedback_enabled
-            else None
-        )
-        followed_from = crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
-        self.replay = Replay(self.router, decisive, kept, query, self.edge, toin, followed_from)
-        self._decisive = decisive, kept is None, self.config.content_router_enabled
-        managed = self.config.intelligent_context.enabled and self.config.relevance.tier != "bm25"
-        scorer = scorer_from(self.config.relevance) if managed else None
-        self.scorers: list[Scorer | None] = [tables.scorer, scorer]
-        self.fitting = Fitting(self.config, self.router, kept, toin, scorer, self.edge)
-
-    def travelled(
-        self, messages: list[Any], dialect: str | Dialect | None, token_budget: int | None
-    ) -> Travelled:
-        """Return what became of messages: the same ones where they cannot be read."""
-        known = None if dialect is None else dialect_for([], dialect)
-        limits = self.fitting.limits(token_budget)
-
-        def travel() -> Travelled:
-            chosen = known or dialect_for(messages)
-            growth = Growth(chosen, messages, self._decisive)
-            steps = self.steps(growth.draft.blocks, growth.steps)
-            draft = self.aligned(_stepped(growth.draft, steps))
-            counted = self._counted(messages, growth.counted)
-            if counted is None:
-                return Travelled(draft, chosen.render(draft), *block_tokens(draft.changes))
-            growth.keep(steps, counted)
-            tokens = draft_tokens(draft, counted, self.tokenizer)
-            if limits is not None and tokens > limits.first:
-                draft = self.fitting.fit(draft, limits, counted)
-                tokens = draft_tokens(draft, counted, self.tokenizer)
-            return Travelled(draft, chosen.render(draft), PER_REPLY + sum(counted), tokens)
-
-        return self.edge.attempt(
-            "the messages were passed through unread", travel
-        ) or self._untouched(messages)
-
-    def _untouched(self, messages: list[Any]) -> Travelled:
-        counted = self._counted(messages)
-        tokens = 0 if counted is None else PER_REPLY + sum(counted)
-        return Travelled(Draft(tuple(messages), ()), messages, tokens, tokens)
-
-    def _counted(self, messages: Sequence[Any], known: Sequence[int] = ()) -> list[int] | None:
-        """Return the tokens of every message, None where they cannot be counted."""
-        otherwise = "tokens beside the texts' were not counted"
-        return self.edge.attempt(
-            otherwise, lambda: [*known, *self.tokenizer.count_each(messages[len(known) :])]
-        )
+        self.scorers: list[Scorer | None] = [
+            getattr(route.compressor, "scorer", None) for route in self.routes
+        ]
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What went wrong, in words."""
-        why = filter(None, map(why_words, self.scorers))
-        return tuple(
-            dict.fromkeys(
-                [
-                    *(f"relevance is scored by words alone: {one}" for one in why),
-                    *self.edge.warnings,
-                ]
-            )
-        )
+        """The warnings so far, each once."""
+        reasons = [reason for scorer in self.scorers if (reason := why_words(scorer))]
+        fallbacks = [f"relevance is scored by words alone: {reason}" for reason in reasons]
+        return tuple(dict.fromkeys([*fallbacks, *self.collector.warnings]))
 
-    def steps(self, blocks: Sequence[Block], known: list[Step]) -> list[Step]:
-        """Return what becomes of blocks, their originals stored.
+    def check_limit(self, tokens: int, limit: int | None, name: str) -> None:
+        """Warn if a result has more tokens than a limit allows."""
+        estimated = self.tokenizer.estimated
+        for warning in budget_warnings(tokens, limit, name, estimated=estimated):
+            self.collector.warn(warning)
 
-        Args:
-            blocks: the blocks.
-            known: what became of the first of them when they came before.
-        """
-        new = zip(blocks[len(known) :], causal_queries(blocks)[len(known) :])
-        starts = [
-            *(step.start for step in known),
-            *(self._start(block, query) for block, query in new),
-        ]
-        waiting = {at: start for at, start in enumerate(starts) if isinstance(start, Waiting)}
-        outcomes = self.replay.outcomes(waiting)
-        steps = []
-        for at, start in enumerate(starts):
-            outcome = outcomes[at] if isinstance(start, Waiting) else start
-            if at < len(known) and known[at].outcome is outcome:
-                steps.append(known[at])
-            else:
-                key = start.key if isinstance(start, Waiting) else ""
-                steps.append(Step(start, outcome, *outcome.applied_to(blocks[at], key)))
-        return steps
-
-    def _start(self, block: Block, query: str) -> Waiting | Outcome:
-        reason = self._why_not(block)
-        return self.router.kept(block, reason) if reason else self.replay.waiting(block, query)
-
-    def aligned(self, draft: Draft) -> Draft:
-        """Return the draft with steady system prompts, where that is asked for."""
-        if not self.config.cache_aligner.enabled:
-            return draft
-        aligner = CacheAligner(self.config.cache_aligner, model=self.tokenizer.model)
-        return (
-            self.edge.attempt("the system prompt was not aligned", lambda: aligner(draft)) or draft
-        )
-
-    def check_budget(self, tokens: int, token_budget: int | None) -> None:
-        """Warn when the result is larger than the budget, or than the limit that the settings name for the model."""
-        about = {"estimated": self.tokenizer.estimated}
-        own = "model_context_limits less output_buffer_tokens"
-        for name, limit in (("token_budget", token_budget), (own, self.fitting.own_limit())):
-            for warning in budget_warnings(tokens, limit, name, **about):
-                self.edge.warn(warning)
-
-    def _why_not(self, block: Block) -> str | None:
-        """Return why a block is not to be changed, None when it may be."""
-        off = None if self.config.content_router_enabled else "content_router_enabled is off"
-        return why_untouched(block) or off
-
-    def _store(self, given: Store | None) -> Store | None:
-        """Return where originals are kept, None when nothing may be left out."""
-        if given is not None and not isinstance(given, Store):
-            kind = type(given).__name__
-            raise ConfigurationError(
-                f"store is of type {kind}: give a store, such as open_store(url)", {"store": kind}
-            )
+    def _open_store(self, store: Store | None, lossless: bool) -> Store | None:
+        if store is not None and not isinstance(store, Store):
+            kind = type(store).__name__
+            message = f"store = {kind}: must be a Store, such as open_store(url)"
+            raise ConfigurationError(message, {"store": kind})
         ccr = self.config.ccr
-        if self.lossless or not (ccr.enabled and ccr.inject_marker):
+        if lossless or not (ccr.enabled and ccr.inject_marker):
             return None
-        if given is not None:
-            return given
-        limits = (ccr.store_max_entries, ccr.store_ttl_seconds)
+        if store is not None:
+            return store
+        limits = ccr.store_max_entries, ccr.store_ttl_seconds
         if self.config.store_url:
             return shared_store(self.config.store_url, *limits)
-        otherwise = "nothing is left out, because there is no store"
-        return self.edge.attempt(otherwise, lambda: shared_store(None, *limits))
+        return self.collector.attempt(
+            lambda: shared_store(None, *limits),
+            None,
+            "nothing is left out, because there is no store",
+        )
+
+    def _find_routes(self) -> tuple[Route, ...]:
+        outcome = attempt(lambda: REGISTRY.routes(self.config))
+        if isinstance(outcome, Success):
+            return outcome.value
+        self.collector.warn(f"the compressors of other packages were left out: {outcome.reason}")
+        return REGISTRY.built_in_routes(self.config)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """The result of a run.
+
+    Attributes:
+        messages: The messages to send.
+        changes: What was done with every block, and why.
+        tokens_before: Tokens of the messages that were received.
+        tokens_after: Tokens of the messages to send.
+    """
+
+    messages: list[Any]
+    changes: tuple[Change, ...]
+    tokens_before: int
+    tokens_after: int
+
+
+class CompressionRun(RunContext):
+    """The steps of one request of `compress`, in which failures become warnings.
+
+    Args:
+        config: The settings. Defaults to `HeadroomConfig()`.
+        tokenizer: Counts tokens.
+        store: Store of the originals. Defaults to the one that the settings name.
+        query: Text to score new blocks against. Defaults to their causal queries.
+        token_budget: Maximum number of tokens of the result. Defaults to the model's limit.
+        dialect: Name of the messages' format, or a dialect. Defaults to detecting it.
+
+    Raises:
+        ConfigurationError: An argument has a wrong value.
+    """
+
+    def __init__(
+        self,
+        config: HeadroomConfig | None,
+        tokenizer: Tokenizer,
+        store: Store | None,
+        *,
+        query: str | None = None,
+        token_budget: int | None = None,
+        dialect: str | Dialect | None = None,
+    ) -> None:
+        super().__init__(config, tokenizer, store)
+        self._query = query or ""
+        self._token_budget = token_budget
+        self._dialect = None if dialect is None else dialect_for([], dialect)
+        self._limits = limits_for(self.config, tokenizer.model, token_budget, self.collector)
+        self._intelligence: ToolIntelligence | None = None
+        if self.store is not None and self.config.ccr.feedback_enabled:
+            self._intelligence = ToolIntelligence(self.store)
+        self._fingerprint = self.router.fingerprint
+        self._steps: TransformRun | None = None
+        self._fitting: Fitting | None = None
+        self._conversation: CachedConversation | None = None
+
+    def parse(self, messages: list[Any]) -> Draft:
+        """Read messages, and count their tokens. Messages that cannot be read give no blocks."""
+        outcome = attempt(lambda: self._read(messages))
+        if isinstance(outcome, Success):
+            draft = outcome.value
+            conversation = self._conversation
+            counted = self._count(messages, conversation.counted if conversation else [])
+        else:
+            reason = outcome.reason
+            self.collector.warn(f"the messages were passed through unread: {reason}")
+            draft = Draft(tuple(messages), ())
+            self._conversation = None
+            counted = self._count(messages)
+        return replace(draft, counted=counted)
+
+    def transforms(self, draft: Draft) -> list[Transform]:
+        """Return the transforms for a draft, in order."""
+        conversation = self._conversation
+        if conversation is None:
+            return []
+        crusher = self.config.smart_crusher
+        memory = Replay(
+            conversation=conversation,
+            counted=draft.counted,
+            settings=self._fingerprint,
+            store=self.store,
+            query=self._query,
+            collector=self.collector,
+            intelligence=self._intelligence,
+            min_confidence=(
+                crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
+            ),
+        )
+        self._fitting = self._window()
+        return default_transforms(
+            self.config,
+            model=self.tokenizer.model,
+            routes=self.routes,
+            memory=memory,
+            window=self._fitting,
+        )
+
+    def apply(self, transform: Transform, draft: Draft) -> Draft:
+        """Apply a transform. A draft for which it fails stays as it is."""
+        outcome = attempt(lambda: transform(draft))
+        if isinstance(outcome, Success):
+            return outcome.value
+        name = transform_name(transform)
+        self.collector.warn(f"the transform {name} was not applied: {outcome.reason}")
+        return draft
+
+    def store_originals(self, draft: Draft, previous: Draft) -> Draft:
+        """Store the originals that a transform added to a draft.
+
+        Args:
+            draft: The draft after the transform.
+            previous: The draft before it, which holds if the originals cannot be stored. Messages
+                that do not fit are dropped all the same, behind a marker that promises nothing.
+        """
+        if draft.originals.keys() <= previous.originals.keys():
+            return draft
+        store = self.store
+        reason = ""
+        if store is not None:
+            outcome = attempt(lambda: store.put_many(draft.originals))
+            if isinstance(outcome, Success):
+                return draft
+            reason = outcome.reason
+        holds = draft.gap is None or self._fitting is None or self._fitting.fits(previous)
+        if reason and holds:
+            self.collector.warn(
+                "nothing was left out of the conversation, because it cannot be kept: " + reason
+            )
+        elif reason:
+            self.collector.warn(
+                "messages that cannot be kept were left out, to make it fit: " + reason
+            )
+        return previous if holds else without_originals(draft)
+
+    def render(self, draft: Draft) -> RunOutcome:
+        """Write messages, and count them."""
+        messages = list(draft.messages)
+        steps = self._steps
+        if steps is not None:
+            outcome = attempt(lambda: steps.render(draft))
+            if isinstance(outcome, Failure):
+                reason = outcome.reason
+                self.collector.warn(f"the messages were passed through unread: {reason}")
+                draft = Draft(draft.messages, (), counted=draft.counted)
+            else:
+                messages = outcome.value
+        if draft.counted is None:
+            before, after = block_tokens(draft.changes)
+        else:
+            before = PER_REPLY + sum(draft.counted)
+            after = draft_tokens(draft, draft.counted, self.tokenizer)
+        return RunOutcome(messages, draft.changes, before, after)
+
+    def check_limits(self, tokens: int) -> None:
+        """Warn if the result has more tokens than the budget or the settings allow."""
+        self.check_limit(tokens, self._token_budget, "token_budget")
+        limit = configured_limit(self.config, self.tokenizer.model)
+        self.check_limit(tokens, limit, "model_context_limits less output_buffer_tokens")
+
+    def _read(self, messages: list[Any]) -> Draft:
+        dialect = self._dialect or dialect_for(messages)
+        self._steps = TransformRun(dialect)
+        settings = self._fingerprint, self.store is None, self.config.content_router_enabled
+        self._conversation = CachedConversation(dialect, messages, settings)
+        return self._conversation.draft
+
+    def _count(self, messages: list[Any], known: Sequence[int] = ()) -> tuple[int, ...] | None:
+        """Return the tokens of every message, or None if they cannot be counted."""
+
+        def count() -> tuple[int, ...] | None:
+            return (*known, *self.tokenizer.count_each(messages[len(known) :]))
+
+        return self.collector.attempt(
+            count, None, "only texts were counted, and nothing beside them"
+        )
+
+    def _window(self) -> Fitting:
+        managed = self.config.intelligent_context.enabled
+        scorer: Scorer | None = None
+        if managed and self.config.relevance.tier != "bm25":
+            scorer = scorer_from(self.config.relevance)
+            self.scorers.append(scorer)
+        return Fitting(
+            config=self.config,
+            limits=self._limits,
+            router=self.router,
+            store=self.store,
+            intelligence=self._intelligence,
+            scorer=scorer,
+            collector=self.collector,
+        )

@@ -7,7 +7,7 @@ import marshal
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from headroom_core._internal.lru import memoized
+from headroom_core._internal.caches import process_caches
 from headroom_core.dialects.access import cache_breakpoints
 from headroom_core.messages import Block, Draft, Outline
 
@@ -211,7 +211,9 @@ def image_of(value: Any, text: str | None = None) -> Image:
     ), text  # Later versions tell apart how often a value is referred to.
 
 
-_encoded = memoized(json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode)
+_encoded = process_caches.memoized(
+    json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+)
 
 
 def marked(content: Any) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from headroom_core.conversation.run import Run
+from headroom_core.conversation.run import RunContext
 from headroom_core.documents.ranking import RankingQuery
 from headroom_core.documents.selection import RankedDocuments, SelectedDocument
 from headroom_core.documents.splitting import PieceList
@@ -55,7 +55,7 @@ class BudgetFiller:
 
     def __init__(
         self,
-        run: Run,
+        run: RunContext,
         query: RankingQuery,
         ranked: RankedDocuments,
         chosen: Sequence[SelectedDocument],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headroom_core.config import HeadroomConfig
-from headroom_core.conversation.run import Run, block_tokens
+from headroom_core.conversation.run import RunContext, block_tokens
 from headroom_core.documents.budget import BudgetFiller, tokens_used
 from headroom_core.documents.ranking import Ranking, RankingQuery
 from headroom_core.documents.selection import RankedDocuments, SelectionCriteria, select_documents
@@ -73,7 +73,7 @@ def compress_documents(
     wanted = _wanted(max_documents, min_relevance, prefer_diverse)
     if not isinstance(query, (str, type(None))):
         raise TypeError(f"query is of type {type(query).__name__}: give a text, or None")
-    run = Run(config, Tokenizer(model), store, query, lossless=True)
+    run = RunContext(config, Tokenizer(model), store, lossless=True)
     documents = _all_texts("texts", texts)
     named, beside = _titles(titles, documents), _overheads(overheads, documents)
     chosen = _scorer(scorer, run.config)
@@ -88,7 +88,7 @@ def compress_documents(
         )
     changes = tuple(one.change for one in after)
     tokens_before, tokens_after = block_tokens(changes)
-    run.check_budget(tokens_used(after, beside), token_budget)
+    run.check_limit(tokens_used(after, beside), token_budget, "token_budget")
     return DocumentsResult(
         texts=[one.text for one in after],
         scores=ranked.scores or [0.0 if asked.text.strip() else 1.0] * len(blocks),
@@ -101,7 +101,7 @@ def compress_documents(
 
 
 def _ranked(
-    run: Run,
+    run: RunContext,
     query: RankingQuery,
     texts: Sequence[str],
     titles: Sequence[str],
@@ -114,15 +114,13 @@ def _ranked(
             query, [SplitDocument.of(text, title) for text, title in zip(texts, titles)], scorer
         )
 
-    asked = query.text.strip()
-    found = run.edge.attempt("no passage was left out for its relevance", rank) if asked else None
-    return (
-        found
-        if found and found.scores
-        else RankedDocuments(
-            [SplitDocument([DocumentPart(text)], "") for text in texts], Ranking([], 0)
-        )
+    undivided = RankedDocuments(
+        [SplitDocument([DocumentPart(text)], "") for text in texts], Ranking([], 0)
     )
+    if not query.text.strip():
+        return undivided
+    ranked = run.collector.attempt(rank, undivided, "no passage was left out for its relevance")
+    return ranked if ranked.scores else undivided
 
 
 def _all_texts(name: str, values: Sequence[str]) -> list[str]:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from headroom_core.conversation.run import Run
+from headroom_core.conversation.run import RunContext
 from headroom_core.documents.diversity import diverse
 from headroom_core.documents.ranking import Ranking, RankingQuery
 from headroom_core.documents.splitting import PieceList, SplitDocument
 from headroom_core.messages import Action, Block, Change
 from headroom_core.relevance import Scorer
-from headroom_core.transforms.router import Outcome
+from headroom_core.transforms.router import RouteResult
 
 TRANSFORM_NAME = "passages"
 _FIRST = 0.5
@@ -131,7 +131,7 @@ class SelectedDocument:
 
 
 def select_documents(
-    run: Run, blocks: Sequence[Block], ranked: RankedDocuments, wanted: SelectionCriteria
+    run: RunContext, blocks: Sequence[Block], ranked: RankedDocuments, wanted: SelectionCriteria
 ) -> tuple[list[SelectedDocument], list[int] | None]:
     """Return what documents become where no budget is set, and in which order one fills them if not by passages.
 
@@ -188,7 +188,7 @@ def _best(
     return sorted(places, key=lambda at: -scores[at])[: wanted.most]
 
 
-def _left_out(run: Run, block: Block, reason: str) -> SelectedDocument:
+def _left_out(run: RunContext, block: Block, reason: str) -> SelectedDocument:
     tokens = run.tokenizer.count_text(block.text)
     return SelectedDocument(
         block.with_text(""),
@@ -196,7 +196,9 @@ def _left_out(run: Run, block: Block, reason: str) -> SelectedDocument:
     )
 
 
-def _kept(run: Run, block: Block, reading: SplitDocument, kept: Iterable[int]) -> SelectedDocument:
+def _kept(
+    run: RunContext, block: Block, reading: SplitDocument, kept: Iterable[int]
+) -> SelectedDocument:
     """Return a document with those of its passages that stay."""
     staying = frozenset(kept)
     if len(staying) < len(reading.passages) and block.text:
@@ -217,13 +219,17 @@ def _kept(run: Run, block: Block, reading: SplitDocument, kept: Iterable[int]) -
             return SelectedDocument(
                 cut if outcome.text is None else cut.with_text(outcome.text), change, staying
             )
-    return SelectedDocument(*_routed(run, block).applied_to(block, ""), frozenset(reading.passages))
+    routed = _routed(run, block).apply_to(block)
+    return SelectedDocument(routed.block, routed.change, frozenset(reading.passages))
 
 
-def _routed(run: Run, block: Block) -> Outcome:
-    """Return what a text becomes without a loss."""
-    if not run.config.content_router_enabled:
-        return run.router.kept(block, "content_router_enabled is off")
-    otherwise = f"document {block.message} was passed through unchanged"
-    outcome = run.edge.attempt(otherwise, lambda: run.router.route(block, "", "", selecting=False))
-    return outcome or run.router.failed(block)
+def _routed(run: RunContext, block: Block) -> RouteResult:
+    """Route a text without losing anything."""
+    reason = run.router.why_kept(block)
+    if reason is not None:
+        return run.router.keep(block, reason)
+    return run.collector.attempt(
+        lambda: run.router.route(block, "", "", selecting=False),
+        run.router.fail(block),
+        f"document {block.message} was passed through unchanged",
+    )

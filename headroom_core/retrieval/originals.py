@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from headroom_core._internal.guard import Edge
+from headroom_core._internal.guard import attempt
 from headroom_core.errors import ConfigurationError, HeadroomError, StorageError, ValidationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool
@@ -118,7 +118,7 @@ def retrieve(
     found = read_page(text, ask)
     if found.found and page == 1:
         # Later pages belong to the same question; and an answer does not wait for a count that fails.
-        Edge().attempt("", lambda: _count(ask, store))
+        attempt(lambda: _count(ask, store))
     return found
 
 

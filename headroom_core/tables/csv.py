@@ -9,7 +9,9 @@ from headroom_core.tables.frame import SEPARATORS, Column, Frame
 from headroom_core.tables.header import Field
 from headroom_core.text.exact_json import Value
 
-_MIN_ROWS = 5
+MIN_CSV_ROWS = 5
+"""The rows, with the header, from which on separated values are taken for a table."""
+
 _REGULAR_SHARE = 0.9
 _SAMPLE_ROWS = 20
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
@@ -23,7 +25,7 @@ def parse_csv(text: str) -> tuple[Frame, str] | None:
         The frame and what stands behind it (line ends), or None when the text is not a table.
     """
     body = text.rstrip("\r\n")
-    if body.count("\n") < _MIN_ROWS or body.startswith(_JSON_OR_MARKUP):
+    if body.count("\n") < MIN_CSV_ROWS or body.startswith(_JSON_OR_MARKUP):
         return None
     lines = body.split("\n")
     crlf = lines[0].endswith("\r")
@@ -45,7 +47,7 @@ def _frame(lines: list[str], separator: str, crlf: bool) -> Frame | None:
     rows = [split_record(record, separator) for record in records]
     regular = [at for at, row in enumerate(rows[1:]) if len(row) == len(names)]
     if (
-        len(rows) <= _MIN_ROWS
+        len(rows) <= MIN_CSV_ROWS
         or len(rows[0]) != len(names)
         or len(regular) < _REGULAR_SHARE * (len(rows) - 1)
     ):

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
+from headroom_core._internal.caches import process_caches
 from headroom_core._internal.fork import ForkSafeLock
-from headroom_core._internal.lru import LRUCache, memoized, text_key
+from headroom_core._internal.lru import LRUCache, text_key
 from headroom_core.dialects.access import as_items, get_field, is_mapping, result_values
 from headroom_core.errors import TokenizationError
 from headroom_core.tokens import vocabulary
@@ -69,7 +70,7 @@ class EncodingCounter:
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
         self.encoded = 0
-        self._counts = LRUCache[str | tuple[int, int], int](_CACHED)
+        self._counts: LRUCache[str | tuple[int, int], int] = process_caches.lru(_CACHED)
         self._lock = ForkSafeLock()
 
     @property
@@ -79,7 +80,7 @@ class EncodingCounter:
 
     def count(self, text: str) -> int:
         """Return the number of tokens of a text."""
-        return self._counts.of(
+        return self._counts.get_or_compute(
             text if len(text) <= _SHORT else text_key(text), lambda: self._encode(text)
         )
 
@@ -93,7 +94,7 @@ class EncodingCounter:
 
 
 _counters = {name: EncodingCounter(name) for name in vocabulary.NAMES}
-_encoded = memoized(
+_encoded = process_caches.memoized(
     json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=str).encode
 )
 

@@ -1,4 +1,4 @@
-"""Transforms one after the other."""
+"""The pipeline: parse messages, apply transforms in order, store originals, render messages."""
 
 from __future__ import annotations
 
@@ -11,27 +11,77 @@ from headroom_core.messages import Draft, require_list
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens.tokenizer import Tokenizer
+from headroom_core.transforms.base import transform_name
+
+
+class TransformRun:
+    """The steps of one request, in which every failure is an exception.
+
+    Args:
+        dialect: Reads and writes the messages.
+        store: Store of the originals. Defaults to the default store.
+    """
+
+    def __init__(self, dialect: Dialect, store: Store | None = None) -> None:
+        self._dialect = dialect
+        self._store = store
+
+    def parse(self, messages: Sequence[Any]) -> Draft:
+        """Read messages."""
+        return self._dialect.parse(messages)
+
+    def apply(self, transform: Callable[[Draft], Draft], draft: Draft) -> Draft:
+        """Apply a transform.
+
+        Raises:
+            TransformError: The transform failed.
+        """
+        try:
+            return transform(draft)
+        except HeadroomError:
+            raise
+        except Exception as error:
+            name = transform_name(transform)
+            message = f"the transform {name} failed: {type(error).__name__}"
+            raise TransformError(message, {"transform": name}) from error
+
+    def store(self, draft: Draft) -> Draft:
+        """Store the originals that markers in a draft name.
+
+        Raises:
+            StorageError: They cannot be stored, so that nothing may be left out.
+        """
+        if draft.originals:
+            store = default_store() if self._store is None else self._store
+            store.put_many(draft.originals)
+        return draft
+
+    def render(self, draft: Draft) -> list[Any]:
+        """Write messages."""
+        return self._dialect.render(draft)
 
 
 class TransformPipeline:
     """Applies any number of transforms to a conversation, in their order.
 
     A transform is a callable that takes a `Draft` and returns one: `SmartCrusher`, `CacheAligner`,
-    `RollingWindow`, `IntelligentContextManager`, another pipeline, or a function of your own.
+    `RollingWindow`, `IntelligentContextManager`, another pipeline, or a function. The transforms of
+    `compress` are those of `headroom_core.transforms.default_transforms`.
 
     Args:
-        transforms: the transforms.
-        model: the model whose tokens are counted in the result. Each transform counts for its own.
+        transforms: The transforms.
+        model: The model for which the result counts tokens. Each transform counts for its own.
 
     Raises:
-        TypeError: a transform cannot be called.
+        TypeError: A transform cannot be called.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
         >>> from headroom_core.transforms import RollingWindow, SmartCrusher
         >>> rows = ",".join(f'{{"id": {n}, "status": "ok"}}' for n in range(200))
         >>> messages = [{"role": "tool", "tool_call_id": "1", "content": f"[{rows}]"}]
-        >>> result = TransformPipeline([SmartCrusher(), RollingWindow()]).transform(messages, store=MemoryStore())
+        >>> pipeline = TransformPipeline([SmartCrusher(), RollingWindow()])
+        >>> result = pipeline.transform(messages, store=MemoryStore())
         >>> result.tokens_after < result.tokens_before / 5
         True
     """
@@ -43,25 +93,18 @@ class TransformPipeline:
         self.tokenizer = Tokenizer(model)
         for transform in self.transforms:
             if not callable(transform):
-                raise TypeError(
-                    f"{_name(transform)} cannot be called: give transforms, from Draft to Draft"
-                )
+                name = transform_name(transform)
+                raise TypeError(f"{name} is not callable: give transforms, from Draft to Draft")
 
     def __call__(self, draft: Draft) -> Draft:
         """Return the draft after all transforms.
 
         Raises:
-            TransformError: a transform failed.
+            TransformError: A transform failed.
         """
+        run = TransformRun(dialect_for([]))
         for transform in self.transforms:
-            try:
-                draft = transform(draft)
-            except HeadroomError:
-                raise
-            except Exception as error:
-                name = _name(transform)
-                said = f"the transform {name} failed: {type(error).__name__}"
-                raise TransformError(said, {"transform": name}) from error
+            draft = run.apply(transform, draft)
         return draft
 
     def transform(
@@ -71,58 +114,52 @@ class TransformPipeline:
         store: Store | None = None,
         dialect: str | Dialect | None = None,
     ) -> TransformResult:
-        """Return what the transforms make of messages, after storing what they leave out.
+        """Apply the transforms to messages, and store the originals of everything left out.
 
         Args:
             messages: OpenAI, Anthropic or Google messages. They are not altered.
-            store: where what is left out is kept. None: the default store.
-            dialect: the name of the messages' format, or a dialect of your own. None: told from the messages.
+            store: Store of the originals. Defaults to the default store.
+            dialect: Name of the messages' format, or a dialect. Defaults to detecting it.
 
         Raises:
-            TransformError: a transform failed.
-            ConfigurationError: there is no such dialect.
-            StorageError: what is left out cannot be kept.
+            TransformError: A transform failed.
+            ConfigurationError: There is no such dialect.
+            StorageError: Originals cannot be stored.
+            TypeError: The messages are not a list.
         """
-        return applied(self, messages, self.tokenizer, store, dialect)
+        return transform_messages(self, messages, self.tokenizer, store=store, dialect=dialect)
 
 
-def _name(transform: Any) -> str:
-    return str(
-        getattr(transform, "name", None) or getattr(transform, "__name__", type(transform).__name__)
-    )
-
-
-def applied(
+def transform_messages(
     transform: Callable[[Draft], Draft],
     messages: Sequence[Any],
     tokenizer: Tokenizer,
+    *,
     store: Store | None = None,
     dialect: str | Dialect | None = None,
 ) -> TransformResult:
-    """Return what a transform makes of messages.
+    """Apply one transform to messages, as `TransformPipeline.transform` does.
 
     Args:
-        transform: what to do with the draft.
-        messages: the conversation.
-        tokenizer: counts the tokens.
-        store: where originals are kept. None: the default store.
-        dialect: the name of the messages' format, or a dialect. None: told from the messages.
+        transform: The transform.
+        messages: The conversation.
+        tokenizer: Counts tokens.
+        store: Store of the originals. Defaults to the default store.
+        dialect: Name of the messages' format, or a dialect. Defaults to detecting it.
 
     Raises:
-        TypeError: the messages are no list.
-        ConfigurationError: there is no such dialect.
-        StorageError: originals cannot be kept, so that nothing may be left out.
+        ConfigurationError: There is no such dialect.
+        StorageError: Originals cannot be stored.
+        TypeError: The messages are not a list.
     """
-    messages = require_list("messages", messages)
-    chosen = dialect_for(messages, dialect)
-    draft = transform(chosen.parse(messages))
-    if draft.originals:
-        (default_store() if store is None else store).put_many(draft.originals)
-    rendered = chosen.render(draft)
+    received = require_list("messages", messages)
+    run = TransformRun(dialect_for(received, dialect), store)
+    draft = transform(run.parse(received))
+    sent = run.render(run.store(draft))
     return TransformResult(
-        messages=rendered,
-        tokens_before=tokenizer.count_messages(messages),
-        tokens_after=tokenizer.count_messages(rendered),
+        messages=sent,
+        tokens_before=tokenizer.count_messages(received),
+        tokens_after=tokenizer.count_messages(sent),
         changes=draft.changes,
         warnings=draft.warnings,
         estimated=tokenizer.estimated,

@@ -1,31 +1,60 @@
-"""The content router: every text to the compressor that knows it."""
+"""The content router: the transform that hands every text to the compressor of its kind."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 from headroom_core.compressors.base import Compressor, Hints, Request
-from headroom_core.messages import Action, Block, Change
+from headroom_core.compressors.registry import Route
+from headroom_core.markers import content_key
+from headroom_core.messages import OUTPUT_KINDS, Action, Block, Change, Draft, causal_queries
+from headroom_core.text.kinds import TextKind
 from headroom_core.tokens.tokenizer import Tokenizer
 
-_NOT_TAKEN = "no compressor takes it: of no known kind, too small, or turned off"
+_NOT_ACCEPTED = "no compressor accepts it: of no known kind, too small, or turned off"
+_NOT_SMALLER = "no form with fewer tokens"
 _FAILED = "its compressor failed"
+_TURNED_OFF = "content_router_enabled is off"
+
+_NEVER_CHANGED = {
+    "system": "system prompts are never changed",
+    "assistant": "texts of the model are never changed",
+    "tool_call": "arguments of tool calls are never changed",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a block became: the part of a `Change` that does not depend on where the block stands.
+class PendingBlock:
+    """A block whose result is not known yet.
 
     Attributes:
-        text: the new text, None where the block stays as it is.
-        action: what kind of change it is.
-        by: the compressor that made it.
-        reason: why, or why not.
-        tokens_before: the block's tokens as it came.
-        tokens_after: the block's tokens as it goes.
+        block: The block.
+        key: Key of its text.
+        causal_query: The query of the messages before it.
+        record: Key under which its result is recorded. Empty without a memory.
+    """
+
+    block: Block
+    key: str
+    causal_query: str
+    record: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteResult:
+    """The part of a `Change` that does not depend on the place of its block, and the new text.
+
+    Attributes:
+        text: New text, None if the block stays as it is.
+        action: Kind of the change.
+        by: Name of the compressor that made it.
+        reason: Why, or why not.
+        tokens_before: Number of tokens of the block as it was received.
+        tokens_after: Number of tokens of the block as it will be sent.
     """
 
     text: str | None
@@ -41,82 +70,224 @@ class Outcome:
         return self.reason == _FAILED
 
     def dumps(self) -> str:
-        """Return the outcome as a line of JSON, to be remembered."""
-        # Escaped, two surrogates that stand apart would be read back as one character.
+        """Return the result as a line of JSON, to be recorded."""
+        # Two lone surrogates side by side would be read back as one character if escaped.
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def loads(cls, line: str) -> Outcome:
-        """Return the outcome that was remembered as this line."""
+    def loads(cls, line: str) -> RouteResult:
+        """Return the result that was recorded as a line of JSON."""
         return cls(**json.loads(line))
 
-    def applied_to(self, block: Block, key: str) -> tuple[Block, Change]:
-        """Return the block, whose text is kept under that key if any, with its new text, and the change."""
-        keys = (key,) if key and self.action == "selected" else ()
+    def apply_to(
+        self, block: Block, key: str = "", pending: PendingBlock | None = None
+    ) -> RoutedBlock:
+        """Return a block with the new text.
+
+        Args:
+            block: The block, as it was received.
+            key: Key of the stored original. Empty if it is not stored.
+            pending: The block as it was before its result was known, if it was routed.
+        """
         change = Change(
-            block.message,
-            block.path,
-            self.action,
-            self.by,
-            self.reason,
-            self.tokens_before,
-            self.tokens_after,
-            keys,
+            message=block.message,
+            path=block.path,
+            action=self.action,
+            by=self.by,
+            reason=self.reason,
+            tokens_before=self.tokens_before,
+            tokens_after=self.tokens_after,
+            keys=(key,) if key and self.action == "selected" else (),
         )
-        return (block if self.text is None else block.with_text(self.text)), change
+        routed = block if self.text is None else block.with_text(self.text)
+        return RoutedBlock(self, routed, change, pending)
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedBlock:
+    """A block after routing.
+
+    Attributes:
+        result: The result of routing its text.
+        block: The block with its new text.
+        change: What was done with it, and why.
+        pending: The block before its result was known, None if no compressor was asked.
+    """
+
+    result: RouteResult
+    block: Block
+    change: Change
+    pending: PendingBlock | None = None
 
 
 @lru_cache(maxsize=4096)
-def _kept(reason: str, tokens: int) -> Outcome:
-    return Outcome(None, "kept", "", reason, tokens, tokens)
+def _kept(reason: str, tokens: int) -> RouteResult:
+    # Results of blocks that are not routed are shared, because every request asks for them again.
+    return RouteResult(None, "kept", "", reason, tokens_before=tokens, tokens_after=tokens)
+
+
+class RouterMemory(Protocol):
+    """Remembers results, so that a block that was sent before is sent the same way again."""
+
+    @property
+    def routed(self) -> Sequence[RoutedBlock]:
+        """The leading blocks of the draft that were routed before, in order."""
+        ...
+
+    def record_key(self, block: Block, key: str, causal_query: str) -> str:
+        """Return the key under which the result of a block is recorded."""
+        ...
+
+    def resolve(
+        self, pending: Mapping[int, PendingBlock], router: ContentRouter
+    ) -> Mapping[int, RouteResult]:
+        """Return the result of every pending block, with originals already stored."""
+        ...
+
+    def remember(self, routed: Sequence[RoutedBlock]) -> None:
+        """Remember all blocks of the draft."""
+        ...
 
 
 class ContentRouter:
-    """Hands a text to the first compressor that claims it, and keeps the result only where it has fewer tokens.
+    """Transform that hands each text to the first compressor that accepts and shortens it.
 
-    A result that leaves something out counts only where that is allowed and a marker in it names the original.
+    A shorter form is used only if it has fewer tokens. One that leaves something out is used only
+    where that is allowed, and if a marker in it names the original. Texts of tools and documents
+    may lose units behind markers, texts of users are only rewritten, and all others stay.
 
     Args:
-        compressors: who is asked, in this order.
-        tokenizer: counts the tokens.
+        routes: Compressors, or routes to them, in the order in which they are asked.
+        tokenizer: Counts tokens.
+        enabled: Whether texts are routed at all.
+        memory: Remembers results between requests. Defaults to working out every result.
     """
 
-    def __init__(self, compressors: Sequence[Compressor], tokenizer: Tokenizer) -> None:
-        self.compressors = tuple(compressors)
-        self.tokenizer = tokenizer
+    name = "content_router"
 
-    def kept(self, block: Block, reason: str) -> Outcome:
-        """Return the outcome of leaving the block as it is."""
+    def __init__(
+        self,
+        routes: Sequence[Route | Compressor],
+        tokenizer: Tokenizer,
+        *,
+        enabled: bool = True,
+        memory: RouterMemory | None = None,
+    ) -> None:
+        self.routes = tuple(
+            route if isinstance(route, Route) else Route.to(route) for route in routes
+        )
+        self.tokenizer = tokenizer
+        self.enabled = enabled
+        self._memory = memory
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that is different whenever results may be."""
+        return " ".join([*(route.fingerprint for route in self.routes), self.tokenizer.encoding])
+
+    def __call__(self, draft: Draft) -> Draft:
+        """Return the draft with its texts shortened.
+
+        Originals of texts that lost units are added to the draft, unless a memory stored them.
+        """
+        memory = self._memory
+        known = memory.routed if memory else ()
+        routed = self._route_blocks(draft.blocks, known)
+        originals: dict[str, str] = {}
+        if memory:
+            memory.remember(routed)
+        else:
+            for before, after in zip(draft.blocks, routed):
+                originals |= dict.fromkeys(after.change.keys, before.text)
+        return replace(
+            draft,
+            blocks=tuple(item.block for item in routed),
+            changes=(*draft.changes, *(item.change for item in routed)),
+            originals={**draft.originals, **originals} if originals else draft.originals,
+        )
+
+    def _route_blocks(
+        self, blocks: Sequence[Block], known: Sequence[RoutedBlock]
+    ) -> list[RoutedBlock]:
+        """Route blocks, of which the first were routed before."""
+        routed: dict[int, RoutedBlock] = dict(enumerate(known))
+        pending = {index: item.pending for index, item in routed.items() if item.pending}
+        queries = causal_queries(blocks)
+        for index in range(len(known), len(blocks)):
+            block = blocks[index]
+            reason = self.why_kept(block)
+            if reason is None:
+                pending[index] = self._pend(block, queries[index])
+            else:
+                routed[index] = self.keep(block, reason).apply_to(block)
+        for index, result in self._resolve(pending).items():
+            # A block that was routed before, with the same result, need not be built again.
+            if index >= len(known) or known[index].result is not result:
+                item = pending[index]
+                routed[index] = result.apply_to(blocks[index], item.key, item)
+        return [routed[index] for index in range(len(blocks))]
+
+    def _pend(self, block: Block, causal_query: str) -> PendingBlock:
+        key = content_key(block.text)
+        record = self._memory.record_key(block, key, causal_query) if self._memory else ""
+        return PendingBlock(block, key, causal_query, record)
+
+    def _resolve(self, pending: Mapping[int, PendingBlock]) -> Mapping[int, RouteResult]:
+        if self._memory:
+            return self._memory.resolve(pending, self)
+        return {
+            index: self.route(
+                item.block, item.key, item.causal_query, item.block.kind in OUTPUT_KINDS
+            )
+            for index, item in pending.items()
+        }
+
+    def why_kept(self, block: Block) -> str | None:
+        """Return why a block is kept without asking a compressor, or None if one is asked."""
+        reason = block.pinned or _NEVER_CHANGED.get(block.kind)
+        return reason or (None if self.enabled else _TURNED_OFF)
+
+    def keep(self, block: Block, reason: str) -> RouteResult:
+        """Return the result of leaving a block as it is."""
         return _kept(reason, self.tokenizer.count_text(block.text))
 
-    def failed(self, block: Block) -> Outcome:
-        """Return the outcome of a compressor's failure."""
-        return self.kept(block, _FAILED)
+    def fail(self, block: Block) -> RouteResult:
+        """Return the result of a compressor's failure."""
+        return self.keep(block, _FAILED)
 
     def route(
         self, block: Block, key: str, query: str, selecting: bool, hints: Hints | None = None
-    ) -> Outcome:
-        """Return what the block becomes.
+    ) -> RouteResult:
+        """Return the result of asking the compressors about a block.
 
         Args:
-            block: the block.
-            key: the key of its text, for markers.
-            query: what relevance is scored against.
-            selecting: whether units may be left out behind a marker.
-            hints: what was learnt about the tool that produced the text.
+            block: The block.
+            key: Key of its text, for markers. Empty if the text will not be stored.
+            query: Text that relevance is scored against.
+            selecting: Whether units may be left out behind a marker.
+            hints: Lessons about the tool that produced the text.
         """
         tokens = self.tokenizer.count_text(block.text)
-        request = Request(key, tokens, query, selecting, hints)
-        for compressor in self.compressors:
-            made = compressor.compress(block.text, request)
-            lost = made is not None and not made.lossless and not (selecting and key in made.text)
-            if made is None or lost:
+        request = Request(key, tokens, query, selecting, hints=hints)
+        kind = TextKind(block.text)
+        for route in self.routes:
+            if not route.accepts(kind):
                 continue
-            after = self.tokenizer.count_text(made.text)
-            if after >= tokens:
-                return Outcome(
-                    None, "kept", compressor.name, "no form with fewer tokens", tokens, tokens
-                )
-            action: Action = "rewritten" if made.lossless else "selected"
-            return Outcome(made.text, action, compressor.name, made.reason, tokens, after)
-        return self.kept(block, _NOT_TAKEN)
+            compressor = route.compressor
+            compressed = compressor.compress(block.text, request)
+            if compressed is None:
+                continue
+            if not compressed.lossless and not (selecting and key in compressed.text):
+                continue
+            tokens_after = self.tokenizer.count_text(compressed.text)
+            if tokens_after >= tokens:
+                return replace(self.keep(block, _NOT_SMALLER), by=compressor.name)
+            return RouteResult(
+                text=compressed.text,
+                action="rewritten" if compressed.lossless else "selected",
+                by=compressor.name,
+                reason=compressed.reason,
+                tokens_before=tokens,
+                tokens_after=tokens_after,
+            )
+        return self.keep(block, _NOT_ACCEPTED)

@@ -1,4 +1,4 @@
-"""SmartCrusher, used directly on data."""
+"""SmartCrusher: shortening arrays and tables, as a transform and directly on data."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from headroom_core.tables.codec import lossless, take_apart
 from headroom_core.text.exact_json import Value, dumps, from_plain, plain
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.router import ContentRouter
-from headroom_core.transforms.shortening import shortened
 
 
 class SmartCrusher(TableCompressor):
-    """Shortens JSON arrays and tables: as a compressor of texts, and directly on data with `crush`.
+    """Shortens JSON arrays and tables: a compressor, a transform, and `crush` for data.
 
     Args:
-        config: how to shorten; a snapshot is taken.
-        scorer: ranks the items against the query. None: the tier's own.
-        model: the model whose tokens are counted when it is one of a pipeline's transforms.
+        config: The settings, of which a snapshot is taken.
+        scorer: Ranks the items against the query. Defaults to that of the settings' tier.
+        model: The model that counts tokens in a pipeline.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
-        >>> data = {"results": [{"id": n, "status": "failed" if n == 77 else "ok"} for n in range(200)]}
-        >>> result = SmartCrusher().crush(data=data, query="which one failed?", store=MemoryStore())
-        >>> {"id": 77, "status": "failed"} in result.data["results"], len(result.data["results"]) < 100
+        >>> rows = [{"id": n, "status": "failed" if n == 77 else "ok"} for n in range(200)]
+        >>> crusher = SmartCrusher()
+        >>> result = crusher.crush({"results": rows}, "which one failed?", store=MemoryStore())
+        >>> kept = result.data["results"]
+        >>> {"id": 77, "status": "failed"} in kept, len(kept) < 100
         (True, True)
     """
 
@@ -43,11 +44,11 @@ class SmartCrusher(TableCompressor):
         model: str = "gpt-4o",
     ) -> None:
         super().__init__(config, scorer)
-        self._router = ContentRouter((self,), Tokenizer(model))
+        self._router = ContentRouter([self], Tokenizer(model))
 
     def __call__(self, draft: Draft) -> Draft:
         """Return the draft with its outputs and documents shortened."""
-        return shortened(draft, self._router)
+        return self._router(draft)
 
     def crush(
         self,
@@ -58,69 +59,83 @@ class SmartCrusher(TableCompressor):
         model: str = "gpt-4o",
         hints: Hints | None = None,
     ) -> CrushResult:
-        """Return the data with the items that matter, and store the original of what was left out.
+        """Keep the items that matter, and store the original if any are left out.
 
         Args:
-            data: lists, dicts, strings, numbers, booleans and None, as `json.loads` returns them.
-            query: what relevance is scored against.
-            store: where the original is kept. None: the default store.
-            model: the model whose tokens are counted.
-            hints: what earlier retrievals taught about such data.
+            data: Lists, dicts, strings, numbers, booleans and None, as `json.loads` returns them.
+            query: Text that relevance is scored against.
+            store: Store of the original. Defaults to the default store.
+            model: The model that counts tokens.
+            hints: Lessons from earlier retrievals of such data.
 
         Raises:
-            TypeError: the data hold something that JSON cannot say.
-            StorageError: the original cannot be stored.
+            TypeError: The data hold something that JSON cannot express.
+            StorageError: The original cannot be stored.
         """
         tokenizer = Tokenizer(model)
         value = from_plain(data)
         original = dumps(value)
-        before = tokenizer.count_text(original)
-        request = Request(content_key(original), before, query, selecting=True, hints=hints)
-        made = self._shortened(value, request)
-        if isinstance(made, Shortened):
-            after = tokenizer.count_text(made.text)
-            if after < before:
+        tokens = tokenizer.count_text(original)
+        request = Request(content_key(original), tokens, query, selecting=True, hints=hints)
+        shortened = self._shorten(value, request)
+        if isinstance(shortened, Shortened):
+            tokens_after = tokenizer.count_text(shortened.text)
+            if tokens_after < tokens:
                 (default_store() if store is None else store).put_many({request.key: original})
-                kept = plain(_pruned(value, made))
-                markers = tuple(made.markers)
-                return CrushResult(made.text, kept, before, after, markers, tokenizer.estimated)
-        text = made if isinstance(made, str) and tokenizer.count_text(made) < before else original
+                return CrushResult(
+                    text=shortened.text,
+                    data=plain(_prune(value, shortened)),
+                    tokens_before=tokens,
+                    tokens_after=tokens_after,
+                    markers=tuple(shortened.markers),
+                    estimated=tokenizer.estimated,
+                )
+        text = original
+        if isinstance(shortened, str) and tokenizer.count_text(shortened) < tokens:
+            text = shortened
         return CrushResult(
-            text, data, before, tokenizer.count_text(text), estimated=tokenizer.estimated
+            text=text,
+            data=data,
+            tokens_before=tokens,
+            tokens_after=tokenizer.count_text(text),
+            estimated=tokenizer.estimated,
         )
 
-    def _shortened(self, value: Value, request: Request) -> Shortened | str | None:
-        """Return the value with rows left out, else its lossless form, else None."""
+    def _shorten(self, value: Value, request: Request) -> Shortened | str | None:
+        """Return the value with rows left out, or its lossless form, or None if it stays."""
         if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
             return None
         parts = take_apart(value)
         return self.select(parts, request) or lossless(parts)
 
 
-def _pruned(value: Value, shortened: Shortened) -> Value:
+def _prune(value: Value, shortened: Shortened) -> Value:
     """Return the value without the rows that were left out."""
-    lists: dict[int, set[int]] = {}
-    rows: set[int] = set()
+    kept_indices: dict[int, set[int]] = {}
+    dropped_rows: set[int] = set()
     for frame, kept in shortened.kept:
-        # The rows of other frames are objects, each one of its own; null and short strings are the same everywhere.
         if frame.form == "array" and frame.parents is None:
-            lists[id(frame.source)] = set(kept)
-        else:
-            stays = set(kept)
-            rows |= {id(row) for index, row in enumerate(frame.source) if index not in stays}
-    return _without(value, rows, lists)
+            kept_indices[id(frame.source)] = set(kept)
+            continue
+        # Rows of other frames are objects, so that identity tells them apart. Items of arrays may
+        # be null or short strings, which Python shares.
+        stays = set(kept)
+        dropped_rows |= {id(row) for index, row in enumerate(frame.source) if index not in stays}
+    return _without_rows(value, dropped_rows, kept_indices)
 
 
-def _without(value: Value, rows: set[int], lists: dict[int, set[int]]) -> Value:
+def _without_rows(value: Value, dropped: set[int], kept_indices: dict[int, set[int]]) -> Value:
     if isinstance(value, dict):
         return {
-            key: _without(item, rows, lists) for key, item in value.items() if id(item) not in rows
+            key: _without_rows(item, dropped, kept_indices)
+            for key, item in value.items()
+            if id(item) not in dropped
         }
     if isinstance(value, list):
-        kept = lists.get(id(value))
+        kept = kept_indices.get(id(value))
         return [
-            _without(item, rows, lists)
+            _without_rows(item, dropped, kept_indices)
             for index, item in enumerate(value)
-            if id(item) not in rows and (kept is None or index in kept)
+            if id(item) not in dropped and (kept is None or index in kept)
         ]
     return value

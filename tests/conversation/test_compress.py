@@ -145,7 +145,7 @@ def test_every_text_has_a_change_that_says_why_or_why_not() -> None:
     assert "of 500 rows left out" in change_of(result, 3).reason
     assert (
         change_of(result, 4).reason
-        == "no compressor takes it: of no known kind, too small, or turned off"
+        == "no compressor accepts it: of no known kind, too small, or turned off"
     )
     assert change_of(result, 3).keys == (content_key(OUTPUT),)
 
@@ -207,7 +207,7 @@ def test_what_was_retrieved_is_never_compressed_again() -> None:
     messages = [{"role": "user", "content": "Which?"}, *called(name="headroom_retrieve")]
     result = run(messages)
     assert result.messages[2] is messages[2]
-    assert change_of(result, 2).reason == "what headroom_retrieve brought back is never changed"
+    assert change_of(result, 2).reason == "results of headroom_retrieve are never changed"
 
 
 @pytest.mark.parametrize(
@@ -498,8 +498,8 @@ def test_what_cannot_be_stored_is_not_left_out_and_a_warning_says_so() -> None:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        ("recall", "what was sent before cannot be recalled"),
-        ("record", "what is sent now cannot be remembered"),
+        ("recall", "earlier results cannot be recalled"),
+        ("record", "results cannot be recorded"),
     ],
 )
 def test_a_store_that_cannot_remember_still_keeps_originals(method: str, said: str) -> None:

@@ -293,7 +293,7 @@ def test_what_was_retrieved_is_never_shortened(turn: Any, document: Document) ->
     messages = turn("which item failed?", document.text, tool="headroom_retrieve")
     result = compress(messages, config=SELECTING, store=MemoryStore())
     assert result.messages[-1] is messages[-1]
-    assert result.changes[-1].reason == "what headroom_retrieve brought back is never changed"
+    assert result.changes[-1].reason == "results of headroom_retrieve are never changed"
 
 
 # 8. Count once.

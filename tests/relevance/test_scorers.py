@@ -37,10 +37,10 @@ from headroom_core import (
     create_scorer,
     embedding_available,
 )
+from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import Request
 from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
-from headroom_core.conversation import run
 from headroom_core.relevance import hybrid, scorer_from, why_words
 
 Vectors = list[list[float]]
@@ -537,7 +537,7 @@ def test_a_conversation_is_compressed_by_words_and_told_so_every_time(
     tier: str, model: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("package" if model else "no_package")
-    run._tables.cache_clear()
+    process_caches.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         results = [asking(tier=tier, embedding_model=model or None) for _ in range(2)]

@@ -181,7 +181,7 @@ def test_an_error_of_the_library_keeps_its_class() -> None:
 
 
 def test_what_cannot_be_called_is_refused_at_once() -> None:
-    with pytest.raises(TypeError, match="str cannot be called: give transforms"):
+    with pytest.raises(TypeError, match="str is not callable: give transforms"):
         TransformPipeline(["rolling_window"])  # type: ignore[list-item]
 
 

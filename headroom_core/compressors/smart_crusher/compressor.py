@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain
 
+from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.hits import STANDARD, Weights
@@ -17,9 +19,9 @@ from headroom_core.compressors.smart_crusher.summary import (
     only_counts,
     summarise,
 )
-from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
+from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
-from headroom_core.markers import RETRIEVE_TOOL
+from headroom_core.markers import retrieve_call, write_marker
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from
 from headroom_core.tables.codec import (
     Part,
@@ -28,9 +30,14 @@ from headroom_core.tables.codec import (
     selection_reads_back,
     take_text_apart,
 )
+from headroom_core.tables.csv import MIN_CSV_ROWS
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import UNITS, write_table
 from headroom_core.text.exact_json import is_number
+from headroom_core.text.kinds import TextKind
+
+_VERSION = 1
+"""To be raised whenever the same text and request give another result."""
 
 _BY_MEANING = ("embedding", "hybrid")
 _SELECT_FROM_CHARACTERS = 800
@@ -93,6 +100,23 @@ class TableCompressor:
         self.weights = weights
         self.scorer = create_scorer(tier) if scorer is None and tier in _BY_MEANING else scorer
 
+        described = type(self.scorer).__name__ if self.scorer else "no scorer"
+        self.fingerprint = (
+            f"{self.name} {_VERSION} {self.config.model_dump_json()} {self.weights} {described}"
+        )
+
+    @classmethod
+    def from_config(cls, config: HeadroomConfig) -> TableCompressor:
+        """Return the compressor of a request's settings, the same one for the same settings."""
+        return _shared_compressor(
+            config.smart_crusher.model_dump_json(exclude_unset=True),
+            config.relevance.model_dump_json(exclude_unset=True),
+        )
+
+    def accepts(self, kind: TextKind) -> bool:
+        """Return whether a text may hold JSON, Python literals or rows of separated values."""
+        return kind.has_brackets or kind.line_count > MIN_CSV_ROWS
+
     def compress(self, text: str, request: Request) -> Compressed | None:
         """Return a shorter form of the text, or None when it holds no array or table."""
         if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
@@ -145,7 +169,23 @@ def table_compressor(
     else:
         config.relevance_tier = relevance.tier
     scorer = scorer_from(relevance) if config.relevance_tier in _BY_MEANING else None
-    return TableCompressor(config, scorer, weights=Weights(relevance.bm25_k1, relevance.bm25_b))
+    compressor = TableCompressor(
+        config, scorer, weights=Weights(relevance.bm25_k1, relevance.bm25_b)
+    )
+    compressor.fingerprint += f" {relevance.model_dump_json()}"
+    return compressor
+
+
+@lru_cache(maxsize=32)
+def _shared_compressor(crusher: str, relevance: str) -> TableCompressor:
+    """Return the compressor of settings, as JSON; it has no state, so that requests may share it."""
+    return table_compressor(
+        SmartCrusherConfig.model_validate_json(crusher),
+        RelevanceScorerConfig.model_validate_json(relevance),
+    )
+
+
+process_caches.on_clear(_shared_compressor.cache_clear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +278,12 @@ class _Shortening:
         if naming and not chosen.strong and not only_counts(naming):
             names = name_rows(naming, set(left_out), chosen.size)
             about += f"; they are {names}" if names else ""
-        head = f"[headroom: {len(left_out)} of {total} {UNITS[frame.form]} left out here{about}"
+        omission = f"{len(left_out)} of {total} {UNITS[frame.form]} left out here{about}"
         if not self.request.key:
-            return f"{head}; not available any more]"
-        call = f'{RETRIEVE_TOOL}(key="{self.request.key}"{_example(frame, naming, left_out)})'
-        return f"{head}; original intact: {call}]"
+            return write_marker(omission)
+        where = _example(frame, naming, left_out)
+        arguments = {"where": where} if where else {}
+        return write_marker(omission, [retrieve_call(self.request.key, **arguments)])
 
 
 def _tell_twins(twins: dict[int, int]) -> str:
@@ -254,10 +295,10 @@ def _tell_twins(twins: dict[int, int]) -> str:
 
 
 def _example(frame: Frame, naming: ColumnStats | None, left_out: list[int]) -> str:
-    """Return what a call would add to ask for one of the rows, where that is easy to write."""
+    """Return an expression that selects one of the left out rows, empty if none is easy to write."""
     if frame.keys is not None:
         key = frame.keys[left_out[0]]
-        return f", where=\"@ == '{key}'\"" if _PLAIN_VALUE.fullmatch(key) else ""
+        return f"@ == '{key}'" if _PLAIN_VALUE.fullmatch(key) else ""
     place = {row: at for at, row in enumerate(frame.regular)}
     row = next((row for row in left_out if row in place), None)
     if naming is None or row is None:
@@ -267,6 +308,6 @@ def _example(frame: Frame, naming: ColumnStats | None, left_out: list[int]) -> s
         return ""
     value, cell = naming.column.values[place[row]], naming.column.cells[place[row]]
     if isinstance(value, str) and cell == value and _PLAIN_VALUE.fullmatch(value):
-        return f", where=\"{path} == '{value}'\""
+        return f"{path} == '{value}'"
     plain = is_number(value) and frame.form != "csv" and _PLAIN_NUMBER.fullmatch(cell)
-    return f', where="{path} == {cell}"' if plain else ""
+    return f"{path} == {cell}" if plain else ""

@@ -19,7 +19,7 @@ from headroom_core.stores import Store
 from headroom_core.text.markdown import normalize_whitespace
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.cache_aligner.volatile import KINDS, VolatilePart, volatile_parts
-from headroom_core.transforms.pipeline import applied
+from headroom_core.transforms.pipeline import transform_messages
 
 _NAME = rf"(?:{'|'.join(KINDS)})(?: \d+)?"
 _PLACEHOLDER = re.compile(rf"\[({_NAME}): see end\]")
@@ -109,7 +109,7 @@ class CacheAligner:
             moved.extend(parts)
             return aligned
 
-        result = applied(step, messages, self.tokenizer, store, dialect)
+        result = transform_messages(step, messages, self.tokenizer, store=store, dialect=dialect)
         return replace(result, moved=tuple(moved))
 
     def _aligned(self, draft: Draft) -> tuple[Draft, tuple[str, ...]]:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headroom_core._internal.caches import process_caches
 from headroom_core._internal.lru import LRUCache
 from headroom_core.markers import content_key
 from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, original_text
@@ -112,7 +113,7 @@ class CutPolicy:
     shorten_within: float = math.inf
 
 
-_decisions = LRUCache[str, dict[int, str]](_REMEMBERED)
+_decisions: LRUCache[str, dict[int, str]] = process_caches.lru(_REMEMBERED)
 """Decisions of this process by all that they depend on; they are pure, so that it saves time alone."""
 
 
@@ -250,7 +251,7 @@ class WindowCutter:
         limit, policy = self._limits.first, self._policy
         if policy.shorten is not None and self._shortening_suffices(policy.shorten, limit):
             return
-        remember = policy.remember or _decisions.of
+        remember = policy.remember or _decisions.get_or_compute
         gone = remember(self._key(index), lambda: self._decided(limit))
         self._leave(
             index, {message: reason for message, reason in gone.items() if message <= index}

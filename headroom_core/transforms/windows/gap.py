@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headroom_core.errors import TransformError
-from headroom_core.markers import RETRIEVE_TOOL, content_key
+from headroom_core.markers import content_key, retrieve_call, write_marker
 from headroom_core.messages import Draft, Gap, to_mapping
 from headroom_core.tokens.tokenizer import PER_MESSAGE, Tokenizer
 
@@ -127,10 +127,6 @@ def _inside(value: Any) -> Any:
 
 
 def _marker(messages: Sequence[int], keys: Sequence[str]) -> str:
-    together = messages[-1] - messages[0] < len(messages)
-    head = (
-        f"[headroom: {len(messages)} messages left out {'here' if together else 'from here on'}; "
-    )
-    if not keys:
-        return f"{head}not available any more]"
-    return head + "originals: " + ", ".join(f'{RETRIEVE_TOOL}(key="{key}")' for key in keys) + "]"
+    is_one_run = messages[-1] - messages[0] < len(messages)
+    omission = f"{len(messages)} messages left out {'here' if is_one_run else 'from here on'}"
+    return write_marker(omission, [retrieve_call(key) for key in keys], label="originals")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol
 
+from headroom_core._internal.caches import process_caches
 from headroom_core._internal.lru import LRUCache, text_key
 from headroom_core.config import ScoringWeights
 from headroom_core.messages import OUTPUT_KINDS, Block, Draft, original_text
@@ -193,7 +194,7 @@ class TextContents(NamedTuple):
     error: bool
 
 
-_contents = LRUCache[tuple[int, int], TextContents](_REMEMBERED)
+_contents: LRUCache[tuple[int, int], TextContents] = process_caches.lru(_REMEMBERED)
 """The contents of the texts that were read last, so that a conversation which grows is not read again."""
 
 
@@ -204,7 +205,7 @@ def text_contents(text: str) -> TextContents:
         >>> sorted(text_contents("order W2378156 for mei_kovacs was sent").values)
         ['W2378156', 'mei_kovacs']
     """
-    return _contents.of(text_key(text), lambda: _read(text))
+    return _contents.get_or_compute(text_key(text), lambda: _read(text))
 
 
 def _read(text: str) -> TextContents:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from headroom_core.compressors.smart_crusher import TableCompressor
-from headroom_core.config import IntelligentContextConfig
+from headroom_core.compressors import REGISTRY
+from headroom_core.config import HeadroomConfig, IntelligentContextConfig
 from headroom_core.errors import ConfigurationError, StorageError
 from headroom_core.messages import Change, Draft
 from headroom_core.models.lookup import model_info
@@ -16,9 +16,8 @@ from headroom_core.relevance import Scorer
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, default_store
 from headroom_core.tokens.tokenizer import Tokenizer
-from headroom_core.transforms.pipeline import applied
+from headroom_core.transforms.pipeline import transform_messages
 from headroom_core.transforms.router import ContentRouter
-from headroom_core.transforms.shortening import shortening
 from headroom_core.transforms.windows.cuts import (
     Candidate,
     CutPolicy,
@@ -34,6 +33,7 @@ from headroom_core.transforms.windows.importance import (
     ImportanceSource,
 )
 from headroom_core.transforms.windows.limits import Limits, room_for
+from headroom_core.transforms.windows.shorten import block_shortener
 from headroom_core.transforms.windows.turns import TurnUnit
 
 _LEAST = 0.001
@@ -138,18 +138,18 @@ class IntelligentContextManager:
         counter = tokenizer or self.tokenizer
         limits = self.limits(_limit_of(counter.model) if model_limit is None else model_limit)
         kept = default_store() if store is None else store
-        router = ContentRouter((TableCompressor(),), counter)
+        router = ContentRouter(REGISTRY.routes(HeadroomConfig()), counter)
 
         def transform(draft: Draft) -> Draft:
             return self.fit(
                 draft,
                 limits,
                 records=kept,
-                shorten=shortening(draft, router, kept=True),
+                shorten=block_shortener(draft, router, stored=True),
                 counter=counter,
             )
 
-        return applied(transform, messages, counter, kept, dialect)
+        return transform_messages(transform, messages, counter, store=kept, dialect=dialect)
 
     def limits(self, model_limit: int) -> Limits:
         """Return what a conversation may have when so many tokens are to hold it and the reply."""

@@ -10,7 +10,7 @@ from headroom_core.messages import Draft
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store
 from headroom_core.tokens.tokenizer import Tokenizer
-from headroom_core.transforms.pipeline import applied
+from headroom_core.transforms.pipeline import transform_messages
 from headroom_core.transforms.windows.cuts import (
     Candidate,
     CutPolicy,
@@ -79,8 +79,12 @@ class RollingWindow:
             StorageError: what is left out cannot be kept.
         """
         limits = self.limits(self.config.max_tokens if max_tokens is None else max_tokens)
-        return applied(
-            lambda draft: self.fit(draft, limits), messages, self.tokenizer, store, dialect
+        return transform_messages(
+            lambda draft: self.fit(draft, limits),
+            messages,
+            self.tokenizer,
+            store=store,
+            dialect=dialect,
         )
 
     def limits(self, max_tokens: int) -> Limits:

@@ -1,0 +1,59 @@
+"""The transforms of `compress`, in the order in which they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headroom_core.compressors import REGISTRY
+from headroom_core.compressors.registry import Route
+from headroom_core.config import HeadroomConfig
+from headroom_core.tokens.tokenizer import Tokenizer
+from headroom_core.transforms.base import Transform
+from headroom_core.transforms.cache_aligner.aligner import CacheAligner
+from headroom_core.transforms.router import ContentRouter, RouterMemory
+from headroom_core.transforms.windows.intelligent import IntelligentContextManager
+from headroom_core.transforms.windows.rolling import RollingWindow
+
+
+def default_transforms(
+    config: HeadroomConfig | None = None,
+    *,
+    model: str = "gpt-4o",
+    routes: Sequence[Route] | None = None,
+    memory: RouterMemory | None = None,
+    window: Transform | None = None,
+) -> list[Transform]:
+    """Return the transforms of `compress`, in order.
+
+    A step over the whole draft, such as references to earlier messages, belongs between the router
+    and the aligner: texts are as short as they will be, and no message is dropped yet.
+
+    Args:
+        config: The settings. Defaults to `HeadroomConfig()`.
+        model: The model that the messages are for.
+        routes: Routes to compressors. Defaults to all compressors of this process.
+        memory: Remembers results of the router between requests. Defaults to none.
+        window: Drops messages that do not fit. Defaults to the window that the settings enable.
+
+    Example:
+        >>> [transform.name for transform in default_transforms()]
+        ['content_router', 'rolling_window']
+    """
+    config = config or HeadroomConfig()
+    router = ContentRouter(
+        REGISTRY.routes(config) if routes is None else routes,
+        Tokenizer(model),
+        enabled=config.content_router_enabled,
+        memory=memory,
+    )
+    transforms: list[Transform] = [router]
+    if config.cache_aligner.enabled:
+        transforms.append(CacheAligner(config.cache_aligner, model=model))
+    transforms.append(_window(config, model) if window is None else window)
+    return transforms
+
+
+def _window(config: HeadroomConfig, model: str) -> Transform:
+    if config.intelligent_context.enabled:
+        return IntelligentContextManager(config.intelligent_context, model=model)
+    return RollingWindow(config.rolling_window, model=model)

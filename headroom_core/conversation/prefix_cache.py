@@ -9,7 +9,7 @@ from typing import Any
 
 from headroom_core._internal.fork import ForkSafeLock
 from headroom_core.conversation.replay import Waiting
-from headroom_core.dialects.base import Dialect, Image, Reader, Reading
+from headroom_core.dialects.base import Dialect, Fingerprint, MessageReader, ParseState
 from headroom_core.messages import Block, Change
 from headroom_core.transforms.router import Outcome
 
@@ -47,13 +47,13 @@ class Stage:
     """
 
     kind: Hashable
-    images: list[Image]
-    reading: Reading
+    images: list[Fingerprint]
+    reading: ParseState
     steps: list[Step]
     counted: list[int]
     size: int
 
-    def shared(self, images: Sequence[Image]) -> int:
+    def shared(self, images: Sequence[Fingerprint]) -> int:
         """Return how many messages a conversation begins with in the same way."""
         pairs = enumerate(zip(self.images, images))
         return next(
@@ -69,7 +69,7 @@ class Stages:
         self._held: list[Stage] = []
         self._lock = ForkSafeLock()
 
-    def nearest(self, kind: Hashable, images: Sequence[Image]) -> tuple[int, Stage | None]:
+    def nearest(self, kind: Hashable, images: Sequence[Fingerprint]) -> tuple[int, Stage | None]:
         """Return the stage that shares the most messages, and how many."""
         with self._lock:
             held = self._held
@@ -100,7 +100,7 @@ class Growth:
     """A conversation that may have come before, when it was shorter or ended in another way.
 
     Args:
-        dialect: reads the messages; where it is no `Reader`, all of them each time.
+        dialect: reads the messages; where it is no `MessageReader`, all of them each time.
         messages: the messages.
         settings: what decides what becomes of them beside the dialect.
 
@@ -115,20 +115,20 @@ class Growth:
         self.counted: list[int] = []
         self._kind = type(dialect), settings
         self._dialect, self._messages = dialect, messages
-        self._reading, self._before = Reading(), None
+        self._reading, self._before = ParseState(), None
         self._images = _images(dialect, messages)
-        if not isinstance(dialect, Reader) or self._images is None:
+        if not isinstance(dialect, MessageReader) or self._images is None:
             self.draft = dialect.parse(messages)
             return
         shared, before = _stages.nearest(self._kind, self._images)
         if before:
-            self._reading = before.reading.until(shared)
+            self._reading = before.reading.copy_up_to(shared)
             self.steps, self.counted = (
                 before.steps[: len(self._reading.blocks)],
                 before.counted[:shared],
             )
             self._before = before if 2 * shared >= len(before.images) else None
-        self.draft = dialect.draft(messages, dialect.read_on(self._reading, messages))
+        self.draft = dialect.build_draft(messages, dialect.read_new(self._reading, messages))
 
     def keep(self, steps: list[Step], counted: list[int]) -> None:
         """Hold how far the conversation is now, unless somebody changed a message meanwhile."""
@@ -143,10 +143,10 @@ class Growth:
             _stages.put(stage, self._before)
 
 
-def _images(dialect: Dialect, messages: Sequence[Any]) -> list[Image] | None:
+def _images(dialect: Dialect, messages: Sequence[Any]) -> list[Fingerprint] | None:
     """Return the messages' images; None where they have none, or where the dialect has a `parse` of its own."""
     parse: Any = type(dialect).parse
-    if isinstance(dialect, Reader) and parse is Reader.parse:
+    if isinstance(dialect, MessageReader) and parse is MessageReader.parse:
         with suppress(ValueError):
-            return [dialect.image(message) for message in messages]
+            return [dialect.fingerprint(message) for message in messages]
     return None

@@ -20,7 +20,7 @@ from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Block, Change, Draft, causal_queries
 from headroom_core.relevance import Scorer, scorer_from, why_words
 from headroom_core.stores import Store, shared_store
-from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
+from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.cache_aligner.aligner import CacheAligner
 from headroom_core.transforms.router import ContentRouter, Outcome
 from headroom_core.transforms.shortening import why_untouched
@@ -157,7 +157,7 @@ class Run:
             if limits is not None and tokens > limits.first:
                 draft = self.fitting.fit(draft, limits, counted)
                 tokens = draft_tokens(draft, counted, self.tokenizer)
-            return Travelled(draft, chosen.render(draft), PER_REPLY + sum(counted), tokens)
+            return Travelled(draft, chosen.render(draft), TOKENS_PER_REPLY + sum(counted), tokens)
 
         return self.edge.attempt(
             "the messages were passed through unread", travel
@@ -165,7 +165,7 @@ class Run:
 
     def _untouched(self, messages: list[Any]) -> Travelled:
         counted = self._counted(messages)
-        tokens = 0 if counted is None else PER_REPLY + sum(counted)
+        tokens = 0 if counted is None else TOKENS_PER_REPLY + sum(counted)
         return Travelled(Draft(tuple(messages), ()), messages, tokens, tokens)
 
     def _counted(self, messages: Sequence[Any], known: Sequence[int] = ()) -> list[int] | None:

@@ -13,10 +13,10 @@ from headroom_core._internal.lru import LRUCache, memoized, text_key
 from headroom_core.dialects.access import as_items, get_field, is_mapping, result_values
 from headroom_core.errors import TokenizationError
 from headroom_core.tokens import vocabulary
-from headroom_core.tokens.estimate import estimate
+from headroom_core.tokens.estimate import estimate_tokens
 
-PER_MESSAGE = 3
-PER_REPLY = 3
+TOKENS_PER_MESSAGE = 3
+TOKENS_PER_REPLY = 3
 PER_NAME = 1
 """What OpenAI's chat format adds: to each message, to the request for the reply, to a message with a name."""
 
@@ -63,19 +63,19 @@ class EncodingCounter:
 
     Attributes:
         encoding: the name of the encoding.
-        encoded: how many characters were encoded so far; a count that was remembered adds none.
+        encoded_characters: how many characters were encoded so far; a count that was remembered adds none.
     """
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
-        self.encoded = 0
+        self.encoded_characters = 0
         self._counts = LRUCache[str | tuple[int, int], int](_CACHED)
         self._lock = ForkSafeLock()
 
     @property
     def estimated(self) -> bool:
         """Whether the vocabulary is not on this machine, so that counts are estimates."""
-        return vocabulary.load(self.encoding) is None
+        return vocabulary.load_vocabulary(self.encoding) is None
 
     def count(self, text: str) -> int:
         """Return the number of tokens of a text."""
@@ -85,10 +85,10 @@ class EncodingCounter:
 
     def _encode(self, text: str) -> int:
         with self._lock:
-            self.encoded += len(text)
-        encoding = vocabulary.load(self.encoding)
+            self.encoded_characters += len(text)
+        encoding = vocabulary.load_vocabulary(self.encoding)
         if encoding is None:
-            return sum(map(estimate, _pieces(text)))
+            return sum(map(estimate_tokens, _pieces(text)))
         return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
 
 
@@ -124,7 +124,7 @@ class Tokenizer:
 
     def __init__(self, model: str = "gpt-4o") -> None:
         self.model = model
-        self.encoding, self._own = vocabulary.encoding_of(model)
+        self.encoding, self._own = vocabulary.resolve_encoding(model)
         self.counter = _counters[self.encoding]
 
     @property
@@ -163,7 +163,7 @@ class Tokenizer:
             >>> tokenizer.count_messages(messages) == 6 + sum(map(tokenizer.count_text, ["user", "Hello"]))
             True
         """
-        return PER_REPLY + sum(self.count_each(messages))
+        return TOKENS_PER_REPLY + sum(self.count_each(messages))
 
     def count_each(self, messages: Iterable[Any]) -> list[int]:
         """Return what each message adds to `count_messages`.
@@ -189,7 +189,7 @@ class Tokenizer:
         held = _held(message)
         role, name = held.get("role") or _role(held.get("type")), held.get("name")
         spoken = self.count_text(role) if isinstance(role, str) else 0
-        tokens = PER_MESSAGE + spoken + (PER_NAME if isinstance(name, str) else 0)
+        tokens = TOKENS_PER_MESSAGE + spoken + (PER_NAME if isinstance(name, str) else 0)
         tokens += self._held_cost(held) if held else self._cost(message)
         return tokens - self._cost(_said_twice(held))
 

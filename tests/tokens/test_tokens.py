@@ -20,7 +20,7 @@ from openai.types.chat import ChatCompletionMessage
 from headroom_core.dialects.access import replace_text
 from headroom_core.errors import TokenizationError
 from headroom_core.tokens import vocabulary
-from headroom_core.tokens.estimate import estimate
+from headroom_core.tokens.estimate import estimate_tokens
 from headroom_core.tokens.tokenizer import Tokenizer, count_tokens_messages, count_tokens_text
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ print(tokenizer.estimated, tokenizer.count_text(sys.argv[1]))
 
 @pytest.fixture(scope="session")
 def exact() -> tiktoken.Encoding:
-    encoding = vocabulary.load("o200k_base")
+    encoding = vocabulary.load_vocabulary("o200k_base")
     if encoding is None:
         pytest.skip("the vocabulary is not on this machine")
     return encoding
@@ -68,11 +68,11 @@ class TestTexts:
 
     @given(st.text(st.characters(codec=None)))
     def test_every_text_has_a_count_and_an_estimate(self, text: str) -> None:
-        assert (count(text) > 0) == (estimate(text) > 0) == (text != "")
+        assert (count(text) > 0) == (estimate_tokens(text) > 0) == (text != "")
 
     @pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])
     def test_a_long_text_counts_as_tiktoken_counts_it_whole(self, encoding: str) -> None:
-        if (exact := vocabulary.load(encoding)) is None:
+        if (exact := vocabulary.load_vocabulary(encoding)) is None:
             pytest.skip("the vocabulary is not on this machine")
         rows = [
             {"id": n, "note": f"row\n{n} isn't  done", "path": f"/a/b{n}.txt", "x": n / 7}
@@ -105,7 +105,7 @@ class TestModels:
         ],
     )
     def test_a_known_model_counts_with_its_own_vocabulary(self, model: str, encoding: str) -> None:
-        assert vocabulary.encoding_of(model) == (encoding, True)
+        assert vocabulary.resolve_encoding(model) == (encoding, True)
 
     @pytest.mark.parametrize(
         "model", ["claude-sonnet-4-5", "gemini-3-pro", "llama3:8b", "ft:", "", "ft:x", "a/b/", "🚀"]
@@ -119,7 +119,7 @@ class TestModels:
         text = json.dumps([{"id": n, "status": "ok"} for n in range(200)])
         estimated, tokens = without_vocabulary(text, tmp_path)
         assert estimated == "True"
-        assert int(tokens) == estimate(text) == pytest.approx(count(text), rel=0.15)
+        assert int(tokens) == estimate_tokens(text) == pytest.approx(count(text), rel=0.15)
 
     def test_a_damaged_vocabulary_is_not_used_and_not_removed(self, tmp_path: Path) -> None:
         damaged = tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790"
@@ -150,11 +150,11 @@ class TestEstimate:
         ],
     )
     def test_it_is_near_the_exact_count(self, text: str, exact: tiktoken.Encoding) -> None:
-        assert estimate(text) == pytest.approx(len(exact.encode_ordinary(text)), rel=0.3)
+        assert estimate_tokens(text) == pytest.approx(len(exact.encode_ordinary(text)), rel=0.3)
 
     @given(st.text(), st.text())
     def test_more_text_is_never_fewer_tokens(self, text: str, more: str) -> None:
-        assert estimate(text) <= estimate(text + more)
+        assert estimate_tokens(text) <= estimate_tokens(text + more)
 
 
 class TestCache:
@@ -163,7 +163,7 @@ class TestCache:
             "short, and new to the cache: 4711",
             "long, and new to the cache: " + "4711 " * 500,
         ):
-            before = TOKENIZER.counter.encoded
+            before = TOKENIZER.counter.encoded_characters
             assert (
                 len(
                     {
@@ -174,7 +174,7 @@ class TestCache:
                 )
                 == 1
             )
-            assert TOKENIZER.counter.encoded - before == len(text)
+            assert TOKENIZER.counter.encoded_characters - before == len(text)
 
     def test_a_growing_conversation_encodes_its_new_messages_alone(self) -> None:
         messages = [
@@ -182,9 +182,9 @@ class TestCache:
             for n in range(50)
         ]
         count_tokens_messages(messages[:-1])
-        before = TOKENIZER.counter.encoded
+        before = TOKENIZER.counter.encoded_characters
         count_tokens_messages(messages)
-        assert TOKENIZER.counter.encoded - before == len(messages[-1]["content"])
+        assert TOKENIZER.counter.encoded_characters - before == len(messages[-1]["content"])
 
     def test_many_threads_count_what_one_counts(self) -> None:
         texts = [f"thread text {n} " * (n % 50 + 1) for n in range(400)]

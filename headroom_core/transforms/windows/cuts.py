@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from headroom_core._internal.lru import LRUCache
 from headroom_core.markers import content_key
 from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, original_text
-from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
+from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.windows.gap import FIRST_KEY, FURTHER_KEY, DroppedMessages, with_gap
 from headroom_core.transforms.windows.knapsack import first_come, least_loss
 from headroom_core.transforms.windows.limits import (
@@ -153,7 +153,7 @@ class WindowCutter:
         self._blocks: dict[int, list[int]] = {}
         self._outputs: dict[int, list[int]] = {}
         self._came = 0
-        self._tokens = PER_REPLY
+        self._tokens = TOKENS_PER_REPLY
         self._marker = 0
         self._left = DroppedMessages()
         self._keyed = 0
@@ -172,7 +172,7 @@ class WindowCutter:
 
     def run(self) -> Draft:
         """Return the draft with its gap, and with the changes of what was left out."""
-        if sum(self.sizes) + PER_REPLY <= self._limits.first:
+        if sum(self.sizes) + TOKENS_PER_REPLY <= self._limits.first:
             return self.draft
         for position, block in enumerate(self.draft.blocks):
             self._blocks.setdefault(block.message, []).append(position)

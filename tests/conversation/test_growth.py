@@ -74,11 +74,7 @@ def turn(number: int, **arguments: Any) -> list[dict[str, Any]]:
     call = {"id": f"c{number}", "type": "function", "function": function}
     return [
         {"role": "user", "content": f"Which of the jobs of day {number} failed?"},
-        {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [{"id": f"c{number}", "type": "function", "function": call}],
-        },
+        {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": f"c{number}", "content": rows(number)},
     ]
 

@@ -26,6 +26,8 @@ from headroom_core.dialects.base import (
     fingerprint_of,
     has_cache_breakpoint,
 )
+from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
+from headroom_core.dialects.google import GOOGLE_FIELDS
 from headroom_core.documents.ranking import title_of
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
@@ -38,10 +40,14 @@ from headroom_core.stores import Store, shared_store
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 
 __all__ = [
+    "CHAT_FIELDS",
+    "GOOGLE_FIELDS",
     "RETRIEVE_TOOL",
     "CallTracker",
     "CompressionSettings",
     "ConfigSnapshot",
+    "CountText",
+    "CountedFields",
     "Fingerprint",
     "Ledger",
     "MessageReader",

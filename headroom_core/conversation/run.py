@@ -149,7 +149,7 @@ class Run:
             growth = Growth(chosen, messages, self._decisive)
             steps = self.steps(growth.draft.blocks, growth.steps)
             draft = self.aligned(_stepped(growth.draft, steps))
-            counted = self._counted(messages, growth.counted)
+            counted = self._counted(messages, chosen, growth.counted)
             if counted is None:
                 return Travelled(draft, chosen.render(draft), *block_tokens(draft.changes))
             growth.keep(steps, counted)
@@ -161,18 +161,20 @@ class Run:
 
         return self.edge.attempt(
             "the messages were passed through unread", travel
-        ) or self._untouched(messages)
+        ) or self._untouched(messages, known)
 
-    def _untouched(self, messages: list[Any]) -> Travelled:
-        counted = self._counted(messages)
+    def _untouched(self, messages: list[Any], known: Dialect | None) -> Travelled:
+        counted = self._counted(messages, known)
         tokens = 0 if counted is None else TOKENS_PER_REPLY + sum(counted)
         return Travelled(Draft(tuple(messages), ()), messages, tokens, tokens)
 
-    def _counted(self, messages: Sequence[Any], known: Sequence[int] = ()) -> list[int] | None:
+    def _counted(
+        self, messages: Sequence[Any], dialect: Dialect | None, known: Sequence[int] = ()
+    ) -> list[int] | None:
         """Return the tokens of every message, None where they cannot be counted."""
         otherwise = "tokens beside the texts' were not counted"
         return self.edge.attempt(
-            otherwise, lambda: [*known, *self.tokenizer.count_each(messages[len(known) :])]
+            otherwise, lambda: [*known, *self.tokenizer.count_each(messages[len(known) :], dialect)]
         )
 
     @property

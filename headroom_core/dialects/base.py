@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import marshal
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from headroom_core._internal.lru import memoized
 from headroom_core.dialects.access import find_cache_breakpoints
+from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
 from headroom_core.messages import Block, Draft, Outline
 
 Speaker = Literal["system", "user", "assistant", "tool_result"]
@@ -167,7 +168,12 @@ class MessageReader:
     """A dialect that reads message after message, so that a conversation which grew need not be read anew.
 
     What a message is read as depends on it, on those before it and on the class of the dialect alone.
+
+    Attributes:
+        counted_fields: The fields of the format that a model reads.
     """
+
+    counted_fields: ClassVar[CountedFields] = CHAT_FIELDS
 
     def parse(self, messages: Sequence[Any]) -> Draft:
         """Return the messages' texts as blocks, and an outline of each message."""
@@ -186,7 +192,18 @@ class MessageReader:
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
         """Return the draft of messages that were read."""
-        return Draft(tuple(messages), tuple(state.blocks), outlines=tuple(state.outlines))
+        return Draft(
+            tuple(messages), tuple(state.blocks), outlines=tuple(state.outlines), counter=self
+        )
+
+    def count(self, message: Any, count_text: CountText) -> int:
+        """Count the tokens of a message.
+
+        Args:
+            message: The message.
+            count_text: Counts the tokens of a text.
+        """
+        return self.counted_fields.count(message, count_text)
 
     def fingerprint(self, message: Any) -> Fingerprint:
         """Return what is equal only where messages are read, and counted, in the same way.

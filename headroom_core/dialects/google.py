@@ -14,6 +14,7 @@ from headroom_core.dialects.base import (
     Speaker,
     compact_json,
 )
+from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -27,6 +28,26 @@ _KINDS: dict[str | None, Speaker] = {
 }
 _CALLS = ("function_call", "functionCall")
 _ANSWERS = ("function_response", "functionResponse")
+GOOGLE_FIELDS = CountedFields(
+    texts=(
+        "parts",
+        "text",
+        "name",
+        *_CALLS,
+        *_ANSWERS,
+        "executable_code",
+        "executableCode",
+        "code",
+        "code_execution_result",
+        "codeExecutionResult",
+        "output",
+    ),
+    values=("args",),
+    results=("response",),
+    media=("inline_data", "inlineData", "file_data", "fileData"),
+)
+"""Fields of Google's contents that a model reads."""
+
 _SIGNATURES = ("thought_signature", "thoughtSignature")
 _SIGNED = "the model has signed this text"
 _LEADING = "a string before the first content does not tell yet whose message it is"
@@ -49,6 +70,8 @@ class GoogleDialect(MessageReader):
     """
 
     name: str = "google"
+    # Messages of other formats may stand among the contents: they are carried, and cost as much.
+    counted_fields = CHAT_FIELDS | GOOGLE_FIELDS
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether the first message that has a role or parts is one of this dialect."""

@@ -223,7 +223,7 @@ class _Prefix:
         """Return the tokens of a content, up to its last block that counts."""
         if not isinstance(content, str):
             content = as_items(content)[: None if last is None else last + 1]
-        return self._tokenizer.count_message({"content": content})
+        return self._tokenizer.count_message({"content": content}, "anthropic")
 
 
 def _json(tool: Any) -> str:

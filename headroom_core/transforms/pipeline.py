@@ -121,8 +121,8 @@ def applied(
     rendered = chosen.render(draft)
     return TransformResult(
         messages=rendered,
-        tokens_before=tokenizer.count_messages(messages),
-        tokens_after=tokenizer.count_messages(rendered),
+        tokens_before=tokenizer.count_messages(messages, chosen),
+        tokens_after=tokenizer.count_messages(rendered, chosen),
         changes=draft.changes,
         warnings=draft.warnings,
         estimated=tokenizer.estimated,

@@ -19,7 +19,11 @@ from langchain_core.messages import (
 
 from headroom_core import Block, Draft
 from headroom_core.adapters import (
+    CHAT_FIELDS,
+    GOOGLE_FIELDS,
     CallTracker,
+    CountedFields,
+    CountText,
     Fingerprint,
     MessageReader,
     Outline,
@@ -53,6 +57,15 @@ _ROLES: dict[str, Speaker] = {
     "tool": "tool_result",
     "function": "tool_result",
 }
+_COUNTED_ROLES = {
+    "human": "user",
+    "ai": "assistant",
+    "system": "system",
+    "tool": "tool",
+    "function": "function",
+}
+"""The roles that types of messages stand for, as OpenAI's format names them."""
+
 _CARRIED = dict.fromkeys(("artifact", "id", "response_metadata", "usage_metadata"))
 _PARSED = {"parsed": None}
 """What is neither read nor counted, and may hold any object."""
@@ -76,6 +89,16 @@ class LangChainDialect(MessageReader):
     """
 
     name: str = "langchain"
+    # Parts and calls keep the form of the provider whose model wrote them.
+    counted_fields = (
+        CHAT_FIELDS
+        | GOOGLE_FIELDS
+        | CountedFields(
+            texts=("invalid_tool_calls",),
+            values=("args",),
+            selected={"additional_kwargs": ("function_call", "tool_calls")},
+        )
+    )
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether any message is LangChain's."""
@@ -112,9 +135,50 @@ class LangChainDialect(MessageReader):
             held["content"] = None
         return fingerprint_of((id(cls), cls.__qualname__, held, message.model_extra), text)
 
+    def count(self, message: Any, count_text: CountText) -> int:
+        """Count the tokens of a message, of which a call that stands in two places counts once.
+
+        Args:
+            message: The message.
+            count_text: Counts the tokens of a text.
+        """
+        tokens = self.counted_fields.count(message, count_text)
+        role = None if get_field(message, "role") else _role_of(get_field(message, "type"))
+        if role is not None:
+            tokens += count_text(role)
+        repeated = _repeated_calls(message)
+        return tokens - self.counted_fields.count_value(repeated, count_text)
+
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
         return render_draft(draft)
+
+
+def _role_of(message_type: Any) -> str | None:
+    """Return the role that a message's type stands for, as OpenAI's format names it."""
+    if not isinstance(message_type, str):
+        return None
+    return _COUNTED_ROLES.get(message_type.removesuffix("MessageChunk").lower())
+
+
+def _repeated_calls(message: Any) -> list[Any]:
+    """Return the calls in a content or in `additional_kwargs` that the message also lists as its calls."""
+    candidates = [
+        *as_items(get_field(message, "content")),
+        *as_items(get_field(get_field(message, "additional_kwargs"), "tool_calls")),
+    ]
+    if not candidates:
+        return []
+    calls = [
+        *as_items(get_field(message, "tool_calls")),
+        *as_items(get_field(message, "invalid_tool_calls")),
+    ]
+    ids = [identifier for call in calls if (identifier := get_field(call, "id"))]
+    return [
+        candidate
+        for candidate in candidates
+        if (get_field(candidate, "call_id") or get_field(candidate, "id")) in ids
+    ]
 
 
 def _plain(message: Any) -> Mapping[str, Any]:

@@ -18,7 +18,11 @@ from pydantic import BaseModel
 
 from headroom_core import Block, Draft
 from headroom_core.adapters import (
+    CHAT_FIELDS,
+    GOOGLE_FIELDS,
     CallTracker,
+    CountedFields,
+    CountText,
     Fingerprint,
     MessageReader,
     Outline,
@@ -85,6 +89,17 @@ class LlamaIndexDialect(MessageReader):
     """
 
     name: str = "llamaindex"
+    # Calls in `additional_kwargs` keep the form of the provider whose model made them.
+    counted_fields = (
+        CHAT_FIELDS
+        | GOOGLE_FIELDS
+        | CountedFields(
+            texts=("blocks", "cited_content", "tool_name"),
+            values=("tool_kwargs",),
+            kinds=("block_type",),
+            selected={"additional_kwargs": ("function_call", "tool_calls")},
+        )
+    )
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether any message is LlamaIndex's."""
@@ -116,9 +131,35 @@ class LlamaIndexDialect(MessageReader):
         beside = {key: _held(extra[key]) for key in (*_BESIDE, "cache_control") if key in extra}
         return fingerprint_of((id(cls), cls.__qualname__, message.role.value, blocks, beside), text)
 
+    def count(self, message: Any, count_text: CountText) -> int:
+        """Count the tokens of a message, of which a call that stands in two places counts once.
+
+        Args:
+            message: The message.
+            count_text: Counts the tokens of a text.
+        """
+        tokens = self.counted_fields.count(message, count_text)
+        if isinstance(message, ChatMessage):
+            repeated = _repeated_calls(message)
+            tokens -= self.counted_fields.count_value(repeated, count_text)
+        return tokens
+
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
         return render_draft(draft)
+
+
+def _repeated_calls(message: ChatMessage) -> list[Any]:
+    """Return the calls in `additional_kwargs` that also stand in the message's blocks."""
+    calls = as_items(message.additional_kwargs.get("tool_calls"))
+    if not calls:
+        return []
+    ids = [
+        block.tool_call_id
+        for block in message.blocks
+        if isinstance(block, ToolCallBlock) and block.tool_call_id
+    ]
+    return [call for call in calls if (get_field(call, "call_id") or get_field(call, "id")) in ids]
 
 
 def _plain(message: Any) -> Mapping[str, Any]:

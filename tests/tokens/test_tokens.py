@@ -201,9 +201,15 @@ CALL = {"id": "call_1", "type": "function", "function": {"name": "jobs", "argume
 
 
 def content_tokens(*parts: Any) -> int:
-    """Return what the parts add to a message."""
+    """Return the tokens that parts add to a message."""
     whole = TOKENIZER.count_messages([{"role": "user", "content": list(parts)}])
     return whole - TOKENIZER.count_messages([{"role": "user", "content": []}])
+
+
+def google_tokens(*parts: Any) -> int:
+    """Return the tokens that parts add to a content of Google's format."""
+    whole = TOKENIZER.count_messages([{"role": "user", "parts": list(parts)}])
+    return whole - TOKENIZER.count_messages([{"role": "user", "parts": []}])
 
 
 class TestMessages:
@@ -247,6 +253,18 @@ class TestMessages:
             ),
             ({"type": "document", "source": {"type": "base64", "data": "c2ln" * 99}}, []),
             ({"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}, ["hi"]),
+            ({"type": "refusal", "refusal": "no"}, ["no"]),
+            ("bare", ["bare"]),
+            (None, []),
+            (17, []),
+        ],
+    )
+    def test_a_part_counts_what_the_model_reads_of_it(self, part: Any, texts: list[str]) -> None:
+        assert content_tokens(part) == sum(map(count, texts))
+
+    @pytest.mark.parametrize(
+        ("part", "texts"),
+        [
             ({"function_call": {"name": "jobs", "args": {"day": 3}}}, ["jobs", '{"day":3}']),
             ({"functionCall": {"name": "jobs", "args": {"day": 3}}}, ["jobs", '{"day":3}']),
             (
@@ -261,14 +279,15 @@ class TestMessages:
             ({"executable_code": {"language": "PYTHON", "code": "x = 1"}}, ["x = 1"]),
             ({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}, ["1"]),
             ({"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}}, []),
-            ({"type": "refusal", "refusal": "no"}, ["no"]),
             ("bare", ["bare"]),
             (None, []),
             (17, []),
         ],
     )
-    def test_a_part_counts_what_the_model_reads_of_it(self, part: Any, texts: list[str]) -> None:
-        assert content_tokens(part) == sum(map(count, texts))
+    def test_a_part_of_google_counts_what_the_model_reads_of_it(
+        self, part: Any, texts: list[str]
+    ) -> None:
+        assert google_tokens(part) == sum(map(count, texts))
 
     def test_an_image_has_a_flat_price_whatever_its_size(self) -> None:
         low = {"type": "image_url", "image_url": {"url": "https://host/a.png", "detail": "low"}}
@@ -279,7 +298,7 @@ class TestMessages:
         assert [content_tokens(part) for part in (IMAGE, low, block)] == [765, 85, 765]
         inline = {"inline_data": {"mime_type": "image/png", "data": "A" * 9000}}
         linked = {"fileData": {"mimeType": "image/png", "fileUri": "gs://bucket/a.png"}}
-        assert [content_tokens(part) for part in (inline, linked)] == [765, 765]
+        assert [google_tokens(part) for part in (inline, linked)] == [765, 765]
 
     def test_objects_of_the_sdks_count_as_their_dicts(self) -> None:
         said = ChatCompletionMessage.model_validate(
@@ -313,15 +332,17 @@ class TestMessages:
             ("content", 0, "text"),
             ("content", 1, "content"),
             ("content", 2, "source", "data"),
+            ("parts", 0, "function_response", "response", "result"),
         ]
-        paths.append(("content", 3, "function_response", "response", "result"))
-        parts = [
+        content = [
             {"type": "text", "text": old},
             {"type": "tool_result", "content": old},
             {"type": "document", "source": {"type": "text", "data": old}},
-            {"function_response": {"name": "jobs", "response": {"result": old}}},
         ]
-        message = {"role": "tool", "content": parts if at else old}
+        response = {"function_response": {"name": "jobs", "response": {"result": old}}}
+        message = {"role": "tool", "content": content if at else old}
+        if at == 4:
+            message = {"role": "tool", "parts": [response]}
         changed = replace_text(message, paths[at], new)
         difference = count_tokens_messages([changed, IMAGE]) - count_tokens_messages(
             [message, IMAGE]

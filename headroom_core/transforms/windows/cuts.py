@@ -142,7 +142,9 @@ class WindowCutter:
         counted: Sequence[int] | None = None,
     ) -> None:
         self.draft = draft
-        self._counted = tokenizer.count_each(draft.messages) if counted is None else counted
+        if counted is None:
+            counted = tokenizer.count_each(draft.messages, draft.counter)
+        self._counted = counted
         self.sizes = message_sizes(draft, self._counted, tokenizer)
         self.turns = Turns()
         self.gone: dict[int, str] = {}

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from headroom_core.dialects.counting import TOKENS_PER_MESSAGE
 from headroom_core.errors import TransformError
 from headroom_core.markers import RETRIEVE_TOOL, content_key
 from headroom_core.messages import Draft, Gap, to_mapping
-from headroom_core.tokens.tokenizer import TOKENS_PER_MESSAGE, Tokenizer
+from headroom_core.tokens.tokenizer import Tokenizer
 
 FIRST_KEY, FURTHER_KEY = 52, 34
 """Tokens that a message with a marker takes at most with one key, and with each further one."""

@@ -107,6 +107,5 @@ def sent_tokens(draft: Draft, sizes: Sequence[int], tokenizer: Tokenizer) -> int
     if draft.gap is None:
         return TOKENS_PER_REPLY + sum(sizes)
     gone = sum(sizes[message] for message in draft.gap.messages)
-    return (
-        TOKENS_PER_REPLY + sum(sizes) - gone + tokenizer.count_message(draft.note(draft.gap.marker))
-    )
+    note = tokenizer.count_message(draft.note(draft.gap.marker), draft.counter)
+    return TOKENS_PER_REPLY + sum(sizes) - gone + note

@@ -109,6 +109,8 @@ class CountedFields:
 
     def _count_selected(self, keys: tuple[str, ...]) -> Callable[[Any, CountText], int]:
         def count(value: Any, count_text: CountText) -> int:
+            if not value:
+                return 0  # The metadata of most messages are empty.
             return self.count_value([get_field(value, key) for key in keys], count_text)
 
         return count

@@ -57,14 +57,14 @@ _ROLES: dict[str, Speaker] = {
     "tool": "tool_result",
     "function": "tool_result",
 }
-_COUNTED_ROLES = {
+_ROLES_BY_TYPE = {
     "human": "user",
     "ai": "assistant",
     "system": "system",
     "tool": "tool",
     "function": "function",
 }
-"""The roles that types of messages stand for, as OpenAI's format names them."""
+"""Roles in OpenAI's words, by the type of a message. A `ChatMessage` has a role of its own."""
 
 _CARRIED = dict.fromkeys(("artifact", "id", "response_metadata", "usage_metadata"))
 _PARSED = {"parsed": None}
@@ -143,37 +143,38 @@ class LangChainDialect(MessageReader):
             count_text: Counts the tokens of a text.
         """
         tokens = self.counted_fields.count(message, count_text)
-        role = None if get_field(message, "role") else _role_of(get_field(message, "type"))
+        if not isinstance(message, BaseMessage):
+            return tokens
+        role = _role_of(message)
         if role is not None:
             tokens += count_text(role)
-        repeated = _repeated_calls(message)
-        return tokens - self.counted_fields.count_value(repeated, count_text)
+        if repeated := _repeated_calls(message):
+            tokens -= self.counted_fields.count_value(repeated, count_text)
+        return tokens
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
         return render_draft(draft)
 
 
-def _role_of(message_type: Any) -> str | None:
-    """Return the role that a message's type stands for, as OpenAI's format names it."""
-    if not isinstance(message_type, str):
+def _role_of(message: BaseMessage) -> str | None:
+    """Return the role that the message's type stands for, None if the message names a role."""
+    if (message.model_extra or {}).get("role"):
         return None
-    return _COUNTED_ROLES.get(message_type.removesuffix("MessageChunk").lower())
+    return _ROLES_BY_TYPE.get(message.type.removesuffix("MessageChunk").lower())
 
 
-def _repeated_calls(message: Any) -> list[Any]:
-    """Return the calls in a content or in `additional_kwargs` that the message also lists as its calls."""
+def _repeated_calls(message: BaseMessage) -> list[Any]:
+    """Return the parts and additional arguments that repeat one of the message's tool calls."""
     candidates = [
-        *as_items(get_field(message, "content")),
-        *as_items(get_field(get_field(message, "additional_kwargs"), "tool_calls")),
+        *as_items(message.content),
+        *as_items(message.additional_kwargs.get("tool_calls")),
     ]
     if not candidates:
         return []
-    calls = [
-        *as_items(get_field(message, "tool_calls")),
-        *as_items(get_field(message, "invalid_tool_calls")),
-    ]
-    ids = [identifier for call in calls if (identifier := get_field(call, "id"))]
+    ids = [call["id"] for call in _calls(message) if call["id"]]
+    if not ids:
+        return []
     return [
         candidate
         for candidate in candidates

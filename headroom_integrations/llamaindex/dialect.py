@@ -139,8 +139,7 @@ class LlamaIndexDialect(MessageReader):
             count_text: Counts the tokens of a text.
         """
         tokens = self.counted_fields.count(message, count_text)
-        if isinstance(message, ChatMessage):
-            repeated = _repeated_calls(message)
+        if isinstance(message, ChatMessage) and (repeated := _repeated_calls(message)):
             tokens -= self.counted_fields.count_value(repeated, count_text)
         return tokens
 

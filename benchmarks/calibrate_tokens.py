@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import CORPUS
-from headroom_core.tokens.estimate import pairs
-from headroom_core.tokens.vocabulary import load
+from headroom_core.tokens.estimate import count_byte_pairs
+from headroom_core.tokens.vocabulary import load_vocabulary
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE.parent / "headroom_core" / "tokens" / "token_weights.json"
@@ -106,7 +106,7 @@ def made_texts() -> Iterator[tuple[str, str]]:
 
 def samples(texts: Iterable[tuple[str, str]], most: int = 150) -> list[Sample]:
     """Return different pieces of the texts with their exact counts, at most so many a set and length."""
-    vocabulary = load("o200k_base")
+    vocabulary = load_vocabulary("o200k_base")
     if vocabulary is None:
         raise SystemExit(
             "the vocabulary o200k_base is not on this machine: install llama-index-core, which ships it"
@@ -184,7 +184,7 @@ def main() -> None:
     arguments = parser.parse_args()
     found = samples([*corpus_texts(arguments.corpus), *made_texts()])
     classes = byte_classes()
-    counts = np.array([pairs(sample.text, classes) for sample in found], float)
+    counts = np.array([count_byte_pairs(sample.text, classes) for sample in found], float)
     tokens = np.array([sample.tokens for sample in found], float)
     report([sample.group for sample in found], errors(counts, tokens))
     if not arguments.dry_run:

@@ -137,7 +137,7 @@ def buffering(_: Store) -> Window:
     from llama_index.core.memory import ChatMemoryBuffer
 
     tokenizer = Tokenizer()
-    encoding = vocabulary.load(tokenizer.encoding)
+    encoding = vocabulary.load_vocabulary(tokenizer.encoding)
     encode = encoding.encode_ordinary if encoding else None
 
     def window(messages: list[Message], budget: int) -> list[Message]:

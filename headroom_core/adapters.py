@@ -15,17 +15,19 @@ from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.compress import compress
 from headroom_core.dialects import Dialect
 from headroom_core.dialects.access import as_items, get_field, render_draft
-from headroom_core.dialects.anthropic import part_texts
+from headroom_core.dialects.anthropic import parse_anthropic_part
 from headroom_core.dialects.base import (
-    Calls,
-    Image,
-    Reader,
-    Reading,
+    CallTracker,
+    Fingerprint,
+    MessageReader,
+    ParseState,
     Speaker,
-    compact,
-    image_of,
-    marked,
+    compact_json,
+    fingerprint_of,
+    has_cache_breakpoint,
 )
+from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
+from headroom_core.dialects.google import GOOGLE_FIELDS
 from headroom_core.documents.ranking import title_of
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
@@ -38,30 +40,34 @@ from headroom_core.stores import Store, shared_store
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 
 __all__ = [
+    "CHAT_FIELDS",
+    "GOOGLE_FIELDS",
     "RETRIEVE_TOOL",
-    "Calls",
+    "CallTracker",
     "CompressionSettings",
     "ConfigSnapshot",
-    "Image",
+    "CountText",
+    "CountedFields",
+    "Fingerprint",
     "Ledger",
+    "MessageReader",
     "Outline",
+    "ParseState",
     "PositiveInt",
-    "Reader",
-    "Reading",
     "ScorerInstance",
     "Speaker",
     "Summary",
     "ValidatedModel",
     "as_items",
     "budget_warnings",
-    "compact",
+    "compact_json",
     "declares_retrieval",
+    "fingerprint_of",
     "get_field",
-    "image_of",
+    "has_cache_breakpoint",
     "is_retrieve_tool",
-    "marked",
     "model_info",
-    "part_texts",
+    "parse_anthropic_part",
     "pin_reason",
     "render_draft",
     "require_list",

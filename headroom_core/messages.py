@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 Kind = Literal["system", "user", "assistant", "tool_call", "tool_result", "document"]
 OUTPUT_KINDS: tuple[Kind, ...] = ("tool_result", "document")
@@ -134,6 +134,14 @@ def user_message(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
+class MessageCounter(Protocol):
+    """Counts the tokens of one format's messages."""
+
+    def count(self, message: Any, count_text: Callable[[str], int]) -> int:
+        """Count the tokens of a message, given a function that counts those of a text."""
+        ...
+
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -153,6 +161,7 @@ class Draft:
         plain: returns a message as JSON values, as it is kept where it is left out.
         note: returns a user's message with a text, which stands where messages are left out.
         counted: Tokens of every message as it was received. None if they were not counted.
+        counter: Counts the messages. If None, the dialect that recognises the messages does.
     """
 
     messages: tuple[Any, ...]
@@ -164,6 +173,7 @@ class Draft:
     gap: Gap | None = None
     plain: Callable[[Any], Mapping[str, Any]] = to_mapping
     note: Callable[[str], Any] = user_message
+    counter: MessageCounter | None = field(default=None, compare=False)
     counted: tuple[int, ...] | None = None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from headroom_core._internal.caches import process_caches
 from headroom_core._internal.fork import ForkSafeLock
-from headroom_core.dialects.base import Dialect, Image, Reader, Reading
+from headroom_core.dialects.base import Dialect, Fingerprint, MessageReader, ParseState
 from headroom_core.messages import Draft
 from headroom_core.transforms.router import RoutedBlock
 
@@ -26,20 +26,20 @@ class Snapshot:
     Attributes:
         settings: Everything that decides the results beside the messages.
         fingerprints: Fingerprints of the messages.
-        reading: State of reading the messages.
+        parsed: State of reading the messages.
         routed: The blocks after routing.
         counted: Tokens of every message.
         size: Bytes that the snapshot takes, about.
     """
 
     settings: Hashable
-    fingerprints: list[Image]
-    reading: Reading
+    fingerprints: list[Fingerprint]
+    parsed: ParseState
     routed: list[RoutedBlock]
     counted: list[int]
     size: int
 
-    def shared_messages(self, fingerprints: Sequence[Image]) -> int:
+    def shared_messages(self, fingerprints: Sequence[Fingerprint]) -> int:
         """Return with how many equal messages this and another conversation begin."""
         for index, (ours, theirs) in enumerate(zip(self.fingerprints, fingerprints)):
             if ours != theirs:
@@ -55,7 +55,7 @@ class PrefixCache:
         self._lock = ForkSafeLock()
 
     def find_longest(
-        self, settings: Hashable, fingerprints: Sequence[Image]
+        self, settings: Hashable, fingerprints: Sequence[Fingerprint]
     ) -> tuple[Snapshot | None, int]:
         """Return the snapshot that shares the most leading messages, and their number."""
         longest: Snapshot | None = None
@@ -103,7 +103,7 @@ class CachedConversation:
     """A conversation, of which the first messages may have been seen before.
 
     Args:
-        dialect: Reads the messages. One that is not a `Reader` reads all of them each time.
+        dialect: Reads the messages. One that is not a `MessageReader` reads all of them each time.
         messages: The messages.
         settings: Everything that decides the results beside dialect and messages.
 
@@ -119,21 +119,21 @@ class CachedConversation:
         self._settings = type(dialect), settings
         self._dialect = dialect
         self._messages = messages
-        self._reading = Reading()
+        self._parsed = ParseState()
         self._previous: Snapshot | None = None
         self._fingerprints = _fingerprints(dialect, messages)
-        if not isinstance(dialect, Reader) or self._fingerprints is None:
+        if not isinstance(dialect, MessageReader) or self._fingerprints is None:
             self.draft: Draft = dialect.parse(messages)
             return
         snapshot, shared = _cache.find_longest(self._settings, self._fingerprints)
         if snapshot:
-            self._reading = snapshot.reading.until(shared)
-            self.routed = snapshot.routed[: len(self._reading.blocks)]
+            self._parsed = snapshot.parsed.copy_up_to(shared)
+            self.routed = snapshot.routed[: len(self._parsed.blocks)]
             self.counted = snapshot.counted[:shared]
             # A snapshot that shares less than half belongs to a fork, and serves the other branch.
             if 2 * shared >= len(snapshot.fingerprints):
                 self._previous = snapshot
-        self.draft = dialect.draft(messages, dialect.read_on(self._reading, messages))
+        self.draft = dialect.build_draft(messages, dialect.read_new(self._parsed, messages))
 
     def remember(self, routed: Sequence[RoutedBlock], counted: Sequence[int]) -> None:
         """Keep the work for longer versions of the conversation.
@@ -151,7 +151,7 @@ class CachedConversation:
         snapshot = Snapshot(
             settings=self._settings,
             fingerprints=self._fingerprints,
-            reading=self._reading,
+            parsed=self._parsed,
             routed=[*routed],
             counted=[*counted],
             size=size,
@@ -159,13 +159,13 @@ class CachedConversation:
         _cache.put(snapshot, replaces=self._previous)
 
 
-def _fingerprints(dialect: Dialect, messages: Sequence[Any]) -> list[Image] | None:
+def _fingerprints(dialect: Dialect, messages: Sequence[Any]) -> list[Fingerprint] | None:
     """Return the messages' fingerprints, or None if they have none.
 
-    A dialect with a `parse` of its own may read a message differently from `Reader`.
+    A dialect with a `parse` of its own may read a message differently from `MessageReader`.
     """
     parse: Any = type(dialect).parse
-    if isinstance(dialect, Reader) and parse is Reader.parse:
+    if isinstance(dialect, MessageReader) and parse is MessageReader.parse:
         with suppress(ValueError):
-            return [dialect.image(message) for message in messages]
+            return [dialect.fingerprint(message) for message in messages]
     return None

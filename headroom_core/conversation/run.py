@@ -21,7 +21,7 @@ from headroom_core.messages import Change, Draft
 from headroom_core.relevance import Scorer, scorer_from
 from headroom_core.relevance.fallback import why_words
 from headroom_core.stores import Store, shared_store
-from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
+from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.base import Transform, transform_name
 from headroom_core.transforms.defaults import default_transforms
 from headroom_core.transforms.pipeline import TransformRun
@@ -187,6 +187,7 @@ class CompressionRun(RunContext):
         if self.store is not None and self.config.ccr.feedback_enabled:
             self._intelligence = ToolIntelligence(self.store)
         self._fingerprint = self.router.fingerprint
+        self._parsed_by = self._dialect
         self._steps: TransformRun | None = None
         self._fitting: Fitting | None = None
         self._conversation: CachedConversation | None = None
@@ -285,7 +286,7 @@ class CompressionRun(RunContext):
         if draft.counted is None:
             before, after = block_tokens(draft.changes)
         else:
-            before = PER_REPLY + sum(draft.counted)
+            before = TOKENS_PER_REPLY + sum(draft.counted)
             after = draft_tokens(draft, draft.counted, self.tokenizer)
         return RunOutcome(messages, draft.changes, before, after)
 
@@ -297,6 +298,7 @@ class CompressionRun(RunContext):
 
     def _read(self, messages: list[Any]) -> Draft:
         dialect = self._dialect or dialect_for(messages)
+        self._parsed_by = dialect
         self._steps = TransformRun(dialect)
         settings = self._fingerprint, self.store is None, self.config.content_router_enabled
         self._conversation = CachedConversation(dialect, messages, settings)
@@ -306,7 +308,8 @@ class CompressionRun(RunContext):
         """Return the tokens of every message, or None if they cannot be counted."""
 
         def count() -> tuple[int, ...] | None:
-            return (*known, *self.tokenizer.count_each(messages[len(known) :]))
+            new = messages[len(known) :]
+            return (*known, *self.tokenizer.count_each(new, self._parsed_by))
 
         return self.collector.attempt(
             count, None, "only texts were counted, and nothing beside them"

@@ -8,7 +8,7 @@ from typing import Any
 
 from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.dialects.anthropic import AnthropicDialect
-from headroom_core.dialects.base import Dialect, Reader
+from headroom_core.dialects.base import Dialect, MessageReader
 from headroom_core.dialects.google import GoogleDialect
 from headroom_core.dialects.openai import OpenAIDialect
 from headroom_core.errors import ConfigurationError
@@ -45,7 +45,7 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
         dialects = (*filter(None, map(_installed, dict.fromkeys(map(type, messages)))), *_DIALECTS)
         return next((dialect for dialect in dialects if dialect.matches(messages)), _FALLBACK)
     # In this order, because looking for a protocol takes as long as reading ten messages.
-    if not isinstance(name, str) and isinstance(name, (Reader, Dialect)):
+    if not isinstance(name, str) and isinstance(name, (MessageReader, Dialect)):
         return name
     for dialect in _DIALECTS:
         if dialect.name == name:

@@ -1,4 +1,4 @@
-"""Reading and replacing texts inside messages, by path, without touching anything beside the path."""
+"""ParseState and replacing texts inside messages, by path, without touching anything beside the path."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def as_items(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
-def cache_breakpoints(part: Any, levels: int = _DEEPEST) -> list[Any]:
+def find_cache_breakpoints(part: Any, levels: int = _DEEPEST) -> list[Any]:
     """Return the caller's cache breakpoints in a part of a content, and in the parts of its result or document.
 
     Args:
@@ -68,7 +68,7 @@ def cache_breakpoints(part: Any, levels: int = _DEEPEST) -> list[Any]:
 
     Example:
         >>> mark = {"type": "ephemeral"}
-        >>> cache_breakpoints({"type": "tool_result", "content": [{"type": "text", "text": "42", "cache_control": mark}]})
+        >>> find_cache_breakpoints({"type": "tool_result", "content": [{"type": "text", "text": "42", "cache_control": mark}]})
         [{'type': 'ephemeral'}]
     """
     if isinstance(part, str):
@@ -82,7 +82,7 @@ def cache_breakpoints(part: Any, levels: int = _DEEPEST) -> list[Any]:
         ):
             if isinstance(content, (list, tuple)):
                 for inner in content:
-                    found += cache_breakpoints(inner, levels - 1)
+                    found += find_cache_breakpoints(inner, levels - 1)
     return found
 
 

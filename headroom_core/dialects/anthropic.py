@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from headroom_core.dialects.access import as_items, get_field, render_draft
-from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, compact, marked
+from headroom_core.dialects.base import (
+    CallTracker,
+    MessageReader,
+    ParseState,
+    Speaker,
+    compact_json,
+    has_cache_breakpoint,
+)
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -17,7 +24,7 @@ _OWN_PARTS = (*_CALLS, "tool_result", "document", "search_result")
 _FOREIGN_ROLES = ("tool", "function")
 
 
-class AnthropicDialect(Reader):
+class AnthropicDialect(MessageReader):
     """Reads and writes messages of content blocks: dicts, other mappings, or the SDK's own objects.
 
     Text stands in strings, in blocks of type `text`, in tool results, and in documents and search results.
@@ -48,16 +55,16 @@ class AnthropicDialect(Reader):
                 return True
         return False
 
-    def read(self, index: int, message: Any, reading: Reading) -> Outline:
-        """Add the texts of the message at an index to a reading, and return the message's outline."""
+    def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
+        """Add the texts of the message at an index to a state, and return the message's outline."""
         role = get_field(message, "role")
         kind = _KINDS.get(role) if isinstance(role, str) else None
         if kind is not None:
             at, content = Block(index, ("content",), kind, ""), get_field(message, "content")
-            reading.blocks += _string(content, at)
+            state.blocks += _string(content, at)
             for position, part in enumerate(as_items(content)):
-                reading.blocks += part_texts(part, _below(at, position), reading.calls)
-        return reading.calls.outline(_speaker(message, kind), mark=_marked(message))
+                state.blocks += parse_anthropic_part(part, _below(at, position), state.calls)
+        return state.calls.outline(_speaker(message, kind), mark=_marked(message))
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
@@ -65,7 +72,9 @@ class AnthropicDialect(Reader):
 
 
 def _marked(message: Any) -> bool:
-    return get_field(message, "cache_control") is not None or marked(get_field(message, "content"))
+    return get_field(message, "cache_control") is not None or has_cache_breakpoint(
+        get_field(message, "content")
+    )
 
 
 def _speaker(message: Any, kind: Speaker | None) -> Speaker | None:
@@ -78,7 +87,7 @@ def _speaker(message: Any, kind: Speaker | None) -> Speaker | None:
     )
 
 
-def part_texts(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
+def parse_anthropic_part(part: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
     """Yield the texts of one block of a message's content, which other dialects' messages may hold too.
 
     Args:
@@ -88,7 +97,7 @@ def part_texts(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
 
     Example:
         >>> found = {"type": "search_result", "source": "a.md", "content": [{"type": "text", "text": "42"}]}
-        >>> [(text.path, text.kind) for text in part_texts(found, Block(0, ("content", 1), "tool_result", ""), Calls())]
+        >>> [(text.path, text.kind) for text in parse_anthropic_part(found, Block(0, ("content", 1), "tool_result", ""), CallTracker())]
         [(('content', 1, 'content', 0, 'text'), 'document')]
     """
     kind = get_field(part, "type")
@@ -99,20 +108,20 @@ def part_texts(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
     else:
         if (identifier := get_field(part, "tool_use_id")) is not None:
             # What one of the server's own tools returned: carried, but it goes with its call.
-            calls.answered(identifier, None)
+            calls.record_result(identifier, None)
         yield from _passage(part, at)
 
 
-def _call(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
-    name, arguments = get_field(part, "name"), compact(get_field(part, "input"))
+def _call(part: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
+    name, arguments = get_field(part, "name"), compact_json(get_field(part, "input"))
     tool = name if isinstance(name, str) else None
-    calls.made(get_field(part, "id"), tool, arguments)
+    calls.record_call(get_field(part, "id"), tool, arguments)
     if arguments is not None:
         yield replace(at, kind="tool_call", text=arguments, tool=tool)
 
 
-def _answer(part: Any, at: Block, calls: Calls) -> Block:
-    tool, call = calls.answered(get_field(part, "tool_use_id"), None)
+def _answer(part: Any, at: Block, calls: CallTracker) -> Block:
+    tool, call = calls.record_result(get_field(part, "tool_use_id"), None)
     return replace(at, kind="tool_result", tool=tool, call=call, pinned=pin_reason(tool))
 
 

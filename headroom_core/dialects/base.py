@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import marshal
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from headroom_core._internal.caches import process_caches
-from headroom_core.dialects.access import cache_breakpoints
+from headroom_core.dialects.access import find_cache_breakpoints
+from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
 from headroom_core.messages import Block, Draft, Outline
 
 Speaker = Literal["system", "user", "assistant", "tool_result"]
@@ -41,7 +42,7 @@ class Dialect(Protocol):
         ...
 
 
-Image = tuple[bytes, str | None]
+Fingerprint = tuple[bytes, str | None]
 
 _PLAIN: dict[Speaker | None, Outline] = {
     kind: Outline(kind) for kind in (None, "system", "user", "assistant", "tool_result")
@@ -49,18 +50,18 @@ _PLAIN: dict[Speaker | None, Outline] = {
 """Most messages make no call and answer none: their outlines are shared, since making one takes longer."""
 
 
-class Calls:
+class CallTracker:
     """The calls of a conversation so far, and which answer belongs to which.
 
     An id names the latest call that was made with it. Where the call or its answer has no id, an answer belongs
     to the oldest call of its tool that is still unanswered.
 
     Example:
-        >>> calls = Calls()
-        >>> calls.made("c1", "jobs", '{"day":3}')
+        >>> calls = CallTracker()
+        >>> calls.record_call("c1", "jobs", '{"day":3}')
         >>> calls.outline("assistant", mark=False).calls
         ('c1',)
-        >>> calls.answered(None, "jobs")
+        >>> calls.record_result(None, "jobs")
         ('jobs', '{"day":3}')
         >>> calls.outline("tool_result", mark=False).answers
         ('c1',)
@@ -76,18 +77,18 @@ class Calls:
         self._here: tuple[list[str], list[str]] = [], []
         self.events: list[tuple[Literal["made", "answered"], Any, str | None, str | None]] = []
 
-    def until(self, events: int) -> Calls:
+    def copy_up_to(self, events: int) -> CallTracker:
         """Return the calls as they were when so many calls and answers had been noted."""
-        calls = Calls()
+        calls = CallTracker()
         for note, identifier, name, arguments in self.events[:events]:
             if note == "made":
-                calls.made(identifier, name, arguments)
+                calls.record_call(identifier, name, arguments)
             else:
-                calls.answered(identifier, name)
+                calls.record_result(identifier, name)
         calls._here = [], []
         return calls
 
-    def made(self, identifier: Any, name: str | None, arguments: str | None) -> None:
+    def record_call(self, identifier: Any, name: str | None, arguments: str | None) -> None:
         """Note a call; where it has no id, one is made up."""
         self.events.append(("made", identifier, name, arguments))
         key = identifier if isinstance(identifier, str) else self._new()
@@ -95,7 +96,7 @@ class Calls:
         self._unanswered.setdefault(name, {})[key] = None
         self._here[0].append(key)
 
-    def answered(self, identifier: Any, name: str | None) -> tuple[str | None, str | None]:
+    def record_result(self, identifier: Any, name: str | None) -> tuple[str | None, str | None]:
         """Note an answer; return the name and the arguments of its call, as far as they are known."""
         self.events.append(("answered", identifier, name, None))
         key = self._answered(identifier, name)
@@ -135,7 +136,7 @@ class Calls:
         return f"\0{self._made_up}"
 
 
-class Reading:
+class ParseState:
     """What was read of a conversation so far.
 
     Attributes:
@@ -149,46 +150,62 @@ class Reading:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.outlines: list[Outline] = []
-        self.calls = Calls()
+        self.calls = CallTracker()
         self.leading = True
         self.ends: list[tuple[int, int, bool]] = []
 
-    def until(self, messages: int) -> Reading:
-        """Return a reading of its own that goes on behind so many of the messages."""
-        reading = Reading()
+    def copy_up_to(self, messages: int) -> ParseState:
+        """Return a state of its own that goes on behind so many of the messages."""
+        state = ParseState()
         if messages:
-            blocks, events, reading.leading = self.ends[messages - 1]
-            reading.blocks, reading.calls = self.blocks[:blocks], self.calls.until(events)
-            reading.outlines, reading.ends = self.outlines[:messages], self.ends[:messages]
-        return reading
+            blocks, events, state.leading = self.ends[messages - 1]
+            state.blocks, state.calls = self.blocks[:blocks], self.calls.copy_up_to(events)
+            state.outlines, state.ends = self.outlines[:messages], self.ends[:messages]
+        return state
 
 
-class Reader:
+class MessageReader:
     """A dialect that reads message after message, so that a conversation which grew need not be read anew.
 
     What a message is read as depends on it, on those before it and on the class of the dialect alone.
+
+    Attributes:
+        counted_fields: The fields of the format that a model reads.
     """
+
+    counted_fields: ClassVar[CountedFields] = CHAT_FIELDS
 
     def parse(self, messages: Sequence[Any]) -> Draft:
         """Return the messages' texts as blocks, and an outline of each message."""
-        return self.draft(messages, self.read_on(Reading(), messages))
+        return self.build_draft(messages, self.read_new(ParseState(), messages))
 
-    def read_on(self, reading: Reading, messages: Sequence[Any]) -> Reading:
-        """Read the messages that the reading does not know yet, and return it."""
-        for index in range(len(reading.outlines), len(messages)):
-            reading.outlines.append(self.read(index, messages[index], reading))
-            reading.ends.append((len(reading.blocks), len(reading.calls.events), reading.leading))
-        return reading
+    def read_new(self, state: ParseState, messages: Sequence[Any]) -> ParseState:
+        """Read the messages that the state does not know yet, and return it."""
+        for index in range(len(state.outlines), len(messages)):
+            state.outlines.append(self.read_message(index, messages[index], state))
+            state.ends.append((len(state.blocks), len(state.calls.events), state.leading))
+        return state
 
-    def read(self, index: int, message: Any, reading: Reading) -> Outline:
-        """Add the texts of the message at an index to a reading, and return the message's outline."""
+    def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
+        """Add the texts of the message at an index to a state, and return the message's outline."""
         raise NotImplementedError
 
-    def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
+    def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
         """Return the draft of messages that were read."""
-        return Draft(tuple(messages), tuple(reading.blocks), outlines=tuple(reading.outlines))
+        return Draft(
+            tuple(messages), tuple(state.blocks), outlines=tuple(state.outlines), counter=self
+        )
 
-    def image(self, message: Any) -> Image:
+    def count(self, message: Any, count_text: CountText) -> int:
+        """Count the tokens of a message.
+
+        Args:
+            message: The message.
+            count_text: Counts the tokens of a text.
+        """
+        return self.counted_fields.count(message, count_text)
+
+    def fingerprint(self, message: Any) -> Fingerprint:
         """Return what is equal only where messages are read, and counted, in the same way.
 
         Raises:
@@ -196,11 +213,13 @@ class Reader:
         """
         text = message.get("content") if type(message) is dict else None
         return (
-            image_of({**message, "content": None}, text) if type(text) is str else image_of(message)
+            fingerprint_of({**message, "content": None}, text)
+            if type(text) is str
+            else fingerprint_of(message)
         )
 
 
-def image_of(value: Any, text: str | None = None) -> Image:
+def fingerprint_of(value: Any, text: str | None = None) -> Fingerprint:
     """Return the image of a value beside a text, which may be long and is not copied.
 
     Raises:
@@ -216,17 +235,17 @@ _encoded = process_caches.memoized(
 )
 
 
-def marked(content: Any) -> bool:
+def has_cache_breakpoint(content: Any) -> bool:
     """Return whether a part of a message's content, or a part inside of it, holds a cache breakpoint.
 
     Example:
-        >>> marked([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}])
+        >>> has_cache_breakpoint([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}])
         True
     """
-    return isinstance(content, (list, tuple)) and any(map(cache_breakpoints, content))
+    return isinstance(content, (list, tuple)) and any(map(find_cache_breakpoints, content))
 
 
-def compact(value: Any) -> str | None:
+def compact_json(value: Any) -> str | None:
     """Return a value as compact JSON, None when it is not JSON."""
     try:
         return _encoded(value)

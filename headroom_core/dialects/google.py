@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from headroom_core.dialects.access import get_field, render_draft, result_values
-from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, compact
+from headroom_core.dialects.base import (
+    CallTracker,
+    MessageReader,
+    ParseState,
+    Speaker,
+    compact_json,
+)
+from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -21,12 +28,32 @@ _KINDS: dict[str | None, Speaker] = {
 }
 _CALLS = ("function_call", "functionCall")
 _ANSWERS = ("function_response", "functionResponse")
+GOOGLE_FIELDS = CountedFields(
+    texts=(
+        "parts",
+        "text",
+        "name",
+        *_CALLS,
+        *_ANSWERS,
+        "executable_code",
+        "executableCode",
+        "code",
+        "code_execution_result",
+        "codeExecutionResult",
+        "output",
+    ),
+    values=("args",),
+    results=("response",),
+    media=("inline_data", "inlineData", "file_data", "fileData"),
+)
+"""Fields of Google's contents that a model reads."""
+
 _SIGNATURES = ("thought_signature", "thoughtSignature")
 _SIGNED = "the model has signed this text"
 _LEADING = "a string before the first content does not tell yet whose message it is"
 
 
-class GoogleDialect(Reader):
+class GoogleDialect(MessageReader):
     """Reads and writes contents made of parts: dicts, other mappings, plain strings, or the SDK's own objects.
 
     Text stands in strings, in parts with `text`, and in the responses of functions: each text in a response is a
@@ -43,6 +70,8 @@ class GoogleDialect(Reader):
     """
 
     name: str = "google"
+    # Messages of other formats may stand among the contents: they are carried, and cost as much.
+    counted_fields = CHAT_FIELDS | GOOGLE_FIELDS
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether the first message that has a role or parts is one of this dialect."""
@@ -53,21 +82,21 @@ class GoogleDialect(Reader):
                 return False
         return False
 
-    def read(self, index: int, message: Any, reading: Reading) -> Outline:
-        """Add the texts of the message at an index to a reading, and return the message's outline."""
+    def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
+        """Add the texts of the message at an index to a state, and return the message's outline."""
         kind, parts = _kind(message), _parts(message)
         if kind is not None:
-            reading.leading = reading.leading and isinstance(message, str)
-            pinned = _LEADING if reading.leading else None
+            state.leading = state.leading and isinstance(message, str)
+            pinned = _LEADING if state.leading else None
             for path, part in parts:
-                reading.blocks += _part(
-                    part, Block(index, path, kind, "", pinned=pinned), reading.calls
+                state.blocks += _part(
+                    part, Block(index, path, kind, "", pinned=pinned), state.calls
                 )
-        return _outline(reading.calls.outline(kind, mark=False), len(parts))
+        return _outline(state.calls.outline(kind, mark=False), len(parts))
 
-    def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
+    def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
         """Return the draft of messages that were read."""
-        return replace(super().draft(messages, reading), note=_note)
+        return replace(super().build_draft(messages, state), note=_note)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the contents with the draft's texts."""
@@ -102,7 +131,7 @@ def _parts(message: Any) -> list[tuple[tuple[str | int, ...], Any]]:
     return [(("parts",), parts)]
 
 
-def _part(part: Any, at: Block, calls: Calls) -> Iterator[Block]:
+def _part(part: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
     """Yield the texts of one part; `at` is a block without text that stands where it stands."""
     if isinstance(part, str):
         yield from _said(part, at, at.path, at.pinned)
@@ -120,19 +149,19 @@ def _said(text: Any, at: Block, path: tuple[str | int, ...], pinned: str | None)
         yield Block(at.message, path, at.kind, text, pinned=pinned)
 
 
-def _call(key: str, call: Any, at: Block, calls: Calls) -> Iterator[Block]:
+def _call(key: str, call: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
     tool, given = _name(call), get_field(call, "args")
-    arguments = None if given is None else compact(given)
-    calls.made(get_field(call, "id"), tool, arguments)
+    arguments = None if given is None else compact_json(given)
+    calls.record_call(get_field(call, "id"), tool, arguments)
     if arguments is not None:
         yield Block(at.message, (*at.path, key, "args"), "tool_call", arguments, tool)
 
 
-def _answer(key: str, answer: Any, at: Block, calls: Calls) -> Iterator[Block]:
-    tool, call = calls.answered(get_field(answer, "id"), _name(answer))
+def _answer(key: str, answer: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
+    tool, call = calls.record_result(get_field(answer, "id"), _name(answer))
     pinned = pin_reason(tool)
     for path, value in result_values(get_field(answer, "response")):
-        text = compact(value) if isinstance(value, (dict, list, tuple)) else value
+        text = compact_json(value) if isinstance(value, (dict, list, tuple)) else value
         if value and isinstance(text, str):
             below = (*at.path, key, "response", *path)
             yield Block(at.message, below, "tool_result", text, tool, call, pinned)

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from headroom_core.dialects.access import as_items, get_field, render_draft
-from headroom_core.dialects.base import Calls, Reader, Reading, Speaker, marked
+from headroom_core.dialects.base import (
+    CallTracker,
+    MessageReader,
+    ParseState,
+    Speaker,
+    has_cache_breakpoint,
+)
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -23,7 +29,7 @@ _KINDS: dict[str, Speaker] = {
 _TEXT_PARTS = ("text", "refusal")
 
 
-class OpenAIDialect(Reader):
+class OpenAIDialect(MessageReader):
     """Reads and writes chat completion messages: dicts, other mappings, or the SDK's own objects.
 
     Text stands in `content` (a string, or parts of type `text` and `refusal`), in `refusal`, and in the
@@ -42,13 +48,13 @@ class OpenAIDialect(Reader):
         """Return whether any message has a role of this dialect."""
         return any(_kind(message) is not None for message in messages)
 
-    def read(self, index: int, message: Any, reading: Reading) -> Outline:
-        """Add the texts of the message at an index to a reading, and return the message's outline."""
+    def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
+        """Add the texts of the message at an index to a state, and return the message's outline."""
         kind = _kind(message)
         if kind is not None:
-            reading.blocks += _said(index, message, kind, reading.calls)
-            reading.blocks += _called(index, message, reading.calls)
-        return reading.calls.outline(kind, mark=_marked(message))
+            state.blocks += _said(index, message, kind, state.calls)
+            state.blocks += _called(index, message, state.calls)
+        return state.calls.outline(kind, mark=_marked(message))
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
@@ -60,11 +66,13 @@ def _kind(message: Any) -> Speaker | None:
     return _KINDS.get(role) if isinstance(role, str) else None
 
 
-def _said(index: int, message: Any, kind: Speaker, calls: Calls) -> list[Block]:
+def _said(index: int, message: Any, kind: Speaker, calls: CallTracker) -> list[Block]:
     """Return the texts of the content, and of the refusal beside it."""
     tool = call = pinned = None
     if kind == "tool_result":
-        tool, call = calls.answered(get_field(message, "tool_call_id"), _string(message, "name"))
+        tool, call = calls.record_result(
+            get_field(message, "tool_call_id"), _string(message, "name")
+        )
         pinned = pin_reason(tool)
     texts = _texts(message)
     return [
@@ -85,11 +93,11 @@ def _texts(message: Any) -> list[tuple[_Path, Any]]:
     return texts
 
 
-def _called(index: int, message: Any, calls: Calls) -> Iterator[Block]:
+def _called(index: int, message: Any, calls: CallTracker) -> Iterator[Block]:
     """Yield the arguments of the calls that the message makes."""
     for identifier, call, path in _calls(message):
         name, arguments = _string(call, "name"), _string(call, str(path[-1]))
-        calls.made(identifier, name, arguments)
+        calls.record_call(identifier, name, arguments)
         if arguments:
             yield Block(index, path, "tool_call", arguments, name)
 
@@ -106,9 +114,11 @@ def _calls(message: Any) -> Iterator[tuple[Any, Any, _Path]]:
 
 def _marked(message: Any) -> bool:
     """Return whether the message, a part of its content or one of its calls holds a cache breakpoint."""
-    if get_field(message, "cache_control") is not None or marked(get_field(message, "content")):
+    if get_field(message, "cache_control") is not None or has_cache_breakpoint(
+        get_field(message, "content")
+    ):
         return True
-    return marked(get_field(message, "tool_calls"))
+    return has_cache_breakpoint(get_field(message, "tool_calls"))
 
 
 def _string(holder: Any, key: str) -> str | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from headroom_core.dialects.access import as_items, cache_breakpoints, get_field
+from headroom_core.dialects.access import as_items, find_cache_breakpoints, get_field
 from headroom_core.errors import TokenizationError, ValidationError
 from headroom_core.models.lookup import Overrides
 from headroom_core.providers.base import ListedProvider, TokenCounter, call_client, require_int
@@ -183,7 +183,7 @@ def _marks(tools: Any, system: Any, messages: Sequence[Any]) -> Iterator[tuple[_
     ):
         for message, content in enumerate(contents):
             for index, block in enumerate(as_items(content)):
-                for mark in cache_breakpoints(block):
+                for mark in find_cache_breakpoints(block):
                     yield (part, message, index), get_field(mark, "ttl")
 
 
@@ -223,7 +223,7 @@ class _Prefix:
         """Return the tokens of a content, up to its last block that counts."""
         if not isinstance(content, str):
             content = as_items(content)[: None if last is None else last + 1]
-        return self._tokenizer.count_message({"content": content})
+        return self._tokenizer.count_message({"content": content}, "anthropic")
 
 
 def _json(tool: Any) -> str:

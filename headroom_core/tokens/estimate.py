@@ -18,7 +18,7 @@ class EstimateModel(NamedTuple):
     weights: NDArray[Any]
 
 
-def estimate(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """Return about how many tokens a text has.
 
     Every pair of neighbouring bytes has a weight by the classes of the two (vowels, digits, first bytes of a
@@ -30,18 +30,18 @@ def estimate(text: str) -> int:
         The number of tokens; at least 1 for a text that is not empty.
 
     Example:
-        >>> estimate("")
+        >>> estimate_tokens("")
         0
-        >>> 8 <= estimate("The quick brown fox jumps over the lazy dog.") <= 12
+        >>> 8 <= estimate_tokens("The quick brown fox jumps over the lazy dog.") <= 12
         True
     """
     if not text:
         return 0
     classes, weights = _model()
-    return max(1, round(float(pairs(text, classes) @ weights)))
+    return max(1, round(float(count_byte_pairs(text, classes) @ weights)))
 
 
-def pairs(text: str, classes: NDArray[Any]) -> NDArray[Any]:
+def count_byte_pairs(text: str, classes: NDArray[Any]) -> NDArray[Any]:
     """Return how often each pair of classes stands in a text, counted as if it began a line.
 
     Args:

@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
 from headroom_core._internal.caches import process_caches
 from headroom_core._internal.fork import ForkSafeLock
 from headroom_core._internal.lru import LRUCache, text_key
-from headroom_core.dialects.access import as_items, get_field, is_mapping, result_values
-from headroom_core.errors import TokenizationError
+from headroom_core.dialects import Dialect, dialect_for
+from headroom_core.dialects.counting import CHAT_FIELDS, CountText
+from headroom_core.errors import ConfigurationError, TokenizationError
+from headroom_core.messages import MessageCounter
 from headroom_core.tokens import vocabulary
-from headroom_core.tokens.estimate import estimate
+from headroom_core.tokens.estimate import estimate_tokens
 
-PER_MESSAGE = 3
-PER_REPLY = 3
-PER_NAME = 1
-"""What OpenAI's chat format adds: to each message, to the request for the reply, to a message with a name."""
-
-IMAGE = 765
-IMAGE_LOW = 85
-"""What an image is taken to cost: as one of 1024 by 1024 pixels, and in low detail."""
+TOKENS_PER_REPLY = 3
+"""Overhead of OpenAI's chat format for the reply that a request asks for."""
 
 _CACHED = 16_384
 _SHORT = 256
 _PIECE = 200_000
 _CUT = re.compile(r"""[A-Za-z0-9](?=[ \n",;:|<>\]}])""")
 """Where a text may be cut without a change to its count: no token reaches from a letter or digit into these."""
-
-_NESTED = (
-    *("content", "parts", "tool_calls", "invalid_tool_calls", "function", "custom", "source"),
-    *("blocks", "cited_content"),
-    *("function_call", "functionCall"),
-    *("function_response", "functionResponse", "executable_code", "executableCode"),
-    *("code_execution_result", "codeExecutionResult"),
-)
-_TEXTS = (
-    "text",
-    "refusal",
-    "thinking",
-    "reasoning",
-    "name",
-    "tool_name",
-    "title",
-    "context",
-    "output",
-    "code",
-)
-_VALUES = ("arguments", "input", "args", "tool_kwargs")
-_ANSWER = "response"
-_IMAGES = ("image", "image_url", "input_image")
-_MEDIA = ("inline_data", "inlineData", "file_data", "fileData")
 
 
 class EncodingCounter:
@@ -64,19 +35,19 @@ class EncodingCounter:
 
     Attributes:
         encoding: the name of the encoding.
-        encoded: how many characters were encoded so far; a count that was remembered adds none.
+        encoded_characters: how many characters were encoded so far; a count that was remembered adds none.
     """
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
-        self.encoded = 0
+        self.encoded_characters = 0
         self._counts: LRUCache[str | tuple[int, int], int] = process_caches.lru(_CACHED)
         self._lock = ForkSafeLock()
 
     @property
     def estimated(self) -> bool:
         """Whether the vocabulary is not on this machine, so that counts are estimates."""
-        return vocabulary.load(self.encoding) is None
+        return vocabulary.load_vocabulary(self.encoding) is None
 
     def count(self, text: str) -> int:
         """Return the number of tokens of a text."""
@@ -86,17 +57,14 @@ class EncodingCounter:
 
     def _encode(self, text: str) -> int:
         with self._lock:
-            self.encoded += len(text)
-        encoding = vocabulary.load(self.encoding)
+            self.encoded_characters += len(text)
+        encoding = vocabulary.load_vocabulary(self.encoding)
         if encoding is None:
-            return sum(map(estimate, _pieces(text)))
+            return sum(map(estimate_tokens, _pieces(text)))
         return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
 
 
 _counters = {name: EncodingCounter(name) for name in vocabulary.NAMES}
-_encoded = process_caches.memoized(
-    json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=str).encode
-)
 
 
 class Tokenizer:
@@ -125,7 +93,7 @@ class Tokenizer:
 
     def __init__(self, model: str = "gpt-4o") -> None:
         self.model = model
-        self.encoding, self._own = vocabulary.encoding_of(model)
+        self.encoding, self._own = vocabulary.resolve_encoding(model)
         self.counter = _counters[self.encoding]
 
     @property
@@ -143,160 +111,86 @@ class Tokenizer:
         """
         return self.counter.count(text)
 
-    def count_messages(self, messages: Iterable[Any]) -> int:
-        """Return the number of tokens of a conversation's messages, the request for the reply included.
+    def count_messages(
+        self, messages: Iterable[Any], dialect: str | Dialect | MessageCounter | None = None
+    ) -> int:
+        """Count the tokens of a conversation, including the request for the reply.
 
-        Counted are roles, names, texts, thinking, code, tool calls with their arguments, and tool results, each on
-        its own, so that another text changes the sum by the difference of the two texts; then 3 tokens a
-        message and 3 for the reply, and for an image 765 (85 in low detail) whatever its size. Ids,
-        signatures, cache marks, encrypted thinking and base64 count nothing.
+        Roles, names, texts, thinking, code, tool calls with their arguments, and tool results count,
+        each by itself, so that changing a text changes the sum by the difference of the two texts.
+        Every message adds 3 tokens and the reply 3 more; an image counts 765 (85 in low detail)
+        whatever its size. Ids, signatures, cache breakpoints, encrypted thinking and base64 count
+        nothing.
 
         Args:
-            messages: mappings, or objects with `model_dump`, of the OpenAI, Anthropic or Google format; or
-                LangChain's or LlamaIndex's, of which a call that stands in two places counts once.
+            messages: Messages of any format that a dialect reads.
+            dialect: The messages' format. Defaults to the dialect that recognises the messages.
 
         Raises:
-            TokenizationError: a message refers to itself, or is nested hundreds of levels deep.
+            ConfigurationError: No dialect has that name.
+            TokenizationError: A message refers to itself, or is nested hundreds of levels deep.
 
         Example:
             >>> tokenizer = Tokenizer()
             >>> messages = [{"role": "user", "content": "Hello"}]
-            >>> tokenizer.count_messages(messages) == 6 + sum(map(tokenizer.count_text, ["user", "Hello"]))
+            >>> texts = sum(map(tokenizer.count_text, ["user", "Hello"]))
+            >>> tokenizer.count_messages(messages) == 6 + texts
             True
         """
-        return PER_REPLY + sum(self.count_each(messages))
+        return TOKENS_PER_REPLY + sum(self.count_each(messages, dialect))
 
-    def count_each(self, messages: Iterable[Any]) -> list[int]:
-        """Return what each message adds to `count_messages`.
+    def count_each(
+        self, messages: Iterable[Any], dialect: str | Dialect | MessageCounter | None = None
+    ) -> list[int]:
+        """Count the tokens that each message adds to `count_messages`.
+
+        Args:
+            messages: The messages.
+            dialect: The messages' format. Defaults to the dialect that recognises the messages;
+                name it for a part of a conversation, which alone may look like another format.
 
         Raises:
-            TokenizationError: a message refers to itself, or is nested hundreds of levels deep.
+            ConfigurationError: No dialect has that name.
+            TokenizationError: A message refers to itself, or is nested hundreds of levels deep.
         """
+        messages = list(messages)
+        count = _find_counter(messages, dialect)
         try:
-            return [self._count_message(message) for message in messages]
+            return [count(message, self.count_text) for message in messages]
         except (RecursionError, ValueError):
-            message = "messages cannot be counted: one refers to itself or is nested too deeply; send plain JSON values"
-            raise TokenizationError(message) from None
+            raise TokenizationError(
+                "messages cannot be counted: one refers to itself or is nested too deeply; "
+                "send plain JSON values"
+            ) from None
 
-    def count_message(self, message: Any) -> int:
-        """Return what one message adds to `count_messages`.
+    def count_message(
+        self, message: Any, dialect: str | Dialect | MessageCounter | None = None
+    ) -> int:
+        """Count the tokens that one message adds to `count_messages`.
+
+        Args:
+            message: The message.
+            dialect: The message's format. Defaults to the dialect that recognises the message.
 
         Raises:
-            TokenizationError: it refers to itself, or is nested hundreds of levels deep.
+            ConfigurationError: No dialect has that name.
+            TokenizationError: It refers to itself, or is nested hundreds of levels deep.
         """
-        return self.count_each([message])[0]
-
-    def _count_message(self, message: Any) -> int:
-        held = _held(message)
-        role, name = held.get("role") or _role(held.get("type")), held.get("name")
-        spoken = self.count_text(role) if isinstance(role, str) else 0
-        tokens = PER_MESSAGE + spoken + (PER_NAME if isinstance(name, str) else 0)
-        tokens += self._held_cost(held) if held else self._cost(message)
-        return tokens - self._cost(_said_twice(held))
-
-    def _cost(self, value: Any) -> int:
-        """Return the tokens of everything in a value that a model reads."""
-        if isinstance(value, str):
-            return self.count_text(value)
-        if isinstance(value, (list, tuple)):
-            return sum([self._cost(part) for part in value])
-        return self._held_cost(_held(value))
-
-    def _held_cost(self, held: Mapping[str, Any]) -> int:
-        kind = held.get("type") or held.get("block_type")
-        if kind in _IMAGES:
-            return IMAGE_LOW if _is_low(held) else IMAGE
-        tokens = self._cost(held.get("data")) if kind == "text" else 0
-        for key in held:
-            if (cost := _COUNTED.get(key)) and (value := held.get(key)) is not None:
-                tokens += cost(self, value)
-        return tokens
-
-    def _legacy_cost(self, extra: Any) -> int:
-        """Return the tokens of the calls that stand beside a message; the rest of it is not for the model."""
-        return self._cost([get_field(extra, "function_call"), get_field(extra, "tool_calls")])
-
-    def _json_cost(self, value: Any) -> int:
-        return self.count_text(_json(value))
-
-    def _media_cost(self, value: Any) -> int:
-        return IMAGE if _is_image(value) else 0
-
-    def _answer_cost(self, answer: Any) -> int:
-        """Return the tokens of what a function returned: of every text or value in it, and of the keys to it."""
-        tokens = 0 if is_mapping(answer) else self.count_text(_json(answer))
-        for path, value in result_values(answer):
-            tokens += sum(self.count_text(key) for key in path if isinstance(key, str))
-            tokens += self.count_text(_json(value))
-        return tokens
+        return self.count_each([message], dialect)[0]
 
 
-_COUNTED: dict[str, Callable[[Tokenizer, Any], int]] = {
-    **dict.fromkeys((*_NESTED, *_TEXTS), Tokenizer._cost),
-    **dict.fromkeys(_VALUES, Tokenizer._json_cost),
-    _ANSWER: Tokenizer._answer_cost,
-    **dict.fromkeys(_MEDIA, Tokenizer._media_cost),
-    "additional_kwargs": Tokenizer._legacy_cost,
-}
-"""How the fields that a model reads are counted."""
-
-_ROLES = {
-    "human": "user",
-    "ai": "assistant",
-    "system": "system",
-    "tool": "tool",
-    "function": "function",
-}
-"""Who speaks in LangChain's messages, by their types."""
-
-_LOOKED_AT = (*_COUNTED, "role", "type", "block_type", "data", "detail", "image_url")
-_NOTHING: Mapping[str, Any] = {}
-
-
-def _role(form: Any) -> str | None:
-    return _ROLES.get(form.removesuffix("MessageChunk").lower()) if isinstance(form, str) else None
-
-
-def _said_twice(message: Mapping[str, Any]) -> list[Any]:
-    """Return the calls in a message's content or beside it that LangChain or LlamaIndex also keep elsewhere."""
-    again = [
-        *as_items(message.get("content")),
-        *as_items(get_field(message.get("additional_kwargs"), "tool_calls")),
-    ]
-    if not again:
-        return []
-    calls = [
-        call
-        for key in ("tool_calls", "invalid_tool_calls", "blocks")
-        for call in as_items(message.get(key))
-    ]
-    made = [
-        key for call in calls if (key := get_field(call, "id") or get_field(call, "tool_call_id"))
-    ]
-    return (
-        [part for part in again if (get_field(part, "call_id") or get_field(part, "id")) in made]
-        if made
-        else []
-    )
-
-
-def _held(holder: Any) -> Mapping[str, Any]:
-    """Return a mapping, or what a model holds that is looked at here; nothing of any other value."""
-    if is_mapping(holder):
-        return cast(Mapping[str, Any], holder)
-    if isinstance(holder, str) or not hasattr(holder, "model_dump"):
-        return _NOTHING
-    held = {key: getattr(holder, key, None) for key in _fields(holder.__class__)}
-    if extra := getattr(holder, "model_extra", None):
-        return {**extra, **held}
-    return held
-
-
-@lru_cache(maxsize=1024)
-def _fields(cls: type) -> tuple[str, ...]:
-    """Return what is looked at of a model's fields; its properties say again what its fields say."""
-    declared = getattr(cls, "model_fields", _LOOKED_AT)
-    return tuple(key for key in _LOOKED_AT if key in declared)
+def _find_counter(
+    messages: Sequence[Any], dialect: str | Dialect | MessageCounter | None
+) -> Callable[[Any, CountText], int]:
+    """Return the function that counts messages of a dialect, else the one for chat messages."""
+    if isinstance(dialect, str):
+        dialect = dialect_for(messages, dialect)
+    elif dialect is None:
+        # Counting needs no more of a dialect than that, so a broken package must not stop it.
+        with suppress(ConfigurationError):
+            dialect = dialect_for(messages)
+    count: Callable[[Any, CountText], int] = getattr(dialect, "count", CHAT_FIELDS.count)
+    return count
 
 
 def count_tokens_text(text: str, model: str = "gpt-4o") -> int:
@@ -329,19 +223,3 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start:end]
         start = end
     yield text[start:]
-
-
-def _is_low(image: Any) -> bool:
-    return "low" in (get_field(image, "detail"), get_field(get_field(image, "image_url"), "detail"))
-
-
-def _is_image(media: Any) -> bool:
-    form = get_field(media, "mime_type") or get_field(media, "mimeType")
-    return isinstance(form, str) and form.startswith("image/")
-
-
-def _json(value: Any) -> str:
-    """Return a tool's input as the model reads it; nothing where there is none."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    return _encoded(value)

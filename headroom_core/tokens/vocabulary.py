@@ -42,14 +42,14 @@ NAMES = tuple(_FILES)
 """The encodings that models count with here."""
 
 
-def encoding_of(model: str) -> tuple[str, bool]:
+def resolve_encoding(model: str) -> tuple[str, bool]:
     """Return the name of the encoding that a model's tokens are counted with, and whether it is the model's own.
 
     Dates, fine-tuned names (`ft:gpt-4o:team::id`) and a provider's prefix (`openai/gpt-4o`) are understood.
     Any other model counts with o200k_base, which is then not its own.
 
     Example:
-        >>> encoding_of("gpt-4o-2024-08-06"), encoding_of("ft:gpt-4.1-mini:team::id"), encoding_of("claude-sonnet-4")
+        >>> resolve_encoding("gpt-4o-2024-08-06"), resolve_encoding("ft:gpt-4.1-mini:team::id"), resolve_encoding("claude-sonnet-4")
         (('o200k_base', True), ('o200k_base', True), ('o200k_base', False))
     """
     base = model.rpartition("/")[2]
@@ -80,7 +80,7 @@ class _Vocabularies:
 _vocabularies = _Vocabularies()
 
 
-def load(name: str) -> tiktoken.Encoding | None:
+def load_vocabulary(name: str) -> tiktoken.Encoding | None:
     """Return an encoding with its vocabulary, or None when the vocabulary is not on this machine.
 
     It is looked for in tiktoken's cache folders, then in the copies that installed packages ship; a file

@@ -153,13 +153,14 @@ def transform_messages(
         TypeError: The messages are not a list.
     """
     received = require_list("messages", messages)
-    run = TransformRun(dialect_for(received, dialect), store)
+    known = dialect_for(received, dialect)
+    run = TransformRun(known, store)
     draft = transform(run.parse(received))
     sent = run.render(run.store(draft))
     return TransformResult(
         messages=sent,
-        tokens_before=tokenizer.count_messages(received),
-        tokens_after=tokenizer.count_messages(sent),
+        tokens_before=tokenizer.count_messages(received, known),
+        tokens_after=tokenizer.count_messages(sent, known),
         changes=draft.changes,
         warnings=draft.warnings,
         estimated=tokenizer.estimated,

@@ -18,16 +18,20 @@ from pydantic import BaseModel
 
 from headroom_core import Block, Draft
 from headroom_core.adapters import (
-    Calls,
-    Image,
+    CHAT_FIELDS,
+    GOOGLE_FIELDS,
+    CallTracker,
+    CountedFields,
+    CountText,
+    Fingerprint,
+    MessageReader,
     Outline,
-    Reader,
-    Reading,
+    ParseState,
     Speaker,
     as_items,
-    compact,
+    compact_json,
+    fingerprint_of,
     get_field,
-    image_of,
     pin_reason,
     render_draft,
     to_mapping,
@@ -65,7 +69,7 @@ _CARRIED = (
 """The fields of blocks that are neither read nor counted, and may hold any object."""
 
 
-class LlamaIndexDialect(Reader):
+class LlamaIndexDialect(MessageReader):
     """Reads and writes LlamaIndex's `ChatMessage`.
 
     Text stands in text blocks, and in citable blocks, whose texts are documents. The arguments of tool calls, in
@@ -85,40 +89,76 @@ class LlamaIndexDialect(Reader):
     """
 
     name: str = "llamaindex"
+    # Calls in `additional_kwargs` keep the form of the provider whose model made them.
+    counted_fields = (
+        CHAT_FIELDS
+        | GOOGLE_FIELDS
+        | CountedFields(
+            texts=("blocks", "cited_content", "tool_name"),
+            values=("tool_kwargs",),
+            kinds=("block_type",),
+            selected={"additional_kwargs": ("function_call", "tool_calls")},
+        )
+    )
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether any message is LlamaIndex's."""
         return any(isinstance(message, ChatMessage) for message in messages)
 
-    def read(self, index: int, message: Any, reading: Reading) -> Outline:
-        """Add the texts of the message at an index to a reading, and return the message's outline."""
+    def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
+        """Add the texts of the message at an index to a state, and return the message's outline."""
         if not isinstance(message, ChatMessage):
-            return reading.calls.outline(None, mark=False)
-        kind, tool, call = _speaker(index, message, reading)
+            return state.calls.outline(None, mark=False)
+        kind, tool, call = _speaker(index, message, state)
         at = Block(index, ("blocks",), kind, "", tool, call, pin_reason(tool))
-        reading.blocks += _texts(message, at, reading.calls)
-        return reading.calls.outline(kind, mark=_marked(message))
+        state.blocks += _texts(message, at, state.calls)
+        return state.calls.outline(kind, mark=_marked(message))
 
-    def draft(self, messages: Sequence[Any], reading: Reading) -> Draft:
+    def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
         """Return the draft of messages that were read."""
-        return replace(super().draft(messages, reading), plain=_plain, note=ChatMessage)
+        return replace(super().build_draft(messages, state), plain=_plain, note=ChatMessage)
 
-    def image(self, message: Any) -> Image:
+    def fingerprint(self, message: Any) -> Fingerprint:
         """Return what is equal only where messages are read, and counted, in the same way.
 
         Raises:
             ValueError: there is no such thing, because the message holds something else than plain values.
         """
         if not isinstance(message, ChatMessage):
-            return super().image(message)
+            return super().fingerprint(message)
         cls, extra, text = type(message), message.additional_kwargs, _only_text(message)
         blocks = [] if text is not None else [_held(block) for block in message.blocks]
         beside = {key: _held(extra[key]) for key in (*_BESIDE, "cache_control") if key in extra}
-        return image_of((id(cls), cls.__qualname__, message.role.value, blocks, beside), text)
+        return fingerprint_of((id(cls), cls.__qualname__, message.role.value, blocks, beside), text)
+
+    def count(self, message: Any, count_text: CountText) -> int:
+        """Count the tokens of a message, of which a call that stands in two places counts once.
+
+        Args:
+            message: The message.
+            count_text: Counts the tokens of a text.
+        """
+        tokens = self.counted_fields.count(message, count_text)
+        if isinstance(message, ChatMessage) and (repeated := _repeated_calls(message)):
+            tokens -= self.counted_fields.count_value(repeated, count_text)
+        return tokens
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
         return render_draft(draft)
+
+
+def _repeated_calls(message: ChatMessage) -> list[Any]:
+    """Return the calls in `additional_kwargs` that also stand in the message's blocks."""
+    calls = as_items(message.additional_kwargs.get("tool_calls"))
+    if not calls:
+        return []
+    ids = [
+        block.tool_call_id
+        for block in message.blocks
+        if isinstance(block, ToolCallBlock) and block.tool_call_id
+    ]
+    return [call for call in calls if (get_field(call, "call_id") or get_field(call, "id")) in ids]
 
 
 def _plain(message: Any) -> Mapping[str, Any]:
@@ -146,17 +186,17 @@ def _listed(value: Any) -> Any:
 
 
 def _speaker(
-    index: int, message: ChatMessage, reading: Reading
+    index: int, message: ChatMessage, state: ParseState
 ) -> tuple[Speaker, str | None, str | None]:
     """Return who speaks, and of a tool its name and the arguments of the call that it answers."""
     kind, extra = _KINDS[message.role.value], message.additional_kwargs
     acted = _action_id(index - 1, _observes(message))
-    if index and kind != "assistant" and acted in reading.outlines[index - 1].calls:
-        return ("tool_result", *reading.calls.answered(acted, None))
+    if index and kind != "assistant" and acted in state.outlines[index - 1].calls:
+        return ("tool_result", *state.calls.record_result(acted, None))
     if kind == "tool_result":
         return (
             kind,
-            *reading.calls.answered(extra.get("tool_call_id"), _string(extra.get("name"))),
+            *state.calls.record_result(extra.get("tool_call_id"), _string(extra.get("name"))),
         )
     return kind, None, None
 
@@ -168,7 +208,7 @@ def _observes(message: ChatMessage) -> str | None:
     return next((begins for begins in (_OBSERVED, _EXECUTED) if text.startswith(begins)), None)
 
 
-def _texts(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Block]:
+def _texts(message: ChatMessage, at: Block, calls: CallTracker) -> Iterator[Block]:
     """Yield the texts of a message, and note its calls; `at` stands where its blocks stand."""
     made = False
     for position, block in enumerate(message.blocks):
@@ -196,14 +236,16 @@ def _documents(block: CitableBlock, at: Block) -> Iterator[Block]:
             yield from _text(part.text, replace(at, path=(*at.path, position, "text")))
 
 
-def _called(identifier: Any, name: Any, given: Any, at: Block, calls: Calls) -> Iterator[Block]:
-    tool, arguments = _string(name), given if isinstance(given, str) else compact(given)
-    calls.made(identifier, tool, arguments)
+def _called(
+    identifier: Any, name: Any, given: Any, at: Block, calls: CallTracker
+) -> Iterator[Block]:
+    tool, arguments = _string(name), given if isinstance(given, str) else compact_json(given)
+    calls.record_call(identifier, tool, arguments)
     if arguments:
         yield replace(at, text=arguments, tool=tool)
 
 
-def _called_beside(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Block]:
+def _called_beside(message: ChatMessage, at: Block, calls: CallTracker) -> Iterator[Block]:
     """Yield the calls in `additional_kwargs`, as OpenAI's or Anthropic's models made them, and note one in the text."""
     extra = message.additional_kwargs
     beside: list[tuple[tuple[str | int, ...], Any]] = [
@@ -225,7 +267,7 @@ def _called_beside(message: ChatMessage, at: Block, calls: Calls) -> Iterator[Bl
         )
     if not beside and (acted := _acted(message.content or "")):
         observed, tool, arguments = acted
-        calls.made(_action_id(at.message, observed), tool, arguments)
+        calls.record_call(_action_id(at.message, observed), tool, arguments)
 
 
 def _acted(text: str) -> tuple[str, str, str] | None:

@@ -421,17 +421,17 @@ def test_a_further_turn_encodes_its_own_texts_and_the_markers_alone() -> None:
     conversation: list[Any] = []
     for turn in range(60):
         new = [say("user", f"turn {turn}? {WORDS}"), *called(f"{turn}: " + WORDS * 3, f"c{turn}")]
-        conversation, encoded = conversation + new, counter.encoded
+        conversation, encoded = conversation + new, counter.encoded_characters
         run(conversation, 8000, config=config, store=store)
-        assert counter.encoded - encoded <= len(json.dumps(new)) + 3000
+        assert counter.encoded_characters - encoded <= len(json.dumps(new)) + 3000
 
 
 def test_a_second_request_encodes_nothing() -> None:
     store, counter = MemoryStore(), Tokenizer().counter
     first = run(turns(60), 3000, store=store)
-    encoded = counter.encoded
+    encoded = counter.encoded_characters
     assert run(turns(60), 3000, store=store) == first
-    assert counter.encoded == encoded
+    assert counter.encoded_characters == encoded
 
 
 def test_compress_and_the_window_agree() -> None:

@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletionMessage
 
 from headroom_core import CompressResult, compress
 from headroom_core.dialects import AnthropicDialect, Dialect, GoogleDialect, OpenAIDialect
-from headroom_core.dialects.base import Reading
+from headroom_core.dialects.base import ParseState
 from headroom_core.messages import Draft, Outline
 from headroom_core.stores import MemoryStore
 from headroom_integrations.langchain import LangChainDialect
@@ -58,9 +58,9 @@ class Noting(OpenAIDialect):
     def __init__(self, read: list[int]) -> None:
         self.noted = read
 
-    def read(self, index: int, message: Any, reading: Reading) -> Outline:
+    def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
         self.noted.append(index)
-        return super().read(index, message, reading)
+        return super().read_message(index, message, state)
 
 
 def rows(number: int, size: int = 40) -> str:
@@ -74,11 +74,7 @@ def turn(number: int, **arguments: Any) -> list[dict[str, Any]]:
     call = {"id": f"c{number}", "type": "function", "function": function}
     return [
         {"role": "user", "content": f"Which of the jobs of day {number} failed?"},
-        {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [{"id": f"c{number}", "type": "function", "function": call}],
-        },
+        {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": f"c{number}", "content": rows(number)},
     ]
 
@@ -170,9 +166,9 @@ def test_a_message_that_is_changed_while_it_is_read_is_not_taken_for_what_it_was
     class Changing(OpenAIDialect):
         then = "Set by another thread, at this moment."
 
-        def read(self, index: int, message: Any, reading: Reading) -> Outline:
+        def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
             message["content"] = self.then or message["content"]
-            return super().read(index, message, reading)
+            return super().read_message(index, message, state)
 
     message = {"role": "user", "content": "What is new?"}
     expected = compress([message], store=MemoryStore())

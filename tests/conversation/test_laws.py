@@ -303,9 +303,9 @@ def test_what_was_retrieved_is_never_shortened(turn: Any, document: Document) ->
 def test_a_second_request_encodes_nothing(messages: list[Any], config: HeadroomConfig) -> None:
     store, counter = MemoryStore(), Tokenizer("gpt-4o").counter
     first = compress(messages, config=config, store=store)
-    encoded = counter.encoded
+    encoded = counter.encoded_characters
     assert compress(messages, config=config, store=store) == first
-    assert counter.encoded == encoded
+    assert counter.encoded_characters == encoded
 
 
 def test_a_turn_costs_its_own_messages_alone() -> None:
@@ -317,9 +317,9 @@ def test_a_turn_costs_its_own_messages_alone() -> None:
             for row in range(100)
         ]
         new = openai_turn(f"which of {turn} failed?", json.dumps(rows), f"call_{turn}")
-        conversation, encoded = conversation + new, counter.encoded
+        conversation, encoded = conversation + new, counter.encoded_characters
         result = compress(conversation, config=SELECTING, store=store)
-        assert counter.encoded - encoded <= len(json.dumps(new)) + len(
+        assert counter.encoded_characters - encoded <= len(json.dumps(new)) + len(
             json.dumps(result.messages[-3:])
         )
 

@@ -23,7 +23,7 @@ from headroom_core.dialects import (
     OpenAIDialect,
     dialect_for,
 )
-from headroom_core.dialects.base import marked
+from headroom_core.dialects.base import has_cache_breakpoint
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import Block, Draft, Outline
 
@@ -481,7 +481,7 @@ class TestOutlines:
     def test_a_part_that_holds_itself_comes_to_an_end(self) -> None:
         part: dict[str, Any] = {"type": "tool_result"}
         part["content"] = [part, part]
-        assert not marked([part])
+        assert not has_cache_breakpoint([part])
 
     def test_a_cache_breakpoint_on_a_call_is_seen(self) -> None:
         assert outlines(OpenAIDialect(), asked({**call("c1", "jobs"), **CACHED}))[0].mark

@@ -34,7 +34,7 @@ from openai.types.chat import ChatCompletionMessageFunctionToolCall
 from strategies import openai_conversations, tool_outputs
 
 from headroom_core import Tokenizer, compress
-from headroom_core.dialects.base import Dialect, Reader
+from headroom_core.dialects.base import Dialect, MessageReader
 from headroom_core.messages import Block, Outline
 from headroom_core.stores import MemoryStore
 from headroom_integrations.llamaindex import LlamaIndexDialect
@@ -118,7 +118,7 @@ conversations = openai_conversations().map(converted)
 def test_it_is_a_dialect_that_knows_its_messages() -> None:
     dialect = LlamaIndexDialect()
     assert isinstance(dialect, Dialect)
-    assert isinstance(dialect, Reader)
+    assert isinstance(dialect, MessageReader)
     assert dialect.matches([said("hi")])
     assert not dialect.matches([{"role": "user", "content": "hi"}])
 
@@ -446,9 +446,9 @@ def test_a_conversation_that_grew_is_read_as_one_that_came_whole(
 
 
 def test_messages_that_differ_have_other_images_and_what_is_carried_does_not_count() -> None:
-    image = LlamaIndexDialect().image
-    assert image(said("a")) == image(said("a"))
-    assert image(ChatMessage(blocks=[ImageBlock(image=PNG)])) == image(
+    fingerprint = LlamaIndexDialect().fingerprint
+    assert fingerprint(said("a")) == fingerprint(said("a"))
+    assert fingerprint(ChatMessage(blocks=[ImageBlock(image=PNG)])) == fingerprint(
         ChatMessage(blocks=[ImageBlock(image=PNG * 2)])
     )
     differing = [
@@ -473,7 +473,7 @@ def test_messages_that_differ_have_other_images_and_what_is_carried_does_not_cou
         ),
         *(ChatMessage(blocks=[CitableBlock(title="T", source="s", content=text)]) for text in "ab"),
     ]
-    assert len({image(message) for message in differing}) == len(differing)
+    assert len({fingerprint(message) for message in differing}) == len(differing)
 
 
 COMPRESS = """

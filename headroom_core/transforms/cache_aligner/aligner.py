@@ -12,7 +12,7 @@ from typing import Any
 from headroom_core.config import CacheAlignerConfig
 from headroom_core.dialects import Dialect
 from headroom_core.dialects.access import as_items, get_field
-from headroom_core.dialects.base import marked
+from headroom_core.dialects.base import has_cache_breakpoint
 from headroom_core.messages import Action, Block, Change, Draft
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store
@@ -257,7 +257,8 @@ def _is_followed(texts: Sequence[str], parts: Sequence[Sequence[VolatilePart]]) 
 def _last_mark(draft: Draft) -> int:
     """Return the index of the last message that holds a cache breakpoint of the caller's, -1 where none does."""
     marks = [outline.mark for outline in draft.outlines] or [
-        get_field(message, "cache_control") is not None or marked(get_field(message, "content"))
+        get_field(message, "cache_control") is not None
+        or has_cache_breakpoint(get_field(message, "content"))
         for message in draft.messages
     ]
     return max((at for at, mark in enumerate(marks) if mark), default=-1)
@@ -267,7 +268,9 @@ def _fixed(blocks: Sequence[Block], message: Any, last_mark: int) -> int:
     """Return how many of a message's blocks must stay: those up to the last that is pinned, or at or before a mark."""
     if blocks[0].message <= last_mark:
         parts = as_items(get_field(message, "content"))
-        last = max((at for at, part in enumerate(parts) if marked([part])), default=None)
+        last = max(
+            (at for at, part in enumerate(parts) if has_cache_breakpoint([part])), default=None
+        )
         whole = (
             blocks[0].message < last_mark
             or last is None

@@ -16,7 +16,7 @@ from headroom_core._internal.caches import process_caches
 from headroom_core._internal.lru import LRUCache
 from headroom_core.markers import content_key
 from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, original_text
-from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
+from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.windows.gap import FIRST_KEY, FURTHER_KEY, DroppedMessages, with_gap
 from headroom_core.transforms.windows.knapsack import first_come, least_loss
 from headroom_core.transforms.windows.limits import (
@@ -143,7 +143,9 @@ class WindowCutter:
         counted: Sequence[int] | None = None,
     ) -> None:
         self.draft = draft
-        self._counted = tokenizer.count_each(draft.messages) if counted is None else counted
+        if counted is None:
+            counted = tokenizer.count_each(draft.messages, draft.counter)
+        self._counted = counted
         self.sizes = message_sizes(draft, self._counted, tokenizer)
         self.turns = Turns()
         self.gone: dict[int, str] = {}
@@ -154,7 +156,7 @@ class WindowCutter:
         self._blocks: dict[int, list[int]] = {}
         self._outputs: dict[int, list[int]] = {}
         self._came = 0
-        self._tokens = PER_REPLY
+        self._tokens = TOKENS_PER_REPLY
         self._marker = 0
         self._left = DroppedMessages()
         self._keyed = 0
@@ -173,7 +175,7 @@ class WindowCutter:
 
     def run(self) -> Draft:
         """Return the draft with its gap, and with the changes of what was left out."""
-        if sum(self.sizes) + PER_REPLY <= self._limits.first:
+        if sum(self.sizes) + TOKENS_PER_REPLY <= self._limits.first:
             return self.draft
         for position, block in enumerate(self.draft.blocks):
             self._blocks.setdefault(block.message, []).append(position)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from headroom_core.dialects.counting import TOKENS_PER_MESSAGE
 from headroom_core.errors import TransformError
 from headroom_core.markers import content_key, retrieve_call, write_marker
 from headroom_core.messages import Draft, Gap, to_mapping
-from headroom_core.tokens.tokenizer import PER_MESSAGE, Tokenizer
+from headroom_core.tokens.tokenizer import Tokenizer
 
 FIRST_KEY, FURTHER_KEY = 52, 34
 """Tokens that a message with a marker takes at most with one key, and with each further one."""
@@ -49,7 +50,7 @@ class DroppedMessages:
             return 0
         messages = sorted(message for part in self.parts for message in part)
         text = _marker(messages, [""] * self.keys)
-        return PER_MESSAGE + _ROLE + tokenizer.count_text(text) + _KEY * self.keys
+        return TOKENS_PER_MESSAGE + _ROLE + tokenizer.count_text(text) + _KEY * self.keys
 
     def added(self, messages: list[int], tokens: int) -> DroppedMessages:
         """Return a copy in which further messages are left out."""

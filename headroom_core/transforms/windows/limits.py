@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from headroom_core.errors import ConfigurationError
 from headroom_core.messages import Draft
-from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
+from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ def draft_tokens(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> 
 def sent_tokens(draft: Draft, sizes: Sequence[int], tokenizer: Tokenizer) -> int:
     """Return the tokens of what a draft sends, the marker of its gap included, from the sizes of its messages."""
     if draft.gap is None:
-        return PER_REPLY + sum(sizes)
+        return TOKENS_PER_REPLY + sum(sizes)
     gone = sum(sizes[message] for message in draft.gap.messages)
-    return PER_REPLY + sum(sizes) - gone + tokenizer.count_message(draft.note(draft.gap.marker))
+    note = tokenizer.count_message(draft.note(draft.gap.marker), draft.counter)
+    return TOKENS_PER_REPLY + sum(sizes) - gone + note

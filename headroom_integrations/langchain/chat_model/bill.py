@@ -13,6 +13,7 @@ from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from headroom_core import CompressResult, Tokenizer
 from headroom_core.adapters import Ledger
+from headroom_integrations.langchain.dialect import LangChainDialect
 
 
 @dataclass(slots=True)
@@ -55,9 +56,11 @@ class UsageRecorder:
         self._after += result.tokens_after + self._schema
         if self._first is None:
             self._first = result
-            count = self._tokenizer.count_messages
+            count, dialect = self._tokenizer.count_messages, LangChainDialect()
             self._before = result.tokens_before + (
-                count(given) - count(restored) if len(given) < len(restored) else 0
+                count(given, dialect) - count(restored, dialect)
+                if len(given) < len(restored)
+                else 0
             )
 
     def came(self, message: Any) -> None:

@@ -1,4 +1,4 @@
-"""What adapters to frameworks share: settings that go along, and what is done by them."""
+"""Everything that adapters to frameworks may import beside the public names."""
 
 from __future__ import annotations
 
@@ -78,38 +78,44 @@ __all__ = [
 ]
 
 
-def _object(scorer: Scorer | None) -> Scorer | None:
+def _require_instance(scorer: Scorer | None) -> Scorer | None:
+    # A class has the method of its objects, so that the type check alone lets it pass.
     if isinstance(scorer, type):
-        raise ValueError(f"give an object, such as {scorer.__name__}()")
+        raise ValueError(f"must be an object, such as {scorer.__name__}()")
     return scorer
 
 
-ConfigSnapshot = Annotated[
-    HeadroomConfig | None, AfterValidator(lambda config: config and config.snapshot())
-]
-"""The settings of a component of a framework: a snapshot."""
+def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig | None:
+    return None if config is None else config.snapshot()
 
-ScorerInstance = Annotated[Scorer | None, AfterValidator(_object)]
-"""The scorer that a component of a framework is given."""
+
+ConfigSnapshot = Annotated[HeadroomConfig | None, AfterValidator(_snapshot)]
+"""Type of a component's field for settings, of which a snapshot is taken."""
+
+ScorerInstance = Annotated[Scorer | None, AfterValidator(_require_instance)]
+"""Type of a component's field for a scorer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompressionSettings:
-    """How messages are compressed before a model reads them. An adapter's own says in which dialect.
+    """Settings with which an adapter compresses messages before a model reads them.
+
+    Each adapter derives its own class, which names its dialect and its logger.
 
     Attributes:
-        model: the model whose tokens are counted, and whose limit holds where `retrieve` is set.
-        config: the settings. None: the defaults.
-        query: what relevance is scored against. None: the last user message before each block.
-        token_budget: tokens that the result has at most. None: no limit but the model's.
-        store: where originals are kept. None: the default store.
-        retrieve: whether the model that reads the result can call `headroom_retrieve`. If not, nothing is left
-            out, unless `token_budget` cannot be met otherwise.
-        dialect: reads and writes the messages. None: told from the messages.
-        log: where warnings go.
+        model: The model that counts tokens, and whose limit holds if `retrieve` is set.
+        config: The settings. Defaults to `HeadroomConfig()`.
+        query: Text that relevance is scored against. Defaults to the last user message before each
+            block.
+        token_budget: Maximum number of tokens of the result. Defaults to the model's limit.
+        store: Store of the originals. Defaults to the default store.
+        retrieve: Whether the model that reads the result can call `headroom_retrieve`. If not,
+            nothing is left out, unless `token_budget` cannot be met otherwise.
+        dialect: Reads and writes the messages. Defaults to detecting it from them.
+        log: Logger of warnings.
 
     Raises:
-        ConfigurationError: the budget is less than 1.
+        ConfigurationError: The budget is less than 1.
 
     Example:
         >>> CompressionSettings().compress([{"role": "user", "content": "hi"}]).messages
@@ -130,28 +136,30 @@ class CompressionSettings:
         check_budget(self.token_budget)
 
     def compress(self, messages: Sequence[Any]) -> CompressResult:
-        """Return what becomes of messages. Warnings are logged; they hold nothing of the texts."""
-        result = compress(messages, query=self.query, dialect=self.dialect, **self.settings())
+        """Compress messages, and log the warnings, which hold nothing of the texts."""
+        result = compress(messages, query=self.query, dialect=self.dialect, **self.arguments())
         self.log_warnings(result.warnings)
         return result
 
     async def acompress(self, messages: Sequence[Any]) -> CompressResult:
-        """Do what `compressed` does, in a thread, so that the event loop goes on."""
+        """Compress messages in a thread, so that the event loop is not blocked."""
         return await asyncio.to_thread(self.compress, messages)
 
     @classmethod
     def log_warnings(cls, warnings: Iterable[str]) -> None:
-        """Log what was not done."""
+        """Log warnings."""
         for warning in warnings:
             cls.log.warning("%s", warning)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompressionSettings:
-        # Copies of what compresses keep originals in the one store.
+        # Copies of a component that compresses share its store.
         return self
 
-    def settings(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Return the arguments that `compress` and `compress_documents` share."""
-        config = self.config if self.retrieve else (self.config or HeadroomConfig()).lossless()
+        config = self.config
+        if not self.retrieve:
+            config = (config or HeadroomConfig()).lossless()
         return {
             "model": self.model,
             "token_budget": self.token_budget,
@@ -160,13 +168,13 @@ class CompressionSettings:
         }
 
 
-_Seen = TypeVar("_Seen", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
-def view_as(cls: type[_Seen], model: BaseModel) -> _Seen:
-    """Return a pydantic model as an object of another class: what the one keeps, such as a client, the other has too.
+def view_as(cls: type[_Model], model: BaseModel) -> _Model:
+    """Return a pydantic model as an object of another class, with which it shares all of its state.
 
-    So a framework's own class gets methods that compress first, and nothing that its object made is made again.
+    A framework's object gets methods that compress first, without creating its client anew.
 
     Example:
         >>> class Plain(BaseModel):
@@ -179,7 +187,7 @@ def view_as(cls: type[_Seen], model: BaseModel) -> _Seen:
         >>> plain.sent
         ['HI']
     """
-    seen = cls.__new__(cls)
+    view = cls.__new__(cls)
     for slot in BaseModel.__slots__:
-        object.__setattr__(seen, slot, getattr(model, slot))
-    return seen
+        object.__setattr__(view, slot, getattr(model, slot))
+    return view

@@ -1,4 +1,4 @@
-"""The frozen values that travel through a compression: blocks, drafts and changes."""
+"""The frozen values of a conversation on its way: blocks, drafts and changes."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypedDict
 
 Kind = Literal["system", "user", "assistant", "tool_call", "tool_result", "document"]
+
 OUTPUT_KINDS: tuple[Kind, ...] = ("tool_result", "document")
-"""The kinds of texts of which units may be left out."""
+"""The kinds of blocks whose rows, lines and other units may be left out."""
 
 Action = Literal["kept", "rewritten", "selected", "moved", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One text of a conversation, and where it stands.
+    """A text of a conversation, and its place.
 
     Attributes:
-        message: the index of the message that holds it.
-        path: the keys and indices that lead from the message to the text.
-        kind: what the text is.
-        text: the text as it is now.
-        tool: the name of the tool that was called or that answered.
-        call: the arguments of the call that a tool result answers, as text.
-        pinned: why the text may not be changed, where it may not.
-        original: the text as it came, where it has been changed.
+        message: Index of the message that holds it.
+        path: Keys and indices that lead from the message to the text.
+        kind: Kind of the text.
+        text: The text as it is now.
+        tool: Name of the tool that was called, or that returned the text.
+        call: Arguments of the call that returned the text, as text.
+        pinned: Reason why the text must not be changed. None if it may be.
+        original: The text as it was received. None if it has not changed.
     """
 
     message: int
@@ -39,35 +40,41 @@ class Block:
     original: str | None = None
 
     def with_text(self, text: str) -> Block:
-        """Return this block with another text, remembering the one that it came with."""
-        came_with = original_text(self)
-        before = None if text == came_with else came_with
-        # `replace` takes three times as long, and every shortened text of a conversation passes here.
+        """Return this block with another text, keeping the text that was received."""
+        received = original_text(self)
+        # Not `dataclasses.replace`, which takes three times as long for every shortened text.
         return Block(
-            self.message, self.path, self.kind, text, self.tool, self.call, self.pinned, before
+            message=self.message,
+            path=self.path,
+            kind=self.kind,
+            text=text,
+            tool=self.tool,
+            call=self.call,
+            pinned=self.pinned,
+            original=None if text == received else received,
         )
 
 
 def original_text(block: Block) -> str:
-    """Return a block's text as it came."""
+    """Return the text of a block as it was received."""
     return block.text if block.original is None else block.original
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one block, and why.
+    """The change of one block, or of one message, and the reason for it.
 
     Attributes:
-        message: the index of the block's message.
-        path: where in the message the block stands.
-        action: `kept` (the same text), `rewritten` (another text that says the same), `selected` (some units were
-            left out behind a marker), `moved` (parts of it stand in another place of it) or `dropped` (the whole
-            message was left out behind a marker; the path is then empty).
-        by: the name of the compressor or transform that did it, empty when none did.
-        reason: why, or why not.
-        tokens_before: the block's tokens as it came.
-        tokens_after: the block's tokens as it went.
-        keys: the keys of the originals that its markers name.
+        message: Index of the message.
+        path: Path of the block in the message. Empty for a whole message.
+        action: `kept` for the same text, `rewritten` for another text that says the same,
+            `selected` if units were left out behind a marker, `moved` if parts of the text moved
+            to another place in it, `dropped` if the message was left out behind a marker.
+        by: Name of the compressor or transform that made it. Empty if none did.
+        reason: Why, or why not.
+        tokens_before: Number of tokens of the block as it was received.
+        tokens_after: Number of tokens of the block as it will be sent.
+        keys: Keys of the originals that markers in the text name.
     """
 
     message: int
@@ -82,13 +89,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Who speaks in a message, which calls it makes and which it answers.
+    """The role of a message, and the tool calls that it makes and answers.
 
     Attributes:
-        kind: who speaks; None for a message that its dialect does not know.
-        calls: the ids of the calls that it makes; where the format has none, the dialect makes them up.
-        answers: the ids of the calls that it answers.
-        mark: whether the caller has set a cache breakpoint in it.
+        kind: The speaker. None if the dialect does not know the message.
+        calls: Ids of the calls that it makes. Dialects of formats without ids invent them.
+        answers: Ids of the calls that it answers.
+        mark: Whether the caller set a cache breakpoint in it.
     """
 
     kind: Literal["system", "user", "assistant", "tool_result"] | None
@@ -99,12 +106,12 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Messages that are left out, and what stands in their place: a user's message before the first of them.
+    """Dropped messages. A user's message with a marker stands where the first of them stood.
 
     Attributes:
-        messages: the indices of the messages, in order.
-        marker: the text of the message that stands in their place.
-        since: for each, the index of the message at which it was decided.
+        messages: Indices of the dropped messages, in order.
+        marker: Text of the message that stands there.
+        since: For each dropped message, the index of the message at which that was decided.
     """
 
     messages: tuple[int, ...]
@@ -113,7 +120,7 @@ class Gap:
 
 
 def to_mapping(message: Any) -> Mapping[str, Any]:
-    """Return a mapping as it is, and what any other message says of itself with `model_dump`.
+    """Return a message as a mapping: itself, or the fields that its `model_dump` returns.
 
     Example:
         >>> to_mapping({"role": "user", "content": "hi"})
@@ -125,7 +132,7 @@ def to_mapping(message: Any) -> Mapping[str, Any]:
 
 
 def user_message(text: str) -> dict[str, str]:
-    """Return a user's message with this text, in the form that most formats share.
+    """Return a user's message with a text, in the form that most formats share.
 
     Example:
         >>> user_message("hi")
@@ -150,18 +157,18 @@ class Draft:
     """A conversation on its way through the transforms.
 
     Attributes:
-        messages: the messages as they came, never altered.
-        blocks: their texts, in reading order.
-        changes: what was done so far.
-        originals: the texts to be stored before any marker that names them is handed out, by key.
-        warnings: what the caller should know.
-        outlines: of each message, who speaks and which calls it makes and answers; empty where the dialect cannot
-            tell, so that no message may be left out.
-        gap: what is left out.
-        plain: returns a message as JSON values, as it is kept where it is left out.
-        note: returns a user's message with a text, which stands where messages are left out.
+        messages: The messages as they were received. They are never altered.
+        blocks: Their texts, in reading order.
+        changes: The changes so far.
+        originals: Texts to be stored, by key, before any marker that names them is sent.
+        warnings: Warnings for the caller.
+        outlines: The outline of each message. Empty if the dialect cannot tell: then no message
+            may be dropped.
+        gap: The dropped messages. None if there are none.
+        plain: Returns a message as JSON values, as it is stored when it is dropped.
+        note: Returns a user's message with a text, for the marker of dropped messages.
         counted: Tokens of every message as it was received. None if they were not counted.
-        counter: Counts the messages. If None, the dialect that recognises the messages does.
+        counter: Counts the messages. Defaults to the dialect that recognises them.
     """
 
     messages: tuple[Any, ...]
@@ -178,10 +185,10 @@ class Draft:
 
 
 def causal_queries(blocks: Sequence[Block]) -> list[str]:
-    """Return, for every block, the query that it is scored against.
+    """Return the query that each block is scored against.
 
-    That is the last user text before the block, and the arguments of the call that a tool result
-    answers. Nothing that comes later counts, so a block's result never changes once it was sent.
+    It is the last user text before the block, with the arguments of the call that a tool result
+    answers. Later messages do not count, so that the result of a block that was sent never changes.
 
     Example:
         >>> causal_queries([
@@ -191,21 +198,27 @@ def causal_queries(blocks: Sequence[Block]) -> list[str]:
         ['', 'who failed?\\n{"day": 3}']
     """
     queries: list[str] = []
-    asked: list[str] = []
-    asked_in = -1
+    user_texts: list[str] = []
+    user_message_index = -1
     for block in blocks:
-        before = asked if asked_in < block.message else []
-        queries.append("\n".join([*before, block.call] if block.call else before))
+        parts = user_texts if user_message_index < block.message else []
+        queries.append("\n".join([*parts, block.call] if block.call else parts))
         if block.kind == "user":
-            asked = [*asked, block.text] if asked_in == block.message else [block.text]
-            asked_in = block.message
+            is_same_message = user_message_index == block.message
+            user_texts = [*user_texts, block.text] if is_same_message else [block.text]
+            user_message_index = block.message
     return queries
 
 
 def require_list(name: str, values: Sequence[Any]) -> list[Any]:
-    """Return the values as a list: a lone text or message would come apart into its letters or keys."""
+    """Return values as a list.
+
+    Raises:
+        TypeError: They are a single text or message, which would come apart into letters or keys.
+    """
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is of type {type(values).__name__}: give a list of {name}")
+        kind = type(values).__name__
+        raise TypeError(f"{name} = {kind}: must be a list; give a list of {name}")
     return list(values)
 
 
@@ -217,25 +230,25 @@ class SystemMessage(TypedDict):
 
 
 class UserMessage(TypedDict):
-    """A user's message of the OpenAI format."""
+    """A user message of the OpenAI format."""
 
     role: Literal["user"]
     content: str | list[dict[str, Any]]
 
 
-class _FromAssistant(TypedDict):
+class _AssistantRole(TypedDict):
     role: Literal["assistant"]
 
 
-class AssistantMessage(_FromAssistant, total=False):
-    """A model's message of the OpenAI format, with the tools that it calls."""
+class AssistantMessage(_AssistantRole, total=False):
+    """An assistant message of the OpenAI format, with the tools that it calls."""
 
     content: str | list[dict[str, Any]] | None
     tool_calls: list[dict[str, Any]]
 
 
 class ToolMessage(TypedDict):
-    """A tool's answer of the OpenAI format."""
+    """A tool result of the OpenAI format."""
 
     role: Literal["tool"]
     tool_call_id: str

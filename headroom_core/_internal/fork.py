@@ -1,4 +1,4 @@
-"""What must be at rest while the process forks: locks that the child could never take, connections to files."""
+"""Forking safely: locks and connections must not be in use while the process forks."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from weakref import WeakSet
 
 
 class Forkable(Protocol):
-    """An object whose lock or connection must not be in use while the process forks."""
+    """An object that must not be in use while the process forks."""
 
     def before_fork(self) -> None:
-        """Come to rest, and stay so."""
+        """Wait until the object is not in use, and keep others from using it."""
         ...
 
     def after_fork(self) -> None:
-        """Go on; called in the parent and in the child."""
+        """Let others use the object again, in the parent and in the child."""
         ...
 
 
-_turn = Lock()
+_watch_lock = Lock()
 _watched: WeakSet[Forkable] = WeakSet()
-_resting: list[Forkable] = []
+_paused: list[Forkable] = []
 
 
-def watch(thing: Forkable) -> None:
-    """Bring the object to rest whenever the process forks, for as long as the object lives."""
-    with _turn:
-        _watched.add(thing)
+def watch(item: Forkable) -> None:
+    """Call an object's methods whenever the process forks, for as long as the object lives."""
+    with _watch_lock:
+        _watched.add(item)
 
 
 class ForkSafeLock:
-    """A lock that is free in a forked child, and guards nothing half done there.
+    """A lock that is free in a forked child.
 
-    A thread that forks waits until nobody holds it, and holds it meanwhile: a child could never release one that
-    another thread held. Do not fork while holding it.
+    A thread that forks waits for the lock and holds it meanwhile, because a child could never
+    release a lock that another thread of its parent holds. Do not fork while holding it.
 
     Example:
         >>> lock = ForkSafeLock()
@@ -62,18 +62,18 @@ class ForkSafeLock:
         self._lock.release()
 
 
-def _rest() -> None:
-    _turn.acquire()
-    for thing in list(_watched):
-        thing.before_fork()
-        _resting.append(thing)
+def _pause_all() -> None:
+    _watch_lock.acquire()
+    for item in list(_watched):
+        item.before_fork()
+        _paused.append(item)
 
 
-def _go_on() -> None:
-    while _resting:
-        _resting.pop().after_fork()
-    _turn.release()
+def _resume_all() -> None:
+    while _paused:
+        _paused.pop().after_fork()
+    _watch_lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_rest, after_in_parent=_go_on, after_in_child=_go_on)
+    os.register_at_fork(before=_pause_all, after_in_parent=_resume_all, after_in_child=_resume_all)

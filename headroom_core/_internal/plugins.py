@@ -1,4 +1,4 @@
-"""What installed packages add, found through their entry points."""
+"""Plug-ins of installed packages, found through their entry points."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from headroom_core.errors import ConfigurationError
 
 @cache
 def entry_points_of(group: str) -> dict[str, EntryPoint]:
-    """Return the entry points of a group by name, in the order of the names.
+    """Return the entry points of a group by name, sorted by name.
 
-    Of two with the same name the first on the path holds, as for modules.
+    Of several with the same name, the first on the path wins, as for modules.
     """
-    found = reversed([*entry_points(group=group)])
-    return {point.name: point for point in sorted(found, key=lambda point: point.name)}
+    points = reversed([*entry_points(group=group)])
+    return {point.name: point for point in sorted(points, key=lambda point: point.name)}
 
 
-def load_plugin(point: EntryPoint, protocol: type[Any], needs: str) -> Any:
-    """Return what the callable of an entry point makes.
+def load_plugin(point: EntryPoint, protocol: type[Any], members: str) -> Any:
+    """Load an entry point, call it without arguments, and return the object that it returns.
 
     Args:
-        point: the entry point.
-        protocol: what has to be made.
-        needs: what that has, in words.
+        point: The entry point.
+        protocol: The protocol of the object.
+        members: The members of the protocol, for the error message.
 
     Raises:
-        ConfigurationError: it cannot be loaded, or what it makes is something else.
+        ConfigurationError: It cannot be loaded, or returns another object.
     """
-    where = {"group": point.group, "name": point.name, "value": point.value}
-    said = f"{protocol.__name__.lower()} {point.name} = {point.value}"
+    details = {"group": point.group, "name": point.name, "value": point.value}
+    described = f"{protocol.__name__.lower()} {point.name} = {point.value}"
     try:
         plugin = point.load()()
     except Exception as error:
-        raise ConfigurationError(f"{said} cannot be loaded: {error}", where) from error
+        raise ConfigurationError(f"{described} cannot be loaded: {error}", details) from error
     if not isinstance(plugin, protocol):
-        raise ConfigurationError(f"{said}: no {needs}", where)
+        raise ConfigurationError(f"{described}: must have {members}", details)
     return plugin

@@ -1,4 +1,4 @@
-"""The journey of a conversation: parse, compress, store, render."""
+"""`compress`: parse messages, apply transforms, store originals, render messages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from headroom_core.tokens.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class CompressionHooks:
-    """What to call before and after a compression.
+    """Functions to call before and after a compression.
 
     Attributes:
-        pre_compress: gets the messages, and returns those to compress in their place, or None for the same.
-        post_compress: gets the result, and returns the one to hand out, or None for the same.
+        pre_compress: Receives the messages, and returns those to compress instead, or None.
+        post_compress: Receives the result, and returns the one to hand out instead, or None.
     """
 
     pre_compress: Callable[[list[Any]], list[Any] | None] | None = None
@@ -41,32 +41,35 @@ def compress(
     hooks: CompressionHooks | None = None,
     strict: bool = False,
 ) -> CompressResult:
-    """Shorten the messages of a conversation before they are sent to a model.
+    """Compress the messages of a conversation before they are sent to a model.
 
-    Tool results and documents are shortened; user texts only where nothing is lost; what the model said and the
-    arguments of its tool calls never; system prompts are aligned where that is asked for, which may cost tokens.
-    What a block became depends on what came before it alone, and is remembered, so that a longer conversation
-    begins with the same bytes and prompt caches keep hitting.
+    Tool results and documents are shortened, and texts of users rewritten without loss. Texts of
+    the model, arguments of tool calls and system prompts stay, but for prompts that are to be
+    aligned, which may cost tokens. The result of a text depends only on the messages up to it and
+    is recorded, so that a longer conversation begins with the same bytes and prompt caches hit.
 
     Args:
-        messages: OpenAI, Anthropic or Google messages, as dicts or as the SDKs' own types. They are not altered.
-        model: the model that they are for; decides how tokens are counted.
-        token_budget: tokens that the result has at most: what matters least for it is left out, whole turns and
-            calls behind one marker. A warning says when what is protected is larger by itself. None: the model's
-            limit less the tokens of the reply, or `config.rolling_window.max_tokens` where that is set.
-        config: the settings. None: the defaults.
-        query: what relevance is scored against, for blocks that were not sent before. None: the last user
-            message before each block and the arguments of its tool call.
-        store: where originals are kept before their markers are handed out. None: the store at
-            `config.store_url` or `HEADROOM_STORE_URL`, else a file under the user's state folder.
-        dialect: the name of the messages' format, or a dialect of your own. None: told from the messages.
-        hooks: what to call before and after.
-        strict: raise what would be a warning.
+        messages: OpenAI, Anthropic or Google messages, as dicts or as the SDKs' own objects. They
+            are not altered.
+        model: The model that they are for, which decides how tokens are counted.
+        token_budget: Maximum number of tokens of the result. The least important turns and calls
+            are dropped behind one marker to meet it; a warning says if the rest is larger by
+            itself. Defaults to the model's limit less the tokens of the reply, or to
+            `config.rolling_window.max_tokens` if that is set.
+        config: The settings. Defaults to `HeadroomConfig()`.
+        query: Text that relevance is scored against, for blocks that were not sent before.
+            Defaults to the last user message before each block and the arguments of its tool call.
+        store: Store of the originals, which are stored before their markers are handed out.
+            Defaults to the store at `config.store_url` or `HEADROOM_STORE_URL`, or else to a file
+            in the user's state folder.
+        dialect: Name of the messages' format, or a dialect. Defaults to detecting it.
+        hooks: Functions to call before and after.
+        strict: Raise an error instead of adding a warning.
 
     Raises:
-        CompressionError: `strict` is set, and something was passed through unchanged or does not fit.
-        ConfigurationError: there is no such dialect, or the config or the store is none.
-        TypeError: the messages are no list.
+        CompressionError: `strict` is set, and there is a warning.
+        ConfigurationError: The config, the store, the budget or the dialect is invalid.
+        TypeError: The messages are not a list.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
@@ -131,14 +134,14 @@ async def acompress(
     hooks: CompressionHooks | None = None,
     strict: bool = False,
 ) -> CompressResult:
-    """Do what `compress` does, in a thread, so that the event loop goes on.
+    """Do the same as `compress`, in a thread, so that the event loop is not blocked.
 
     Example:
         >>> import asyncio
         >>> asyncio.run(acompress([{"role": "user", "content": "hi"}])).messages
         [{'role': 'user', 'content': 'hi'}]
     """
-    # asyncio takes tens of milliseconds to import, which a program that never awaits need not spend.
+    # Imported here, because it takes tens of milliseconds that only async programs need.
     import asyncio
 
     return await asyncio.to_thread(

@@ -154,7 +154,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
         texts = [document.page_content for document in documents]
         titles = [title_of(document) for document in documents]
         result = compress_documents(
-            texts, self.query, titles=titles, **self._compression().settings()
+            texts, self.query, titles=titles, **self._compression().arguments()
         )
         LangChainCompression.log_warnings(result.warnings)
         # Empty is what was left out, or came so; of one document alone something always stays.

@@ -209,7 +209,7 @@ class TestTypes:
     @pytest.mark.parametrize("odd", [7, None, {"context": "x"}])
     def test_anything_else_is_refused_with_what_is_taken(self, odd: Any) -> None:
         with pytest.raises(
-            TypeError, match="it takes a prompt value, messages, a string, documents"
+            TypeError, match="pass a prompt value, messages, a string, documents"
         ):
             HeadroomCompressor().invoke(odd)
 

@@ -52,7 +52,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
     single message, a string (treated as the output of a tool), a document, a list of documents or
     a graph state, and returns the same type. Tool results and documents are shortened; the text of
     users is only rewritten losslessly. Unchanged messages and documents are returned as the same
-    objects, changed ones differ in their content only.
+    objects; if an object changes, only its content differs.
 
     Messages that do not fit into `token_budget` are replaced by a single `HumanMessage` that says
     so; a tool call is always dropped together with its results. Documents that do not fit, or that
@@ -64,9 +64,9 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
     A state is a dict with the key `messages`, or a pydantic model or dataclass with that field. As
     a LangGraph node, the compressor returns only the update `{"messages": ...}`, so that reducers
     of other keys are not applied twice. If `add_messages` reduces the key, changed messages replace
-    their originals and dropped ones are removed, with a note in the position of the first. A call
-    from inside a node looks the same as the node itself: pass the messages there, not the state.
-    To leave the state untouched, compress only the messages that the model reads:
+    their originals and dropped messages are removed, with a note in the position of the first. A
+    call from inside a node looks the same as the node itself: pass the messages there, not the
+    state. To leave the state untouched, compress only the messages that the model reads:
     `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor() | model`.
 
     Every run emits a custom event named `EVENT`, which reaches the `on_custom_event` of callback

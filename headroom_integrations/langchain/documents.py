@@ -28,7 +28,7 @@ _SCORE_KEY = "relevance_score"
 
 
 class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
-    """Document compressor that ranks documents, drops irrelevant ones and shortens long ones.
+    """Document compressor that ranks, filters and shortens documents.
 
     The best document comes first. Long documents keep the passages that are relevant to the query,
     with `[…]` in place of the others; JSON and tables are rewritten losslessly. The returned
@@ -49,8 +49,8 @@ class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
             the best sentence alone exceeds it. Defaults to no limit.
         min_relevance: Score from 0 to 1 below which a document is dropped. Has no effect if no
             document contains a word of the query.
-        prefer_diverse: Whether to rank a document lower if better ones say the same, and to drop
-            it if it repeats nearly all of another.
+        prefer_diverse: Whether to rank a document lower if a better document says the same, and to
+            drop it if it repeats nearly all of another.
         config: Compression settings, copied on assignment; `relevance` configures how documents
             are scored. Defaults to `HeadroomConfig()`.
         model: Model whose tokens are counted.

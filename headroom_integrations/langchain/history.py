@@ -71,7 +71,7 @@ class HeadroomChatMessageHistory(BaseChatMessageHistory):
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
-        """The compressed messages; unchanged ones are the same objects."""
+        """The compressed messages; unchanged messages are the same objects."""
         return self._compression.compress(self.history.messages).messages
 
     async def aget_messages(self) -> list[BaseMessage]:

@@ -63,7 +63,7 @@ def messages_in_state(value: Any) -> Any:
 
 
 def state_update(before: Sequence[BaseMessage], result: CompressResult) -> list[Any]:
-    """Build the update with which `add_messages` turns the old messages into the compressed ones.
+    """Build the update with which `add_messages` replaces the messages of a state.
 
     Args:
         before: The messages in the state, before compression.

@@ -53,12 +53,12 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     were in the state before, user messages where no content is lost, and whole turns if a budget
     or the limit of the model requires it. These changes never reach the state.
 
-    The agent is given the tool `headroom_retrieve` to retrieve content that was left out; a
+    The agent gets the tool `headroom_retrieve` to retrieve content that was left out; a
     middleware that selects tools must keep it. Its results are never compressed, nor are those of
     tools with `return_direct`, which are addressed to the user. If a checkpointer persists the
     state, the store must live as long as the state.
 
-    Place it before middleware that edits or annotates requests, such as prompt caching and context
+    Place it before middleware that edits or annotates requests, like prompt caching and context
     editing, so that they see the compressed messages. It also works after them, but with
     `state="original"` they count the originals.
 
@@ -292,7 +292,7 @@ def _is_retrieval(message: BaseMessage) -> bool:
 def _has_current_run(result: CompressResult) -> bool:
     """Return whether there is a run to which an event can be attached.
 
-    LangChain raises an error if there is none. Coroutines on Python 3.10 never have one, because
+    LangChain raises an error if no run is active. Coroutines on Python 3.10 never have one, because
     tasks cannot be given a context there.
     """
     if getattr(ensure_config().get("callbacks"), "parent_run_id", None) is not None:

@@ -171,7 +171,7 @@ class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
     def get(
         self, input: str | None = None, initial_token_count: int = 0, **kwargs: Any
     ) -> list[ChatMessage]:
-        """Return the compressed messages; unchanged ones are the same objects.
+        """Return the compressed messages; unchanged messages are the same objects.
 
         Args:
             input: Next question. Not used, so that the conversation keeps its beginning whatever

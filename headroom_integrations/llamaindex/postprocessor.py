@@ -30,7 +30,7 @@ _dispatcher = get_dispatcher(__name__)
 
 
 class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
-    """Node postprocessor that drops irrelevant nodes and shortens long ones.
+    """Node postprocessor that drops irrelevant nodes and shortens long nodes.
 
     Long nodes keep the passages that are relevant to the query, with `[…]` in place of the others;
     JSON and tables are rewritten losslessly. A shortened node is a copy that differs in its text

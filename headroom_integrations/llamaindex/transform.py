@@ -66,14 +66,14 @@ class HeadroomTransform(LlamaIndexComponent, TransformComponent):
         return "HeadroomTransform"
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:
-        """Compress nodes; unchanged ones are returned as the same objects."""
+        """Compress nodes; unchanged nodes are returned as the same objects."""
         _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
         compressed, end_event = self._compress(nodes)
         _dispatcher.event(end_event)
         return compressed
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:
-        """Compress nodes in a thread; unchanged ones are returned as the same objects."""
+        """Compress nodes in a thread; unchanged nodes are returned as the same objects."""
         _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
         compressed, end_event = await asyncio.to_thread(self._compress, nodes)
         _dispatcher.event(end_event)

@@ -1,4 +1,4 @@
-"""`HeadroomMiddleware` in agents of `create_agent`: what reaches the model, and what the state keeps."""
+"""Test `HeadroomMiddleware` in agents: the requests to the model and the agent's state."""
 
 from __future__ import annotations
 

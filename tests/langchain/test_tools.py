@@ -1,4 +1,4 @@
-"""The retrieve tool, and tools whose answers are shortened, called as models and code call them."""
+"""Test the retrieve tool and wrapped tools, called by models and by code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`HeadroomChatMemory` shows within a budget what its chat store keeps whole."""
+"""Test that `HeadroomChatMemory` compresses messages when they are read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`make demo`: run a LangChain pipeline on real records, first lossless, then with retrieval.
 
-The model is scripted, unless OPENAI_API_KEY or ANTHROPIC_API_KEY is set and the provider's LangChain
-package is installed.
+The model is scripted, unless OPENAI_API_KEY or ANTHROPIC_API_KEY is set and the LangChain package
+of that provider is installed.
 """
 
 from __future__ import annotations

@@ -34,13 +34,13 @@ from headroom_integrations.langchain.compression import (
 from headroom_integrations.langchain.inputs import messages_in_state, state_update, unpack_input
 
 _LANGGRAPH_NODE = "langgraph_node"
-"""The key in a run's metadata under which LangGraph names the running node."""
+"""Key in a run's metadata under which LangGraph names the running node."""
 
 _Result = CompressResult | DocumentsResult
 
 
 class State(TypedDict):
-    """The part of a graph's state that the compressor reads and updates."""
+    """Part of a graph's state that the compressor reads and updates."""
 
     messages: list[AnyMessage]
 
@@ -143,6 +143,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
         self, input: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
         output, result = self._compress(input, config)
+        # The child manager makes this run the parent of the event.
         dispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
@@ -155,6 +156,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
 
     def _compress(self, value: Any, config: RunnableConfig) -> tuple[Any, _Result]:
         items, rebuild = unpack_input(value)
+        # An empty list counts as documents, which makes no difference.
         if all(isinstance(item, Document) for item in items):
             documents, documents_result = self._compress_documents(items)
             return rebuild(documents), documents_result

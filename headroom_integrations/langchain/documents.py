@@ -120,6 +120,7 @@ class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
             for index, (document, text) in enumerate(zip(documents, result.texts, strict=True))
             if text or not document.page_content
         ]
+        # Sorting is stable: documents with equal scores keep the order of the retriever.
         best_first = sorted(kept, key=lambda index: -result.scores[index])[: self.max_documents]
         is_ranked = bool(query.strip())
         compressed = [

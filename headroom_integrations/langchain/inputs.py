@@ -66,8 +66,8 @@ def state_update(before: Sequence[BaseMessage], result: CompressResult) -> list[
     """Build the update with which `add_messages` replaces the messages of a state.
 
     Args:
-        before: The messages in the state, before compression.
-        result: The result of compressing them.
+        before: Messages in the state, before compression.
+        result: Result of compressing them.
 
     Returns:
         The compressed messages, followed by a `RemoveMessage` for each dropped message except the

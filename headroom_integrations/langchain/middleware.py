@@ -109,6 +109,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             raise ConfigurationError(
                 f"state = {state!r}: expected 'compressed' or 'original'", {"state": state}
             )
+        # The model is not known until a call is made: see `_prepare_call`.
         self._compression = LangChainCompression(
             config=None if config is None else config.snapshot(),
             query=query,

@@ -60,6 +60,7 @@ def retrieve_tools(compression: LangChainCompression) -> list[HeadroomRetrieveTo
     if not (compression.retrieve and config.ccr.enabled and config.ccr.inject_marker):
         return []
     store = compression.store
+    # The same store that `compress` opens for these settings, or the tool would not find anything.
     if store is None and config.store_url:
         store = shared_store(
             config.store_url, config.ccr.store_max_entries, config.ccr.store_ttl_seconds
@@ -154,11 +155,13 @@ class _CompressingTool:
     """Mixin that precedes the original tool's class in the class of a wrapped tool."""
 
     def run(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run the original tool and compress its output."""
         compressor = self._result_compressor(tool_input, kwargs.get("tool_call_id"))
         output = super().run(tool_input, *args, **kwargs)  # type: ignore[misc]
         return compressor.compress(output) if compressor else output
 
     async def arun(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run the original tool and compress its output in a thread."""
         compressor = self._result_compressor(tool_input, kwargs.get("tool_call_id"))
         output = await super().arun(tool_input, *args, **kwargs)  # type: ignore[misc]
         if compressor is None:

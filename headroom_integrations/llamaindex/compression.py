@@ -55,4 +55,5 @@ class LlamaIndexCompression(CompressionSettings):
 def model_name(llm: BaseLLM | None) -> str:
     """Return the name of the model whose tokens are counted, or `gpt-4o` if it is unknown."""
     name = None if llm is None else llm.metadata.model_name
+    # "unknown" is LlamaIndex's default for language models that do not report a name.
     return name if isinstance(name, str) and name != "unknown" else "gpt-4o"

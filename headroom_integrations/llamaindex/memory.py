@@ -21,6 +21,7 @@ from headroom_integrations.llamaindex.compression import (
     model_name,
 )
 
+# The default of LlamaIndex's `Memory`.
 _DEFAULT_TOKEN_LIMIT = 30_000
 _CONTEXT_WINDOW_SHARE = 0.75
 """Default token limit as a share of the context window; the rest is left for the reply."""
@@ -153,6 +154,7 @@ class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
         """
         if token_limit is None:
             context_window = llm.metadata.context_window if llm else 0
+            # Language models with an unknown context window report 0 or a negative number.
             share = max(0, int(context_window * _CONTEXT_WINDOW_SHARE))
             token_limit = share or _DEFAULT_TOKEN_LIMIT
         memory = cls(

@@ -10,7 +10,10 @@ from llama_index.core.schema import BaseNode, ImageNode, IndexNode, MetadataMode
 from headroom_core.adapters import title_of
 
 _TITLE_KEYS = ("title", "document_title", "header_path", "file_name")
-"""Metadata keys that may hold a title, the most informative first."""
+"""Metadata keys that may hold a title, the most informative first.
+
+LlamaIndex's `TitleExtractor`, `MarkdownNodeParser` and `SimpleDirectoryReader` set the last three.
+"""
 
 
 def node_text(node: BaseNode) -> str:

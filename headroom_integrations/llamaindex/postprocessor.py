@@ -182,6 +182,7 @@ class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
             if result.texts[index] or not is_plain_text(candidate.node)
         ]
         if self.top_n:
+            # Sorting is stable: nodes with equal scores keep the order of the retriever.
             kept.sort(key=lambda index: -result.scores[index])
             kept = kept[: self.top_n]
         return result, [self._shorten(candidates[index], result.texts[index]) for index in kept]

@@ -1,1 +1,1 @@
-"""Adapters that put compression into other libraries' pipelines, one package each."""
+"""Integrations of `headroom_core` with LLM frameworks, one package per framework."""

@@ -1,4 +1,4 @@
-"""`make notebooks`: runs every notebook from top to bottom, and stores what it shows."""
+"""`make notebooks`: run every notebook from top to bottom and store its outputs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent
 
 
-def executed(path: Path) -> nbformat.NotebookNode:
-    """Return the notebook as it is after a run; the file stays as it was.
+def execute(path: Path) -> nbformat.NotebookNode:
+    """Run a notebook and return it with its outputs, without changing the file.
 
     Raises:
-        CellExecutionError: a cell failed.
+        CellExecutionError: If a cell fails.
     """
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    return NotebookClient(
+    # Timings and the splitting of streams vary between runs, and would show up in every diff.
+    client = NotebookClient(
         notebook, timeout=300, coalesce_streams=True, record_timing=False, resources=resources
-    ).execute()
+    )
+    return client.execute()
 
 
 if __name__ == "__main__":
     for path in sorted(FOLDER.glob("*.ipynb")):
-        nbformat.write(executed(path), path)
+        nbformat.write(execute(path), path)

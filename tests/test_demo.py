@@ -1,4 +1,4 @@
-"""The demonstration runs from a clean start and shows what it promises."""
+"""Test the output of the demonstration."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DEMO = Path(__file__).parent.parent / "docs" / "demo"
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return what the demonstration prints, on a machine without keys."""
+    """Run the demonstration without API keys and return its output."""
     home = tmp_path_factory.mktemp("home")
     keys = {"OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": "", "HEADROOM_STORE_URL": ""}
     root = str(DEMO.parent.parent)
-    places = {
+    folders = {
         "PYTHONPATH": root,
         "HOME": str(home),
         "XDG_STATE_HOME": str(home),
@@ -29,7 +29,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     run = subprocess.run(
         [sys.executable, DEMO / "pipeline.py"],
-        env={**os.environ, **keys, **places},
+        env={**os.environ, **keys, **folders},
         capture_output=True,
         check=False,
         text=True,
@@ -41,19 +41,19 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     return run.stdout
 
 
-def totals(shown: str, name: str) -> float:
-    """Return the share of the tokens that the pipeline saved, in percent."""
-    found = re.search(rf"^{name} .* ([\d.]+)% saved", shown, re.MULTILINE)
-    assert found
-    return float(found[1])
+def saved_percent(shown: str, name: str) -> float:
+    """Return the share of tokens that a pipeline saved, in percent."""
+    match = re.search(rf"^{name} .* ([\d.]+)% saved", shown, re.MULTILINE)
+    assert match
+    return float(match[1])
 
 
 def test_the_lossless_pipeline_sends_a_fraction_of_the_tokens(shown: str) -> None:
-    assert totals(shown, "lossless") > 50
+    assert saved_percent(shown, "lossless") > 50
 
 
 def test_the_selecting_pipeline_sends_a_smaller_fraction(shown: str) -> None:
-    assert totals(shown, "with retrieval") > 85
+    assert saved_percent(shown, "with retrieval") > 85
 
 
 def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:

@@ -1,6 +1,7 @@
-"""`make demo`: a LangChain pipeline on real records, first without a loss, then with a row that is brought back.
+"""`make demo`: run a LangChain pipeline on real records, first lossless, then with retrieval.
 
-The model is a small scripted one, unless OPENAI_API_KEY or ANTHROPIC_API_KEY is set and its LangChain package installed.
+The model is scripted, unless OPENAI_API_KEY or ANTHROPIC_API_KEY is set and the LangChain package
+of that provider is installed.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable
 from scripted import ScriptedModel
-from terminal import show, show_messages, title, total
+from terminal import print_messages, print_text, print_title, print_total
 
 from headroom_core import count_tokens_text, retrieve, retrieve_tool
 from headroom_core.results import CompressResult
 from headroom_core.stores import SQLiteStore
-from headroom_integrations.langchain import HeadroomCompressor
+from headroom_integrations.langchain import EVENT, HeadroomCompressor
 
 RECORDS = Path(__file__).with_name("flights.json")
-FIRST = "How late did flight HA51 to Honolulu leave, and with which aircraft?"
-SECOND = "And flight DL706 to Austin: when did it arrive?"
-MOST_REQUESTS = 5
+FIRST_QUESTION = "How late did flight HA51 to Honolulu leave, and with which aircraft?"
+SECOND_QUESTION = "And flight DL706 to Austin: when did it arrive?"
+MAX_REQUESTS = 5
+"""A real model might keep calling the tool; the scripted one needs three requests."""
 
 PROVIDERS = (
     ("OPENAI_API_KEY", "langchain_openai", "ChatOpenAI", "gpt-4o"),
@@ -44,27 +46,28 @@ prompt = ChatPromptTemplate.from_messages(
 )
 
 
-class Ledger(BaseCallbackHandler):
-    """Keeps what the compressor did last, which it tells every handler."""
+class ResultHandler(BaseCallbackHandler):
+    """Callback handler that keeps the last result of the compressor."""
 
     result: CompressResult
 
     def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
-        if name == "headroom_compressed":
+        if name == EVENT:
             self.result = data
 
 
-def chat_model() -> BaseChatModel:
-    """Return a paid model where there is a key for one, else the scripted one."""
-    for key, package, name, model in PROVIDERS:
+def create_model() -> BaseChatModel:
+    """Create a provider's model if its API key is set, else the scripted model."""
+    for key, package, class_name, model_name in PROVIDERS:
         if os.environ.get(key) and find_spec(package):
-            chosen: BaseChatModel = getattr(import_module(package), name)(model=model)
-            return chosen
+            model_class = getattr(import_module(package), class_name)
+            model: BaseChatModel = model_class(model=model_name)
+            return model
     return ScriptedModel()
 
 
-def conversation() -> list[BaseMessage]:
-    """Return a question, and the tool's answer to the call that the model made."""
+def start_conversation() -> list[BaseMessage]:
+    """Build a conversation of a question, a tool call and the output of the tool."""
     call = {
         "name": "list_departures",
         "args": {"airport": "JFK", "date": "2013-01-09"},
@@ -73,96 +76,99 @@ def conversation() -> list[BaseMessage]:
     output = ToolMessage(
         RECORDS.read_text(encoding="utf-8"), tool_call_id="call_1", name="list_departures"
     )
-    return [HumanMessage(FIRST), AIMessage("", tool_calls=[call]), output]
+    return [HumanMessage(FIRST_QUESTION), AIMessage("", tool_calls=[call]), output]
 
 
 def ask(
     chain: Runnable[Any, AIMessage], messages: list[BaseMessage]
 ) -> tuple[AIMessage, CompressResult]:
-    """Return the model's reply, and what the compressor did on the way to it."""
-    ledger = Ledger()
-    reply = chain.invoke({"conversation": messages}, config={"callbacks": [ledger]})
-    return reply, ledger.result
+    """Run the chain and return the model's reply with the result of the compressor."""
+    handler = ResultHandler()
+    reply = chain.invoke({"conversation": messages}, config={"callbacks": [handler]})
+    return reply, handler.result
 
 
-def lossless(model: BaseChatModel) -> list[CompressResult]:
-    """Run the plain pipeline: nothing is left out, repetition is written once."""
-    title("prompt | HeadroomCompressor() | model")
-    reply, result = ask(prompt | HeadroomCompressor() | model, conversation())
-    show_messages(result)
-    show("answer", reply.text)
+def run_lossless(model: BaseChatModel) -> list[CompressResult]:
+    """Run the lossless pipeline, which drops nothing and writes repetition once."""
+    print_title("prompt | HeadroomCompressor() | model")
+    reply, result = ask(prompt | HeadroomCompressor() | model, start_conversation())
+    print_messages(result)
+    print_text("answer", reply.text)
     return [result]
 
 
-def selecting(model: BaseChatModel, store: SQLiteStore) -> list[CompressResult]:
-    """Run the pipeline of a model that can call the retrieval tool, and ask for a row that was left out."""
-    title("prompt | HeadroomCompressor(retrieve=True) | model, which may call headroom_retrieve")
+def run_with_retrieval(model: BaseChatModel, store: SQLiteStore) -> list[CompressResult]:
+    """Run the pipeline with the retrieve tool and ask for a row that was left out."""
+    print_title(
+        "prompt | HeadroomCompressor(retrieve=True) | model, which may call headroom_retrieve"
+    )
     chain = (
         prompt
         | HeadroomCompressor(retrieve=True, store=store)
         | model.bind_tools([retrieve_tool("openai")])
     )
-    schema = schema_tokens()
-    messages = conversation()
+    schema_tokens = count_schema_tokens()
+    messages = start_conversation()
     reply, result = ask(chain, messages)
-    show_messages(result, schema)
-    show_marker(result)
-    show("answer", reply.text)
+    print_messages(result, schema_tokens)
+    print_marker(result)
+    print_text("answer", reply.text)
 
-    show("question", SECOND)
-    messages += [reply, HumanMessage(SECOND)]
+    print_text("question", SECOND_QUESTION)
+    messages += [reply, HumanMessage(SECOND_QUESTION)]
     results = [result]
-    while len(results) < MOST_REQUESTS:
+    while len(results) < MAX_REQUESTS:
         reply, result = ask(chain, messages)
-        show_messages(result, schema, before=results[-1].messages)
+        print_messages(result, schema_tokens, previous=results[-1].messages)
         results.append(result)
         if not reply.tool_calls:
             break
-        messages += [reply, *(fetched(call, store) for call in reply.tool_calls)]
-    show("answer", reply.text)
+        messages += [reply, *(answer_call(call, store) for call in reply.tool_calls)]
+    print_text("answer", reply.text)
     return results
 
 
-def fetched(call: Any, store: SQLiteStore) -> ToolMessage:
-    """Return what the tool call brings back."""
+def answer_call(call: Any, store: SQLiteStore) -> ToolMessage:
+    """Answer the model's call of the retrieve tool."""
     arguments = ", ".join(f"{name}={json.dumps(value)}" for name, value in call["args"].items())
-    show("call", f"{call['name']}({arguments})")
-    found = retrieve(**call["args"], store=store)
-    show("returns", found.text or found.reason)
-    return ToolMessage(found.text or found.reason, tool_call_id=call["id"], name=call["name"])
+    print_text("call", f"{call['name']}({arguments})")
+    retrieved = retrieve(**call["args"], store=store)
+    text = retrieved.text or retrieved.reason
+    print_text("returns", text)
+    return ToolMessage(text, tool_call_id=call["id"], name=call["name"])
 
 
-def show_marker(result: CompressResult) -> None:
-    """Print the marker that stands where rows were left out."""
+def print_marker(result: CompressResult) -> None:
+    """Print the marker in place of the rows that were left out."""
     lines = (line for message in result.messages for line in message.text.splitlines())
-    show("marker", next(line for line in lines if any(key in line for key in result.ccr_hashes)))
+    marker = next(line for line in lines if any(key in line for key in result.ccr_hashes))
+    print_text("marker", marker)
 
 
-def schema_tokens() -> int:
-    """Return what the tool's schema costs in every request that offers it."""
+def count_schema_tokens() -> int:
+    """Count the tokens that the tool's schema adds to every request."""
     return count_tokens_text(json.dumps(retrieve_tool("openai")), model="gpt-4o")
 
 
 def main() -> None:
-    """Run both pipelines, in a store that is gone afterwards."""
-    model = chat_model()
+    """Run both pipelines with a temporary store."""
+    model = create_model()
     print(
-        f"288 departures from JFK on 9 January 2013, as an API returned them; the model: {model._llm_type}"
+        "288 departures from JFK on 9 January 2013, as returned by an API; "
+        f"model: {model._llm_type}"
     )
-    show("question", FIRST)
-    plain = lossless(model)
+    print_text("question", FIRST_QUESTION)
+    lossless_results = run_lossless(model)
     with tempfile.TemporaryDirectory() as folder:
         store = SQLiteStore(Path(folder) / "originals.db")
-        retrieving = selecting(model, store)
+        retrieval_results = run_with_retrieval(model, store)
         store.close()
-    title("Totals")
-    total("lossless", plain)
-    total("with retrieval", retrieving, schema_tokens())
-    print(
-        "With retrieval, each request carries the schema of headroom_retrieve, which is part of its tokens."
-    )
-    if plain[0].estimated:
-        print("Numbers are estimates: the model's vocabulary is not on this machine.")
+    print_title("Totals")
+    print_total("lossless", lossless_results)
+    print_total("with retrieval", retrieval_results, count_schema_tokens())
+    print("With retrieval, the tokens of each request include the schema of headroom_retrieve.")
+    if lossless_results[0].estimated:
+        print("Token counts are estimates: the model's vocabulary is not on this machine.")
 
 
 if __name__ == "__main__":

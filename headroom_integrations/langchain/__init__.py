@@ -1,4 +1,8 @@
-"""Compression for LangChain; the names are loaded when they are first used."""
+"""LangChain integration.
+
+Public names are imported on first use, so that a component only needs the packages it builds on:
+`HeadroomMiddleware` needs `langchain`, everything else needs `langchain-core` alone.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ __all__ = [
     "wrap_tools",
 ]
 
-_MODULES = {
+_MODULE_BY_NAME = {
     "EVENT": "compression",
     "HeadroomChatMessageHistory": "history",
     "HeadroomChatModel": "chat_model.model",
@@ -43,24 +47,27 @@ _MODULES = {
     "wrap_chat_model": "chat_model.wrap",
     "wrap_tools": "tools",
 }
-_EXTRAS = {"langchain_core": "langchain", "langchain": "agents", "langgraph": "agents"}
-"""The extra that brings a package."""
+_EXTRA_BY_PACKAGE = {"langchain_core": "langchain", "langchain": "agents", "langgraph": "agents"}
+"""The optional dependency group ("extra") that installs each third-party package."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _MODULE_BY_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        module = import_module(f"{__name__}.{_MODULE_BY_NAME[name]}")
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        # A missing module of any other package is not fixed by installing an extra.
+        if package not in _EXTRA_BY_PACKAGE:
             raise
-        named = package.replace("_", "-")
+        distribution = package.replace("_", "-")
+        extra = _EXTRA_BY_PACKAGE[package]
         raise ImportError(
-            f"{name} needs {named}: pip install 'headroom-integrations[{_EXTRAS[package]}]'",
+            f"{name} needs {distribution}: pip install 'headroom-integrations[{extra}]'",
             name=error.name,
         ) from error
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

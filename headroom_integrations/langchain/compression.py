@@ -1,4 +1,4 @@
-"""What the adapters share: how messages are compressed, and what is told of it."""
+"""Compression settings and helpers shared by the LangChain components."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from headroom_core.adapters import CompressionSettings
 from headroom_integrations.langchain.dialect import LangChainDialect
 
 EVENT = "headroom_compressed"
-"""The name of the custom event that carries the `CompressResult`, or the `DocumentsResult`, of a run."""
+"""Name of the custom event that carries the `CompressResult` or `DocumentsResult` of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class LangChainCompression(CompressionSettings):
-    """How LangChain's messages are compressed before a model reads them."""
+    """Settings for compressing LangChain messages before a model reads them."""
 
     dialect = LangChainDialect()
     log = logging.getLogger(__package__)
 
 
-def title_of(document: Document) -> str | None:
-    """Return what the metadata of a document say is its title."""
+def document_title(document: Document) -> str | None:
+    """Return the title in a document's metadata, or None if it has no text title."""
     title = document.metadata.get("title")
     return title if isinstance(title, str) else None

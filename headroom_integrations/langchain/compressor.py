@@ -1,4 +1,4 @@
-"""Compression as a step of an LCEL pipeline."""
+"""Compression as a runnable in LCEL chains and LangGraph graphs."""
 
 from __future__ import annotations
 
@@ -26,63 +26,74 @@ from typing_extensions import TypedDict
 
 from headroom_core import CompressResult, DocumentsResult, HeadroomConfig, Store, compress_documents
 from headroom_core.adapters import ConfigSnapshot, PositiveInt, ValidatedModel, require_list
-from headroom_integrations.langchain.compression import EVENT, LangChainCompression, title_of
-from headroom_integrations.langchain.inputs import Close, in_state, opened, replacing
+from headroom_integrations.langchain.compression import (
+    EVENT,
+    LangChainCompression,
+    document_title,
+)
+from headroom_integrations.langchain.inputs import messages_in_state, state_update, unpack_input
 
-_NODE = "langgraph_node"
-"""The key under which LangGraph tells in a run's metadata which node it is."""
+_LANGGRAPH_NODE = "langgraph_node"
+"""Key in a run's metadata under which LangGraph names the running node."""
 
 _Result = CompressResult | DocumentsResult
 
 
 class State(TypedDict):
-    """The part of a graph's state that is read and updated."""
+    """Part of a graph's state that the compressor reads and updates."""
 
     messages: list[AnyMessage]
 
 
 class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
-    """Shortens what goes through it: tool results, documents, and user texts where nothing is lost.
+    """Runnable that compresses messages or documents on their way to a model.
 
-    It takes prompt values, lists of messages or of what LangChain takes for messages, one message, a string (read as
-    a tool's output), one document or a list of them, and gives back the same type. Messages and documents that
-    nothing changed are the same objects; a changed one differs in its content alone.
+    It accepts a prompt value, a list of messages (or anything LangChain converts to messages), a
+    single message, a string (treated as the output of a tool), a document, a list of documents or
+    a graph state, and returns the same type. Tool results and documents are shortened; the text of
+    users is only rewritten losslessly. Unchanged messages and documents are returned as the same
+    objects; if an object changes, only its content differs.
 
-    Messages that do not fit into `token_budget` are left out behind one `HumanMessage`, a call always with its
-    results. Documents that do not fit, or that have little to do with `query` where `retrieve` is set, are left
-    out of a list of them; the others keep their order, and one document alone always stays. What stands under
-    `title` in a document's metadata counts twice, and lets documents name each other.
+    Messages that do not fit into `token_budget` are replaced by a single `HumanMessage` that says
+    so; a tool call is always dropped together with its results. Documents that do not fit, or that
+    are irrelevant to `query` if `retrieve` is set, are dropped from a list. The remaining
+    documents keep their order, and a single document is never dropped. The `title` in a document's
+    metadata counts twice in the ranking, and documents that mention each other by title share
+    their scores.
 
-    A state is a dict with the key `messages`, or an object of pydantic or a dataclass with that field. As a node of a
-    LangGraph graph it returns the update `{"messages": ...}` alone, so that reducers of other keys add nothing twice.
-    Where `add_messages` reduces the key, changed messages take the places of those that they were, what was left out
-    goes from the state, and the message that stands for it comes where the first of it was. Calls inside a node cannot
-    be told from the node: hand it the messages there. To keep a state whole, give a model a smaller view of it:
-    `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor(token_budget=8000) | model`.
+    A state is a dict with the key `messages`, or a pydantic model or dataclass with that field. As
+    a LangGraph node, the compressor returns only the update `{"messages": ...}`, so that reducers
+    of other keys are not applied twice. If `add_messages` reduces the key, changed messages replace
+    their originals and dropped messages are removed, with a note in the position of the first. A
+    call from inside a node looks the same as the node itself: pass the messages there, not the
+    state. To leave the state untouched, compress only the messages that the model reads:
+    `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor() | model`.
 
-    What was done is the data of a custom event named `EVENT`: a handler's `on_custom_event` and
-    `astream_events` receive the `CompressResult`, or for documents the `DocumentsResult`, with every
-    block's tokens before and after and the warnings. Each warning is also logged.
+    Every run emits a custom event named `EVENT`, which reaches the `on_custom_event` of callback
+    handlers and `astream_events`. Its data is the `CompressResult`, or the `DocumentsResult` for
+    documents, with the tokens of every block before and after, and the warnings. Warnings are also
+    logged.
 
-    It is pickled with its store. LangChain's `dumps` writes what `repr` shows of it and no more, since `loads`
-    refuses the classes of other packages.
+    The compressor is pickled together with its store. LangChain's `dumps` only writes its `repr`,
+    because `loads` refuses classes of other packages.
 
     Attributes:
-        config: the settings, of which a snapshot is taken; `relevance` says how documents are scored. None: the
-            defaults.
-        model: the model whose tokens are counted, and whose limit holds where `retrieve` is set.
-        query: what relevance is scored against. None: the last user message before each block; documents are not
-            scored.
-        token_budget: tokens that the result has at most; a warning says when what has to stay is larger. None: no
-            limit but the model's.
-        store: where originals are kept. None: the default store.
-        retrieve: whether the model that follows can call `headroom_retrieve`: bind `retrieve_tool("openai")`,
-            and answer its calls with `handle_retrieve_call`. If not, nothing is left out, unless `token_budget`
-            cannot be met otherwise; if so, `config.ccr` decides.
+        config: Compression settings, copied on assignment; `relevance` configures how documents
+            are scored. Defaults to `HeadroomConfig()`.
+        model: Model whose tokens are counted. Its context limit applies if `retrieve` is set.
+        query: Text to score relevance against. Defaults to the last user message before each
+            block; documents are not scored without a query.
+        token_budget: Maximum number of tokens in the result. A warning is issued if the protected
+            content alone exceeds it. Defaults to the limit of the model.
+        store: Store that keeps the originals. Defaults to the default store.
+        retrieve: Whether the model that reads the result can call `headroom_retrieve`. To enable
+            it, bind `retrieve_tool("openai")` and answer its calls with `handle_retrieve_call`.
+            If False, nothing is left out unless `token_budget` cannot be met otherwise; if True,
+            `config.ccr` decides.
 
     Raises:
-        ConfigurationError: an attribute has a value that is not allowed, or none has that name.
-        TypeError: the input is of none of the types above.
+        ConfigurationError: If an attribute has an invalid value or an unknown name.
+        TypeError: If the type of the input is not supported.
 
     Example:
         >>> from langchain_core.messages import HumanMessage
@@ -91,7 +102,8 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
         [HumanMessage(content='hi', additional_kwargs={}, response_metadata={})]
     """
 
-    model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
+    # LangChain's default is to ignore unknown fields, which would hide misspelt settings.
+    model_config = ConfigDict(extra="forbid")
 
     config: ConfigSnapshot = None
     model: str = "gpt-4o"
@@ -102,7 +114,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
 
     @property
     def InputType(self) -> Any:
-        """What may come in."""
+        """The supported input types."""
         return (
             str
             | AnyMessage
@@ -116,68 +128,78 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
 
     @property
     def OutputType(self) -> Any:
-        """What goes out: what came in."""
+        """The output types, which are the same as the input types."""
         return self.InputType
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """Return the input, shortened."""
+        """Compress the input and return a value of the same type."""
         return self._call_with_config(self._run, input, config, run_type="chain", **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """Return the input, shortened, without blocking the event loop."""
+        """Compress the input in a thread and return a value of the same type."""
         return await self._acall_with_config(self._arun, input, config, run_type="chain", **kwargs)
 
     def _run(
         self, input: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
-        output, result = self._compressed(input, config)
+        output, result = self._compress(input, config)
+        # The child manager makes this run the parent of the event.
         dispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
     async def _arun(
         self, input: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
-        output, result = await run_in_executor(None, self._compressed, input, config)
+        output, result = await run_in_executor(None, self._compress, input, config)
         await adispatch_custom_event(EVENT, result, config={"callbacks": run_manager.get_child()})
         return output
 
-    def _compressed(self, value: Any, config: RunnableConfig) -> tuple[Any, _Result]:
-        items, close = opened(value)
+    def _compress(self, value: Any, config: RunnableConfig) -> tuple[Any, _Result]:
+        items, rebuild = unpack_input(value)
+        # An empty list counts as documents, which makes no difference.
         if all(isinstance(item, Document) for item in items):
-            return self._documents(items, close)
+            documents, documents_result = self._compress_documents(items)
+            return rebuild(documents), documents_result
         result = self._compression().compress(items)
-        if in_state(value) is not None and _NODE in config.get("metadata", {}):
-            return {"messages": replacing(items, result)}, result
-        return close(result.messages), result
+        is_state = messages_in_state(value) is not None
+        if is_state and _LANGGRAPH_NODE in config.get("metadata", {}):
+            return {"messages": state_update(items, result)}, result
+        return rebuild(result.messages), result
 
-    def _documents(self, documents: list[Any], close: Close) -> tuple[Any, _Result]:
-        texts = [document.page_content for document in documents]
-        titles = [title_of(document) for document in documents]
+    def _compress_documents(
+        self, documents: Sequence[Document]
+    ) -> tuple[list[Document], DocumentsResult]:
         result = compress_documents(
-            texts, self.query, titles=titles, **self._compression().arguments()
+            [document.page_content for document in documents],
+            self.query,
+            titles=[document_title(document) for document in documents],
+            **self._compression().arguments(),
         )
         LangChainCompression.log_warnings(result.warnings)
-        # Empty is what was left out, or came so; of one document alone something always stays.
-        pairs = zip(documents, result.texts, strict=True)
-        stay = [
-            _with_text(document, text)
-            for document, text in pairs
+        # An empty text means that the document was dropped, unless it was empty to begin with.
+        # A single document is never dropped, so rebuilding it from this list is safe.
+        kept = [
+            _replace_text(document, text)
+            for document, text in zip(documents, result.texts, strict=True)
             if text or not document.page_content
         ]
-        return close(stay), result
+        return kept, result
 
     def _compression(self) -> LangChainCompression:
         return LangChainCompression(
-            self.model, self.config, self.query, self.token_budget, self.store, self.retrieve
+            model=self.model,
+            config=self.config,
+            query=self.query,
+            token_budget=self.token_budget,
+            store=self.store,
+            retrieve=self.retrieve,
         )
 
 
-def _with_text(document: Document, text: str) -> Document:
-    return (
-        document
-        if text == document.page_content
-        else document.model_copy(update={"page_content": text})
-    )
+def _replace_text(document: Document, text: str) -> Document:
+    if text == document.page_content:
+        return document
+    return document.model_copy(update={"page_content": text})
 
 
 @overload
@@ -216,21 +238,26 @@ def compress_messages(
     store: Store | None = None,
     retrieve: bool = False,
 ) -> list[BaseMessage] | HeadroomCompressor:
-    """Shorten messages; called without any, return the runnable that does so, as `trim_messages` does.
+    """Compress messages, or build a runnable that does, like LangChain's `trim_messages`.
 
     Args:
-        messages: the conversation, or a prompt's value. None: a `HeadroomCompressor` is returned.
-        model: the model whose tokens are counted, and whose limit holds where `retrieve` is set.
-        token_budget: tokens that the result has at most. None: no limit but the model's.
-        config: the settings. None: the defaults.
-        query: what relevance is scored against. None: the last user message before each block.
-        store: where originals are kept. None: the default store.
-        retrieve: whether the model that follows can call `headroom_retrieve`. If not, nothing is left out, unless
-            `token_budget` cannot be met otherwise.
+        messages: Conversation to compress, as a list of messages or a prompt value. Without it, a
+            `HeadroomCompressor` is returned.
+        model: Model whose tokens are counted. Its context limit applies if `retrieve` is set.
+        token_budget: Maximum number of tokens in the result. Defaults to the limit of the model.
+        config: Compression settings. Defaults to `HeadroomConfig()`.
+        query: Text to score relevance against. Defaults to the last user message before each
+            block.
+        store: Store that keeps the originals. Defaults to the default store.
+        retrieve: Whether the model that reads the result can call `headroom_retrieve`. If False,
+            nothing is left out unless `token_budget` cannot be met otherwise.
+
+    Returns:
+        The compressed messages, or a `HeadroomCompressor` if no messages are given.
 
     Raises:
-        TypeError: the messages are no list.
-        ConfigurationError: the budget is less than 1.
+        TypeError: If `messages` is not a list.
+        ConfigurationError: If `token_budget` is less than 1.
 
     Example:
         >>> compress_messages([("system", "Be brief."), ("human", "hi")])[1].content
@@ -248,6 +275,14 @@ def compress_messages(
             store=store,
             retrieve=retrieve,
         )
-    compression = LangChainCompression(model, config, query, token_budget, store, retrieve)
-    given = messages if isinstance(messages, PromptValue) else require_list("messages", messages)
-    return compression.compress(convert_to_messages(given)).messages
+    compression = LangChainCompression(
+        model=model,
+        config=config,
+        query=query,
+        token_budget=token_budget,
+        store=store,
+        retrieve=retrieve,
+    )
+    if not isinstance(messages, PromptValue):
+        messages = require_list("messages", messages)
+    return compression.compress(convert_to_messages(messages)).messages

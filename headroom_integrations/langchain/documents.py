@@ -1,4 +1,4 @@
-"""Compression of what a retriever found."""
+"""Compression of retrieved documents."""
 
 from __future__ import annotations
 
@@ -17,44 +17,53 @@ from pydantic import Field
 
 from headroom_core import DocumentsResult, compress_documents
 from headroom_core.adapters import ConfigSnapshot, PositiveInt, ScorerInstance, ValidatedModel
-from headroom_integrations.langchain.compression import EVENT, LangChainCompression, title_of
+from headroom_integrations.langchain.compression import (
+    EVENT,
+    LangChainCompression,
+    document_title,
+)
 
-SCORE = "relevance_score"
-"""The key of the score in a document's metadata, which rerankers share."""
+_SCORE_KEY = "relevance_score"
+"""Metadata key of the score, the same as in LangChain's rerankers."""
 
 
 class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
-    """Ranks documents, leaves out those that have little to do with the query, and shortens long ones.
+    """Document compressor that ranks, filters and shortens documents.
 
-    The best document comes first. Of long ones the passages stay that have to do with the query, `[…]` stands in the
-    place of others; JSON and tables are written shorter without a loss. The documents are copies: another text, and
-    the score under `relevance_score` in the metadata, from 0 to 1 as a share of the best one's. What stands under
-    `title` in the metadata counts twice, and lets documents name each other. Without a query nothing is ranked.
+    The best document comes first. Long documents keep the passages that are relevant to the query,
+    with `[…]` in place of the others; JSON and tables are rewritten losslessly. The returned
+    documents are copies, with the score under `relevance_score` in the metadata: a share of the
+    best document's score, from 0 to 1. The `title` in a document's metadata counts twice in the
+    ranking, and documents that mention each other by title share their scores. Without a query,
+    documents are not ranked.
 
-    It makes no request. `config.ccr` off, only the attributes here leave anything out.
+    No requests are made. If `config.ccr` is disabled, only the limits set here drop anything.
 
-    What was done is the data of a custom event named `EVENT`, a `DocumentsResult` in the order in which the documents
-    came: a handler's `on_custom_event` receives it, and `astream_events`. Each warning is also logged.
+    Every run emits a custom event named `EVENT`, which reaches the `on_custom_event` of callback
+    handlers and `astream_events`. Its data is the `DocumentsResult`, in the order of the input.
+    Warnings are also logged.
 
     Attributes:
-        max_documents: how many documents stay at most. None: no limit.
-        token_budget: tokens that they have at most together; a warning says when the best sentence has more. None: no
-            limit.
-        min_relevance: the score, from 0 to 1, below which a document is left out; where no document has any word of
-            the query none is.
-        prefer_diverse: whether documents that say the same as better ones give way to others, and are left out where
-            they repeat nearly all of one.
-        config: the settings, of which a snapshot is taken; `relevance` says how documents are scored. None: the
-            defaults.
-        model: the model whose tokens are counted.
-        scorer: scores the passages, in the place of the one that the settings name.
+        max_documents: Maximum number of documents to return. Defaults to no limit.
+        token_budget: Maximum number of tokens in all documents together. A warning is issued if
+            the best sentence alone exceeds it. Defaults to no limit.
+        min_relevance: Score from 0 to 1 below which a document is dropped. Has no effect if no
+            document contains a word of the query.
+        prefer_diverse: Whether to rank a document lower if a better document says the same, and to
+            drop it if it repeats nearly all of another.
+        config: Compression settings, copied on assignment; `relevance` configures how documents
+            are scored. Defaults to `HeadroomConfig()`.
+        model: Model whose tokens are counted.
+        scorer: Scorer for the passages. Defaults to the scorer that the settings name.
 
     Raises:
-        ConfigurationError: an attribute has a value that is not allowed, or none has that name.
+        ConfigurationError: If an attribute has an invalid value or an unknown name.
 
     Example:
-        >>> found = [Document(text, id=text[4:8]) for text in ("The Oder is short.", "The Elbe is long.")]
-        >>> best, _ = HeadroomDocumentCompressor().compress_documents(found, "How long is the Elbe?")
+        >>> texts = ("The Oder is short.", "The Elbe is long.")
+        >>> found = [Document(text, id=text[4:8]) for text in texts]
+        >>> compressor = HeadroomDocumentCompressor()
+        >>> best, _ = compressor.compress_documents(found, "How long is the Elbe?")
         >>> best.id, best.metadata
         ('Elbe', {'relevance_score': 1.0})
     """
@@ -70,32 +79,32 @@ class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        """Return the documents that stay, the best first."""
+        """Compress documents and return those that are kept, best first."""
         if not documents:
             return []
-        found, result = self._compressed(documents, query)
-        manager = get_callback_manager_for_config(_config(callbacks))
+        kept, result = self._compress(documents, query)
+        manager = get_callback_manager_for_config(_run_config(callbacks))
         manager.on_custom_event(EVENT, result, manager.parent_run_id)
-        return found
+        return kept
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        """Return the documents that stay, the best first, without blocking the event loop."""
+        """Compress documents in a thread and return those that are kept, best first."""
         if not documents:
             return []
-        found, result = await run_in_executor(None, self._compressed, documents, query)
-        manager = get_async_callback_manager_for_config(_config(callbacks))
+        kept, result = await run_in_executor(None, self._compress, documents, query)
+        manager = get_async_callback_manager_for_config(_run_config(callbacks))
         await manager.on_custom_event(EVENT, result, manager.parent_run_id)
-        return found
+        return kept
 
-    def _compressed(
+    def _compress(
         self, documents: Sequence[Document], query: str
     ) -> tuple[list[Document], DocumentsResult]:
         result = compress_documents(
             [document.page_content for document in documents],
             query,
-            titles=[title_of(document) for document in documents],
+            titles=[document_title(document) for document in documents],
             token_budget=self.token_budget,
             model=self.model,
             config=self.config,
@@ -105,21 +114,31 @@ class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
             prefer_diverse=self.prefer_diverse,
         )
         LangChainCompression.log_warnings(result.warnings)
-        # Empty is what was left out, or came so.
-        came = enumerate(zip(documents, result.texts, strict=True))
-        stay = [at for at, (document, text) in came if text or not document.page_content]
-        order = sorted(stay, key=lambda at: -result.scores[at])[: self.max_documents]
-        scores = result.scores if query.strip() else [None] * len(documents)
-        return [_with(documents[at], result.texts[at], scores[at]) for at in order], result
+        # An empty text means that the document was dropped, unless it was empty to begin with.
+        kept = [
+            index
+            for index, (document, text) in enumerate(zip(documents, result.texts, strict=True))
+            if text or not document.page_content
+        ]
+        # Sorting is stable: documents with equal scores keep the order of the retriever.
+        best_first = sorted(kept, key=lambda index: -result.scores[index])[: self.max_documents]
+        is_ranked = bool(query.strip())
+        compressed = [
+            _compressed_copy(
+                documents[index], result.texts[index], result.scores[index] if is_ranked else None
+            )
+            for index in best_first
+        ]
+        return compressed, result
 
 
-def _config(callbacks: Callbacks | None) -> RunnableConfig:
-    """Return the configuration of a run with these callbacks, without any those of the run around."""
-    return ensure_config({"callbacks": callbacks} if callbacks is not None else None)
+def _run_config(callbacks: Callbacks | None) -> RunnableConfig:
+    """Build the config of a run with the given callbacks, or with those of the enclosing run."""
+    return ensure_config(None if callbacks is None else {"callbacks": callbacks})
 
 
-def _with(document: Document, text: str, score: float | None) -> Document:
-    scored = {} if score is None else {SCORE: score}
-    return document.model_copy(
-        update={"page_content": text, "metadata": {**document.metadata, **scored}}
-    )
+def _compressed_copy(document: Document, text: str, score: float | None) -> Document:
+    metadata = dict(document.metadata)
+    if score is not None:
+        metadata[_SCORE_KEY] = score
+    return document.model_copy(update={"page_content": text, "metadata": metadata})

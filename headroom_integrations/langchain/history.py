@@ -1,4 +1,4 @@
-"""A chat's history that is read within a budget."""
+"""Chat message history that is read within a token budget."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ from headroom_integrations.langchain.compression import LangChainCompression
 
 
 class HeadroomChatMessageHistory(BaseChatMessageHistory):
-    """Another history, read shortened: that one keeps the messages as they came.
+    """Wrapper that compresses the messages of another chat history when they are read.
 
-    A longer history begins as it was read before, until the budget leaves something out. LangChain deprecates
-    histories of chats; a graph's state, with `HeadroomCompressor` before the model, takes their place.
+    The wrapped history keeps the original messages. As a history grows, its compressed form keeps
+    the same beginning until the budget requires messages to be dropped, so prompt caches keep
+    hitting. LangChain deprecates chat histories in favour of graph state, for which
+    `HeadroomCompressor` in front of the model does the same.
 
     Args:
-        history: the history that keeps the messages.
-        token_budget: tokens that what is read has at most; a warning is logged when what has to stay is larger. None:
-            no limit but the model's.
-        model: the model whose tokens are counted, and whose limit holds where `retrieve` is set.
-        config: the settings. None: the defaults.
-        store: where originals are kept. None: the default store.
-        retrieve: whether the model that reads the messages can call `headroom_retrieve`. If not, nothing is left
-            out, unless `token_budget` cannot be met otherwise.
+        history: History that keeps the original messages.
+        token_budget: Maximum number of tokens in the messages that are read. A warning is logged
+            if the protected content alone exceeds it. Defaults to the limit of the model.
+        model: Model whose tokens are counted. Its context limit applies if `retrieve` is set.
+        config: Compression settings. Defaults to `HeadroomConfig()`.
+        store: Store that keeps the originals. Defaults to the default store.
+        retrieve: Whether the model that reads the messages can call `headroom_retrieve`. If False,
+            nothing is left out unless `token_budget` cannot be met otherwise.
 
     Raises:
-        ConfigurationError: the budget is less than 1.
+        ConfigurationError: If `token_budget` is less than 1.
 
     Example:
         >>> from headroom_core import MemoryStore
-        >>> class Kept(BaseChatMessageHistory):
+        >>> class ListHistory(BaseChatMessageHistory):
         ...     def __init__(self) -> None:
         ...         self.messages = []
         ...     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         ...         self.messages += messages
         ...     def clear(self) -> None:
         ...         self.messages = []
-        >>> kept = Kept()
-        >>> history = HeadroomChatMessageHistory(kept, token_budget=800, store=MemoryStore())
+        >>> full = ListHistory()
+        >>> history = HeadroomChatMessageHistory(full, token_budget=800, store=MemoryStore())
         >>> for turn in range(20):
         ...     history.add_user_message(f"Read page {turn}.")
         ...     history.add_ai_message("lorem " * 50)
-        >>> len(history.messages) < len(kept.messages)
+        >>> len(history.messages) < len(full.messages)
         True
     """
 
@@ -59,36 +61,39 @@ class HeadroomChatMessageHistory(BaseChatMessageHistory):
         retrieve: bool = False,
     ) -> None:
         self.history = history
-        snapshot = None if config is None else config.snapshot()
         self._compression = LangChainCompression(
-            model, snapshot, None, token_budget, store, retrieve
+            model=model,
+            config=None if config is None else config.snapshot(),
+            token_budget=token_budget,
+            store=store,
+            retrieve=retrieve,
         )
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
-        """The messages, shortened; those that nothing changed are the same objects."""
+        """The compressed messages; unchanged messages are the same objects."""
         return self._compression.compress(self.history.messages).messages
 
     async def aget_messages(self) -> list[BaseMessage]:
-        """Return the messages, shortened, without blocking the event loop."""
+        """Return the compressed messages; the work is done in a thread."""
         return (await self._compression.acompress(await self.history.aget_messages())).messages
 
     def add_message(self, message: BaseMessage) -> None:
-        """Add a message to the other history."""
+        """Add a message to the wrapped history."""
         self.history.add_message(message)
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Add messages to the other history."""
+        """Add messages to the wrapped history."""
         self.history.add_messages(messages)
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Add messages to the other history."""
+        """Add messages to the wrapped history."""
         await self.history.aadd_messages(messages)
 
     def clear(self) -> None:
-        """Empty the other history."""
+        """Remove all messages from the wrapped history."""
         self.history.clear()
 
     async def aclear(self) -> None:
-        """Empty the other history."""
+        """Remove all messages from the wrapped history."""
         await self.history.aclear()

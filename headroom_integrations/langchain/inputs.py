@@ -1,4 +1,4 @@
-"""What the compressor takes: the messages or documents in a value, and a value of the same type around others."""
+"""Unpacking of the values that `HeadroomCompressor` accepts, and rebuilding of the same type."""
 
 from __future__ import annotations
 
@@ -13,57 +13,79 @@ from pydantic import BaseModel
 
 from headroom_core import CompressResult
 
-Close = Callable[[list[Any]], Any]
+Rebuild = Callable[[list[Any]], Any]
+"""Builds a value of the original type around compressed messages or documents."""
 
 
-def opened(value: Any) -> tuple[list[Any], Close]:
-    """Return the messages or documents in a value, and what puts others into one of the same type.
+def unpack_input(value: Any) -> tuple[list[Any], Rebuild]:
+    """Extract the messages or documents from a value.
+
+    Returns:
+        The messages or documents, and a function that builds a value of the same type around
+        their replacements.
 
     Raises:
-        TypeError: the value is of no type that holds any.
+        TypeError: If the type of the value is not supported.
     """
     if isinstance(value, str):
         return [ToolMessage(value, tool_call_id="")], lambda messages: messages[0].content
     if isinstance(value, (BaseMessage, Document)):
         return [value], lambda items: items[0]
     if isinstance(value, PromptValue):
-        return value.to_messages(), lambda messages: _prompt(value, messages)
-    if (inner := in_state(value)) is not None:
-        items, close = opened([inner] if isinstance(inner, str) else inner)
-        return items, lambda messages: _with_messages(value, close(messages))
+        return value.to_messages(), lambda messages: _rebuild_prompt(value, messages)
+    state_value = messages_in_state(value)
+    if state_value is not None:
+        # A text under `messages` is a user message here, not the output of a tool.
+        items, rebuild = unpack_input(
+            [state_value] if isinstance(state_value, str) else state_value
+        )
+        return items, lambda messages: _rebuild_state(value, rebuild(messages))
     if not isinstance(value, Sequence):
         raise TypeError(
-            f"HeadroomCompressor cannot read {type(value).__name__}; it takes a prompt value, messages, a string, "
-            "documents, or a state with 'messages'"
+            f"HeadroomCompressor cannot read {type(value).__name__}: pass a prompt value, "
+            "messages, a string, documents, or a state with 'messages'"
         )
     if all(isinstance(item, Document) for item in value):
         return list(value), list
     return convert_to_messages(value), list
 
 
-def in_state(value: Any) -> Any:
-    """Return the messages in a state, None where the value is none."""
+def messages_in_state(value: Any) -> Any:
+    """Return the `messages` of a graph state, or None if the value is not a state."""
     if isinstance(value, Mapping):
         return value.get("messages")
-    held = isinstance(value, BaseModel) and not isinstance(
-        value, (PromptValue, BaseMessage, Document)
-    )
-    return getattr(value, "messages", None) if held or is_dataclass(value) else None
+    # LangChain's own values are pydantic models too, and some of them have `messages`.
+    is_langchain_value = isinstance(value, (PromptValue, BaseMessage, Document))
+    is_model_state = isinstance(value, BaseModel) and not is_langchain_value
+    if is_model_state or is_dataclass(value):
+        return getattr(value, "messages", None)
+    return None
 
 
-def replacing(before: Sequence[BaseMessage], result: CompressResult) -> list[Any]:
-    """Return the messages as an update, of which `add_messages` makes a state that holds them and no others."""
-    gone = sorted(change.message for change in result.changes if change.action == "dropped")
+def state_update(before: Sequence[BaseMessage], result: CompressResult) -> list[Any]:
+    """Build the update with which `add_messages` replaces the messages of a state.
+
+    Args:
+        before: Messages in the state, before compression.
+        result: Result of compressing them.
+
+    Returns:
+        The compressed messages, followed by a `RemoveMessage` for each dropped message except the
+        first, whose id the note about the dropped messages takes over.
+    """
+    dropped = sorted(change.message for change in result.changes if change.action == "dropped")
     ids = [message.id or "" for message in before]
-    # Where a message has none, `add_messages` does not reduce the state, and would not take the others out.
-    if not gone or "" in ids:
+    # `add_messages` gives every message an id, so a message without an id means that another
+    # reducer is in use: it would keep `RemoveMessage` in the state instead of applying it.
+    if not dropped or "" in ids:
         return result.messages
-    note = result.messages[gone[0]].model_copy(update={"id": ids[gone[0]]})
-    removed = [RemoveMessage(id=ids[index]) for index in gone[1:]]
-    return [*result.messages[: gone[0]], note, *result.messages[gone[0] + 1 :], *removed]
+    first = dropped[0]
+    note = result.messages[first].model_copy(update={"id": ids[first]})
+    removals = [RemoveMessage(id=ids[index]) for index in dropped[1:]]
+    return [*result.messages[:first], note, *result.messages[first + 1 :], *removals]
 
 
-def _with_messages(state: Any, messages: Any) -> Any:
+def _rebuild_state(state: Any, messages: Any) -> Any:
     if isinstance(state, Mapping):
         return {**state, "messages": messages}
     if isinstance(state, BaseModel):
@@ -71,7 +93,7 @@ def _with_messages(state: Any, messages: Any) -> Any:
     return replace(state, messages=messages)
 
 
-def _prompt(value: PromptValue, messages: list[BaseMessage]) -> PromptValue:
+def _rebuild_prompt(value: PromptValue, messages: list[BaseMessage]) -> PromptValue:
     if isinstance(value, StringPromptValue):
         return value.model_copy(update={"text": messages[0].content})
     if isinstance(value, ChatPromptValue):

@@ -1,4 +1,4 @@
-"""Compression inside the agents of `create_agent`."""
+"""Middleware that compresses the model calls and tool results of LangChain agents."""
 
 from __future__ import annotations
 
@@ -34,52 +34,62 @@ from headroom_core.adapters import Ledger, get_field, is_retrieve_tool
 from headroom_integrations.langchain.chat_model.books import MetricsMixin
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression
-from headroom_integrations.langchain.tool_results import ToolResult, saved
+from headroom_integrations.langchain.tool_results import ToolResultCompressor, count_saved_tokens
 from headroom_integrations.langchain.tools import retrieve_tools
 
 _log = logging.getLogger(__package__)
-_SCHEMA = json.dumps(retrieve_tool("openai"))
+_RETRIEVE_SCHEMA = json.dumps(retrieve_tool("openai"))
 
 
 class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
-    """Shortens what the model of an agent reads: `create_agent(model, tools, middleware=[HeadroomMiddleware()])`.
+    """Agent middleware that compresses tool results and the messages of every model call.
 
-    What a tool answers is shortened once, when it arrives, and that is what the agent's state keeps; its
-    `response_metadata["headroom"]` says what was saved. With `state="original"` the state keeps the originals.
-    Either way a model is sent the same texts, each request beginning with the one before it, so that prompt caches
-    keep hitting. What every model call is sent is compressed as a whole, with its system message: answers that were
-    in the state before, users' texts where nothing is lost, and whole turns where a budget or the model's limit
-    asks for it. Of that the state sees nothing.
+    A tool result is compressed once, on arrival, and the state of the agent keeps the compressed
+    form with its savings in `response_metadata["headroom"]`. With `state="original"` the state
+    keeps the original instead. The model is sent the same text either way, and each request begins
+    with the previous one, so prompt caches keep hitting.
 
-    The agent gets the tool `headroom_retrieve`, which brings back what was left out. Its answers are never shortened,
-    nor are those of tools with `return_direct`, which are for the user. A middleware that selects tools must
-    leave it among them. States that are kept by a checkpointer need a store that lives as long.
+    Every model call is also compressed as a whole, including the system message: tool results that
+    were in the state before, user messages where no content is lost, and whole turns if a budget
+    or the limit of the model requires it. These changes never reach the state.
 
-    Put it before middleware that edits or marks what is sent, such as prompt caching and context editing, so that
-    these see the short messages. After them it works too; with `state="original"` they then count the originals.
+    The agent gets the tool `headroom_retrieve` to retrieve content that was left out; a
+    middleware that selects tools must keep it. Its results are never compressed, nor are those of
+    tools with `return_direct`, which are addressed to the user. If a checkpointer persists the
+    state, the store must live as long as the state.
 
-    What was done for a model call is the data of a custom event named `EVENT`, as for `HeadroomCompressor`; with Python
-    3.10 not in asynchronous runs, where LangChain cannot tell which run it belongs to. What it
-    cost is in `get_metrics`. There `tokens_input_before` has the originals of answers that were shortened when they
-    arrived, and nothing of what was brought back; for the call that follows a retrieval, which would not have been
-    made, it is 0. It is pickled with its store.
+    Place it before middleware that edits or annotates requests, like prompt caching and context
+    editing, so that they see the compressed messages. It also works after them, but with
+    `state="original"` they count the originals.
+
+    Every model call emits a custom event named `EVENT` with its `CompressResult`, except in
+    asynchronous runs on Python 3.10, where LangChain cannot tell which run the event belongs to.
+
+    `get_metrics` and `get_summary` report tokens and costs. `tokens_input_before` counts the
+    originals of tool results that were compressed on arrival and excludes retrieved content. It is
+    0 for the call that follows a retrieval, because that call would not have been made without
+    compression. The middleware is pickled together with its store.
 
     Attributes:
-        tools: the retrieve tool, if the model may use it.
+        tools: Retrieve tool, if the agent may use it.
 
     Args:
-        config: the settings, of which a snapshot is taken. None: the defaults.
-        token_budget: tokens of the messages that a model is sent at most. None: no limit but the model's.
-        query: what relevance is scored against. None: the last user message before each answer, and its call.
-        store: where originals are kept. None: the default store.
-        retrieve: whether the agent gets the retrieve tool, if `config.ccr` allows. If not, nothing is left out,
-            unless `token_budget` cannot be met otherwise.
-        state: what the state keeps of what tools answer, `compressed` or `original`.
+        config: Compression settings, copied on construction. Defaults to `HeadroomConfig()`.
+        token_budget: Maximum number of tokens in the messages of a model call. Defaults to the
+            limit of the model.
+        query: Text to score relevance against. Defaults to the last user message before each tool
+            result, and the call that produced it.
+        store: Store that keeps the originals. Defaults to the default store.
+        retrieve: Whether to give the agent the retrieve tool, if `config.ccr` allows it. If False,
+            nothing is left out unless `token_budget` cannot be met otherwise.
+        state: Form in which the state keeps tool results, `"compressed"` or `"original"`.
 
     Raises:
-        ConfigurationError: `state` is neither.
+        ConfigurationError: If `state` or `token_budget` is invalid.
 
     Example:
+        Pass it to `create_agent(model, tools, middleware=[HeadroomMiddleware()])`.
+
         >>> [tool.name for tool in HeadroomMiddleware().tools]
         ['headroom_retrieve']
     """
@@ -99,9 +109,13 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             raise ConfigurationError(
                 f"state = {state!r}: expected 'compressed' or 'original'", {"state": state}
             )
-        settings = None if config is None else config.snapshot()
+        # The model is not known until a call is made: see `_prepare_call`.
         self._compression = LangChainCompression(
-            "gpt-4o", settings, query, token_budget, store, retrieve
+            config=None if config is None else config.snapshot(),
+            query=query,
+            token_budget=token_budget,
+            store=store,
+            retrieve=retrieve,
         )
         self._keeps_originals = state == "original"
         self._ledger = Ledger()
@@ -110,162 +124,183 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelCallResult[Any]:
-        """Call the model with a shorter request."""
-        call = self._call(request)
-        if _can_be_told(call.result):
+        """Call the model with a compressed request."""
+        call = self._prepare_call(request)
+        if _has_current_run(call.result):
             dispatch_custom_event(EVENT, call.result)
-        return self._booked(call, handler(call.sent))
+        response = handler(call.request)
+        self._ledger.record(**call.metrics(response))
+        return response
 
     async def awrap_model_call(
         self,
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelCallResult[Any]:
-        """Do what `wrap_model_call` does; the work is done in a thread."""
-        call = await run_in_executor(None, self._call, request)
-        if _can_be_told(call.result):
+        """Call the model with a request that is compressed in a thread."""
+        call = await run_in_executor(None, self._prepare_call, request)
+        if _has_current_run(call.result):
             await adispatch_custom_event(EVENT, call.result)
-        return self._booked(call, await handler(call.sent))
+        response = await handler(call.request)
+        self._ledger.record(**call.metrics(response))
+        return response
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]
     ) -> Any:
-        """Call the tool, and shorten its answer for the state."""
-        answer = handler(request)
-        return answer if self._stays(request) else self._tool_result(request).shortened(answer)
+        """Call the tool and compress its result for the state."""
+        output = handler(request)
+        if self._keeps_original(request):
+            return output
+        return self._result_compressor(request).compress(output)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
-        """Do what `wrap_tool_call` does; the work is done in a thread."""
-        answer = await handler(request)
-        if self._stays(request):
-            return answer
-        return await run_in_executor(None, self._tool_result(request).shortened, answer)
+        """Call the tool and compress its result for the state in a thread."""
+        output = await handler(request)
+        if self._keeps_original(request):
+            return output
+        return await run_in_executor(None, self._result_compressor(request).compress, output)
 
     def books(self) -> Ledger:
-        """Return where model calls are booked."""
+        """Return the ledger that records the model calls."""
         return self._ledger
 
-    def _call(self, request: ModelRequest[Any]) -> _Call:
-        began = perf_counter()
+    def _prepare_call(self, request: ModelRequest[Any]) -> _ModelCall:
+        started = perf_counter()
         system = [] if request.system_message is None else [request.system_message]
         compression = replace(self._compression, model=model_name(request.model))
         result = compression.compress([*system, *request.messages])
-        sent = _with_messages(request, result.messages, len(system))
-        return _Call(sent, request.messages, len(system), result, compression.model, began)
+        return _ModelCall(
+            request=_replace_messages(request, result.messages, has_system=bool(system)),
+            original_messages=request.messages,
+            first_index=len(system),
+            result=result,
+            model=compression.model,
+            started=started,
+        )
 
-    def _booked(self, call: _Call, response: ModelCallResult[Any]) -> ModelCallResult[Any]:
-        self._ledger.record(**call.costs(response))
-        return response
-
-    def _stays(self, request: ToolCallRequest) -> bool:
+    def _keeps_original(self, request: ToolCallRequest) -> bool:
         return self._keeps_originals or (request.tool is not None and request.tool.return_direct)
 
-    def _tool_result(self, request: ToolCallRequest) -> ToolResult:
-        return ToolResult(
-            self._compression, request.tool_call, get_field(request.state, "messages") or ()
-        )
+    def _result_compressor(self, request: ToolCallRequest) -> ToolResultCompressor:
+        history = get_field(request.state, "messages") or ()
+        return ToolResultCompressor(self._compression, request.tool_call, history)
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A model call.
+class _ModelCall:
+    """Compressed model call.
 
     Attributes:
-        sent: the request as it is handed on.
-        given: the messages that were to be sent, without a system message.
-        first: how many messages stand before them: 1 where there is a system message, else 0.
-        result: what was done to all of them.
-        model: the model's name.
-        began: when work on it began, in seconds.
+        request: Request with the compressed messages.
+        original_messages: Messages before compression, without the system message.
+        first_index: Index of the first of them in the compressed conversation: 1 after a system
+            message, else 0.
+        result: Result of compressing the system message and the messages.
+        model: Name of the model.
+        started: Value of `perf_counter` when compression started.
     """
 
-    sent: ModelRequest[Any]
-    given: Sequence[BaseMessage]
-    first: int
+    request: ModelRequest[Any]
+    original_messages: Sequence[BaseMessage]
+    first_index: int
     result: CompressResult
     model: str
-    began: float
+    started: float
 
-    def costs(self, response: ModelCallResult[Any]) -> dict[str, Any]:
-        """Return what is booked of the call."""
-        written = _written(response)
-        used: list[Any] = [message.usage_metadata for message in written if message.usage_metadata]
-        unsaid = [str(message.text) for message in written if not message.usage_metadata]
-        tokenizer = Tokenizer(self.model)
+    def metrics(self, response: ModelCallResult[Any]) -> dict[str, Any]:
+        """Compute the arguments of `Ledger.record` once the model has responded."""
+        count = Tokenizer(self.model).count_text
+        tokens_sent = self.result.tokens_after
+        if self._offers_retrieve_tool():
+            tokens_sent += count(_RETRIEVE_SCHEMA)
+
+        tokens_output = tokens_read = tokens_cached = 0
+        for message in _response_messages(response):
+            usage: Any = message.usage_metadata
+            if not usage:
+                # Not every provider reports usage.
+                tokens_output += count(str(message.text))
+                continue
+            tokens_output += usage["output_tokens"]
+            tokens_read += usage["input_tokens"]
+            tokens_cached += (usage.get("input_token_details") or {}).get("cache_read") or 0
         return {
             "model": self.model,
-            "tokens_input_before": self._before(),
-            "tokens_input_after": self.result.tokens_after
-            + (tokenizer.count_text(_SCHEMA) if self._offers() else 0),
-            "tokens_output": sum(usage["output_tokens"] for usage in used)
-            + sum(map(tokenizer.count_text, unsaid)),
-            "cached_tokens": sum(
-                (usage.get("input_token_details") or {}).get("cache_read") or 0 for usage in used
-            ),
-            "cached_of": sum(usage["input_tokens"] for usage in used) or None,
+            "tokens_input_before": self._tokens_without_compression(),
+            "tokens_input_after": tokens_sent,
+            "tokens_output": tokens_output,
+            "cached_tokens": tokens_cached,
+            "cached_of": tokens_read or None,
             "transforms_applied": self.result.transforms_applied,
-            "latency_ms": (perf_counter() - self.began) * 1000,
+            "latency_ms": (perf_counter() - self.started) * 1000,
         }
 
-    def _before(self) -> int:
-        """Return the tokens that would have been sent without Headroom."""
-        asking = next(
-            (message for message in reversed(self.given) if not isinstance(message, ToolMessage)),
-            None,
-        )
-        if asking is not None and _brings_back(asking):
-            return 0
-        at = {
-            number for number, message in enumerate(self.given, self.first) if _brings_back(message)
+    def _tokens_without_compression(self) -> int:
+        """Count the tokens that an agent without this middleware would have sent."""
+        for message in reversed(self.original_messages):
+            if isinstance(message, ToolMessage):
+                continue
+            if _is_retrieval(message):
+                # The model only called again to read retrieved content.
+                return 0
+            break
+        retrievals = {
+            index
+            for index, message in enumerate(self.original_messages, start=self.first_index)
+            if _is_retrieval(message)
         }
-        brought = sum(
-            change.tokens_before for change in self.result.changes if change.message in at
+        retrieved = sum(
+            change.tokens_before for change in self.result.changes if change.message in retrievals
         )
-        return self.result.tokens_before + saved(self.given) - brought
+        saved_on_arrival = count_saved_tokens(self.original_messages)
+        return self.result.tokens_before + saved_on_arrival - retrieved
 
-    def _offers(self) -> bool:
-        """Return whether the retrieve tool is offered."""
+    def _offers_retrieve_tool(self) -> bool:
         return any(
-            isinstance(tool, BaseTool) and is_retrieve_tool(tool.name) for tool in self.sent.tools
+            isinstance(tool, BaseTool) and is_retrieve_tool(tool.name)
+            for tool in self.request.tools
         )
 
 
-def _with_messages(
-    request: ModelRequest[Any], messages: list[Any], first: int
+def _replace_messages(
+    request: ModelRequest[Any], messages: list[Any], *, has_system: bool
 ) -> ModelRequest[Any]:
-    """Return a request with other messages, the first of which is the system message, if there is one."""
-    # Where not even that could stay, a user's message stands in the place of what was left out.
-    system = messages[0] if first and isinstance(messages[0], SystemMessage) else None
-    return request.override(
-        system_message=system, messages=messages if system is None else messages[1:]
-    )
+    # If even the system message was dropped, a user message about it is in its position.
+    if has_system and isinstance(messages[0], SystemMessage):
+        return request.override(system_message=messages[0], messages=messages[1:])
+    return request.override(system_message=None, messages=messages)
 
 
-def _written(response: ModelCallResult[Any]) -> list[AIMessage]:
-    """Return what the model wrote."""
-    # Newer versions wrap the response where it comes with a command.
+def _response_messages(response: ModelCallResult[Any]) -> list[AIMessage]:
+    """Return the messages that the model wrote."""
+    # Newer versions of LangChain wrap a response that comes with a command.
     inner: Any = getattr(response, "model_response", response)
     messages = [inner] if isinstance(inner, AIMessage) else inner.result
     return [message for message in messages if isinstance(message, AIMessage)]
 
 
-def _brings_back(message: BaseMessage) -> bool:
-    """Return whether a message is there only because something was left out: a retrieval, or its answer."""
+def _is_retrieval(message: BaseMessage) -> bool:
+    """Return whether a message only retrieves omitted content, or is the result of doing so."""
     if isinstance(message, ToolMessage):
         return is_retrieve_tool(message.name)
     calls = message.tool_calls if isinstance(message, AIMessage) else []
     return bool(calls) and all(is_retrieve_tool(call["name"]) for call in calls)
 
 
-def _can_be_told(result: CompressResult) -> bool:
-    """Return whether there is a run to which an event can belong; Python 3.10 tells coroutines of none."""
-    traced = getattr(ensure_config().get("callbacks"), "parent_run_id", None) is not None
-    if not traced:
-        _log.debug(
-            "%d of %d tokens are sent; there is no run that could be told",
-            result.tokens_after,
-            result.tokens_before,
-        )
-    return traced
+def _has_current_run(result: CompressResult) -> bool:
+    """Return whether there is a run to which an event can be attached.
+
+    LangChain raises an error if no run is active. Coroutines on Python 3.10 never have one, because
+    tasks cannot be given a context there.
+    """
+    if getattr(ensure_config().get("callbacks"), "parent_run_id", None) is not None:
+        return True
+    _log.debug(
+        "sending %d of %d tokens; no event is emitted, because there is no current run",
+        result.tokens_after,
+        result.tokens_before,
+    )
+    return False

@@ -1,10 +1,9 @@
-"""Shortening what a tool answers when it arrives, before anything else of the conversation is looked at."""
+"""Compression of a single tool result on arrival, without its whole conversation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
@@ -14,135 +13,161 @@ from headroom_core import CompressResult, HeadroomConfig
 from headroom_integrations.langchain.compression import LangChainCompression
 from headroom_integrations.langchain.dialect import LangChainDialect
 
-MARK = "headroom"
-"""Where a shortened tool message says what was saved: a key of its `response_metadata`, which no model is sent."""
+SAVINGS_KEY = "headroom"
+"""Key of `response_metadata`, which is never sent to a model, that records a message's savings."""
 
-_LIMITS = ("rolling_window", "intelligent_context")
+_WINDOW_SETTINGS = ("rolling_window", "intelligent_context")
 
 
 @dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What decides what a tool's answer becomes: its call, and the last message of a user before it.
+class ToolResultCompressor:
+    """Compressor for the result of one tool call.
 
-    The text is the one that compressing the whole conversation would give, at the cost of the new message alone.
-    Budgets and windows are for conversations: nothing is dropped of what arrives.
+    It produces the same text as compressing the whole conversation, because a result depends only
+    on its call and the last user message before it. The cost is that of the new message alone.
+    Budgets and windows apply to conversations, so no message is dropped here.
 
     Attributes:
-        compression: how messages are compressed; tokens are counted for the model that made the call, if it said its
-            name.
-        call: the call that is answered.
-        history: the conversation up to the call, as far as it is known.
+        compression: Settings for the compression. Tokens are counted for the model that made the
+            call, if the message names it.
+        call: Tool call that produced the result.
+        history: Conversation up to and including the call, if known.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
-        >>> result = ToolResult(LangChainCompression(store=MemoryStore()), ToolCall(name="jobs", args={}, id="c1"))
+        >>> call = ToolCall(name="jobs", args={}, id="c1")
+        >>> compressor = ToolResultCompressor(LangChainCompression(store=MemoryStore()), call)
         >>> rows = ",".join(f'{{"id": {n}, "state": "done"}}' for n in range(200))
-        >>> message = result.shortened(ToolMessage(f"[{rows}]", tool_call_id="c1"))
+        >>> message = compressor.compress(ToolMessage(f"[{rows}]", tool_call_id="c1"))
         >>> sorted(message.response_metadata["headroom"])
         ['characters', 'tokens_after', 'tokens_before']
     """
 
     compression: LangChainCompression
     call: ToolCall
-    history: Sequence[Any] = ()
+    history: Sequence[BaseMessage] = ()
 
-    def shortened(self, answer: Any) -> Any:
-        """Return what a tool answered, with tool messages shortened: one, those of a command, or a list of both.
+    def compress(self, output: Any) -> Any:
+        """Compress the tool messages in the output of a tool.
 
-        Of a shortened message all but the content stays, and `MARK` is added. Everything else is returned as it is.
+        Args:
+            output: Tool message, LangGraph command, or list of both. Anything else is returned
+                unchanged.
+
+        Returns:
+            The output, in which compressed messages are copies with a different content and their
+            savings under `SAVINGS_KEY` in `response_metadata`.
         """
-        if isinstance(answer, ToolMessage):
-            return self._messages([answer])[0]
-        if isinstance(answer, list):
-            return [self.shortened(item) for item in answer]
-        if isinstance(answer, ToolOutputMixin):
-            return self._command(answer)
-        return answer
+        if isinstance(output, ToolMessage):
+            return self._compress_messages([output])[0]
+        if isinstance(output, list):
+            return [self.compress(item) for item in output]
+        if isinstance(output, ToolOutputMixin):
+            return self._compress_command(output)
+        return output
 
-    def _command(self, command: Any) -> Any:
-        """Return a command of LangGraph with another update; LangGraph itself need not be installed."""
+    def _compress_command(self, command: Any) -> Any:
+        # Duck-typed, because LangGraph, which defines `Command`, need not be installed.
         update = getattr(command, "update", None)
         if isinstance(update, list):
-            return replace(command, update=self._messages(update))
-        if isinstance(update, Mapping) and isinstance(messages := update.get("messages"), list):
-            return replace(command, update={**update, "messages": self._messages(messages)})
+            return replace(command, update=self._compress_messages(update))
+        if isinstance(update, Mapping):
+            messages = update.get("messages")
+            if isinstance(messages, list):
+                compressed = self._compress_messages(messages)
+                return replace(command, update={**update, "messages": compressed})
         return command
 
-    def _messages(self, messages: list[Any]) -> list[Any]:
+    def _compress_messages(self, messages: list[Any]) -> list[Any]:
         if not any(isinstance(message, ToolMessage) for message in messages):
             return messages
-        caller = self._caller()
-        context = [*self._asked(), caller]
+        calling_message = self._calling_message()
+        question = self._last_user_message()
+        context = [calling_message] if question is None else [question, calling_message]
         compression = replace(
-            _unlimited(self.compression), model=_named(caller) or self.compression.model
+            _without_limits(self.compression),
+            model=_reported_model(calling_message) or self.compression.model,
         )
         result = compression.compress([*context, *messages])
-        pairs = zip(messages, result.messages[len(context) :], strict=True)
-        return [_marked(old, new, result, at) for at, (old, new) in enumerate(pairs, len(context))]
+        compressed = result.messages[len(context) :]
+        return [
+            _with_savings(before, after, result, index)
+            for index, (before, after) in enumerate(
+                zip(messages, compressed, strict=True), start=len(context)
+            )
+        ]
 
-    def _asked(self) -> Iterator[BaseMessage]:
-        """Yield the last message in which a user said something."""
-        others = (
-            message
-            for message in reversed(self.history)
-            if not isinstance(message, (AIMessage, ToolMessage))
-        )
-        yield from islice(filter(_is_asked, others), 1)
+    def _last_user_message(self) -> BaseMessage | None:
+        # Backwards and only as far as needed: the history may be long.
+        for message in reversed(self.history):
+            if isinstance(message, (AIMessage, ToolMessage)):
+                continue
+            if _has_user_text(message):
+                return message
+        return None
 
-    def _caller(self) -> AIMessage:
-        made = (message for message in reversed(self.history) if isinstance(message, AIMessage))
-        here = (
-            message
-            for message in made
-            if any(call["id"] == self.call["id"] for call in message.tool_calls)
-        )
-        return next(here, AIMessage("", tool_calls=[self.call]))
+    def _calling_message(self) -> AIMessage:
+        for message in reversed(self.history):
+            if not isinstance(message, AIMessage):
+                continue
+            if any(call["id"] == self.call["id"] for call in message.tool_calls):
+                return message
+        return AIMessage("", tool_calls=[self.call])
 
 
-def saved(messages: Iterable[Any]) -> int:
-    """Return how many tokens were saved when the answers among these messages arrived.
+def count_saved_tokens(messages: Iterable[Any]) -> int:
+    """Count the tokens saved when the tool results among the messages arrived.
 
-    An answer whose content was changed since then, as by an edit that clears it, counts nothing.
+    A result whose content has changed since, for example because an edit cleared it, counts as 0.
     """
-    marks = (
-        (message, message.response_metadata.get(MARK))
-        for message in messages
-        if isinstance(message, ToolMessage)
-    )
-    return sum(
-        mark["tokens_before"] - mark["tokens_after"]
-        for message, mark in marks
-        if mark and mark["characters"] == len(message.text)
-    )
+    saved = 0
+    for message in messages:
+        if not isinstance(message, ToolMessage):
+            continue
+        savings = message.response_metadata.get(SAVINGS_KEY)
+        if savings and savings["characters"] == len(message.text):
+            saved += savings["tokens_before"] - savings["tokens_after"]
+    return saved
 
 
-def _named(message: AIMessage) -> str | None:
-    """Return the name that a provider gave of the model that wrote a message."""
-    names = (message.response_metadata.get(key) for key in ("model_name", "model"))
-    return next((name for name in names if isinstance(name, str) and name), None)
+def _reported_model(message: AIMessage) -> str | None:
+    """Return the name of the model that wrote a message, as reported by its provider."""
+    for key in ("model_name", "model"):
+        name = message.response_metadata.get(key)
+        if isinstance(name, str) and name:
+            return name
+    return None
 
 
-def _is_asked(message: Any) -> bool:
+def _has_user_text(message: Any) -> bool:
     return any(block.kind == "user" for block in LangChainDialect().parse([message]).blocks)
 
 
-def _unlimited(compression: LangChainCompression) -> LangChainCompression:
-    """Return how one answer is compressed: as in any conversation, but with no limit to the conversation."""
+def _without_limits(compression: LangChainCompression) -> LangChainCompression:
+    """Return the settings without any limit on the size of the conversation."""
     config = compression.config or HeadroomConfig()
-    limits = {name: getattr(config, name).model_copy(update={"enabled": False}) for name in _LIMITS}
-    config = config.model_copy(update={**limits, "model_context_limits": {}})
-    return replace(compression, config=config, token_budget=None)
+    update: dict[str, Any] = {
+        name: getattr(config, name).model_copy(update={"enabled": False})
+        for name in _WINDOW_SETTINGS
+    }
+    update["model_context_limits"] = {}
+    return replace(compression, config=config.model_copy(update=update), token_budget=None)
 
 
-def _marked(old: Any, new: Any, result: CompressResult, at: int) -> Any:
-    """Return the message with what was saved; only answers of tools are changed when they arrive."""
-    if new is old or not isinstance(old, ToolMessage):
-        return old
-    changes = [change for change in result.changes if change.message == at]
-    before, after = (
-        sum(getattr(change, name) for change in changes)
-        for name in ("tokens_before", "tokens_after")
-    )
-    earlier = saved([old])
-    mark = {"tokens_before": before + earlier, "tokens_after": after, "characters": len(new.text)}
-    return new.model_copy(update={"response_metadata": {**new.response_metadata, MARK: mark}})
+def _with_savings(before: Any, after: Any, result: CompressResult, index: int) -> Any:
+    """Return the compressed message with its savings in the metadata.
+
+    Only tool messages are replaced; other messages of a command are returned as they were.
+    """
+    if after is before or not isinstance(before, ToolMessage):
+        return before
+    changes = [change for change in result.changes if change.message == index]
+    # A message that was compressed before keeps the savings of that time.
+    savings = {
+        "tokens_before": sum(change.tokens_before for change in changes)
+        + count_saved_tokens([before]),
+        "tokens_after": sum(change.tokens_after for change in changes),
+        "characters": len(after.text),
+    }
+    metadata = {**after.response_metadata, SAVINGS_KEY: savings}
+    return after.model_copy(update={"response_metadata": metadata})

@@ -1,4 +1,4 @@
-"""The tool that brings originals back, and tools whose answers are shortened."""
+"""The retrieve tool, and wrapping of tools so that their results are compressed."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ from pydantic import ConfigDict, PrivateAttr, SkipValidation
 from headroom_core import HeadroomConfig, Store, handle_retrieve_call, retrieve_tool
 from headroom_core.adapters import ValidatedModel, is_retrieve_tool, shared_store
 from headroom_integrations.langchain.compression import LangChainCompression
-from headroom_integrations.langchain.tool_results import ToolResult
+from headroom_integrations.langchain.tool_results import ToolResultCompressor
 
-_DECLARED: dict[str, Any] = retrieve_tool("openai")["function"]
+_DECLARATION: dict[str, Any] = retrieve_tool("openai")["function"]
+"""The declaration of the retrieve tool, as models are sent it."""
 
 
 class HeadroomRetrieveTool(ValidatedModel, BaseTool):
-    """Brings back what was left out behind a marker: the tool `headroom_retrieve`, for models to call.
+    """Tool `headroom_retrieve`, with which a model retrieves content that was left out.
 
-    Arguments are read as models write them; what cannot be answered is answered with the reason.
+    Arguments are parsed leniently, as models write them. A call that cannot be answered returns
+    the reason instead of raising an error.
 
     Attributes:
-        store: where originals are kept. None: the default store.
+        store: Store that keeps the originals. Defaults to the default store.
 
     Raises:
-        ConfigurationError: `store` is no store, or no attribute has that name.
+        ConfigurationError: If `store` is not a store, or if an attribute has an unknown name.
 
     Example:
         >>> HeadroomRetrieveTool().invoke({"id": 7})
-        "headroom_retrieve: no parameter is named 'id'; there are key, where, query, lines, limit, page"
+        "headroom_retrieve: no parameter is named 'id'; there are key, where, ..."
     """
 
-    model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
+    # LangChain's default is to ignore unknown fields, which would hide misspelt settings.
+    model_config = ConfigDict(extra="forbid")
 
-    name: str = _DECLARED["name"]
-    description: str = _DECLARED["description"]
-    args_schema: Annotated[ArgsSchema | None, SkipValidation()] = _DECLARED["parameters"]
+    name: str = _DECLARATION["name"]
+    description: str = _DECLARATION["description"]
+    args_schema: Annotated[ArgsSchema | None, SkipValidation()] = _DECLARATION["parameters"]
     store: Store | None = None
 
     def _run(self, /, **arguments: Any) -> str:
@@ -52,11 +55,12 @@ class HeadroomRetrieveTool(ValidatedModel, BaseTool):
 
 
 def retrieve_tools(compression: LangChainCompression) -> list[HeadroomRetrieveTool]:
-    """Return the tool that a model needs to bring back what a compression leaves out: none where nothing is."""
+    """Return the retrieve tool in a list, which is empty if the settings leave nothing out."""
     config = compression.config or HeadroomConfig()
     if not (compression.retrieve and config.ccr.enabled and config.ccr.inject_marker):
         return []
     store = compression.store
+    # The same store that `compress` opens for these settings, or the tool would not find anything.
     if store is None and config.store_url:
         store = shared_store(
             config.store_url, config.ccr.store_max_entries, config.ccr.store_ttl_seconds
@@ -73,24 +77,32 @@ def wrap_tools(
     store: Store | None = None,
     retrieve: bool = False,
 ) -> list[BaseTool | dict[str, Any]]:
-    """Return tools whose answers to a model's calls are shortened: for `create_agent`, `ToolNode` or your own loop.
+    """Wrap tools so that their results are compressed when a model calls them.
 
-    Each is a copy that is still of its tool's class, and differs in nothing else: artifacts, statuses, errors,
-    injected arguments and commands stay, and a tool's own callbacks see the answer as the tool gave it. Called by code
-    with arguments alone, it returns what it did before. Functions become tools. Tools that the provider runs (dicts),
-    that answer the user themselves (`return_direct`) and `headroom_retrieve` are returned as they are.
+    Use it for `create_agent`, `ToolNode` or a tool loop of your own. A wrapped tool is a copy that
+    is still an instance of the tool's class and differs in nothing but its results: artifacts,
+    statuses, errors, injected arguments and commands are preserved, and the tool's callbacks see
+    the original output. A call from code, with arguments only, returns the original output too.
 
-    A tool sees the call alone, not the conversation: relevance is scored against the call's arguments unless `query`
-    is given. `HeadroomMiddleware` also scores it against what the user asked.
+    Functions are converted to tools. Tools that the provider runs (dicts), tools that answer the
+    user directly (`return_direct`) and `headroom_retrieve` are returned unchanged.
+
+    A tool sees only its call and not the conversation, so relevance is scored against the
+    arguments of the call unless `query` is given. `HeadroomMiddleware` also scores against the
+    question of the user.
 
     Args:
-        tools: tools, functions, and dicts.
-        config: the settings. None: the defaults.
-        model: the model whose tokens are counted.
-        query: what relevance is scored against. None: the arguments of the call.
-        store: where originals are kept. None: the default store.
-        retrieve: whether the model can bring back what was left out: `HeadroomRetrieveTool` is added unless it is
-            there. If not, nothing is left out.
+        tools: Tools, functions and dicts.
+        config: Compression settings. Defaults to `HeadroomConfig()`.
+        model: Model whose tokens are counted.
+        query: Text to score relevance against. Defaults to the arguments of the call.
+        store: Store that keeps the originals. Defaults to the default store.
+        retrieve: Whether the model can retrieve content that was left out, for which
+            `HeadroomRetrieveTool` is added unless it is already included. If False, nothing is
+            left out.
+
+    Returns:
+        The wrapped tools, in the same order.
 
     Example:
         >>> def orders(day: int) -> str:
@@ -99,92 +111,116 @@ def wrap_tools(
         >>> [tool.name for tool in wrap_tools([orders], retrieve=True)]
         ['orders', 'headroom_retrieve']
     """
-    settings = None if config is None else config.snapshot()
-    compression = LangChainCompression(model, settings, query, store=store, retrieve=retrieve)
-    made = [one if isinstance(one, (BaseTool, dict)) else tool(one) for one in tools]
-    wrapped = [_wrapped(one, compression) if isinstance(one, BaseTool) else one for one in made]
-    there = any(isinstance(one, BaseTool) and is_retrieve_tool(one.name) for one in made)
-    return wrapped if there else [*wrapped, *retrieve_tools(compression)]
+    compression = LangChainCompression(
+        model=model,
+        config=None if config is None else config.snapshot(),
+        query=query,
+        store=store,
+        retrieve=retrieve,
+    )
+    wrapped: list[BaseTool | dict[str, Any]] = []
+    has_retrieve_tool = False
+    for item in tools:
+        candidate = item if isinstance(item, (BaseTool, dict)) else tool(item)
+        if isinstance(candidate, BaseTool):
+            has_retrieve_tool = has_retrieve_tool or is_retrieve_tool(candidate.name)
+            candidate = _wrap(candidate, compression)
+        wrapped.append(candidate)
+    if not has_retrieve_tool:
+        wrapped += retrieve_tools(compression)
+    return wrapped
 
 
 @dataclass(frozen=True, slots=True)
-class _Wrapping:
-    """How a wrapped tool shortens its answers.
+class _WrapSettings:
+    """Settings of a wrapped tool.
 
     Attributes:
-        compression: how messages are compressed.
-        shown: the names of the arguments that models are shown; the others are injected.
+        compression: Settings for compressing the results.
+        visible_arguments: Names of the arguments in the schema that models see. Other arguments
+            are injected.
     """
 
     compression: LangChainCompression
-    shown: frozenset[str]
+    visible_arguments: frozenset[str]
 
-    def call(self, name: str, given: Any, call_id: str) -> ToolCall:
-        """Return the call as the model made it."""
-        pairs = given.items() if isinstance(given, dict) else ()
-        return ToolCall(
-            name=name, args={key: value for key, value in pairs if key in self.shown}, id=call_id
-        )
+    def build_call(self, name: str, tool_input: Any, call_id: str) -> ToolCall:
+        """Rebuild the call as the model made it, without injected arguments."""
+        arguments = tool_input if isinstance(tool_input, dict) else {}
+        visible = {key: value for key, value in arguments.items() if key in self.visible_arguments}
+        return ToolCall(name=name, args=visible, id=call_id)
 
 
-class _Shortening:
-    """What comes before a tool's class in the class of the wrapped tool."""
+class _CompressingTool:
+    """Mixin that precedes the original tool's class in the class of a wrapped tool."""
 
     def run(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
-        result = self._tool_result(tool_input, kwargs.get("tool_call_id"))
-        answer = super().run(tool_input, *args, **kwargs)  # type: ignore[misc]
-        return result.shortened(answer) if result else answer
+        """Run the original tool and compress its output."""
+        compressor = self._result_compressor(tool_input, kwargs.get("tool_call_id"))
+        output = super().run(tool_input, *args, **kwargs)  # type: ignore[misc]
+        return compressor.compress(output) if compressor else output
 
     async def arun(self: Any, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
-        result = self._tool_result(tool_input, kwargs.get("tool_call_id"))
-        answer = await super().arun(tool_input, *args, **kwargs)  # type: ignore[misc]
-        return await run_in_executor(None, result.shortened, answer) if result else answer
+        """Run the original tool and compress its output in a thread."""
+        compressor = self._result_compressor(tool_input, kwargs.get("tool_call_id"))
+        output = await super().arun(tool_input, *args, **kwargs)  # type: ignore[misc]
+        if compressor is None:
+            return output
+        return await run_in_executor(None, compressor.compress, output)
 
-    def _tool_result(self: Any, given: Any, call_id: str | None) -> ToolResult | None:
-        """Return what decides what the answer becomes; None where code calls the tool."""
+    def _result_compressor(
+        self: Any, tool_input: Any, call_id: str | None
+    ) -> ToolResultCompressor | None:
+        # Only the calls of models have an id. Code that calls the tool gets the original output.
         if call_id is None:
             return None
-        wrapping: _Wrapping = self._wrapping
-        return ToolResult(wrapping.compression, wrapping.call(self.name, given, call_id))
+        settings: _WrapSettings = self._wrap_settings
+        call = settings.build_call(self.name, tool_input, call_id)
+        return ToolResultCompressor(settings.compression, call)
 
     def __reduce__(self: Any) -> tuple[Any, ...]:
-        return _wrapped, (_plain(self), self._wrapping.compression)
+        # The class is created at run time, so pickle cannot import it: wrap again on loading.
+        return _wrap, (_unwrap(self), self._wrap_settings.compression)
 
 
+# Bounded, because applications may create tool classes without end. A class that was evicted is
+# created again, with no effect other than a second, equal class.
 @lru_cache(maxsize=256)
-def _class_of(plain: type[BaseTool]) -> type[BaseTool]:
-    named = {
-        "__module__": plain.__module__,
-        "__qualname__": plain.__qualname__,
-        "_wrapping": PrivateAttr(),
+def _wrapped_class(tool_class: type[BaseTool]) -> type[BaseTool]:
+    namespace = {
+        "__module__": tool_class.__module__,
+        "__qualname__": tool_class.__qualname__,
+        "_wrap_settings": PrivateAttr(),
     }
-    return type(plain.__name__, (_Shortening, plain), named)
+    return type(tool_class.__name__, (_CompressingTool, tool_class), namespace)
 
 
-def _plain(wrapped: BaseTool) -> BaseTool:
-    """Return the tool that was wrapped, with the changes that were made to it since."""
-    private = {
-        name: value
-        for name, value in (wrapped.__pydantic_private__ or {}).items()
-        if name != "_wrapping"
-    }
-    return _become(wrapped.model_copy(), type(wrapped).__mro__[2], private or None)
-
-
-def _wrapped(given: BaseTool, compression: LangChainCompression) -> BaseTool:
-    if given.return_direct or is_retrieve_tool(given.name):
-        return given
-    plain = _plain(given) if isinstance(given, _Shortening) else given
-    shown = convert_to_openai_tool(plain)["function"].get("parameters", {}).get("properties", {})
-    wrapping = _Wrapping(compression, frozenset(shown))
-    copy = plain.model_copy()
-    return _become(
-        copy, _class_of(type(plain)), {**(copy.__pydantic_private__ or {}), "_wrapping": wrapping}
+def _wrap(original: BaseTool, compression: LangChainCompression) -> BaseTool:
+    if original.return_direct or is_retrieve_tool(original.name):
+        return original
+    if isinstance(original, _CompressingTool):
+        # Wrapping again replaces the settings instead of compressing twice.
+        original = _unwrap(original)
+    parameters = convert_to_openai_tool(original)["function"].get("parameters", {})
+    settings = _WrapSettings(
+        compression=compression, visible_arguments=frozenset(parameters.get("properties", {}))
     )
+    copy = original.model_copy()
+    private = {**(copy.__pydantic_private__ or {}), "_wrap_settings": settings}
+    return _set_class(copy, _wrapped_class(type(original)), private)
 
 
-def _become(made: BaseTool, cls: type, private: dict[str, Any] | None) -> BaseTool:
-    """Return the object as one of another class; models would refuse to have it set."""
-    object.__setattr__(made, "__class__", cls)
-    object.__setattr__(made, "__pydantic_private__", private)
-    return made
+def _unwrap(wrapped: BaseTool) -> BaseTool:
+    """Return the original tool, with the changes made to its wrapped copy since."""
+    private = dict(wrapped.__pydantic_private__ or {})
+    private.pop("_wrap_settings", None)
+    # The method resolution order is the wrapped class, `_CompressingTool`, the original class.
+    original_class = type(wrapped).__mro__[2]
+    return _set_class(wrapped.model_copy(), original_class, private or None)
+
+
+def _set_class(instance: BaseTool, cls: type, private: dict[str, Any] | None) -> BaseTool:
+    # pydantic's own `__setattr__` refuses both names.
+    object.__setattr__(instance, "__class__", cls)
+    object.__setattr__(instance, "__pydantic_private__", private)
+    return instance

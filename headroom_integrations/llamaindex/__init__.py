@@ -1,4 +1,7 @@
-"""Compression for LlamaIndex; the names are loaded when they are first used."""
+"""LlamaIndex integration.
+
+Public names are imported on first use, so that importing the package does not load LlamaIndex.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ __all__ = [
     "wrap_llm",
 ]
 
-_MODULES = {
+_MODULE_BY_NAME = {
     "CompressionEndEvent": "events",
     "CompressionStartEvent": "events",
     "HeadroomChatMemory": "memory",
@@ -47,17 +50,19 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _MODULE_BY_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        module = import_module(f"{__name__}.{_MODULE_BY_NAME[name]}")
     except ModuleNotFoundError as error:
+        # A missing module of any other package is not fixed by installing the extra.
         if (error.name or "").partition(".")[0] != "llama_index":
             raise
         raise ImportError(
             f"{name} needs llama-index-core: pip install 'headroom-integrations[llamaindex]'",
             name=error.name,
         ) from error
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""What LlamaIndex's instrumentation is told of compression."""
+"""Events of LlamaIndex's instrumentation that report compression."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from pydantic import Field
 
 
 class CompressionStartEvent(BaseEvent):
-    """Nodes are about to be compressed.
+    """Event that is dispatched before nodes are compressed.
 
     Attributes:
-        nodes: how many came.
+        nodes: Number of nodes to compress.
     """
 
     nodes: int
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that serialised events have."""
+        """Return the name of the event in serialised form."""
         return "CompressionStartEvent"
 
 
 class CompressionEndEvent(BaseEvent):
-    """Nodes were compressed.
+    """Event that is dispatched after nodes were compressed.
 
     Attributes:
-        nodes: how many are left.
-        tokens_before: tokens of the nodes that came, as a language model reads them, with their metadata.
-        tokens_after: tokens of those that are left.
-        scores: how much each node that came has to do with the query, by its id: from 0 to 1, as a share of the best
-            one's. Empty without a query.
+        nodes: Number of nodes that were kept.
+        tokens_before: Tokens of all nodes before compression, as sent to a language model, with
+            their metadata.
+        tokens_after: Tokens of the nodes that were kept, counted in the same way.
+        scores: Relevance of every node to the query by node id, including dropped nodes: a share
+            of the best node's score, from 0 to 1. Empty without a query.
     """
 
     nodes: int
@@ -39,17 +40,17 @@ class CompressionEndEvent(BaseEvent):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that serialised events have."""
+        """Return the name of the event in serialised form."""
         return "CompressionEndEvent"
 
 
 class MessagesCompressedEvent(BaseEvent):
-    """The messages of a request were compressed, or its prompt; the language model is called next.
+    """Event that is dispatched after a request was compressed, before the language model is called.
 
     Attributes:
-        tokens_before: tokens of the messages that came.
-        tokens_after: tokens of those that are sent.
-        transforms_applied: what changed something.
+        tokens_before: Tokens of the messages, or of the prompt, before compression.
+        tokens_after: Tokens of the messages, or of the prompt, that are sent.
+        transforms_applied: Names of the transforms that changed something.
     """
 
     tokens_before: int
@@ -58,5 +59,5 @@ class MessagesCompressedEvent(BaseEvent):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that serialised events have."""
+        """Return the name of the event in serialised form."""
         return "MessagesCompressedEvent"

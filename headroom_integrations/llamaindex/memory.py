@@ -1,4 +1,4 @@
-"""A chat's memory that is read within a budget."""
+"""Chat memory that is read within a token limit."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ from headroom_integrations.llamaindex.compression import (
     model_name,
 )
 
-_LIMIT, _SHARE = 30_000, 0.75
-"""The tokens that are read at most, and the share of a language model's context window where one is given."""
-_STEPS = 16
-"""What something else takes is taken off the limit in so many steps: it varies, and what is read begins as before."""
+# The default of LlamaIndex's `Memory`.
+_DEFAULT_TOKEN_LIMIT = 30_000
+_CONTEXT_WINDOW_SHARE = 0.75
+"""Default token limit as a share of the context window; the rest is left for the reply."""
+_LIMIT_STEPS = 16
+"""Reserved tokens are rounded up to a multiple of the limit divided by this number.
+
+They vary slightly from request to request. Without steps the limit would vary with them, and with
+it the beginning of the conversation, so that prompt caches would miss.
+"""
 
 
-class Budgeted(LlamaIndexComponent):
-    """What a memory and a memory block share: messages that a chat store keeps whole, and are read within a budget."""
+class BudgetedMemory(LlamaIndexComponent):
+    """Base class of the memory and the memory block: a chat store that is read within a limit."""
 
-    token_limit: PositiveInt = _LIMIT
+    token_limit: PositiveInt = _DEFAULT_TOKEN_LIMIT
     chat_store: SerializeAsAny[BaseChatStore] = Field(default_factory=SimpleChatStore)
     model: str = "gpt-4o"
     config: SerializedConfig = None
@@ -39,67 +45,80 @@ class Budgeted(LlamaIndexComponent):
 
     @field_validator("chat_store", mode="before")
     @classmethod
-    def _loaded(cls, chat_store: Any) -> Any:
-        return load_chat_store({**chat_store}) if isinstance(chat_store, dict) else chat_store
+    def _load_chat_store(cls, chat_store: Any) -> Any:
+        return load_chat_store(dict(chat_store)) if isinstance(chat_store, dict) else chat_store
 
     @field_serializer("chat_store")
     def serialize_courses_in_order(self, chat_store: BaseChatStore) -> dict[str, Any]:
-        """Return a chat store as plain values; LlamaIndex's memories have a serialiser of this name."""
+        """Serialise the chat store.
+
+        The name overrides the serialiser of LlamaIndex's memories, which fails with pydantic 2.14.
+        """
         if not isinstance(chat_store, SimpleChatStore):
             return {**chat_store.model_dump(mode="json"), "class_name": chat_store.class_name()}
-        # With pydantic 2.14 LlamaIndex's own way fails.
-        kept = {
-            key: [message.model_dump(mode="json") for message in said]
-            for key, said in chat_store.store.items()
+        dumped = chat_store.model_dump(mode="json", exclude={"store"})
+        dumped["store"] = {
+            key: [message.model_dump(mode="json") for message in messages]
+            for key, messages in chat_store.store.items()
         }
-        return {**chat_store.model_dump(mode="json", exclude={"store"}), "store": kept}
+        return dumped
 
     def compression(self, token_budget: int) -> LlamaIndexCompression:
-        """Return how messages are compressed to be read in so many tokens."""
+        """Return the settings for compressing the messages to a number of tokens."""
         config = self.config or HeadroomConfig()
         if "preserve_recent_turns" not in config.rolling_window.model_fields_set:
-            # A memory is asked for what fits, however long the last turns are.
+            # The caller of a memory expects messages that fit, even if the last turns are long.
             window = config.rolling_window.model_copy(update={"preserve_recent_turns": 1})
             config = config.model_copy(update={"rolling_window": window})
         return LlamaIndexCompression(
-            self.model, config, None, token_budget, self.store, self.retrieve
+            model=self.model,
+            config=config,
+            token_budget=token_budget,
+            store=self.store,
+            retrieve=self.retrieve,
         )
 
 
-class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
-    """A chat's memory for chat engines and agents: a chat store keeps the messages whole, and they are read shortened.
+class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
+    """Memory for chat engines and agents that compresses the messages when they are read.
 
-    Everything counts: texts, tool calls, thinking and images. Results of tools are shortened; where that is not
-    enough, the oldest turns, and in a long turn the oldest calls with their results, are left out behind a marker. A
-    longer conversation begins as it was read before, until the budget leaves something out. Within a turn of an agent,
-    what its tools answer reaches the model past any memory: give the agent `wrap_llm(llm)` too.
+    The chat store keeps the original messages. All content counts towards the limit: texts, tool
+    calls, thinking and images. Tool results are compressed first. If that is not enough, the
+    oldest turns are dropped behind a marker, and within a long turn the oldest tool calls with
+    their results. As a conversation grows, its compressed form keeps the same beginning until the
+    limit requires messages to be dropped, so prompt caches keep hitting.
+
+    The tool results of an agent's current turn do not pass through its memory: wrap the language
+    model with `wrap_llm` to compress them too.
 
     Attributes:
-        token_limit: tokens that what is read has at most; a warning is logged when what has to stay is larger.
-        chat_store: what keeps the messages.
-        chat_store_key: the name of the conversation there.
-        model: the model whose tokens are counted.
-        config: the settings, of which a snapshot is taken. None: the defaults. Where `rolling_window` does not set
-            `preserve_recent_turns`, it is 1 here.
-        store: where originals are kept; it is pickled with the memory, while `to_dict` writes `config.store_url` alone.
-            None: the store of the settings.
-        retrieve: whether the model that reads the messages can call `headroom_retrieve`. If not, nothing is left out,
-            unless `token_limit` cannot be met otherwise.
+        token_limit: Maximum number of tokens in the messages that are read. A warning is logged if
+            the protected content alone exceeds it.
+        chat_store: Chat store that keeps the messages.
+        chat_store_key: Key of the conversation in the chat store.
+        model: Model whose tokens are counted.
+        config: Compression settings, copied on assignment. Defaults to `HeadroomConfig()`, but
+            with a default of 1 for `rolling_window.preserve_recent_turns`.
+        store: Store that keeps the originals. It is pickled with the memory, but `to_dict` only
+            includes `config.store_url`. Defaults to the store of the settings.
+        retrieve: Whether the model that reads the messages can call `headroom_retrieve`. If False,
+            nothing is left out unless `token_limit` cannot be met otherwise.
 
     Raises:
-        ConfigurationError: a setting has a value that is not allowed, or no setting has that name.
+        ConfigurationError: If a setting has an invalid value or an unknown name.
 
     Example:
         >>> memory = HeadroomChatMemory.from_defaults(token_limit=800)
-        >>> for turn in range(20):
-        ...     memory.put_messages([ChatMessage(f"Read page {turn}."), ChatMessage("lorem " * 50, role="assistant")])
+        >>> for page in range(20):
+        ...     memory.put(ChatMessage(f"Read page {page}."))
+        ...     memory.put(ChatMessage("lorem " * 50, role="assistant"))
         >>> len(memory.get()) < len(memory.get_all())
         True
     """
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that it is known by where it is serialised."""
+        """Return the name of the class in serialised form."""
         return "HeadroomChatMemory"
 
     @classmethod
@@ -116,26 +135,28 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         store: Store | None = None,
         retrieve: bool = False,
     ) -> HeadroomChatMemory:
-        """Return a memory.
+        """Create a memory.
 
         Args:
-            chat_history: the messages to begin with. None: those that the chat store has.
-            llm: the language model that will read the messages.
-            chat_store: what keeps the messages. None: this process's memory.
-            chat_store_key: the name of the conversation there.
-            token_limit: tokens that what is read has at most. None: three quarters of the language model's context
-                window, or 30,000 without a language model that has one.
-            model: the model whose tokens are counted. None: the language model, or gpt-4o.
-            config: the settings. None: the defaults.
-            store: where originals are kept. None: the default store.
-            retrieve: whether the model that reads the messages can call `headroom_retrieve`.
+            chat_history: Initial messages. Defaults to the messages in the chat store.
+            llm: Language model that will read the messages.
+            chat_store: Chat store that keeps the messages. Defaults to a new one in memory.
+            chat_store_key: Key of the conversation in the chat store.
+            token_limit: Maximum number of tokens in the messages that are read. Defaults to three
+                quarters of the context window of `llm`, or to 30,000 if it is unknown.
+            model: Model whose tokens are counted. Defaults to the model of `llm`, or to gpt-4o.
+            config: Compression settings. Defaults to `HeadroomConfig()`.
+            store: Store that keeps the originals. Defaults to the default store.
+            retrieve: Whether the model that reads the messages can call `headroom_retrieve`.
 
         Raises:
-            ConfigurationError: a setting has a value that is not allowed.
+            ConfigurationError: If a setting has an invalid value.
         """
         if token_limit is None:
-            window = llm.metadata.context_window if llm else 0
-            token_limit = max(0, int(window * _SHARE)) or _LIMIT
+            context_window = llm.metadata.context_window if llm else 0
+            # Language models with an unknown context window report 0 or a negative number.
+            share = max(0, int(context_window * _CONTEXT_WINDOW_SHARE))
+            token_limit = share or _DEFAULT_TOKEN_LIMIT
         memory = cls(
             token_limit=token_limit,
             chat_store=chat_store or SimpleChatStore(),
@@ -146,27 +167,30 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             retrieve=retrieve,
         )
         if chat_history is not None:
-            memory.set([*chat_history])
+            memory.set(list(chat_history))
         return memory
 
     def get(
         self, input: str | None = None, initial_token_count: int = 0, **kwargs: Any
     ) -> list[ChatMessage]:
-        """Return the messages, shortened; those that nothing changed are the same objects.
+        """Return the compressed messages; unchanged messages are the same objects.
 
         Args:
-            input: what is asked next. What is read does not depend on it, so that it begins as it did before.
-            initial_token_count: tokens of the limit that something else takes, such as a system prompt; they are
-                rounded up to a sixteenth of the limit.
-            kwargs: not used.
+            input: Next question. Not used, so that the conversation keeps its beginning whatever
+                is asked next.
+            initial_token_count: Tokens within the limit that are reserved for other content, such
+                as a system prompt. They are rounded up to a sixteenth of the limit.
+            kwargs: Not used.
         """
-        return self._reading(initial_token_count).compress(self.get_all()).messages
+        compression = self._compression_beside(initial_token_count)
+        return compression.compress(self.get_all()).messages
 
     async def aget(
         self, input: str | None = None, initial_token_count: int = 0, **kwargs: Any
     ) -> list[ChatMessage]:
-        """Do what `get` does, in a thread, so that the event loop goes on."""
-        return (await self._reading(initial_token_count).acompress(await self.aget_all())).messages
+        """Return the compressed messages like `get`; the work is done in a thread."""
+        compression = self._compression_beside(initial_token_count)
+        return (await compression.acompress(await self.aget_all())).messages
 
     async def aput_messages(self, messages: list[ChatMessage]) -> None:
         """Add messages."""
@@ -174,15 +198,18 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
             await self.aput(message)
 
     def set(self, messages: list[ChatMessage]) -> None:
-        """Replace the messages."""
-        super().set([*messages])  # A chat store may keep the list itself.
+        """Replace all messages."""
+        # A chat store may keep the list itself, so it is given a copy.
+        super().set(list(messages))
 
     async def aset(self, messages: list[ChatMessage]) -> None:
-        """Replace the messages."""
-        await super().aset([*messages])
+        """Replace all messages."""
+        await super().aset(list(messages))
 
     def tokenizer_fn(self, text: str) -> range:
-        """Return as many numbers as the text has tokens: chat engines count with it what they put before the messages.
+        """Return a range as long as the number of tokens in a text.
+
+        Chat engines take the length of the result to count the messages in front of the memory.
 
         Example:
             >>> len(HeadroomChatMemory().tokenizer_fn("Be brief."))
@@ -191,18 +218,29 @@ class HeadroomChatMemory(Budgeted, BaseChatStoreMemory):
         return range(Tokenizer(self.model).count_text(text))
 
     def to_string(self) -> str:
-        """Return the memory as JSON."""
+        """Serialise the memory as JSON."""
         return self.json()
 
     @classmethod
     def from_string(cls, json_str: str, **kwargs: Any) -> HeadroomChatMemory:
-        """Return the memory that `to_string` wrote; keywords, such as `store`, take the place of what was written."""
+        """Load a memory that `to_string` serialised.
+
+        Args:
+            json_str: Serialised memory.
+            kwargs: Settings, such as `store`, that override the serialised ones.
+        """
         return cls.from_json(json_str, **kwargs)
 
-    def _reading(self, taken: int) -> LlamaIndexCompression:
-        if taken >= self.token_limit:
-            said = f"initial_token_count = {taken} leaves nothing of token_limit = {self.token_limit}: raise the limit"
-            LlamaIndexCompression.log_warnings([said])
-        step = max(1, self.token_limit // _STEPS)
-        in_steps = self.token_limit - -(-taken // step) * step
-        return self.compression(in_steps if in_steps > 0 else max(1, self.token_limit - taken))
+    def _compression_beside(self, reserved_tokens: int) -> LlamaIndexCompression:
+        if reserved_tokens >= self.token_limit:
+            warning = (
+                f"initial_token_count = {reserved_tokens} leaves no room within "
+                f"token_limit = {self.token_limit}: raise token_limit"
+            )
+            LlamaIndexCompression.log_warnings([warning])
+        step = max(1, self.token_limit // _LIMIT_STEPS)
+        reserved_steps = -(-reserved_tokens // step)  # Rounded up.
+        remaining = self.token_limit - reserved_steps * step
+        if remaining <= 0:
+            remaining = max(1, self.token_limit - reserved_tokens)
+        return self.compression(remaining)

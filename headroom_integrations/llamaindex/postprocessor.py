@@ -1,4 +1,4 @@
-"""Compression of the nodes that a retriever found."""
+"""Compression of retrieved nodes."""
 
 from __future__ import annotations
 
@@ -18,46 +18,58 @@ from headroom_integrations.llamaindex.compression import (
     SerializedConfig,
 )
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
-from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, title, with_text
+from headroom_integrations.llamaindex.nodes import (
+    is_plain_text,
+    llm_text,
+    node_text,
+    node_title,
+    replace_text,
+)
 
 _dispatcher = get_dispatcher(__name__)
 
 
 class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
-    """Leaves out the nodes that have little to do with the query, and shortens the text of long ones.
+    """Node postprocessor that drops irrelevant nodes and shortens long nodes.
 
-    Of long ones the passages stay that have to do with the query, `[…]` stands in the place of others; JSON and tables
-    are written shorter without a loss. A shortened node is a copy with another text: id, score, metadata and
-    relationships stay, and so does the retriever's score. A node that holds more than a text, such as an image or an
-    index, stays as it is, and so does one without a text. A node that came more than once stays once.
+    Long nodes keep the passages that are relevant to the query, with `[…]` in place of the others;
+    JSON and tables are rewritten losslessly. A shortened node is a copy that differs in its text
+    only: id, score, metadata and relationships are preserved. Nodes without a text, and nodes that
+    hold more than a text, such as images and index nodes, are not changed. Duplicates are dropped.
 
-    Nodes stay in the retriever's order; with `top_n` the best come first, as rerankers have it. What is in the
-    metadata under `title`, `document_title`, `header_path` or `file_name`, the first that there is, counts twice, and
-    lets nodes name each other. Without a query nothing is ranked. `query_str` is what counts of a query.
+    Nodes keep the retriever's order; with `top_n` the best come first, as from a reranker. The
+    title of a node counts twice in the ranking, and nodes that mention each other by title share
+    their scores. It is the first of `title`, `document_title`, `header_path` and `file_name` in
+    the metadata. Nodes are ranked by `query_str`; without a query they are not ranked.
 
-    It makes no request. `config.ccr` off, only the attributes here leave anything out.
+    No requests are made. If `config.ccr` is disabled, only the limits set here drop anything.
 
-    A `CompressionStartEvent` and a `CompressionEndEvent` tell LlamaIndex's instrumentation what was done; the second
-    holds the scores of relevance. Each warning is logged.
+    A `CompressionStartEvent` and a `CompressionEndEvent`, which holds the relevance scores, are
+    dispatched to LlamaIndex's instrumentation. Warnings are logged.
 
     Attributes:
-        config: the settings, of which a snapshot is taken; `relevance` says how nodes are scored. None: the defaults.
-        model: the model whose tokens are counted.
-        token_budget: tokens that the nodes have at most together as a language model is sent them, with their
-            metadata; a warning says when the best sentence has more. None: no limit.
-        top_n: how many nodes stay at most, the best first. None: no limit, and the retriever's order.
-        min_relevance: the score of relevance, from 0 to 1 as a share of the best one's, below which a node is left
-            out; where no node has any word of the query none is.
-        scorer: scores the passages, in the place of the one that the settings name. `to_dict` leaves it out.
+        config: Compression settings, copied on assignment; `relevance` configures how nodes are
+            scored. Defaults to `HeadroomConfig()`.
+        model: Model whose tokens are counted.
+        token_budget: Maximum number of tokens in all nodes together, as sent to a language model
+            with their metadata. A warning is logged if the best sentence alone exceeds it.
+            Defaults to no limit.
+        top_n: Maximum number of nodes, the best first. Defaults to no limit and the retriever's
+            order.
+        min_relevance: Relevance below which a node is dropped: a share of the best node's score,
+            from 0 to 1. Has no effect if no node contains a word of the query.
+        scorer: Scorer for the passages, not included in `to_dict`. Defaults to the scorer that the
+            settings name.
 
     Raises:
-        ConfigurationError: a setting has a value that is not allowed, or no setting has that name.
+        ConfigurationError: If a setting has an invalid value or an unknown name.
 
     Example:
         >>> from llama_index.core.schema import TextNode
         >>> texts = "The Oder is short.", "It rained.", "The Elbe is long.", "Jan Hus was a priest."
-        >>> found = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in texts]
-        >>> best, *_ = HeadroomNodePostprocessor(top_n=2).postprocess_nodes(found, query_str="How long is the Elbe?")
+        >>> nodes = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in texts]
+        >>> postprocessor = HeadroomNodePostprocessor(top_n=2)
+        >>> best, *_ = postprocessor.postprocess_nodes(nodes, query_str="How long is the Elbe?")
         >>> best.text, best.score
         ('The Elbe is long.', 0.5)
     """
@@ -71,7 +83,7 @@ class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that it is serialised under."""
+        """Return the name of the class in serialised form."""
         return "HeadroomNodePostprocessor"
 
     def _postprocess_nodes(
@@ -80,100 +92,122 @@ class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
         if not nodes:
             return []
         _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
-        left, told = self._compressed(nodes, _asked(query_bundle))
-        _dispatcher.event(told)
-        return left
+        kept, end_event = self._compress(nodes, _query_text(query_bundle))
+        _dispatcher.event(end_event)
+        return kept
 
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        # The events are dispatched in the event loop, where handlers expect them.
+        # Only the work is done in a thread: handlers expect the events in the event loop.
         if not nodes:
             return []
         _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
-        left, told = await asyncio.to_thread(self._compressed, nodes, _asked(query_bundle))
-        _dispatcher.event(told)
-        return left
+        kept, end_event = await asyncio.to_thread(self._compress, nodes, _query_text(query_bundle))
+        _dispatcher.event(end_event)
+        return kept
 
-    def _compressed(
+    def _compress(
         self, nodes: Sequence[NodeWithScore], query: str
     ) -> tuple[list[NodeWithScore], CompressionEndEvent]:
-        """Return the nodes that are left, and what is told of that."""
-        came = _distinct(nodes)
-        result, left = self._fitted(came, query)
-        scored = zip(came, result.scores, strict=True) if query else ()
-        told = CompressionEndEvent(
-            nodes=len(left),
-            tokens_before=self._tokens(nodes),
-            tokens_after=self._tokens(left),
-            scores={one.node_id: score for one, score in scored},
+        candidates = _drop_duplicates(nodes)
+        result, kept = self._fit(candidates, query)
+        scores = {}
+        if query:
+            pairs = zip(candidates, result.scores, strict=True)
+            scores = {candidate.node_id: score for candidate, score in pairs}
+        end_event = CompressionEndEvent(
+            nodes=len(kept),
+            tokens_before=self._count_tokens(nodes),
+            tokens_after=self._count_tokens(kept),
+            scores=scores,
         )
-        return left, told
+        return kept, end_event
 
-    def _fitted(
-        self, came: Sequence[NodeWithScore], query: str
+    def _fit(
+        self, candidates: Sequence[NodeWithScore], query: str
     ) -> tuple[DocumentsResult, list[NodeWithScore]]:
-        """Return what is left where the nodes that stay as they are, and their metadata, leave room in the budget."""
-        budget = room = self.token_budget
-        result, left = self._chosen(came, query, room)
-        while budget and room and room > 1 and (tokens := self._tokens(left)) > budget:
-            texts = self._tokens([one for one in left if is_text(one.node)])
-            room = max(1, min(room, texts) - (tokens - budget))
-            result, left = self._chosen(came, query, room)
-        LlamaIndexCompression.log_warnings(
-            warning for warning in result.warnings if f"token_budget = {room}:" not in warning
-        )
-        LlamaIndexCompression.log_warnings(
-            budget_warnings(self._tokens(left), budget, "token_budget", estimated=result.estimated)
-        )
-        return result, left
+        """Select nodes within the budget.
 
-    def _chosen(
-        self, came: Sequence[NodeWithScore], query: str, room: int | None
+        `compress_documents` only controls the nodes that may be shortened. As long as the nodes
+        that may not be shortened, and the metadata, push the total over the budget, the selection
+        is repeated with a budget that is smaller by the excess.
+        """
+        budget = self.token_budget
+        text_budget = budget
+        result, kept = self._select(candidates, query, text_budget)
+        while budget and text_budget and text_budget > 1:
+            tokens = self._count_tokens(kept)
+            if tokens <= budget:
+                break
+            text_tokens = self._count_tokens([item for item in kept if is_plain_text(item.node)])
+            text_budget = max(1, min(text_budget, text_tokens) - (tokens - budget))
+            result, kept = self._select(candidates, query, text_budget)
+        # A warning about the reduced budget would name a value that the user never set.
+        reduced = f"token_budget = {text_budget}:"
+        LlamaIndexCompression.log_warnings(
+            warning for warning in result.warnings if reduced not in warning
+        )
+        LlamaIndexCompression.log_warnings(
+            budget_warnings(
+                self._count_tokens(kept), budget, "token_budget", estimated=result.estimated
+            )
+        )
+        return result, kept
+
+    def _select(
+        self, candidates: Sequence[NodeWithScore], query: str, token_budget: int | None
     ) -> tuple[DocumentsResult, list[NodeWithScore]]:
-        """Return the nodes that are left where those that need not stay as they are have at most so many tokens."""
-        texts, count = [text_of(one.node) for one in came], Tokenizer(self.model).count_text
+        """Select and shorten nodes so that the plain texts among them fit into a budget."""
+        count = Tokenizer(self.model).count_text
+        texts = [node_text(candidate.node) for candidate in candidates]
         result = compress_documents(
             texts,
             query,
-            titles=[title(one.node) for one in came],
+            titles=[node_title(candidate.node) for candidate in candidates],
             overheads=[
-                max(0, count(sent(one.node)) - count(text))
-                for one, text in zip(came, texts, strict=True)
+                max(0, count(llm_text(candidate.node)) - count(text))
+                for candidate, text in zip(candidates, texts, strict=True)
             ],
-            token_budget=room,
+            token_budget=token_budget,
             model=self.model,
             config=self.config,
             scorer=self.scorer,
             max_documents=self.top_n,
             min_relevance=self.min_relevance,
         )
-        stay = [at for at, one in enumerate(came) if result.texts[at] or not is_text(one.node)]
+        kept = [
+            index
+            for index, candidate in enumerate(candidates)
+            if result.texts[index] or not is_plain_text(candidate.node)
+        ]
         if self.top_n:
-            stay = sorted(stay, key=lambda at: -result.scores[at])[: self.top_n]
-        return result, [self._with(came[at], result.texts[at]) for at in stay]
+            # Sorting is stable: nodes with equal scores keep the order of the retriever.
+            kept.sort(key=lambda index: -result.scores[index])
+            kept = kept[: self.top_n]
+        return result, [self._shorten(candidates[index], result.texts[index]) for index in kept]
 
-    def _with(self, one: NodeWithScore, text: str) -> NodeWithScore:
-        node = (
-            with_text(one.node, text, Tokenizer(self.model).count_text)
-            if is_text(one.node)
-            else one.node
-        )
-        return one if node is one.node else one.model_copy(update={"node": node})
+    def _shorten(self, scored_node: NodeWithScore, text: str) -> NodeWithScore:
+        if not is_plain_text(scored_node.node):
+            return scored_node
+        node = replace_text(scored_node.node, text, Tokenizer(self.model).count_text)
+        if node is scored_node.node:
+            return scored_node
+        return scored_node.model_copy(update={"node": node})
 
-    def _tokens(self, nodes: Sequence[NodeWithScore]) -> int:
-        """Return the tokens of nodes as a language model is sent them."""
+    def _count_tokens(self, nodes: Sequence[NodeWithScore]) -> int:
+        """Count the tokens of nodes as a language model is sent them."""
         count = Tokenizer(self.model).count_text
-        return sum(count(sent(one.node)) for one in nodes)
+        return sum(count(llm_text(scored_node.node)) for scored_node in nodes)
 
 
-def _asked(query_bundle: QueryBundle | None) -> str:
+def _query_text(query_bundle: QueryBundle | None) -> str:
     return query_bundle.query_str.strip() if query_bundle else ""
 
 
-def _distinct(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
-    """Return the nodes, each once where it came first: several retrievers may have found it."""
-    first: dict[tuple[str, str], NodeWithScore] = {}
-    for one in nodes:
-        first.setdefault((one.node_id, one.node.hash), one)
-    return list(first.values())
+def _drop_duplicates(nodes: Sequence[NodeWithScore]) -> list[NodeWithScore]:
+    # Several retrievers may find the same node. The hash tells nodes apart that share an id.
+    unique: dict[tuple[str, str], NodeWithScore] = {}
+    for scored_node in nodes:
+        unique.setdefault((scored_node.node_id, scored_node.node.hash), scored_node)
+    return list(unique.values())

@@ -1,4 +1,4 @@
-"""The tool that brings originals back."""
+"""The retrieve tool for LlamaIndex agents."""
 
 from __future__ import annotations
 
@@ -9,35 +9,40 @@ from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel, ConfigDict
 
 from headroom_core import Store, handle_retrieve_call
-from headroom_core import retrieve_tool as declaration
+from headroom_core import retrieve_tool as core_retrieve_tool
 
 
-def _declared() -> dict[str, Any]:
-    function: dict[str, Any] = declaration("openai")["function"]
+def _declaration() -> dict[str, Any]:
+    function: dict[str, Any] = core_retrieve_tool("openai")["function"]
     return function
 
 
+# Some language models are sent the whole JSON schema of this class, including its name and its
+# docstring, so a change to either changes requests.
 class _Arguments(BaseModel):
     """The arguments of the tool, declared to models as the core declares them."""
 
     model_config = ConfigDict(
-        extra="allow", json_schema_extra=lambda schema: schema.update(_declared()["parameters"])
+        extra="allow", json_schema_extra=lambda schema: schema.update(_declaration()["parameters"])
     )
 
 
 def retrieve_tool(store: Store | None = None) -> FunctionTool:
-    """Return the tool `headroom_retrieve`, which brings back what was left out behind a marker, for an agent's tools.
+    """Create the tool `headroom_retrieve`, with which an agent retrieves omitted content.
 
-    Arguments are read as models write them; what cannot be answered is answered with the reason.
+    Arguments are parsed leniently, as models write them. A call that cannot be answered returns
+    the reason instead of raising an error.
 
     Args:
-        store: where originals are kept. None: the default store.
+        store: Store that keeps the originals. Defaults to the default store.
 
     Example:
         >>> print(retrieve_tool().call(id=7).content)
-        headroom_retrieve: no parameter is named 'id'; there are key, where, query, lines, limit, page
+        headroom_retrieve: no parameter is named 'id'; there are key, where, ...
     """
 
+    # Named like the tool, and with explicit parameters, because CodeActAgent shows models the name,
+    # the signature and the docstring of the function itself.
     def headroom_retrieve(
         key: str = "",
         where: str = "",
@@ -47,7 +52,8 @@ def retrieve_tool(store: Store | None = None) -> FunctionTool:
         page: int = 1,
         **unknown: Any,
     ) -> str:
-        named = {
+        arguments = {
+            **unknown,
             "key": key,
             "where": where,
             "query": query,
@@ -55,13 +61,14 @@ def retrieve_tool(store: Store | None = None) -> FunctionTool:
             "limit": limit,
             "page": page,
         }
-        return handle_retrieve_call({**unknown, **named}, store=store)
+        return handle_retrieve_call(arguments, store=store)
 
     async def aheadroom_retrieve(*args: Any, **arguments: Any) -> str:
         return await asyncio.to_thread(headroom_retrieve, *args, **arguments)
 
-    declared = _declared()
-    # CodeActAgent shows models the function itself.
-    headroom_retrieve.__doc__ = declared["description"]
-    metadata = ToolMetadata(declared["description"], declared["name"], _Arguments)
+    declaration = _declaration()
+    headroom_retrieve.__doc__ = declaration["description"]
+    metadata = ToolMetadata(
+        description=declaration["description"], name=declaration["name"], fn_schema=_Arguments
+    )
     return FunctionTool(headroom_retrieve, metadata, aheadroom_retrieve)

@@ -1,4 +1,4 @@
-"""Compression of nodes before they are indexed."""
+"""Lossless compression of nodes before they are indexed."""
 
 from __future__ import annotations
 
@@ -16,34 +16,45 @@ from headroom_integrations.llamaindex.compression import (
     SerializedConfig,
 )
 from headroom_integrations.llamaindex.events import CompressionEndEvent, CompressionStartEvent
-from headroom_integrations.llamaindex.nodes import is_text, sent, text_of, with_text
+from headroom_integrations.llamaindex.nodes import (
+    is_plain_text,
+    llm_text,
+    node_text,
+    replace_text,
+)
 
 _dispatcher = get_dispatcher(__name__)
 
 
 class HeadroomTransform(LlamaIndexComponent, TransformComponent):
-    """Writes the text of nodes shorter without a loss, for ingestion pipelines: the saving is stored.
+    """Ingestion transform that compresses the text of nodes losslessly.
 
-    JSON, tables and other structured texts are written shorter; prose stays, because without a query nothing is left
-    out. A shortened node is a copy with another text, and so with another hash: id, embedding, metadata and
-    relationships stay, and the document that came in is as it was, by which a docstore knows it again.
+    JSON, tables and other structured texts are rewritten in a shorter form, which is then stored
+    in the index. Prose is not changed, because nothing is dropped without a query. A compressed
+    node is a copy with a different text and therefore a different hash: id, embedding, metadata
+    and relationships are preserved. The input is not modified, so a docstore still recognises the
+    documents.
 
-    Put it after the splitter, because splitters know nothing of the shorter forms. After the embedding model, the
-    embeddings are those of the texts as they were; before it, those of the shorter ones.
+    Place it after the splitter, because splitters do not know the compressed formats. Before the
+    embedding model, the compressed texts are embedded; after it, the embeddings are those of the
+    original texts.
 
     Attributes:
-        config: the settings, of which a snapshot is taken. None: the defaults.
-        model: the model whose tokens are counted.
+        config: Compression settings, copied on assignment. Defaults to `HeadroomConfig()`.
+        model: Model whose tokens are counted.
 
     Raises:
-        ConfigurationError: a setting has a value that is not allowed, or no setting has that name.
+        ConfigurationError: If a setting has an invalid value or an unknown name.
 
     Example:
+        >>> import json
         >>> from llama_index.core.schema import TextNode
-        >>> rows = TextNode(text=str([{"river": "Elbe", "km": n} for n in range(60)]).replace("'", '"'))
-        >>> (shorter,) = HeadroomTransform()([rows])
-        >>> len(shorter.text) < len(rows.text) / 2, shorter.node_id == rows.node_id
-        (True, True)
+        >>> rows = TextNode(text=json.dumps([{"river": "Elbe", "km": km} for km in range(60)]))
+        >>> (compressed,) = HeadroomTransform()([rows])
+        >>> len(compressed.text) < len(rows.text) / 2
+        True
+        >>> compressed.node_id == rows.node_id
+        True
     """
 
     config: SerializedConfig = None
@@ -51,32 +62,37 @@ class HeadroomTransform(LlamaIndexComponent, TransformComponent):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that it is serialised under."""
+        """Return the name of the class in serialised form."""
         return "HeadroomTransform"
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:
-        """Return the nodes, copies in the place of those that were shortened."""
+        """Compress nodes; unchanged nodes are returned as the same objects."""
         _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
-        after, told = self._compressed(nodes)
-        _dispatcher.event(told)
-        return after
+        compressed, end_event = self._compress(nodes)
+        _dispatcher.event(end_event)
+        return compressed
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:
-        """Return the nodes, copies in the place of those that were shortened, without blocking the event loop."""
+        """Compress nodes in a thread; unchanged nodes are returned as the same objects."""
         _dispatcher.event(CompressionStartEvent(nodes=len(nodes)))
-        after, told = await asyncio.to_thread(self._compressed, nodes)
-        _dispatcher.event(told)
-        return after
+        compressed, end_event = await asyncio.to_thread(self._compress, nodes)
+        _dispatcher.event(end_event)
+        return compressed
 
-    def _compressed(self, nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], CompressionEndEvent]:
-        """Return what becomes of the nodes, and what is told of that."""
+    def _compress(self, nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], CompressionEndEvent]:
         config = (self.config or HeadroomConfig()).lossless()
         result = compress_documents(
-            [text_of(node) for node in nodes], model=self.model, config=config
+            [node_text(node) for node in nodes], model=self.model, config=config
         )
         LlamaIndexCompression.log_warnings(result.warnings)
         count = Tokenizer(self.model).count_text
-        texts = zip(nodes, result.texts, strict=True)
-        after = [with_text(node, text, count) if is_text(node) else node for node, text in texts]
-        before, now = (sum(count(sent(node)) for node in some) for some in (nodes, after))
-        return after, CompressionEndEvent(nodes=len(after), tokens_before=before, tokens_after=now)
+        compressed = [
+            replace_text(node, text, count) if is_plain_text(node) else node
+            for node, text in zip(nodes, result.texts, strict=True)
+        ]
+        end_event = CompressionEndEvent(
+            nodes=len(compressed),
+            tokens_before=sum(count(llm_text(node)) for node in nodes),
+            tokens_after=sum(count(llm_text(node)) for node in compressed),
+        )
+        return compressed, end_event

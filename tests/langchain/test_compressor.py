@@ -208,9 +208,7 @@ class TestTypes:
 
     @pytest.mark.parametrize("odd", [7, None, {"context": "x"}])
     def test_anything_else_is_refused_with_what_is_taken(self, odd: Any) -> None:
-        with pytest.raises(
-            TypeError, match="it takes a prompt value, messages, a string, documents"
-        ):
+        with pytest.raises(TypeError, match="pass a prompt value, messages, a string, documents"):
             HeadroomCompressor().invoke(odd)
 
 
@@ -567,7 +565,7 @@ class TestSettings:
 
 
 async def longest_stall(work: Awaitable[Any]) -> float:
-    """Return the longest time in which the event loop did nothing else than to await the work, as a share of it all."""
+    """Return the longest time for which the work blocked the event loop, as a share of its time."""
     stalls, began = [0.0], time.perf_counter()
 
     async def tick() -> None:
@@ -587,7 +585,8 @@ class TestTheEventLoop:
     @pytest.mark.parametrize("retrieve", [False, True])
     async def test_it_goes_on_while_a_megabyte_is_shortened(self, retrieve: bool) -> None:
         compressor = HeadroomCompressor(store=MemoryStore(), retrieve=retrieve)
-        gc.disable()  # Python's own collector stops every thread, for as long as the process has objects.
+        # A run of the garbage collector stops every thread, which is not what is measured here.
+        gc.disable()
         try:
             stalls = [
                 await longest_stall(compressor.ainvoke(megabyte(attempt))) for attempt in range(2)

@@ -1,4 +1,4 @@
-"""`HeadroomDocumentCompressor` by itself, and in the retrievers and pipelines of langchain-classic."""
+"""Test `HeadroomDocumentCompressor` alone and in the retrievers of langchain-classic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`HeadroomChatMessageHistory` reads shortened what another history keeps whole."""
+"""Test `HeadroomChatMessageHistory` around other histories."""
 
 from __future__ import annotations
 

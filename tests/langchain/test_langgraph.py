@@ -1,4 +1,4 @@
-"""`HeadroomCompressor` in LangGraph: as a node that shortens the state, and before a model that gets a view of it."""
+"""Test `HeadroomCompressor` in LangGraph, as a node of its own and in front of a model."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def brought_back(messages: Sequence[BaseMessage], store: MemoryStore) -> str:
 
 
 class TestAViewOfTheState:
-    """`HeadroomCompressor(token_budget=...) | model` sends what fits; the state keeps everything."""
+    """`HeadroomCompressor(...) | model` sends the messages that fit; the state keeps all."""
 
     def graph(self, model: Scripted, budget: int) -> Any:
         view = HeadroomCompressor(token_budget=budget, store=MemoryStore())

@@ -1,4 +1,4 @@
-"""`HeadroomMiddleware` in agents of `create_agent`: what reaches the model, and what the state keeps."""
+"""Test `HeadroomMiddleware` in agents: the requests to the model and the agent's state."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from headroom_integrations.langchain import (
     wrap_tools,
 )
 from headroom_integrations.langchain.compression import LangChainCompression
-from headroom_integrations.langchain.tool_results import ToolResult
+from headroom_integrations.langchain.tool_results import ToolResultCompressor
 
 QUESTION = {"messages": [HumanMessage("Which orders are heavy?", id="q")]}
 MANY = {"recursion_limit": 200}
@@ -136,14 +136,14 @@ class TestToolResults:
         whole = compress(talk.messages, store=MemoryStore(), dialect=talk.dialect).messages
         arrived = LangChainCompression(store=MemoryStore(), retrieve=True)
         for at, result, message in tool_results(talk.messages, arrived):
-            assert result.shortened(message).content == whole[at].content
+            assert result.compress(message).content == whole[at].content
 
     @given(talks(["langchain"]))
     @settings(max_examples=30)
     def test_later_compressions_recall_what_arrived(self, talk: Talk) -> None:
         store = MemoryStore()
         found = tool_results(talk.messages, LangChainCompression(store=store, retrieve=True))
-        became = {at: result.shortened(message).content for at, result, message in found}
+        became = {at: result.compress(message).content for at, result, message in found}
         whole = compress(
             talk.messages, store=store, dialect=talk.dialect, query="item-3-7 payment failed"
         ).messages
@@ -181,21 +181,25 @@ class TestToolResults:
             *[AIMessage("", tool_calls=calls(("orders", {})).tool_calls)],
         ]
         history = History(turn * 1000)
-        ToolResult(
+        ToolResultCompressor(
             LangChainCompression(store=MemoryStore()), history[-1].tool_calls[0], history
-        ).shortened(ToolMessage(page_of_orders(0), tool_call_id="c0-0"))
+        ).compress(ToolMessage(page_of_orders(0), tool_call_id="c0-0"))
         assert history.seen <= 4
 
 
 def tool_results(
     messages: list[Any], compression: LangChainCompression
-) -> Iterator[tuple[int, ToolResult, ToolMessage]]:
+) -> Iterator[tuple[int, ToolResultCompressor, ToolMessage]]:
     made: dict[str, Any] = {}
     for at, message in enumerate(messages):
         if isinstance(message, AIMessage):
             made |= {call["id"]: call for call in message.tool_calls}
         if isinstance(message, ToolMessage) and message.tool_call_id in made:
-            yield at, ToolResult(compression, made[message.tool_call_id], messages[:at]), message
+            yield (
+                at,
+                ToolResultCompressor(compression, made[message.tool_call_id], messages[:at]),
+                message,
+            )
 
 
 class TestTheState:

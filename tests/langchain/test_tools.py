@@ -1,4 +1,4 @@
-"""The retrieve tool, and tools whose answers are shortened, called as models and code call them."""
+"""Test the retrieve tool and wrapped tools, called by models and by code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from headroom_core import MemoryStore, compress, retrieve, retrieve_tool
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_integrations.langchain import HeadroomRetrieveTool, LangChainDialect, wrap_tools
 from headroom_integrations.langchain.compression import LangChainCompression
-from headroom_integrations.langchain.tool_results import ToolResult
+from headroom_integrations.langchain.tool_results import ToolResultCompressor
 
 ROWS = [
     {"id": 4000 + number, "state": "delivered", "city": "Utrecht", "weight": number * 7 % 13}
@@ -235,8 +235,8 @@ class TestAnswersToModels:
         assert command.update["seen"] == 3
 
     def test_of_lists_of_commands_and_messages_are_shortened_too(self) -> None:
-        result = ToolResult(LangChainCompression(store=MemoryStore()), called("both"))
-        command, message = result.shortened(
+        result = ToolResultCompressor(LangChainCompression(store=MemoryStore()), called("both"))
+        command, message = result.compress(
             [Command(update={"seen": 1}), ToolMessage(LONG, tool_call_id="c1")]
         )
         assert (command, shorter(message.content)) == (Command(update={"seen": 1}), True)

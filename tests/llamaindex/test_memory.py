@@ -1,4 +1,4 @@
-"""`HeadroomChatMemory` shows within a budget what its chat store keeps whole."""
+"""Test that `HeadroomChatMemory` compresses messages when they are read."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ async def test_nothing_is_raised_where_too_little_is_left_of_the_limit(
     for read in (memory.get(initial_token_count=5000), await memory.aget(initial_token_count=4000)):
         assert read[-1] == turn(19)[-1]
         assert len(read) < len(memory.get_all()) / 4
-    assert "initial_token_count = 5000 leaves nothing of token_limit = 4000" in caplog.text
+    assert "initial_token_count = 5000 leaves no room within token_limit = 4000" in caplog.text
     assert "Utrecht" not in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""`HeadroomMemoryBlock` keeps what the queue of LlamaIndex's `Memory` lets go, and shows it within a budget."""
+"""Test `HeadroomMemoryBlock` in LlamaIndex's `Memory`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat engines and agents send what `HeadroomChatMemory` and `HeadroomMemoryBlock` show, as it comes over the wire."""
+"""Test the requests that chat engines and agents send with the memory and the memory block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`HeadroomChatMemory` is written, copied and pickled, and comes back as it was."""
+"""Test serialising, copying and pickling of `HeadroomChatMemory`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes of LlamaIndex, shortened after they were retrieved, or before they are indexed."""
+"""Test the compression of LlamaIndex nodes, after retrieval and before indexing."""
 
 from __future__ import annotations
 
@@ -334,14 +334,14 @@ class TestSettings:
     def test_a_budget_that_nodes_which_stay_as_they_are_nearly_fill_is_met_at_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rounds: list[int | None] = []
-        chosen = HeadroomNodePostprocessor._chosen
+        budgets: list[int | None] = []
+        select = HeadroomNodePostprocessor._select
 
-        def counted(self: Any, came: Any, query: str, room: int | None) -> Any:
-            rounds.append(room)
-            return chosen(self, came, query, room)
+        def counting_select(self: Any, candidates: Any, query: str, budget: int | None) -> Any:
+            budgets.append(budget)
+            return select(self, candidates, query, budget)
 
-        monkeypatch.setattr(HeadroomNodePostprocessor, "_chosen", counted)
+        monkeypatch.setattr(HeadroomNodePostprocessor, "_select", counting_select)
         carried = [
             IndexNode(text=f"Chapter {n}. " + PAGE[:2_000], index_id=f"i{n}") for n in range(6)
         ]
@@ -350,7 +350,7 @@ class TestSettings:
         left = after(came, token_budget=budget)
         assert sum(tokens(one.node) for one in left) <= budget
         assert [one.node for one in left][:6] == carried
-        assert len(rounds) < 5
+        assert len(budgets) < 5
 
     @pytest.mark.parametrize("budget", [1, 5, 8])
     def test_a_budget_that_cannot_be_met_is_logged_without_anything_of_the_texts(

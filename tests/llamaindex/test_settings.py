@@ -1,4 +1,4 @@
-"""What is no setting of a component of LlamaIndex, or no value for one, is refused as everywhere in this library."""
+"""Test that LlamaIndex components reject unknown settings and invalid values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool that brings originals back, for LlamaIndex's agents."""
+"""Test the retrieve tool for LlamaIndex agents."""
 
 from __future__ import annotations
 

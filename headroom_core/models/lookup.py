@@ -41,12 +41,12 @@ class Prices:
     long_above: int | None = None
     long: Prices | None = None
 
-    def of(self, input_tokens: int) -> Prices:
+    def for_request(self, input_tokens: int) -> Prices:
         """Return the prices of a request with that many input tokens.
 
         Example:
             >>> prices = Prices(1.25, 10.0, long_above=200_000, long=Prices(2.5, 15.0))
-            >>> prices.of(200_000).input, prices.of(200_001).input
+            >>> prices.for_request(200_000).input, prices.of(200_001).input
             (1.25, 2.5)
         """
         if self.long is None or self.long_above is None or input_tokens <= self.long_above:

@@ -9,7 +9,7 @@ from typing import Any
 from headroom_core.dialects.access import as_items, cache_breakpoints, get_field
 from headroom_core.errors import TokenizationError, ValidationError
 from headroom_core.models.lookup import Overrides
-from headroom_core.providers.base import ListedProvider, TokenCounter, call_client, require_int
+from headroom_core.providers.base import CatalogProvider, TokenCounter, call_client, require_int
 from headroom_core.tokens.tokenizer import Tokenizer
 
 _WHO = "Anthropic's API"
@@ -28,7 +28,7 @@ _Place = tuple[int, int, int]
 """Where a block stands: its part, its message, its place there; so places compare as the cache reads them."""
 
 
-class AnthropicProvider(ListedProvider):
+class AnthropicProvider(CatalogProvider):
     """Limits, prices and counts of Anthropic's models, and breakpoints for their prompt cache.
 
     Args:

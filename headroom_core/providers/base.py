@@ -69,7 +69,7 @@ class Provider(Protocol):
         ...
 
 
-class ListedProvider:
+class CatalogProvider:
     """What providers share whose models are listed.
 
     Args:
@@ -130,7 +130,7 @@ class ListedProvider:
         if cached_tokens > input_tokens:
             message = f"cached_tokens = {cached_tokens}: they are part of the input_tokens, which are {input_tokens}"
             raise ValidationError(message, counts)
-        prices = self._prices(model).of(input_tokens)
+        prices = self._prices(model).for_request(input_tokens)
         cached = self._cached_price(prices, model) if cached_tokens else 0.0
         fresh = input_tokens - cached_tokens
         return (

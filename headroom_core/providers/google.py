@@ -8,14 +8,14 @@ from typing import Any
 from headroom_core.dialects.access import get_field
 from headroom_core.errors import TokenizationError
 from headroom_core.models.lookup import Overrides
-from headroom_core.providers.base import ListedProvider, TokenCounter, call_client, require_int
+from headroom_core.providers.base import CatalogProvider, TokenCounter, call_client, require_int
 from headroom_core.tokens.tokenizer import Tokenizer
 
 _WHO = "Google's API"
 _ROLES = {"user": "user", "assistant": "model", "model": "model", "system": "user"}
 
 
-class GoogleProvider(ListedProvider):
+class GoogleProvider(CatalogProvider):
     """Limits, prices and counts of Google's models.
 
     Args:

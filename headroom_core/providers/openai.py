@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from headroom_core.models.lookup import Overrides
-from headroom_core.providers.base import ListedProvider, TokenCounter
+from headroom_core.providers.base import CatalogProvider, TokenCounter
 from headroom_core.tokens.tokenizer import Tokenizer
 
 
-class OpenAIProvider(ListedProvider):
+class OpenAIProvider(CatalogProvider):
     """Limits, prices and counts of OpenAI's models.
 
     Args:

@@ -127,7 +127,7 @@ def test_overrides_that_are_no_entries_by_name_are_refused(overrides: Any) -> No
 
 @pytest.mark.parametrize("model", [None, 7, ["gpt-4o"]])
 def test_a_model_whose_name_is_no_text_is_refused(model: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"model = .*expected a text"):
+    with pytest.raises(ConfigurationError, match=r"model = .*must be a string"):
         model_info(model)
 
 

@@ -1,4 +1,4 @@
-"""Providers: limits, costs, counting through the providers' own clients, and the breakpoints of Anthropic's cache."""
+"""Providers: limits, costs, counts by the providers' clients, and Anthropic's breakpoints."""
 
 from __future__ import annotations
 
@@ -209,17 +209,24 @@ def test_cached_tokens_without_a_known_price_are_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
-    [((-1, 0, 0), "input_tokens must be .* got -1"), ((0, -2, 0), "output_tokens must be .* got -2"),
-     ((1, 0, -3), "cached_tokens must be .* got -3"), ((float("nan"), 0, 0), "input_tokens must be .* got nan"),
-     ((0, float("inf"), 0), "output_tokens must be .* got inf"), (("7", 0, 0), "input_tokens must be .* got '7'"),
-     ((1, 0, 2), "cached_tokens must be at most input_tokens = 1, which include them, got 2")],
-)  # fmt: skip
-def test_impossible_numbers_of_tokens_are_refused(counts: tuple[Any, Any, Any], told: str) -> None:
-    sent, said, cached = counts
-    with pytest.raises(ValidationError, match=told):
+    ("counts", "message"),
+    [
+        ((-1, 0, 0), "input_tokens must be .* got -1"),
+        ((0, -2, 0), "output_tokens must be .* got -2"),
+        ((1, 0, -3), "cached_tokens must be .* got -3"),
+        ((float("nan"), 0, 0), "input_tokens must be .* got nan"),
+        ((0, float("inf"), 0), "output_tokens must be .* got inf"),
+        (("7", 0, 0), "input_tokens must be .* got '7'"),
+        ((1, 0, 2), "cached_tokens must be at most input_tokens = 1, which include them, got 2"),
+    ],
+)
+def test_impossible_numbers_of_tokens_are_refused(
+    counts: tuple[Any, Any, Any], message: str
+) -> None:
+    sent, received, cached = counts
+    with pytest.raises(ValidationError, match=message):
         OpenAIProvider().estimate_cost(
-            input_tokens=sent, output_tokens=said, model="gpt-4o", cached_tokens=cached
+            input_tokens=sent, output_tokens=received, model="gpt-4o", cached_tokens=cached
         )
 
 
@@ -473,8 +480,12 @@ def test_the_sdk_sends_the_breakpoints_also_on_its_own_objects(
     ]  # fmt: skip
     assert place_of_marks(None, None, sent_ahead["messages"]) == [(0, 0), (1, 1)]
     assert sent_ahead["messages"][1]["content"][1] == {
-        "type": "tool_use", "id": "t1", "name": "look", "input": {"cache_control": "data"}, "cache_control": MARK
-    }  # fmt: skip
+        "type": "tool_use",
+        "id": "t1",
+        "name": "look",
+        "input": {"cache_control": "data"},
+        "cache_control": MARK,
+    }
     assert answer[1].model_extra == {}
 
 
@@ -542,7 +553,7 @@ def blocks(content: Any) -> list[Any]:
 
 
 def laid_out(messages: Any, system: Any, tools: Any) -> list[tuple[tuple[Any, int], Any]]:
-    """Return all blocks of a request with their places, in the order in which the cache reads them."""
+    """Return all blocks of a request with their positions, in the order of the cache."""
     parts = [
         ("tools", tools),
         ("system", system),

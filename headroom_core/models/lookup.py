@@ -187,6 +187,7 @@ class _Catalog:
     caches: Mapping[str, CacheSection] = field(default_factory=dict)
 
     def find(self, model: str) -> ModelInfo:
+        """Return the figures of a model, or of the most similar name."""
         if model in self.models:
             return self.models[model]
         name, has_list_price = _normalize(model)

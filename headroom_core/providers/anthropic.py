@@ -41,7 +41,7 @@ class AnthropicProvider(CatalogProvider):
             vocabulary needed 16 to 30 % more tokens.
         enable_cache_control: Whether `with_breakpoints` adds breakpoints, and tokens read from
             the prompt cache have their own price. If not, they cost as much as other input.
-        model_context_limits: Limits or entries that override the built-in ones, or the path of a
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
             file of them.
 
     Raises:
@@ -69,7 +69,7 @@ class AnthropicProvider(CatalogProvider):
         self._client = client
 
     def get_token_counter(self, model: str) -> TokenCounter:
-        """Return a counter that asks the API, or one that estimates if there is no client."""
+        """Return a counter that asks the API, or that estimates if there is no client."""
         return Tokenizer(model) if self._client is None else AnthropicCounter(self._client, model)
 
     def with_breakpoints(
@@ -87,11 +87,11 @@ class AnthropicProvider(CatalogProvider):
         the end of the previous request: the API looks back 20 blocks from a breakpoint, and one
         turn may have more.
 
-        A request gets at most four, including the caller's own, which are kept. None is added if
-        the prefix is too short to be cached, on thinking or empty text, or, because the API
-        refuses that, with a lifetime of five minutes before one of an hour. A text that gets a
-        breakpoint becomes a block. Requests with `cache_control` at their top level need none of
-        this.
+        A request gets at most four, including the caller's own, which are kept. No breakpoint is
+        added after a prefix that is too short to be cached, on thinking or empty text, or before a
+        breakpoint with a lifetime of one hour, because the API refuses a shorter lifetime there. A
+        text that gets a breakpoint becomes a block. Requests with `cache_control` at their top
+        level need none of this.
 
         Args:
             messages: The conversation.
@@ -128,16 +128,22 @@ class AnthropicProvider(CatalogProvider):
             )
         if not self.enable_cache_control:
             return list(messages), system, tools
+        positions = self._choose_positions(messages, system, tools, model=model, stable=stable)
+        return _add_breakpoints(positions, messages, system, tools)
+
+    def _choose_positions(
+        self, messages: Sequence[Any], system: Any, tools: Any, *, model: str, stable: int
+    ) -> list[_Position]:
         existing = list(_existing_breakpoints(tools, system, messages))
-        min_tokens = self._min_cached_tokens(model)
         prefix = _Prefix(model, tools, system, messages)
-        added = [
+        min_tokens = self._min_cached_tokens(model)
+        positions = [
             position
-            for position in dict.fromkeys(_useful_positions(tools, system, messages, stable))
+            for position in _useful_positions(tools, system, messages, stable)
             if not _is_blocked(position, existing) and prefix.has_tokens(min_tokens, position)
         ]
         room = max(0, _MAX_BREAKPOINTS - len(existing))
-        return _add_breakpoints(added[:room], messages, system, tools)
+        return positions[:room]
 
     def _min_cached_tokens(self, model: str) -> int:
         rules = self._info(model).cache
@@ -148,28 +154,38 @@ class AnthropicProvider(CatalogProvider):
 
 def _useful_positions(
     tools: Any, system: Any, messages: Sequence[Any], stable: int
-) -> Iterator[_Position]:
-    """Yield the positions at which a breakpoint helps, the most useful first."""
-    yield from _last_position(messages[:stable])
-    block = _last_markable_block(system)
-    if block is not None:
-        yield _SYSTEM, 0, block
-    yield from _last_position(messages[: _previous_request_length(messages, stable)])
-    # Deferred tools are not part of the prompt.
-    prompted = [
-        index for index, tool in enumerate(as_items(tools)) if not get_field(tool, "defer_loading")
+) -> list[_Position]:
+    """Return the positions at which a breakpoint helps, the most useful first."""
+    previous_length = _previous_request_length(messages, stable)
+    positions = [
+        _last_message_position(messages[:stable]),
+        _last_system_position(system),
+        _last_message_position(messages[:previous_length]),
+        _last_tool_position(tools),
     ]
-    if prompted:
-        yield _TOOLS, 0, prompted[-1]
+    return list(dict.fromkeys(position for position in positions if position is not None))
 
 
-def _last_position(messages: Sequence[Any]) -> Iterator[_Position]:
-    """Yield the last position in the messages that can have a breakpoint, if there is one."""
+def _last_message_position(messages: Sequence[Any]) -> _Position | None:
     for index in reversed(range(len(messages))):
         block = _last_markable_block(get_field(messages[index], "content"))
         if block is not None:
-            yield _MESSAGES, index, block
-            return
+            return _MESSAGES, index, block
+    return None
+
+
+def _last_system_position(system: Any) -> _Position | None:
+    block = _last_markable_block(system)
+    return None if block is None else (_SYSTEM, 0, block)
+
+
+def _last_tool_position(tools: Any) -> _Position | None:
+    items = as_items(tools)
+    for index in reversed(range(len(items))):
+        # Deferred tools are not part of the prompt.
+        if not get_field(items[index], "defer_loading"):
+            return _TOOLS, 0, index
+    return None
 
 
 def _previous_request_length(messages: Sequence[Any], stable: int) -> int:
@@ -221,7 +237,7 @@ def _existing_breakpoints(
 
 
 def _is_blocked(position: _Position, existing: list[tuple[_Position, Any]]) -> bool:
-    """Return whether the caller has a breakpoint there, or one that lives an hour after it."""
+    """Return whether the caller's own breakpoints, there or after it, forbid another."""
     return any(
         other == position or (lifetime == "1h" and other > position) for other, lifetime in existing
     )

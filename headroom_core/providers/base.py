@@ -75,7 +75,7 @@ class CatalogProvider:
     Args:
         caching: Whether tokens read from the prompt cache have their own price. If not, they cost
             as much as other input.
-        model_context_limits: Limits or entries that override the built-in ones, or the path of a
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
             file of them, as for `model_info`.
 
     Raises:
@@ -204,7 +204,7 @@ def call_client(api: str, call: Callable[[], Any]) -> Any:
         if hasattr(answer, "close"):
             answer.close()
         raise ProviderError(
-            f"{api} cannot count tokens with an asynchronous client: give a synchronous one"
+            f"{api} cannot count tokens with an asynchronous client: give a synchronous client"
         )
     return answer
 

@@ -25,7 +25,7 @@ class GoogleProvider(CatalogProvider):
             estimating counts.
         enable_context_caching: Whether tokens read from the prompt cache have their own price. If
             not, they cost as much as other input.
-        model_context_limits: Limits or entries that override the built-in ones, or the path of a
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
             file of them.
 
     Raises:
@@ -53,7 +53,7 @@ class GoogleProvider(CatalogProvider):
         self._client = client
 
     def get_token_counter(self, model: str) -> TokenCounter:
-        """Return a counter that asks the API, or one that estimates if there is no client."""
+        """Return a counter that asks the API, or that estimates if there is no client."""
         return Tokenizer(model) if self._client is None else GoogleCounter(self._client, model)
 
 

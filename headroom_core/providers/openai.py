@@ -13,7 +13,7 @@ class OpenAIProvider(CatalogProvider):
     Args:
         enable_prefix_caching: Whether tokens read from the prompt cache have their own price. If
             not, they cost as much as other input.
-        model_context_limits: Limits or entries that override the built-in ones, or the path of a
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
             file of them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Stores: where originals, and the records of how blocks were sent, are kept."""
+"""Stores of originals, and of the records of how blocks were sent."""
 
 from __future__ import annotations
 

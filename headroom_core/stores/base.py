@@ -19,7 +19,7 @@ _DURABLE_SECONDS = 86_400.0
 class Store(Protocol):
     """A store of originals and of records.
 
-    An original is a text that was shortened or dropped, kept under its `content_key`. A record
+    An original is a text that was shortened or dropped, saved under its `content_key`. A record
     remembers how a block was sent, so that the block is sent the same way again.
 
     Every method is thread-safe and raises `StorageError` if it cannot read or write. Objects that
@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the records of those keys that have one."""
+        """Return the existing records of these keys."""
         ...
 
     def purge(self, *, older_than: float | None = None) -> int:

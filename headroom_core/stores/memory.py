@@ -25,14 +25,14 @@ class MemoryStore:
     markers resolve in this process only.
 
     The limits are off by default and apply to originals and to records separately. The least
-    recently used entry is evicted first, but never one that the same call adds.
+    recently used entries are evicted first, and entries that the same call adds never.
 
     Copies and unpickled copies in the same process are the same store. Unpickled in another
     process, the store is empty, which is logged as a warning.
 
     Args:
-        namespace: Name of the owner, kept for symmetry with other stores. It isolates nothing:
-            every `MemoryStore` is separate from all others, whatever their namespaces.
+        namespace: Name of the tenant. It is only remembered, for symmetry with other stores: every
+            `MemoryStore` is separate from all others, whatever their namespaces.
         max_entries: Maximum number of originals, and of records. Defaults to no limit.
         max_bytes: Maximum memory for originals, and for records, in bytes. Defaults to no limit.
         max_age_seconds: Seconds after their last use at which entries expire. They are removed
@@ -108,7 +108,7 @@ class MemoryStore:
         return {**records, **known}
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the records of those keys that have one."""
+        """Return the existing records of these keys."""
         with self._lock:
             return self._recall(keys, time.time())
 
@@ -212,19 +212,23 @@ class _LRUTexts:
         return len(self._entries)
 
     def get(self, key: str) -> str | None:
+        """Return the text under the key without marking it as used."""
         entry = self._entries.get(key)
         return None if entry is None else entry[0]
 
     def put(self, key: str, text: str, now: float) -> None:
+        """Save the text, or mark it as used now."""
         if key not in self._entries:
             self.bytes += sys.getsizeof(text)
         self._entries[key] = (text, now)
         self._entries.move_to_end(key)
 
     def oldest_key(self) -> str:
+        """Return the key of the least recently used text."""
         return next(iter(self._entries))
 
     def drop_oldest(self) -> None:
+        """Drop the least recently used text."""
         _, (text, _) = self._entries.popitem(last=False)
         self.bytes -= sys.getsizeof(text)
 
@@ -241,7 +245,7 @@ _pickled_lock = ForkSafeLock()
 
 
 def _unpickle(cls: type[MemoryStore], pickle_id: str, settings: dict[str, Any]) -> MemoryStore:
-    """Return this process's store with that id, or a new empty one."""
+    """Return this process's store with that id, or a new, empty store."""
     with _pickled_lock:
         store = _pickled_stores.get(pickle_id)
         if store is None:

@@ -46,10 +46,10 @@ class SQLiteStore:
     moments.
 
     The limits are off by default, apply to each namespace, and are enforced when something new is
-    saved: the least recently used entry is evicted first, but never one that the same call adds
-    or uses. Records are limited like originals, by their own last use; a record that outlives its
-    originals is harmless, because replaying it saves them again. Times of last use are exact with
-    `max_entries`, and otherwise up to an hour late, so that a replay normally writes nothing.
+    saved: the least recently used entries are evicted first, and entries that the same call adds
+    or uses never. Records are limited like originals, by their own last use; a record that outlives
+    its originals is harmless, because replaying it saves them again. Times of last use are exact
+    with `max_entries`, and otherwise up to an hour late, so that a replay normally writes nothing.
 
     Copies are the same store. A pickle contains the path, and the unpickled store uses that file.
 
@@ -187,7 +187,7 @@ class SQLiteStore:
         return known
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the records of those keys that have one."""
+        """Return the existing records of these keys."""
         requested = list(keys)
         return self._file.run(
             "recall", lambda connection: self._recall(connection, requested, time.time())

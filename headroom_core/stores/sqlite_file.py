@@ -127,7 +127,7 @@ class SQLiteFile:
             self._create()
         self._make_private()
         # Read before opening: a file replaced in between then looks foreign and is opened again.
-        # Read afterwards, it would be mistaken for the open one.
+        # Read afterwards, it would be mistaken for the open file.
         self._identity = _file_identity(self.path)
         self._connection = self._open(self.path)
         return self._connection
@@ -170,7 +170,7 @@ class SQLiteFile:
         with _lock_folder(folder):
             if self.path.exists():
                 return
-            # The log of a deleted file must not be replayed into the new one.
+            # The log of a deleted file must not be replayed into the new file.
             for leftover in self._sidecars():
                 leftover.unlink(missing_ok=True)
             # mkstemp creates the file with mode 0600.

@@ -291,7 +291,7 @@ def test_an_api_out_of_reach_is_an_error(api: Api) -> None:
 
 def test_an_asynchronous_client_is_refused(api: Api) -> None:
     client = anthropic.AsyncAnthropic(api_key="none", base_url=api.url)
-    with pytest.raises(ProviderError, match="give a synchronous one"):
+    with pytest.raises(ProviderError, match="give a synchronous client"):
         AnthropicProvider(client).get_token_counter(MODEL).count_text("Hello")
 
 

@@ -95,7 +95,7 @@ class Replay:
         assert info.cache
         total = 0.0
         for sent, cached in zip(self.sent, self.cached):
-            price = info.prices.of(sent).input
+            price = info.prices.for_request(sent).input
             read = cached if cached >= (info.cache.min_tokens or 0) else 0
             total += price * (read * info.cache.read + (sent - read) * info.cache.write)
         return total / 1e6

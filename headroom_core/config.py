@@ -1,4 +1,4 @@
-"""The settings: validated models, on construction and on assignment."""
+"""The configuration models, validated on construction and on assignment."""
 
 from __future__ import annotations
 
@@ -12,45 +12,54 @@ from headroom_core._internal.validated import ValidatedModel
 
 
 class Settings(ValidatedModel):
-    """Base of the configuration models.
+    """Base class of the configuration models.
 
-    Whoever is given settings takes a snapshot: changing them later changes no later result of an object that was built
-    with them.
+    Objects take a snapshot of the settings they are given, so later assignments do not affect
+    them.
 
     Raises:
-        ConfigurationError: a field has a value that is not allowed, or no field has that name.
+        ConfigurationError: A field has a value that is not allowed, or does not exist.
     """
 
     model_config = ConfigDict(validate_default=True)
 
     def snapshot(self) -> Any:
-        """Return a deep copy, which later assignments do not reach."""
+        """Return a deep copy, which later assignments do not affect."""
         return self.model_copy(deep=True)
 
 
 class SmartCrusherConfig(Settings):
-    """How arrays are shortened.
+    """Settings of the compression of arrays and tables.
 
     Attributes:
-        enabled: off leaves JSON and tables as they are.
-        min_tokens_to_crush: texts with fewer tokens are left alone.
-        min_items_to_analyze: arrays with fewer items, or fewer than 800 characters, are never selected from.
-        max_items_after_crush: how many items to keep at most; errors, outliers and what the query names
-            are kept beyond it.
-        keep_first: items at the start that are kept; of items with more than about 150 tokens, only the first for sure.
-        keep_last: items at the end that are kept; of items with more than about 150 tokens, only the last for sure.
-        relevance_threshold: the share of the best score that an item must reach to count as an answer
-            to the query.
-        anomaly_std_threshold: how many standard deviations from the middle make a number an outlier
-            (estimated from the median, so that the outliers themselves do not hide it).
-        preserve_errors: keep items that tell of an error.
-        preserve_change_points: keep the items at which a column's level shifts.
-        dedup_identical_items: keep one of several identical items, with their number.
-        preserve_fields: names of fields whose every distinct value is kept at least once.
-        relevance_tier: `bm25` ranks items by their words, `embedding` by their meaning, `hybrid` by both, and
-            `none` takes exact matches alone.
-        use_feedback_hints: let what retrievals taught about a tool decide how much of its next outputs is kept.
-        toin_confidence_threshold: the confidence from which a hint is followed.
+        enabled: Whether to compress JSON and tables. Defaults to True.
+        min_tokens_to_crush: Minimum number of tokens of a text to compress. Defaults to 200.
+        min_items_to_analyze: Minimum number of items of an array from which items may be dropped.
+            Arrays of fewer than 800 characters stay complete in any case. Defaults to 5.
+        max_items_after_crush: Maximum number of items to keep. Errors, outliers and items that
+            the query names are kept beyond it. Defaults to 50.
+        keep_first: Number of items to keep at the start. If items have more than about 150
+            tokens, only the first is sure to be kept. Defaults to 3.
+        keep_last: Number of items to keep at the end. If items have more than about 150 tokens,
+            only the last is sure to be kept. Defaults to 2.
+        relevance_threshold: Share of the best score, from 0 to 1, that an item needs to count as
+            an answer to the query. Defaults to 0.3.
+        anomaly_std_threshold: Number of standard deviations from the middle at which a number is
+            an outlier. The deviation is estimated from the median, so that outliers do not hide
+            themselves. Defaults to 2.0.
+        preserve_errors: Whether to keep items that report errors. Defaults to True.
+        preserve_change_points: Whether to keep the items at which the level of a column shifts.
+            Defaults to True.
+        dedup_identical_items: Whether to keep one of several identical items, with their count.
+            Defaults to True.
+        preserve_fields: Names of fields of which each distinct value is kept at least once.
+            Defaults to none.
+        relevance_tier: Method that ranks items by relevance: `bm25` by words, `embedding` by
+            meaning, `hybrid` by both, and `none` by exact matches only. Defaults to `bm25`.
+        use_feedback_hints: Whether past retrievals from a tool's outputs affect how much of its
+            next outputs is kept. Defaults to True.
+        toin_confidence_threshold: Minimum confidence, from 0 to 1, of a hint that is followed.
+            Defaults to 0.3.
     """
 
     enabled: bool = True
@@ -71,18 +80,22 @@ class SmartCrusherConfig(Settings):
 
 
 class CacheAlignerConfig(Settings):
-    """How the system prompt is made to begin with the same bytes every day.
+    """Settings of the alignment of system prompts, so that they start with the same bytes daily.
 
     Attributes:
-        enabled: off leaves system prompts as they are.
-        extract_dates: move dates, times, ids and other random words to the tail of the system prompt.
-        normalize_whitespace: write runs of spaces and tabs inside a line as one space, and none at a line's end;
-            indentation and code blocks stay.
-        collapse_blank_lines: write several blank lines as one.
-        stable_prefix_min_tokens: system prompts with fewer tokens, counted without what changes, are left alone.
-        dynamic_patterns: regular expressions of further parts that change, which move to the tail too: the whole
-            match, or the group of a pattern that has exactly one.
-        dynamic_tail_separator: what stands between the steady part and the tail.
+        enabled: Whether to align system prompts. Defaults to True, and to False in
+            `HeadroomConfig`.
+        extract_dates: Whether to move dates, times, ids and other random words to the end of the
+            system prompt. Defaults to True.
+        normalize_whitespace: Whether to replace runs of spaces and tabs inside a line by one
+            space, and to strip line ends. Indentation and code blocks stay. Defaults to True.
+        collapse_blank_lines: Whether to replace several blank lines by one. Defaults to True.
+        stable_prefix_min_tokens: Minimum number of tokens of a system prompt to align, not
+            counting the parts that change. Defaults to 100.
+        dynamic_patterns: Regular expressions of further parts to move to the end. The whole match
+            moves, or the group if the pattern has exactly one. Defaults to none.
+        dynamic_tail_separator: Text between the stable part and the moved parts. Defaults to
+            the line `[Current values]` after a blank line.
     """
 
     enabled: bool = True
@@ -95,29 +108,33 @@ class CacheAlignerConfig(Settings):
 
     @field_validator("dynamic_patterns")
     @classmethod
-    def _compiles(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
         return patterns
 
 
 class RollingWindowConfig(Settings):
-    """How the oldest turns are left out when a conversation is larger than it may be.
+    """Settings of the window that drops the oldest turns of a conversation that is too large.
 
-    A turn is a user's message with all that follows up to the next one. A step is a message of the model that
-    calls tools, with all their results; it goes as a whole.
+    A turn is a message of the user and everything up to the next one. A step is a message of the
+    model that calls tools, with the results of all its calls; a step is dropped as a whole.
 
     Attributes:
-        enabled: off leaves nothing out.
-        max_tokens: tokens that a conversation may have, those of the reply included; counts when it is set or passed.
-        preserve_system: keep system messages.
-        preserve_recent_turns: of the last so many turns, what was said is kept; their steps go where there is no
-            other way, the oldest first, and the newest message never.
-        drop_oldest_first: off leaves out the newest of what is not protected first, so that the beginning stays.
-        output_buffer_tokens: tokens to leave free for the reply, at most half of the limit.
+        enabled: Whether to drop turns. Defaults to True.
+        max_tokens: Maximum number of tokens of a conversation, including the reply. It applies
+            only if it is set or passed explicitly. Defaults to 100,000.
+        preserve_system: Whether to keep system messages. Defaults to True.
+        preserve_recent_turns: Number of turns at the end whose spoken messages are kept. Their
+            steps are dropped only as a last resort, the oldest first, and the newest message
+            never. Defaults to 5.
+        drop_oldest_first: Whether to drop the oldest turns first. If not, the newest turns that
+            are not protected are dropped first, so that the beginning stays. Defaults to True.
+        output_buffer_tokens: Number of tokens to reserve for the reply, at most half of the
+            limit. Defaults to 4,000.
     """
 
     enabled: bool = True
@@ -129,15 +146,19 @@ class RollingWindowConfig(Settings):
 
 
 class ScoringWeights(Settings):
-    """What makes a message important, as shares that always sum to 1: giving 2 and 2 is giving 0.5 and 0.5.
+    """Weights of the features that make a message important.
+
+    They always sum to 1: two weights of 2 become two weights of 0.5.
 
     Attributes:
-        recency: how new it is.
-        semantic_similarity: how much it has to do with the recent messages.
-        toin_importance: how often what its tool returned was asked for again.
-        error_indicator: whether it tells of an error.
-        forward_reference: how many later messages use a value that it was the first to name.
-        token_density: how much it says for its tokens.
+        recency: Weight of how recent the message is. Defaults to 0.20.
+        semantic_similarity: Weight of its similarity to the most recent messages. Defaults to
+            0.20.
+        toin_importance: Weight of how often the tool's outputs were retrieved. Defaults to 0.25.
+        error_indicator: Weight of whether the message reports an error. Defaults to 0.15.
+        forward_reference: Weight of the number of later messages that use a value which this
+            message was the first to name. Defaults to 0.15.
+        token_density: Weight of how much information it has per token. Defaults to 0.05.
 
     Example:
         >>> ScoringWeights(recency=3, forward_reference=1, semantic_similarity=0, toin_importance=0,
@@ -153,36 +174,44 @@ class ScoringWeights(Settings):
     token_density: float = Field(0.05, ge=0.0)
 
     @model_validator(mode="after")
-    def _normalized(self) -> ScoringWeights:
+    def _normalize(self) -> ScoringWeights:
         values = {name: getattr(self, name) for name in type(self).model_fields}
         total = math.fsum(values.values())
         if not (total > 0 and math.isfinite(total)):
             raise ValueError(
-                f"the weights sum to {total}: at least one must be above 0, and all finite"
+                f"the weights sum to {total}: all must be finite, and at least one above 0"
             )
+        # Weights that sum to 1 but for rounding are unchanged, so that copies stay equal.
         if not math.isclose(total, 1.0, rel_tol=1e-12):
-            # Around the validation on assignment, which would come back here for each of them.
+            # Written to `__dict__`, because an assignment would be validated and return here.
             self.__dict__.update({name: value / total for name, value in values.items()})
         return self
 
 
 class IntelligentContextConfig(Settings):
-    """How the least important steps are left out when a conversation is larger than it may be.
+    """Settings of the window that drops the least important steps of a conversation.
 
     Attributes:
-        enabled: on makes `compress` use importance instead of the rolling window.
-        keep_system: keep system messages.
-        keep_last_turns: of the last so many turns, what was said is kept; their steps go by their importance, the
-            newest message never.
-        output_buffer_tokens: tokens to leave free for the reply, at most half of the limit.
-        use_importance_scoring: off leaves out the oldest first.
-        scoring_weights: what makes a message important.
-        recency_decay_rate: how fast importance falls with age: by a factor of e over 1 / rate steps or messages.
-        toin_integration: let tools count for more whose originals were asked for.
-        toin_confidence_threshold: the confidence from which that counts.
-        compress_threshold: the share of the limit up to which an excess is met by shortening the oldest outputs, in an
-            old conversation further than is needed; beyond it, all are shortened before the least important is left
-            out. In `compress` all are shortened before.
+        enabled: Whether `compress` uses this window instead of the rolling window. Defaults to
+            False.
+        keep_system: Whether to keep system messages. Defaults to True.
+        keep_last_turns: Number of turns at the end whose spoken messages are kept. Their steps
+            are dropped by importance, and the newest message never. Defaults to 2.
+        output_buffer_tokens: Number of tokens to reserve for the reply, at most half of the
+            limit. Defaults to 4,000.
+        use_importance_scoring: Whether to drop by importance. If not, the oldest are dropped
+            first. Defaults to True.
+        scoring_weights: Weights of the features that make a message important.
+        recency_decay_rate: Rate at which importance decays with age: by a factor of e over
+            1 / rate steps or messages. Defaults to 0.1.
+        toin_integration: Whether tools whose outputs were retrieved are more important. Defaults
+            to True.
+        toin_confidence_threshold: Minimum confidence, from 0 to 1, at which that counts. Defaults
+            to 0.3.
+        compress_threshold: Share of the limit, from 0 to 1, up to which an excess is removed by
+            compressing the oldest outputs, which goes further than necessary in an old
+            conversation. Beyond it, all outputs are compressed before the least important step is
+            dropped. `compress` always compresses all of them first. Defaults to 0.1.
     """
 
     enabled: bool = False
@@ -198,17 +227,22 @@ class IntelligentContextConfig(Settings):
 
 
 class RelevanceScorerConfig(Settings):
-    """How texts are scored against a query.
+    """Settings of the scoring of texts against a query.
 
     Attributes:
-        tier: `bm25` by their words, `embedding` by their meaning, `hybrid` by both, `auto` by both where embeddings
-            are at hand. Also accepted as `scorer_type`.
-        bm25_k1: how much a word's repetition counts.
-        bm25_b: how much a long text is held against it.
-        embedding_model: the name or the folder of a sentence-transformers model. None: all-MiniLM-L6-v2.
-        hybrid_alpha: the share of words in a hybrid score; the rest is meaning's.
-        adaptive_alpha: give words a larger share where the query holds ids or numbers.
-        relevance_threshold: the share of the best score that a passage must reach to be kept.
+        tier: Method of scoring: `bm25` by words, `embedding` by meaning, `hybrid` by both, and
+            `auto` by both if embeddings are available. Also accepted as `scorer_type`. Defaults
+            to `bm25`.
+        bm25_k1: Weight of the repetition of a word. Defaults to 1.5.
+        bm25_b: Penalty for long texts, from 0 to 1. Defaults to 0.75.
+        embedding_model: Name or folder of a sentence-transformers model. Defaults to
+            all-MiniLM-L6-v2.
+        hybrid_alpha: Share of words in a hybrid score, from 0 to 1. The rest is the share of
+            meaning. Defaults to 0.5.
+        adaptive_alpha: Whether words have a larger share if the query contains ids, numbers, code
+            or quotes. Defaults to True.
+        relevance_threshold: Share of the best score, from 0 to 1, that a passage needs to be
+            kept. Defaults to 0.3.
     """
 
     tier: Literal["bm25", "embedding", "hybrid", "auto"] = Field(
@@ -223,20 +257,25 @@ class RelevanceScorerConfig(Settings):
 
     @property
     def scorer_type(self) -> str:
-        """The tier, by its other name."""
+        """The tier, under its other name."""
         return self.tier
 
 
 class CCRConfig(Settings):
-    """Compress, cache, retrieve: what may be left out because it can be brought back.
+    """Settings of "compress, cache, retrieve": dropping content that can be retrieved.
 
     Attributes:
-        enabled: off means that nothing is left out and nothing is stored.
-        inject_marker: off means the same, since what is left out must leave a marker.
-        feedback_enabled: learn from what is asked for again, and keep more of it; nothing is learnt in a store with a
-            limit of number, or of less than a day.
-        store_max_entries: originals to keep at most; those replayed longest ago go first. None: no limit.
-        store_ttl_seconds: seconds after its last replay at which an original goes. None: never.
+        enabled: Whether content may be dropped. If not, compression is lossless and nothing is
+            stored. Defaults to True.
+        inject_marker: Whether markers may be inserted. If not, nothing is dropped, because
+            dropped content needs a marker. Defaults to True.
+        feedback_enabled: Whether to learn from retrievals, and to keep more of the outputs that
+            are retrieved from. Nothing is learned in a store with a limit of number, or with an
+            age limit below a day. Defaults to True.
+        store_max_entries: Maximum number of originals to store; the least recently used are
+            evicted first. Defaults to no limit.
+        store_ttl_seconds: Seconds after its last use at which an original expires. Defaults to no
+            limit.
     """
 
     enabled: bool = True
@@ -247,19 +286,21 @@ class CCRConfig(Settings):
 
 
 class HeadroomConfig(Settings):
-    """All settings in one place.
+    """All settings.
 
     Attributes:
-        store_url: where originals and records are kept; None: `HEADROOM_STORE_URL`, else a file under
-            the user's state folder.
-        model_context_limits: tokens that a model may be sent, by its name; they win over the built-in ones.
-        smart_crusher: how arrays are shortened.
-        cache_aligner: how the system prompt is steadied; off until `enabled` is set, or a `CacheAlignerConfig` given.
-        rolling_window: how the oldest turns are left out.
-        intelligent_context: how the least important steps are left out.
-        relevance: how texts are scored against a query.
-        ccr: what may be left out.
-        content_router_enabled: off leaves every text as it is.
+        store_url: URL of the store of originals and records. Defaults to `HEADROOM_STORE_URL` if
+            that is set, and to a file in the user's state folder otherwise.
+        model_context_limits: Maximum number of input tokens by model name, which take precedence
+            over the built-in limits. Defaults to none.
+        smart_crusher: Settings of the compression of arrays and tables.
+        cache_aligner: Settings of the alignment of system prompts. Off by default; set its
+            `enabled`, or pass a `CacheAlignerConfig`, to turn it on.
+        rolling_window: Settings of the window that drops the oldest turns.
+        intelligent_context: Settings of the window that drops the least important steps.
+        relevance: Settings of the scoring of texts against a query.
+        ccr: Settings of dropping content that can be retrieved.
+        content_router_enabled: Whether to compress texts at all. Defaults to True.
 
     Example:
         >>> config = HeadroomConfig()
@@ -267,7 +308,7 @@ class HeadroomConfig(Settings):
         >>> config.smart_crusher.keep_first = -1
         Traceback (most recent call last):
         ...
-        headroom_core.errors.ConfigurationError: SmartCrusherConfig.keep_first = -1: Input should be greater...
+        headroom_core.errors.ConfigurationError: SmartCrusherConfig.keep_first = -1: Input ...
     """
 
     store_url: str | None = None
@@ -283,7 +324,7 @@ class HeadroomConfig(Settings):
     content_router_enabled: bool = True
 
     def lossless(self) -> HeadroomConfig:
-        """Return these settings with nothing left out, unless a budget cannot be met otherwise.
+        """Return a copy with which nothing is dropped, unless a budget cannot be met otherwise.
 
         Example:
             >>> HeadroomConfig().lossless().ccr.enabled

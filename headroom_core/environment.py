@@ -1,13 +1,13 @@
-"""The environment, read here and nowhere else.
+"""The environment variables that Headroom reads. No other module reads the environment.
 
 | variable | meaning |
 |---|---|
-| `HEADROOM_STORE_URL` | where originals and records are kept: `sqlite:///path/to/file.db` or `memory://` |
-| `HEADROOM_MODELS` | a JSON file of limits and prices of models, laid over those that are built in |
-| `XDG_STATE_HOME` | the user's state folder, in which the default store lies; `~/.local/state` when not set |
+| `HEADROOM_STORE_URL` | URL of the default store: `sqlite:///path/to/file.db` or `memory://` |
+| `HEADROOM_MODELS` | JSON file of limits and prices of models, laid over the built-in catalog |
+| `XDG_STATE_HOME` | the user's state folder, for the default store; defaults to `~/.local/state` |
 | `LOCALAPPDATA` | the same on Windows |
-| `HEADROOM_CACHE_MB` | megabytes of memory that the caches of a process may take; 176 when not set |
-| `TIKTOKEN_CACHE_DIR`, `DATA_GYM_CACHE_DIR` | where tiktoken keeps vocabularies |
+| `HEADROOM_CACHE_MB` | megabytes of memory that caches of a process may take; defaults to 176 |
+| `TIKTOKEN_CACHE_DIR`, `DATA_GYM_CACHE_DIR` | folders in which tiktoken caches vocabularies |
 """
 
 from __future__ import annotations
@@ -17,54 +17,56 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_TIKTOKEN_CACHE = "TIKTOKEN_CACHE_DIR"
+
 
 def store_url() -> str:
     """Return the URL of the default store.
 
     Returns:
-        The value of `HEADROOM_STORE_URL`, else a SQLite file under the user's state folder.
+        The value of `HEADROOM_STORE_URL` if it is set, and otherwise the URL of a SQLite file in
+        the user's state folder.
     """
     return os.environ.get("HEADROOM_STORE_URL") or f"sqlite:///{state_folder() / 'headroom.db'}"
 
 
 def models_file() -> str | None:
-    """Return the file of limits and prices that `HEADROOM_MODELS` names, None when it is not set."""
+    """Return the model catalog that `HEADROOM_MODELS` names, or None if it is not set."""
     return os.environ.get("HEADROOM_MODELS") or None
 
 
 def cache_megabytes() -> str | None:
-    """Return the size of a process's caches that `HEADROOM_CACHE_MB` sets, None when it is not set."""
+    """Return the size of a process's caches that `HEADROOM_CACHE_MB` sets, or None."""
     return os.environ.get("HEADROOM_CACHE_MB") or None
 
 
 def state_folder() -> Path:
-    """Return the folder of this user in which Headroom keeps its state."""
-    if home := os.environ.get("XDG_STATE_HOME"):
-        return Path(home) / "headroom"
-    if local := os.environ.get("LOCALAPPDATA"):
-        return Path(local) / "headroom"
+    """Return the folder in which Headroom keeps this user's state."""
+    for variable in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        folder = os.environ.get(variable)
+        if folder:
+            return Path(folder) / "headroom"
     return Path.home() / ".local" / "state" / "headroom"
 
 
 def tiktoken_cache_folders() -> list[Path]:
-    """Return the folders in which tiktoken may already have a vocabulary, the chosen one first."""
-    chosen = (os.environ.get(name) for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"))
-    return [Path(folder) for folder in chosen if folder]
+    """Return the folders in which tiktoken looks for vocabularies, in its order."""
+    folders = [os.environ.get(name) for name in (_TIKTOKEN_CACHE, "DATA_GYM_CACHE_DIR")]
+    return [Path(folder) for folder in folders if folder]
 
 
 @contextmanager
 def tiktoken_cache(folder: Path) -> Iterator[None]:
-    """Let tiktoken, which reads its folder from the environment, find vocabularies in this one.
+    """Make tiktoken read vocabularies from the folder, by setting its environment variable.
 
-    The environment belongs to the whole process: hold a lock around it.
+    The environment is shared by the whole process, so the caller must hold a lock.
     """
-    name = "TIKTOKEN_CACHE_DIR"
-    before = os.environ.get(name)
-    os.environ[name] = str(folder)
+    previous = os.environ.get(_TIKTOKEN_CACHE)
+    os.environ[_TIKTOKEN_CACHE] = str(folder)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
+        if previous is None:
+            del os.environ[_TIKTOKEN_CACHE]
         else:
-            os.environ[name] = before
+            os.environ[_TIKTOKEN_CACHE] = previous

@@ -1,17 +1,21 @@
-"""What can go wrong, as one tree to catch from.
+"""The errors that Headroom raises.
 
-HeadroomError
-  + ConfigurationError         a setting has a value that is not allowed
-  + ProviderError              a provider or a model is unknown, or answered with an error
-  + StorageError               originals or records could not be read or written
-  + CompressionError           strict mode: something would have been passed through with a warning
-  + ValidationError            the set-up is not valid
-  + TokenizationError          tokens could not be counted
-  + CacheError                 a cache operation failed
-  + TransformError             a transform could not be applied
-  + HeadroomConnectionError    the server cannot be reached
-  + HeadroomAuthError          the server refused the API key
-  + HeadroomCompressError      the server answered with an error
+They form one tree:
+
+    HeadroomError
+    ├── ConfigurationError         a setting, file or plugin cannot be used
+    ├── ProviderError              a provider or model cannot do what was asked
+    ├── StorageError               a store cannot be read or written
+    ├── CompressionError           strict mode refuses a result with warnings
+    ├── ValidationError            an argument of a call is not valid
+    ├── TokenizationError          tokens cannot be counted
+    ├── CacheError                 a cache cannot be used
+    ├── TransformError             a transform or scorer failed
+    ├── HeadroomConnectionError    a Headroom server cannot be reached
+    ├── HeadroomAuthError          a Headroom server refused the API key
+    └── HeadroomCompressError      a Headroom server answered with another error
+
+Mistakes in a program, such as unknown keywords, raise the built-in `TypeError` instead.
 """
 
 from __future__ import annotations
@@ -21,11 +25,11 @@ from typing import Any
 
 
 class HeadroomError(Exception):
-    """Base of every error that Headroom raises.
+    """Base class of all errors that Headroom raises.
 
     Args:
-        message: what is wrong and what to do about it.
-        details: the values behind the message, by name.
+        message: Description of the problem and of the way out.
+        details: Values behind the message, by name.
 
     Example:
         >>> HeadroomError("no such model", {"model": "x-1"}).details
@@ -39,53 +43,64 @@ class HeadroomError(Exception):
 
 
 class ConfigurationError(HeadroomError):
-    """A setting has a value that is not allowed, or no setting has that name."""
+    """Error of a setting that has an unknown name or a value that is not allowed.
+
+    Settings are the fields of configuration models, the arguments of constructors and of
+    `compress` that configure it, store URLs, model files, and plugins.
+    """
 
 
 class ProviderError(HeadroomError):
-    """A provider or a model is unknown, or the provider answered with an error."""
+    """Error of a provider or model that cannot do what was asked.
+
+    Its limit or price is unknown, its client is asynchronous, or its answer is unusable.
+    """
 
 
 class StorageError(HeadroomError):
-    """Originals or records could not be read or written."""
+    """Error of a store that cannot read or write, or that contains damaged texts."""
 
 
 class CompressionError(HeadroomError):
-    """Strict mode: something would otherwise have been passed through with a warning."""
+    """Error of `compress` in strict mode, where it would otherwise return warnings."""
 
 
 class ValidationError(HeadroomError):
-    """The set-up is not valid."""
+    """Error of an argument that is not valid in a single call.
+
+    Examples are the arguments of `retrieve`, `handle_retrieve_call`, `get_metrics` and
+    `Provider.estimate_cost`, and the titles and overheads of documents.
+    """
 
 
 class TokenizationError(HeadroomError):
-    """Tokens could not be counted."""
+    """Error of a tokenizer or provider that cannot count tokens."""
 
 
 class CacheError(HeadroomError):
-    """A cache operation failed."""
+    """Error of a cache operation. A server reports it as `cache_error`."""
 
 
 class TransformError(HeadroomError):
-    """A transform could not be applied."""
+    """Error of a transform or scorer that failed, or that returned something unusable."""
 
 
 class HeadroomConnectionError(HeadroomError):
-    """The server cannot be reached."""
+    """Error of a Headroom server that cannot be reached."""
 
 
 class HeadroomAuthError(HeadroomError):
-    """The server refused the API key (401)."""
+    """Error of a Headroom server that refused the API key (HTTP status 401)."""
 
 
 class HeadroomCompressError(HeadroomError):
-    """The server answered with an error.
+    """Error that a Headroom server answered with, of a type that has no class of its own.
 
     Args:
-        message: what the server said.
-        status_code: the HTTP status.
-        error_type: the server's own name for the error.
-        details: further values, by name.
+        message: Message of the server.
+        status_code: HTTP status.
+        error_type: Type of the error, as the server names it.
+        details: Further values, by name.
     """
 
     def __init__(
@@ -103,7 +118,7 @@ class HeadroomCompressError(HeadroomError):
         self.error_type = error_type
 
 
-_BY_TYPE: dict[str, type[HeadroomError]] = {
+_CLASS_OF_TYPE: dict[str, type[HeadroomError]] = {
     "configuration_error": ConfigurationError,
     "provider_error": ProviderError,
     "storage_error": StorageError,
@@ -115,16 +130,16 @@ _BY_TYPE: dict[str, type[HeadroomError]] = {
 
 
 def map_proxy_error(status: int, type: str, message: str) -> HeadroomError:
-    """Return the error that stands for a server's error response.
+    """Return the exception for an error response of a Headroom server, without raising it.
 
     Args:
-        status: the HTTP status; 0 when no response came at all.
-        type: the error's type as the server named it.
-        message: the server's message.
+        status: HTTP status, or 0 if there was no response.
+        type: Type of the error, as the server names it.
+        message: Message of the server.
 
     Returns:
-        `HeadroomAuthError` for 401, `HeadroomConnectionError` for 0, the class that the type names where
-        there is one, else `HeadroomCompressError`. It is returned, not raised.
+        A `HeadroomAuthError` for status 401, a `HeadroomConnectionError` for 0, an instance of
+        the class that the type names if there is one, and a `HeadroomCompressError` otherwise.
 
     Example:
         >>> map_proxy_error(401, "authentication_error", "bad key")
@@ -135,6 +150,6 @@ def map_proxy_error(status: int, type: str, message: str) -> HeadroomError:
         return HeadroomAuthError(message, details)
     if status == 0:
         return HeadroomConnectionError(message, details)
-    if type in _BY_TYPE:
-        return _BY_TYPE[type](message, details)
+    if type in _CLASS_OF_TYPE:
+        return _CLASS_OF_TYPE[type](message, details)
     return HeadroomCompressError(message, status_code=status, error_type=type)

@@ -1,4 +1,4 @@
-"""What Headroom hands back."""
+"""The results that Headroom returns."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from headroom_core.messages import Change
 
 @dataclass(frozen=True, slots=True)
 class CompressResult:
-    """The outcome of `compress`.
+    """Result of `compress`.
 
     Attributes:
-        messages: the messages to send; one that nothing changed is the very object that came in.
-        tokens_before: tokens of the messages that came in.
-        tokens_after: tokens of the messages to send, markers included; never more than before, unless a system
-            prompt was aligned.
-        transforms_applied: the names of the compressors and transforms that changed something.
-        ccr_hashes: the keys of the originals that markers name, each of which `retrieve` resolves.
-        changes: what became of every block, and why.
-        warnings: what was not done, and what to do about it.
-        estimated: whether the token numbers are estimates, because the model's vocabulary is not at hand.
+        messages: Messages to send. An unchanged message is the same object that was passed in.
+        tokens_before: Number of tokens of the messages that were passed in.
+        tokens_after: Number of tokens of the messages to send, including markers. It is at most
+            `tokens_before`, unless a system prompt was aligned.
+        transforms_applied: Names of the compressors and transforms that changed something.
+        ccr_hashes: Keys of the originals that markers name, each of which `retrieve` resolves.
+        changes: Changes to each block, with reasons.
+        warnings: Steps that were not taken, with the way out.
+        estimated: Whether token numbers are estimates, because the model's vocabulary is not on
+            this machine.
     """
 
     messages: list[Any]
@@ -36,12 +37,12 @@ class CompressResult:
 
     @property
     def tokens_saved(self) -> int:
-        """Tokens that need not be sent."""
+        """Number of tokens saved."""
         return self.tokens_before - self.tokens_after
 
     @property
     def compression_ratio(self) -> float:
-        """Tokens after by tokens before: 1.0 when nothing changed, smaller is better."""
+        """Tokens after compression divided by tokens before. 1.0 if nothing changed."""
         return self.tokens_after / self.tokens_before if self.tokens_before else 1.0
 
     @property
@@ -52,18 +53,19 @@ class CompressResult:
 
 @dataclass(frozen=True, slots=True)
 class DocumentsResult:
-    """The outcome of `compress_documents`.
+    """Result of `compress_documents`.
 
     Attributes:
-        texts: one text for each document, in their order; empty where a whole one was left out.
-        scores: how relevant each document is to the query, as a share of the best one's score, from 0 to 1; 1.0
-            without a query, and 0.0 where nothing matches it.
-        tokens_before: tokens of the documents that came in.
-        tokens_after: tokens of the texts.
-        changes: what became of every document, and why: `dropped` where it was left out, `selected` where passages
-            or sentences of it were, which shows as `[…]`.
-        warnings: what was not done, and what to do about it.
-        estimated: whether the token numbers are estimates.
+        texts: One text for each document, in the order of the documents. Empty if the whole
+            document was dropped.
+        scores: Relevance of each document to the query, from 0 to 1, as a share of the best
+            document's score. 1.0 without a query, and 0.0 if no document matches it.
+        tokens_before: Number of tokens of the documents that were passed in.
+        tokens_after: Number of tokens of the texts.
+        changes: Change to each document, with its reason: `dropped` if the document was dropped,
+            `selected` if passages or sentences were, which the text shows as `[…]`.
+        warnings: Steps that were not taken, with the way out.
+        estimated: Whether token numbers are estimates.
     """
 
     texts: list[str]
@@ -77,15 +79,15 @@ class DocumentsResult:
 
 @dataclass(frozen=True, slots=True)
 class CrushResult:
-    """The outcome of `SmartCrusher.crush`.
+    """Result of `SmartCrusher.crush`.
 
     Attributes:
-        text: the shortened form, ready to be sent.
-        data: the data in which only the kept items stand in the shortened arrays.
-        tokens_before: tokens of the data as compact JSON.
-        tokens_after: tokens of the text.
-        markers: the marker of every array that was shortened, in order.
-        estimated: whether the token numbers are estimates.
+        text: Compressed text, ready to be sent.
+        data: The data, with only the kept items in arrays from which items were dropped.
+        tokens_before: Number of tokens of the data as compact JSON.
+        tokens_after: Number of tokens of the text.
+        markers: Marker of each array from which items were dropped, in order.
+        estimated: Whether token numbers are estimates.
     """
 
     text: str
@@ -98,16 +100,16 @@ class CrushResult:
 
 @dataclass(frozen=True, slots=True)
 class TransformResult:
-    """The outcome of a transform that is used directly.
+    """Result of a transform that is used directly.
 
     Attributes:
-        messages: the messages to send; one that nothing changed is the very object that came in.
-        tokens_before: tokens of the messages that came in.
-        tokens_after: tokens of the messages to send, markers included.
-        changes: what became of every block or message, and why.
-        warnings: what was not done, and what to do about it.
-        moved: the parts of the system prompt that moved to its tail, in order.
-        estimated: whether the token numbers are estimates.
+        messages: Messages to send. An unchanged message is the same object that was passed in.
+        tokens_before: Number of tokens of the messages that were passed in.
+        tokens_after: Number of tokens of the messages to send, including markers.
+        changes: Changes to each block or message, with reasons.
+        warnings: Steps that were not taken, with the way out.
+        moved: Parts of the system prompt that were moved to its end, in order.
+        estimated: Whether token numbers are estimates.
     """
 
     messages: list[Any]
@@ -120,19 +122,19 @@ class TransformResult:
 
     @property
     def tokens_saved(self) -> int:
-        """Tokens that need not be sent."""
+        """Number of tokens saved."""
         return self.tokens_before - self.tokens_after
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalResult:
-    """The outcome of `retrieve`.
+    """Result of `retrieve`.
 
     Attributes:
-        text: the rows, lines or whole original that was asked for; empty when nothing was found.
-        found: whether the key is known and something matched.
-        reason: why nothing was found; asking again will not change it.
-        next_page: the number of the next page, None on the last one.
+        text: The requested rows or lines, or the whole original. Empty if nothing was found.
+        found: Whether the key is known and something matches.
+        reason: Reason why nothing was found. Repeating the request does not change it.
+        next_page: Number of the next page, or None on the last page.
     """
 
     text: str
@@ -143,23 +145,23 @@ class RetrievalResult:
 
 @dataclass(frozen=True, slots=True)
 class RequestMetrics:
-    """What one request cost, and what it would have cost.
+    """Tokens and cost of one request, with and without compression.
 
     Attributes:
-        request_id: names the request.
-        timestamp: when it was booked, in UTC, timezone-aware.
-        model: the model's name.
-        tokens_input_before: tokens of the messages that the caller sent.
-        tokens_input_after: tokens of all that was sent instead: of every round where originals were brought back,
-            the retrieve tool's schema included.
-        tokens_output: tokens of the answers, thinking included.
-        cost_before: USD that the request would have cost, with the same share of its input read from the
-            provider's cache. None: the price is not known.
-        cost_after: USD that it did cost, by list prices. None: the price is not known.
-        transforms_applied: the names of the compressors and transforms that changed something.
-        provider: `openai`, `anthropic` or `google`. None: not known.
-        cached_tokens: input tokens that the provider says it read from its cache.
-        latency_ms: milliseconds from the request to the end of the answer.
+        request_id: Identifier of the request.
+        timestamp: Time at which the request was recorded, in UTC and timezone-aware.
+        model: Name of the model.
+        tokens_input_before: Number of tokens of the messages that the caller sent.
+        tokens_input_after: Number of input tokens that were sent instead. It includes the schema
+            of the retrieve tool and every further call in which originals were retrieved.
+        tokens_output: Number of output tokens, including thinking.
+        cost_before: Cost without compression in USD, if the same share of the input was read from
+            the provider's cache. None if the price is unknown.
+        cost_after: Cost in USD at list prices. None if the price is unknown.
+        transforms_applied: Names of the compressors and transforms that changed something.
+        provider: `openai`, `anthropic` or `google`. None if unknown.
+        cached_tokens: Number of input tokens that the provider read from its cache.
+        latency_ms: Milliseconds from the request to the end of the answer.
     """
 
     request_id: str
@@ -177,5 +179,5 @@ class RequestMetrics:
 
     @property
     def tokens_saved(self) -> int:
-        """Input tokens that were not sent; below 0 where what was brought back weighs more."""
+        """Number of input tokens saved. Negative if retrievals cost more than compression saved."""
         return self.tokens_input_before - self.tokens_input_after

@@ -1,4 +1,4 @@
-"""Base of pydantic models that refuse in this library's terms what is not allowed."""
+"""Base class of pydantic models that raise `ConfigurationError` for invalid values."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from headroom_core.errors import ConfigurationError
 
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
-"""A whole number from 1 on."""
+"""An integer of at least 1. Unlike pydantic's own type, it refuses "1", 1.0 and True."""
 
-_UNKNOWN = ("extra_forbidden", "no_such_attribute")
-"""The types of pydantic's errors that tell of a name which no field has."""
+_UNKNOWN_FIELD_TYPES = ("extra_forbidden", "no_such_attribute")
+"""The types of pydantic's errors for a name that no field has."""
 
 
 class ValidatedModel(BaseModel):
-    """Base of settings, and of components of frameworks: fields are checked when they are constructed or assigned.
+    """Base class of settings and of framework components, validated when built or assigned to.
 
-    Put it before a framework's class. What that class alone declares is refused in pydantic's way.
+    In a class definition it comes before the framework's class. Fields that only the framework
+    declares keep raising pydantic's own errors.
 
     Raises:
-        ConfigurationError: a field has a value that is not allowed, or no field has that name.
+        ConfigurationError: A field has a value that is not allowed, or does not exist.
 
     Example:
         >>> class Splitter(ValidatedModel):
@@ -41,28 +42,39 @@ class ValidatedModel(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _explained(type(self), error) from None
+            raise _explain(type(self), error) from None
 
-    if not TYPE_CHECKING:  # Else a field of any name could be assigned, as type checkers see it.
+    # Hidden from type checkers, which would accept an assignment to any name otherwise.
+    if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: Any) -> None:
-            before, assigned = self.__dict__.get(name), name in self.__pydantic_fields_set__
+            previous = self.__dict__.get(name)
+            was_set = name in self.__pydantic_fields_set__
             try:
                 super().__setattr__(name, value)
             except (ValidationError, ConfigurationError) as error:
-                # What concerns several fields is checked when the new value is in its place already.
+                # Validators of the whole model run after the new value is assigned.
                 if name in type(self).model_fields:
-                    self.__dict__[name] = before
-                if not assigned:
+                    self.__dict__[name] = previous
+                if not was_set:
                     self.__pydantic_fields_set__.discard(name)
-                raise _explained(type(self), error, name, value) from None
+                raise _explain(type(self), error, name, value) from None
 
 
-def _explained(
+def _explain(
     cls: type[BaseModel], error: Exception, assigned: str = "", value: Any = None
 ) -> Exception:
-    """Return the error in this library's terms: the first problem in words, all of them in `details`."""
-    problems = _problems(cls, error, assigned, value) if isinstance(error, ValidationError) else {}
+    """Return the error in this library's terms, with all problems in its details.
+
+    Args:
+        cls: Class of the model.
+        error: Error that the model raised.
+        assigned: Name that was assigned to. Empty during construction.
+        value: Value that was assigned.
+    """
+    if not isinstance(error, ValidationError):
+        return error
+    problems = _problems(cls, error, assigned, value)
     if not problems:
         return error
     name, problem = next(iter(problems.items()))
@@ -73,20 +85,25 @@ def _explained(
 def _problems(
     cls: type[BaseModel], error: ValidationError, assigned: str, value: Any
 ) -> dict[str, dict[str, Any]]:
-    """Return what is wrong with fields of our own, with names that no field has, and with fields together."""
-    own = {
-        name
-        for base in cls.__mro__
-        if issubclass(base, ValidatedModel)
-        for name in get_annotations(base)
-    }
+    """Return the problems by field: those of this library's fields and of unknown names.
+
+    Problems that belong to no field are listed under the assigned name.
+    """
+    own_fields: set[str] = set()
+    for base in cls.__mro__:
+        if issubclass(base, ValidatedModel):
+            own_fields.update(get_annotations(base))
     problems: dict[str, dict[str, Any]] = {}
     for item in error.errors(include_url=False):
-        name, allowed = ".".join(map(str, item["loc"])), item["msg"]
-        if item["type"] in _UNKNOWN:
+        name = ".".join(map(str, item["loc"]))
+        allowed = item["msg"]
+        if item["type"] in _UNKNOWN_FIELD_TYPES:
             allowed = f"no such field; the fields are {', '.join(cls.model_fields)}"
-        elif name and item["loc"][0] not in own:
+        elif name and item["loc"][0] not in own_fields:
             continue
-        given = item["input"] if name and item["type"] != "missing" else value
-        problems.setdefault(name or assigned, {"value": given, "allowed": allowed})
+        # The input of a missing field, or of a problem with several fields, is the whole model.
+        has_input = bool(name) and item["type"] != "missing"
+        problems.setdefault(
+            name or assigned, {"value": item["input"] if has_input else value, "allowed": allowed}
+        )
     return problems

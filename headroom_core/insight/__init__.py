@@ -1,4 +1,4 @@
-"""What is learnt on the way."""
+"""Insights from past requests: which tools' originals are retrieved."""
 
 from __future__ import annotations
 

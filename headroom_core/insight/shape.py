@@ -1,4 +1,4 @@
-"""What a tool's output looks like, whatever it says: a name that two answers of one kind share."""
+"""Fingerprints of the structure of tool outputs, equal for outputs of the same kind."""
 
 from __future__ import annotations
 
@@ -9,95 +9,129 @@ from itertools import islice
 
 from headroom_core.markers import content_key
 
-_LOOKED_AT = 100_000
-_MOST_SIGNS = 1_000
-_LABEL = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?(?=[\[{])", re.MULTILINE)
-_LABEL_WITHIN = 2_000
-_SIGN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}:]', re.DOTALL)
-_NEXT_LINE = re.compile(r"[ \t\r]*\n[ \t]*\{")
+# The limits below bound the time per output. A structure shows at its beginning.
+_MAX_CHARACTERS = 100_000
+_MAX_TOKENS = 1_000
+_MAX_LABEL_START = 2_000
+
+_FINGERPRINT_LENGTH = 12
+_MAX_ROW_DEPTH = 2
+"""Rows are in the outermost list, or in a list of the outermost object; deeper lists are values."""
+
+# The start of JSON at the beginning of a line, possibly after a label such as "Result (3 rows):".
+# It must not match a bracket in running text.
+_JSON_START = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?(?=[\[{])", re.MULTILINE)
+
+# A complete JSON string, or a character of JSON's structure. A quote alone is a string that does
+# not end in the text. Numbers, literals and commas do not matter to the structure.
+_JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}:]', re.DOTALL)
+
+# The start of another object on the next line: the text is JSON lines, not one document.
+_NEXT_JSON_LINE = re.compile(r"[ \t\r]*\n[ \t]*\{")
+
+# A column name: it starts with a letter, so that a row of numbers is not taken for a header.
 _HEADER_CELL = re.compile(r"[^\W\d][\w .()/%-]{0,60}")
+
 _SEPARATORS = ",\t;|"
-_DIGITS = 12
-_ROWS_WITHIN = 2
 
 
 def shape_of(text: str) -> str:
-    """Return a name for what a text looks like, 12 hexadecimal digits.
+    """Return a fingerprint of a text's structure: 12 hexadecimal digits.
 
-    Of JSON the names of the first row's fields count, of a table those of its columns, and nothing of what they
-    hold. Only the beginning of the text is looked at.
+    The fingerprint of JSON depends on the field names of its first row, and that of a table on its
+    column names, never on values. Only the beginning of the text is read.
 
     Example:
-        >>> shape_of('{"jobs": [{"id": 7, "state": "ok"}]}') == shape_of('{"jobs": [{"state": "failed", "id": 8}, {}]}')
+        >>> first = '{"jobs": [{"id": 7, "state": "ok"}]}'
+        >>> second = '{"jobs": [{"state": "failed", "id": 8}, {}]}'
+        >>> shape_of(first) == shape_of(second)
         True
     """
-    head = text[:_LOOKED_AT]
-    found = _LABEL.search(head, 0, _LABEL_WITHIN)
-    if found and (names := _fields(head, found.end())):
-        return _named("json", names)
-    if names := _columns(head):
-        return _named("table", names)
-    return _named("markup" if head.lstrip().startswith("<") else "text", ())
+    beginning = text[:_MAX_CHARACTERS]
+    start = _JSON_START.search(beginning, 0, _MAX_LABEL_START)
+    fields = _row_fields(beginning, start.end()) if start else []
+    if fields:
+        return _fingerprint("json", fields)
+    columns = _columns(beginning)
+    if columns:
+        return _fingerprint("table", columns)
+    kind = "markup" if beginning.lstrip().startswith("<") else "text"
+    return _fingerprint(kind, ())
 
 
-def _named(kind: str, names: Iterable[str]) -> str:
-    return content_key(json.dumps([kind, *sorted(set(names))]))[:_DIGITS]
+def _fingerprint(kind: str, names: Iterable[str]) -> str:
+    return content_key(json.dumps([kind, *sorted(set(names))]))[:_FINGERPRINT_LENGTH]
 
 
-def _fields(text: str, start: int) -> list[str]:
-    """Return the names of the fields of the first row, without those inside of its values.
+def _row_fields(text: str, start: int) -> list[str]:
+    """Return the field names of the first row, without those of objects nested in it.
 
-    That is the first object of the outermost list, or of a list in the outermost object; if there is none, the
-    first that another object holds, because it may be the entry of a table of entries; if there is none, or lines
-    follow that are objects too, the outermost.
+    The first row is the first object in a list that `_MAX_ROW_DEPTH` allows. If there is none, it
+    is the first object inside another object, which may be an entry of a mapping. If there is
+    none, or if more objects follow on lines of their own, it is the outermost object.
+
+    The text is scanned rather than parsed, because it may be incomplete or no valid JSON.
     """
-    found: dict[str, list[str]] = {}
-    around: list[
-        list[str] | None
-    ] = []  # of each bracket that is open, the fields where it is an object
-    last = ""
-    for sign in islice(_SIGN.finditer(text, start), _MOST_SIGNS):
-        token = sign[0]
+    fields_by_role: dict[str, list[str]] = {}
+    # For each open bracket, the field names of its object, or None if it is a list.
+    open_brackets: list[list[str] | None] = []
+    previous = ""
+    for match in islice(_JSON_TOKEN.finditer(text, start), _MAX_TOKENS):
+        token = match[0]
         if token == '"':
             break
-        if token == ":" and around and around[-1] is not None:
-            around[-1].append(last)
-        elif token in "[{":
-            fields: list[str] | None = [] if token == "{" else None
-            if fields is not None and (place := _place(around)):
-                found.setdefault(place, fields)
-            around.append(fields)
+        if token == ":":
+            innermost = open_brackets[-1] if open_brackets else None
+            if innermost is not None:
+                innermost.append(previous)
+        elif token == "[":
+            open_brackets.append(None)
+        elif token == "{":
+            fields: list[str] = []
+            role = _role(open_brackets)
+            if role is not None:
+                fields_by_role.setdefault(role, fields)
+            open_brackets.append(fields)
         elif token in "]}":
-            closed = around.pop() if around else None
-            if not around and _NEXT_LINE.match(text, sign.end()):
+            closed = open_brackets.pop() if open_brackets else None
+            if not open_brackets and _NEXT_JSON_LINE.match(text, match.end()):
                 return closed or []
-            if not around or (
-                closed is not None and closed is found.get("row") and "outermost" not in found
-            ):
+            if not open_brackets or _is_first_row_of_list(closed, fields_by_role):
                 break
-        last = token
-    return found.get("row") or found.get("entry") or found.get("outermost") or []
+        previous = token
+    for role in ("row", "entry", "outermost"):
+        if fields_by_role.get(role):
+            return fields_by_role[role]
+    return []
 
 
-def _place(around: list[list[str] | None]) -> str | None:
-    """Return what an object is that opens inside of these brackets."""
-    if not around:
+def _role(open_brackets: list[list[str] | None]) -> str | None:
+    """Return the role of an object that starts inside these brackets, or None if it has none."""
+    if not open_brackets:
         return "outermost"
-    if around[-1] is not None:
+    if open_brackets[-1] is not None:
         return "entry"
-    return "row" if len(around) <= _ROWS_WITHIN else None
+    return "row" if len(open_brackets) <= _MAX_ROW_DEPTH else None
+
+
+def _is_first_row_of_list(closed: list[str] | None, fields_by_role: dict[str, list[str]]) -> bool:
+    """Return whether the first row just ended, and the outermost bracket is a list.
+
+    In an outermost object the scan goes on: more objects may follow on lines of their own.
+    """
+    if closed is None or "outermost" in fields_by_role:
+        return False
+    return closed is fields_by_role.get("row")
 
 
 def _columns(text: str) -> list[str]:
-    """Return the names of the columns where the first two lines are a header and a record, else nothing."""
+    """Return the column names if the first two lines are a header and a row, else nothing."""
     lines = text.lstrip("\ufeff\r\n").split("\n", 2)
+    if len(lines) == 1:
+        return []
+    header, row = lines[:2]
     for separator in _SEPARATORS:
-        cells = [cell.strip(" \r\"'") for cell in lines[0].split(separator)]
-        if (
-            len(cells) > 1
-            and len(lines) > 1
-            and separator in lines[1]
-            and all(map(_HEADER_CELL.fullmatch, cells))
-        ):
+        cells = [cell.strip(" \r\"'") for cell in header.split(separator)]
+        if len(cells) > 1 and separator in row and all(map(_HEADER_CELL.fullmatch, cells)):
             return cells
     return []

@@ -1,4 +1,4 @@
-"""What retrievals teach: which tools' originals are asked for again, and what of them."""
+"""Learning from retrievals: which tools' originals are needed again, and which fields of them."""
 
 from __future__ import annotations
 
@@ -13,39 +13,47 @@ from headroom_core.compressors.base import Hints
 from headroom_core.markers import content_key
 from headroom_core.stores import CounterStore, Store, default_store
 
-_LONGEST_NAME = 200
-_MOST_FIELDS = 32
-_FIELDS_HINTED = 3
-_ASKED_AGAIN = 2
+_MAX_NAME_LENGTH = 200
+_MAX_FIELDS = 32
 
-# Counters of a source are halved whenever so many more outputs were seen: what tools did long ago fades, and
-# where leaving rows out was given up it is tried again, a few outputs at a time.
-_FADES_EVERY = 32
+_MAX_HINTED_FIELDS = 3
+_MIN_FIELD_RETRIEVALS = 2
+"""Fields are hinted from the second retrieval on: the first may have been a coincidence."""
 
-# Until so many outputs were shortened, there is as much doubt as knowledge.
-_HALF_CONFIDENT = 8
-_PRIOR_RATE, _PRIOR_WEIGHT = 0.1, 2.0
+# After this many new outputs of a source, its counters are halved: old behaviour fades, and where
+# dropping rows was given up, it is tried again with a few outputs at a time.
+_FADE_INTERVAL = 32
 
-# A block shortened from B to B - S tokens is written to the prompt cache once, at w = 1.25 times the price, and read
-# m - 1 times at r = 0.1. A retrieval costs the original again, and one more round trip that reads the whole context of
-# C tokens and writes o tokens of a call at five times the price. So leaving rows out pays while
+_HALF_CONFIDENCE_OUTPUTS = 8
+"""Number of outputs with dropped rows at which confidence is 0.5."""
+
+# Assumed before anything is counted, with the weight of two outputs.
+_PRIOR_RATE = 0.1
+_PRIOR_WEIGHT = 2.0
+
+# A block shortened from B to B - S tokens is written to the prompt cache once, at w = 1.25 times
+# the price, and read m - 1 times at r = 0.1. A retrieval costs the original again, and one more
+# round trip that reads the whole context of C tokens and writes o tokens of a call at five times
+# the price. So dropping rows pays while
 #     S (w + (m - 1) r) > p (B (w + (m - 1) r) + r C + 5 o)
-# for p retrievals an output. With S = 2,000, B = 2,500, C = 100,000 and o = 100 that is p < 0.18 for a block that is
-# sent once, and p < 0.27 for one that is sent in ten requests, as is usual with agents.
-_BREAK_EVEN = 0.25
-_ENOUGH_TO_GIVE_UP = 8
+# for p retrievals per output. With S = 2,000, B = 2,500, C = 100,000 and o = 100 that is p < 0.18
+# for a block that is sent once, and p < 0.27 for one sent in ten requests, as is usual with agents.
+_BREAK_EVEN_RATE = 0.25
 
-# At the break-even point twice as much is kept.
-_KEEP_MORE = 1 / _BREAK_EVEN
-_KEEP_MOST = 3.0
+_MIN_OUTPUTS_TO_GIVE_UP = 8
+
+# At the break-even rate, twice as many rows are kept; at most, three times as many.
+_KEEP_PER_RATE = 1 / _BREAK_EVEN_RATE
+_MAX_KEEP = 3.0
 
 
 class ToolImportance(NamedTuple):
-    """How much a tool's originals matter, judged by how often they were asked for.
+    """How much a tool's originals matter, judged by how often they are retrieved.
 
     Attributes:
-        value: the share of its shortened outputs that were asked for, between 0 and 1; 0.1 where nothing is known.
-        confidence: how much to trust that, between 0 and 1; 0.5 after 8 outputs.
+        value: Share of the tool's shortened outputs that were retrieved, from 0 to 1. It is 0.1 if
+            nothing is known.
+        confidence: Confidence in the value, from 0 to 1. It is 0.5 after 8 outputs.
     """
 
     value: float
@@ -53,11 +61,11 @@ class ToolImportance(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a text came from.
+    """Origin of a text: a tool, and the structure of its output.
 
     Attributes:
-        tool: the name of the tool; long ones end in a hash.
-        shape: what the text looks like, as `shape_of` names it.
+        tool: Name of the tool. A long name is cut and ends in a hash.
+        shape: Fingerprint of the text's structure, from `shape_of`.
     """
 
     tool: str
@@ -65,23 +73,23 @@ class Source(NamedTuple):
 
     @classmethod
     def of(cls, tool: str, shape: str) -> Source:
-        """Return the source, its tool's name at most 200 characters long."""
-        if len(tool) > _LONGEST_NAME:
+        """Return a source, with the tool's name cut to 200 characters."""
+        if len(tool) > _MAX_NAME_LENGTH:
             digest = content_key(tool)
-            tool = f"{tool[: _LONGEST_NAME - len(digest)]}{digest}"
+            tool = f"{tool[: _MAX_NAME_LENGTH - len(digest)]}{digest}"
         return cls(tool, shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What was counted of late.
+    """Recent counts of one or more sources, and the conclusions from them.
 
     Attributes:
-        shortened: outputs of which rows were left out.
-        asked: how often one of their originals was asked for.
-        whole: outputs that were left whole because leaving rows out did not pay.
-        by: how they were asked for: `where`, `query`, `lines` or `all`, and how often.
-        fields: the fields that were asked for, and how often.
+        shortened: Number of outputs from which rows were dropped.
+        asked: Number of retrievals from their originals.
+        whole: Number of outputs kept complete because dropping rows did not pay.
+        by: Number of retrievals by the way of selecting: `where`, `query`, `lines` or `all`.
+        fields: Number of retrievals by the fields they name.
     """
 
     shortened: int = 0
@@ -92,43 +100,48 @@ class Lesson:
 
     @property
     def importance(self) -> ToolImportance:
-        """How often an original is asked for, and how sure that is."""
-        asked = min(self.asked, self.shortened)
-        value = (asked + _PRIOR_RATE * _PRIOR_WEIGHT) / (self.shortened + _PRIOR_WEIGHT)
-        return ToolImportance(value, self.shortened / (self.shortened + _HALF_CONFIDENT))
+        """The share of outputs that were retrieved, with its confidence."""
+        # Several retrievals from one original must not make the share exceed 1.
+        retrieved = min(self.asked, self.shortened)
+        return ToolImportance(
+            value=(retrieved + _PRIOR_RATE * _PRIOR_WEIGHT) / (self.shortened + _PRIOR_WEIGHT),
+            confidence=self.shortened / (self.shortened + _HALF_CONFIDENCE_OUTPUTS),
+        )
 
     @property
     def pays(self) -> bool:
-        """Whether leaving rows out saves more than bringing originals back costs."""
-        return self.shortened < _ENOUGH_TO_GIVE_UP or self.importance.value <= _BREAK_EVEN
+        """Whether dropping rows saves more than retrieving originals costs."""
+        if self.shortened < _MIN_OUTPUTS_TO_GIVE_UP:
+            return True
+        return self.importance.value <= _BREAK_EVEN_RATE
 
     @property
     def hints(self) -> Hints | None:
-        """What a compressor should do about it, None where nothing was asked for."""
-        if not (self.asked and self.shortened):
+        """Hints for a compressor, or None if nothing was retrieved."""
+        if self.asked == 0 or self.shortened == 0:
             return None
-        keep = min(_KEEP_MOST, 1 + _KEEP_MORE * self.asked / self.shortened)
-        often = sorted(
-            (-count, name) for name, count in self.fields.items() if count >= _ASKED_AGAIN
-        )
-        return Hints(
-            self.importance.confidence, keep, tuple(name for _, name in often[:_FIELDS_HINTED])
-        )
+        keep = min(_MAX_KEEP, 1 + _KEEP_PER_RATE * self.asked / self.shortened)
+        candidates = [name for name, count in self.fields.items() if count >= _MIN_FIELD_RETRIEVALS]
+        # The most frequent first; names break ties, so that equal counts give equal hints.
+        candidates.sort(key=lambda name: (-self.fields[name], name))
+        fields = tuple(candidates[:_MAX_HINTED_FIELDS])
+        return Hints(self.importance.confidence, keep, fields)
 
 
 class ToolIntelligence:
-    """Counts which tools' originals are asked for, and tells what follows from it.
+    """Counts of retrievals by tool, and the conclusions for the tool's next outputs.
 
-    The counters live in the store, which bounds them: names of tools and of fields, hashes of shapes, numbers, and
-    nothing of what the texts say. They fade as new outputs come. It has no state of its own, so that threads,
-    processes and requests may share the store. Nothing is learnt in a store that cannot count (see `TallyStore`),
-    or that may forget what became of a block while its conversation lives.
+    The counters are kept in the store, which bounds their number. They contain names of tools and
+    fields, fingerprints of structures, and numbers, but nothing of the texts. They fade as new
+    outputs arrive. The object has no state of its own, so threads, processes and requests may
+    share the store. Nothing is learned in a store that cannot count (see `CounterStore`), or that
+    may forget how a block was sent while its conversation is alive.
 
-    `compress` and `retrieve` do all this by themselves. Use it to look at what was learnt, or with
+    `compress` and `retrieve` use it on their own. Use it directly to look at the counts, or with
     `SmartCrusher.crush`.
 
     Args:
-        store: where it is counted. None: the default store.
+        store: Store of the counters. Defaults to the default store.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
@@ -141,22 +154,32 @@ class ToolIntelligence:
     """
 
     def __init__(self, store: Store | None = None) -> None:
-        self._given = store
+        self._configured_store = store
 
     @property
     def learns(self) -> bool:
-        """Whether the store can count, and is lasting."""
-        return self._counters is not None
+        """Whether the store can count and is durable."""
+        return self._counter_store is not None
 
-    # What is counted.
+    @property
+    def _store(self) -> Store:
+        # Looked up at each use, because the environment decides which store is the default.
+        return default_store() if self._configured_store is None else self._configured_store
+
+    @property
+    def _counter_store(self) -> CounterStore | None:
+        store = self._store
+        return store if isinstance(store, CounterStore) and store.durable else None
+
+    # Counting.
 
     def shortened(self, tool: str, shape: str, key: str) -> None:
-        """Count an output of which rows were left out, and remember where the original came from.
+        """Count an output from which rows were dropped, and remember the origin of its original.
 
         Args:
-            tool: the name of the tool.
-            shape: what the output looks like, as `shape_of` names it.
-            key: the key of the original.
+            tool: Name of the tool.
+            shape: Fingerprint of the output's structure, from `shape_of`.
+            key: Key of the original.
         """
         source = Source.of(tool, shape)
         if self.learns:
@@ -164,93 +187,120 @@ class ToolIntelligence:
             self.seen([source])
 
     def origins(self, sources: Mapping[str, Source]) -> dict[str, str]:
-        """Return the records that tell where originals came from, by the originals' keys."""
-        return {_origin(key): json.dumps(source) for key, source in sources.items()}
-
-    def seen(self, shortened: Iterable[Source] = (), whole: Iterable[Source] = ()) -> None:
-        """Count new outputs: those of which rows were left out, and those that were left whole."""
-        store = self._counters
-        if store is None:
-            return
-        new = {"shortened": Counter(shortened), "whole": Counter(whole)}
-        more = {
-            _name(source, what): count
-            for what, counts in new.items()
-            for source, count in counts.items()
-        }
-        seen = new["shortened"] + new["whole"]
-        if not seen:
-            return
-        now = store.add(more | {_name(source, "seen"): count for source, count in seen.items()})
-        # The store adds up, so that of all processes one alone sees the number pass.
-        totals = {source: now[_name(source, "seen")] for source in seen}
-        _fade(
-            store,
-            [
-                s
-                for s, total in totals.items()
-                if total // _FADES_EVERY > (total - seen[s]) // _FADES_EVERY
-            ],
-        )
-
-    def retrieved(self, key: str, *, by: str = "all", fields: Iterable[str] = ()) -> None:
-        """Count that an original was asked for, if it is known where it came from.
+        """Return the records that remember the sources of originals.
 
         Args:
-            key: the key of the original.
-            by: how it was asked for: `where`, `query`, `lines` or `all`.
-            fields: the names of the fields that the question was about.
+            sources: Source of each original, by the original's key.
         """
-        store = self._counters
-        source = self._source(key)
+        return {_origin_key(key): json.dumps(source) for key, source in sources.items()}
+
+    def seen(self, shortened: Iterable[Source] = (), whole: Iterable[Source] = ()) -> None:
+        """Count new outputs.
+
+        Args:
+            shortened: Sources of the outputs from which rows were dropped.
+            whole: Sources of the outputs that were kept complete because dropping did not pay.
+        """
+        store = self._counter_store
+        new_shortened, new_whole = Counter(shortened), Counter(whole)
+        new = new_shortened + new_whole
+        if store is None or not new:
+            return
+        increments: dict[str, int] = {}
+        for source, count in new_shortened.items():
+            increments[_counter_name(source, "shortened")] = count
+        for source, count in new_whole.items():
+            increments[_counter_name(source, "whole")] = count
+        for source, count in new.items():
+            increments[_counter_name(source, "seen")] = count
+        totals = store.add(increments)
+        fading = [
+            source
+            for source, count in new.items()
+            if _passes_fade_interval(totals[_counter_name(source, "seen")], count)
+        ]
+        _fade(store, fading)
+
+    def retrieved(self, key: str, *, by: str = "all", fields: Iterable[str] = ()) -> None:
+        """Count a retrieval from an original, if the original's source is known.
+
+        Args:
+            key: Key of the original.
+            by: Way of selecting: `where`, `query`, `lines` or `all`.
+            fields: Names of the fields that the selection names.
+        """
+        store = self._counter_store
+        source = self._find_source(key)
         if source is None or store is None:
             return
-        # Adding 0 keeps what belongs together from being forgotten one by one.
-        more = {_name(source, "shortened"): 0, _name(source, "seen"): 0}
-        more |= {_name(source, "asked"): 1, _name(source, "by", by): 1}
-        more |= {_name(source, "field", name): 1 for name in self._counted(store, source, fields)}
-        store.add(more)
+        increments = {
+            # Adding 0 marks the source's other counters as used, so that they are evicted together.
+            _counter_name(source, "shortened"): 0,
+            _counter_name(source, "seen"): 0,
+            _counter_name(source, "asked"): 1,
+            _counter_name(source, "by", by): 1,
+        }
+        for name in self._countable_fields(store, source, fields):
+            increments[_counter_name(source, "field", name)] = 1
+        store.add(increments)
 
-    def _counted(self, store: CounterStore, source: Source, fields: Iterable[str]) -> list[str]:
-        """Return those of the fields that are counted: 32 of a tool at most, others once those have faded."""
-        names = [name for name in dict.fromkeys(fields) if len(name) <= _LONGEST_NAME]
+    def _countable_fields(
+        self, store: CounterStore, source: Source, fields: Iterable[str]
+    ) -> list[str]:
+        """Return the fields to count: at most 32 per tool, new ones as old ones fade away."""
+        names = [name for name in dict.fromkeys(fields) if len(name) <= _MAX_NAME_LENGTH]
         if not names:
             return []
-        lessons = _lessons(store.counters([_prefix(source.tool)]))
+        lessons = _read_lessons(store.counters([_counter_prefix(source.tool)]))
         known = {name for lesson in lessons.values() for name in lesson.fields}
         new = [name for name in names if name not in known]
-        return [*known.intersection(names), *new[: max(0, _MOST_FIELDS - len(known))]]
+        room = max(0, _MAX_FIELDS - len(known))
+        return [*known.intersection(names), *new[:room]]
 
-    # What follows from it.
+    def _find_source(self, key: str) -> Source | None:
+        """Return the source of an original, or None if it is unknown."""
+        if not self.learns:
+            return None
+        origin_key = _origin_key(key)
+        with suppress(KeyError, TypeError, ValueError):
+            return Source(*json.loads(self._store.recall([origin_key])[origin_key]))
+        return None
+
+    # Conclusions.
 
     def lessons(self, sources: Collection[Source]) -> dict[Source, Lesson]:
-        """Return what was counted of these sources, with one look into the store; without those that are unknown."""
-        store = self._counters
-        if not sources or store is None:
+        """Return the counts of those sources that have any, with one query to the store."""
+        store = self._counter_store
+        if store is None or not sources:
             return {}
-        return _lessons(store.counters([_prefix(*source) for source in sources]))
+        return _read_lessons(store.counters([_counter_prefix(*source) for source in sources]))
 
     def hints(self, tool: str, shape: str) -> Hints | None:
-        """Return what a compressor should do about the next output of this tool and shape, None for nothing."""
-        source = Source.of(tool, shape)
-        return self.lessons([source]).get(source, Lesson()).hints
+        """Return hints for compressing the next output of a tool, or None if there are none."""
+        return self._lesson(tool, shape).hints
 
     def pays(self, tool: str, shape: str) -> bool:
-        """Return whether leaving rows out of outputs of this tool and shape pays, as far as is known."""
+        """Return whether dropping rows from such outputs of a tool pays, as far as is known."""
+        return self._lesson(tool, shape).pays
+
+    def _lesson(self, tool: str, shape: str) -> Lesson:
         source = Source.of(tool, shape)
-        return self.lessons([source]).get(source, Lesson()).pays
+        return self.lessons([source]).get(source, Lesson())
 
     def importance(self, tool: str | None) -> ToolImportance:
-        """Return how often the originals of this tool are asked for, and how sure that is; None: of no tool."""
-        store = self._counters
-        if tool is None or store is None:
+        """Return how often a tool's originals are retrieved.
+
+        Args:
+            tool: Name of the tool, or None for a text that no tool produced.
+        """
+        store = self._counter_store
+        if store is None or tool is None:
             return Lesson().importance
-        return _summed(
-            _lessons(store.counters([_prefix(Source.of(tool, "").tool)])).values()
-        ).importance
+        prefix = _counter_prefix(Source.of(tool, "").tool)
+        return _sum_lessons(_read_lessons(store.counters([prefix])).values()).importance
 
     def report(self) -> dict[str, dict[str, Any]]:
-        """Return what was counted of late, by tool.
+        """Return the recent counts by tool.
 
         Example:
             >>> from headroom_core.stores import MemoryStore
@@ -260,80 +310,78 @@ class ToolIntelligence:
             >>> toin.report()["list_jobs"]["asked"], toin.report()["list_jobs"]["fields"]
             (1, {'status': 1})
         """
-        store = self._counters
+        store = self._counter_store
         if store is None:
             return {}
-        tools: dict[str, list[Lesson]] = {}
-        for source, lesson in sorted(_lessons(store.counters(["["])).items()):
-            tools.setdefault(source.tool, []).append(lesson)
-        return {tool: _told(_summed(lessons), len(lessons)) for tool, lessons in tools.items()}
-
-    @property
-    def _store(self) -> Store:
-        return default_store() if self._given is None else self._given
-
-    @property
-    def _counters(self) -> CounterStore | None:
-        store = self._store
-        return store if isinstance(store, CounterStore) and store.durable else None
-
-    def _source(self, key: str) -> Source | None:
-        """Return where an original came from, None where that is not known."""
-        if self.learns:
-            with suppress(KeyError, TypeError, ValueError):
-                return Source(*json.loads(self._store.recall([_origin(key)])[_origin(key)]))
-        return None
+        lessons_by_tool: dict[str, list[Lesson]] = {}
+        # All names of counters start with a bracket, because they are JSON lists.
+        for source, lesson in sorted(_read_lessons(store.counters(["["])).items()):
+            lessons_by_tool.setdefault(source.tool, []).append(lesson)
+        return {
+            tool: _report_tool(_sum_lessons(lessons), shapes=len(lessons))
+            for tool, lessons in lessons_by_tool.items()
+        }
 
 
-def _origin(key: str) -> str:
+def _origin_key(key: str) -> str:
     return f"origin:{key}"
 
 
-def _name(source: Source, *what: str) -> str:
-    """Return the name of a counter: JSON, in which no tool's name can pass for another's."""
-    return json.dumps([*source, *what])
+def _counter_name(source: Source, *parts: str) -> str:
+    """Return the name of a counter: JSON, so that no tool's name can imitate another's."""
+    return json.dumps([*source, *parts])
 
 
-def _prefix(*parts: str) -> str:
-    """Return how the names of all counters of a tool, or of a tool and a shape, begin."""
+def _counter_prefix(*parts: str) -> str:
+    """Return the prefix of the names of all counters of a tool, or of a tool and a shape."""
     return f"{json.dumps(parts)[:-1]}, "
 
 
+def _passes_fade_interval(total: int, new: int) -> bool:
+    """Return whether the new outputs take the total past a multiple of the interval.
+
+    The store adds up, so exactly one of all processes sees the total pass.
+    """
+    return total // _FADE_INTERVAL > (total - new) // _FADE_INTERVAL
+
+
 def _fade(store: CounterStore, sources: Collection[Source]) -> None:
-    """Halve the counters of these sources."""
+    """Halve the counters of these sources, except those of outputs seen, which time the fading."""
     if not sources:
         return
-    clocks = {_name(source, "seen") for source in sources}
-    found = store.counters([_prefix(*source) for source in sources])
-    store.add({name: -((count + 1) // 2) for name, count in found.items() if name not in clocks})
+    clocks = {_counter_name(source, "seen") for source in sources}
+    counts = store.counters([_counter_prefix(*source) for source in sources])
+    store.add({name: -((count + 1) // 2) for name, count in counts.items() if name not in clocks})
 
 
-def _lessons(tallies: Mapping[str, int]) -> dict[Source, Lesson]:
-    """Return the counters, put together by their sources."""
-    counted: dict[Source, dict[str, Any]] = {}
-    for name, count in tallies.items():
+def _read_lessons(counts: Mapping[str, int]) -> dict[Source, Lesson]:
+    """Return the counts of a store, grouped by source. Names of other counters are skipped."""
+    values: dict[Source, dict[str, Any]] = {}
+    for name, count in counts.items():
         with suppress(ValueError, TypeError):
-            tool, shape, what, *detail = json.loads(name)
-            found = counted.setdefault(Source(tool, shape), {"by": {}, "fields": {}})
-            if what in ("shortened", "asked", "whole"):
-                found[what] = count
-            elif what in ("by", "field"):
-                found["fields" if what == "field" else what][detail[0]] = count
-    return {source: Lesson(**found) for source, found in counted.items()}
+            tool, shape, kind, *detail = json.loads(name)
+            lesson = values.setdefault(Source(tool, shape), {"by": {}, "fields": {}})
+            if kind in ("shortened", "asked", "whole"):
+                lesson[kind] = count
+            elif kind == "by":
+                lesson["by"][detail[0]] = count
+            elif kind == "field":
+                lesson["fields"][detail[0]] = count
+    return {source: Lesson(**lesson) for source, lesson in values.items()}
 
 
-def _summed(lessons: Iterable[Lesson]) -> Lesson:
-    numbers: Counter[str] = Counter()
+def _sum_lessons(lessons: Iterable[Lesson]) -> Lesson:
+    totals: Counter[str] = Counter()
     by: Counter[str] = Counter()
     fields: Counter[str] = Counter()
     for lesson in lessons:
-        numbers.update(shortened=lesson.shortened, asked=lesson.asked, whole=lesson.whole)
+        totals.update(shortened=lesson.shortened, asked=lesson.asked, whole=lesson.whole)
         by.update(lesson.by)
         fields.update(lesson.fields)
-    return Lesson(numbers["shortened"], numbers["asked"], numbers["whole"], dict(by), dict(fields))
+    return Lesson(**totals, by=dict(by), fields=dict(fields))
 
 
-def _told(lesson: Lesson, shapes: int) -> dict[str, Any]:
+def _report_tool(lesson: Lesson, *, shapes: int) -> dict[str, Any]:
     value, confidence = lesson.importance
     return {
         "shapes": shapes,

@@ -1,37 +1,46 @@
-"""What is known of a model: its limits, its prices, and the rules of its provider's prompt cache."""
+"""Limits, prices and prompt-cache rules of models."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from headroom_core import environment
-from headroom_core.errors import ConfigurationError
+from headroom_core.models.load import (
+    CacheSection,
+    CatalogData,
+    Entry,
+    LongPricesSection,
+    PricesSection,
+    SourceSection,
+    invalid_value,
+    parse_catalog,
+    read_catalog,
+)
 
 Overrides: TypeAlias = "Mapping[str, int | Mapping[str, Any]] | str | os.PathLike[str]"
-"""Limits or entries by model, or the path of a JSON file of them."""
+"""Context limits or entries by model name, or the path of a JSON file of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What tokens cost, in USD for a million.
+    """Token prices in USD per million tokens.
 
     Attributes:
-        input: tokens that no cache held.
-        output: tokens that the model writes, its thinking included.
-        cached: input tokens read from the prompt cache. None: not known, or nothing is cached.
-        cache_write: input tokens written to the cache. None: as other input.
-        long_above: the input tokens above which all tokens of a request cost what `long` says.
-        long: the prices of such long requests.
+        input: Price of input tokens that are not read from the prompt cache.
+        output: Price of output tokens, including thinking.
+        cached: Price of input tokens read from the prompt cache. None if it is unknown, or if the
+            model has no cache.
+        cache_write: Price of input tokens written to the prompt cache. None if they cost as much
+            as other input.
+        long_above: Number of input tokens above which `long` applies to all tokens of a request.
+        long: Prices of such long requests.
     """
 
     input: float
@@ -41,12 +50,12 @@ class Prices:
     long_above: int | None = None
     long: Prices | None = None
 
-    def of(self, input_tokens: int) -> Prices:
-        """Return the prices of a request with that many input tokens.
+    def for_request(self, input_tokens: int) -> Prices:
+        """Return the prices that apply to a request with that many input tokens.
 
         Example:
             >>> prices = Prices(1.25, 10.0, long_above=200_000, long=Prices(2.5, 15.0))
-            >>> prices.of(200_000).input, prices.of(200_001).input
+            >>> prices.for_request(200_000).input, prices.for_request(200_001).input
             (1.25, 2.5)
         """
         if self.long is None or self.long_above is None or input_tokens <= self.long_above:
@@ -56,14 +65,14 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class CacheRules:
-    """How a provider caches prompts, and what that costs.
+    """Behaviour and prices of a provider's prompt cache.
 
     Attributes:
-        read: the price of a token read from the cache, as a share of the input price.
-        write: the price of a token written to it, as a multiple of the input price.
-        kind: `explicit` where the request marks what is cached, `automatic` where it need not.
-        min_tokens: prefixes with fewer tokens are not cached. None: not known.
-        ttl_seconds: seconds without a read after which an entry is gone. None: not known.
+        read: Price of a token read from the cache, as a share of the input price.
+        write: Price of a token written to the cache, as a multiple of the input price.
+        kind: `explicit` if requests must mark the content to cache, `automatic` otherwise.
+        min_tokens: Minimum number of tokens of a prefix that is cached. None if unknown.
+        ttl_seconds: Seconds without a read after which an entry expires. None if unknown.
     """
 
     read: float
@@ -73,47 +82,51 @@ class CacheRules:
     ttl_seconds: int | None = None
 
     def break_even(self, rewritten: int, removed: int) -> float:
-        """Return the number of requests above which changing a prefix that is cached pays for itself.
+        """Return the number of requests above which changing a cached prefix pays for itself.
 
-        Everything from the first changed byte on has to be written anew. With r = `read` and w = `write`,
-        n more requests cost n·r·(K + S) when nothing changes, and w·K + (n - 1)·r·K when it does; so a
-        change pays once n > (w - r) / r · K / S.
+        Everything from the first changed byte on must be written to the cache again. With r =
+        `read` and w = `write`, n more requests cost n·r·(K + S) if nothing changes, and
+        w·K + (n - 1)·r·K if it does; so a change pays if n > (w - r) / r · K / S.
 
         Args:
-            rewritten: K, the tokens from the first changed byte to the end, after the change.
-            removed: S, the tokens that the change removes.
+            rewritten: K, the number of tokens from the first changed byte to the end, after the
+                change.
+            removed: S, the number of tokens that the change removes.
 
         Returns:
-            The number of requests, the next one included; infinity when nothing is removed.
+            The number of requests, the next one included; infinity if nothing is removed.
 
         Example:
-            A block of 20,000 tokens, cut to 2,000 at the start of 150,000 that Anthropic has cached for five
-            minutes, has to be left out of more than 84 requests:
+            A block of 20,000 tokens is cut to 2,000, at the start of 150,000 tokens that Anthropic
+            has cached for five minutes. More than 84 requests must follow for this to pay:
 
-            >>> round(CacheRules(read=0.1, write=1.25).break_even(rewritten=132_000, removed=18_000))
+            >>> rules = CacheRules(read=0.1, write=1.25)
+            >>> round(rules.break_even(rewritten=132_000, removed=18_000))
             84
         """
         if removed <= 0:
             return math.inf
         if rewritten <= 0 or self.write <= self.read:
             return 0.0
-        return (self.write - self.read) / self.read * rewritten / removed if self.read else math.inf
+        if self.read == 0:
+            return math.inf
+        return (self.write - self.read) / self.read * rewritten / removed
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a model.
+    """Known limits, prices and cache rules of a model.
 
     Attributes:
-        name: the name that the figures are kept under; for a model that is not known, the name asked for.
-        provider: `openai`, `anthropic` or `google`. None: not known.
-        context_limit: the tokens that a request may have as input. None: not known.
-        max_output: the tokens that an answer may have. None: not known.
-        prices: what tokens cost. None: not known.
-        cache: how the provider caches prompts. None: not known, or not at all.
-        as_of: the day (ISO 8601) on which the oldest of these figures was true. None: not known.
-        sources: where the figures come from, addresses.
-        inferred: whether the limit is told from names that are alike, or nothing is known.
+        name: Name under which the figures are listed, or the requested name if there are none.
+        provider: `openai`, `anthropic` or `google`. None if unknown.
+        context_limit: Maximum number of input tokens of a request. None if unknown.
+        max_output: Maximum number of output tokens. None if unknown.
+        prices: Token prices. None if unknown.
+        cache: Rules of the prompt cache. None if they are unknown, or if there is no cache.
+        as_of: Day (ISO 8601) on which the oldest of these figures was true. None if unknown.
+        sources: Addresses that the figures come from.
+        inferred: Whether the limit is that of a similar name, or nothing is known.
     """
 
     name: str
@@ -128,22 +141,26 @@ class ModelInfo:
 
 
 def model_info(model: str, *, overrides: Overrides | None = None) -> ModelInfo:
-    """Return what is known of a model.
+    """Return the known limits, prices and cache rules of a model.
 
     Dates, aliases and prefixes are understood: `gpt-4o-2024-08-06`, `claude-3-5-sonnet-latest`,
-    `models/gemini-2.5-pro`, `openai/gpt-4o`, Bedrock's `us.anthropic.claude-sonnet-4-20250514-v1:0`, Vertex's
-    `claude-sonnet-4@20250514`, and `ft:gpt-4o-mini:team::id`. A name that is only like a known one has
-    that one's limit and cache rules, or the smallest limit of its family, never a price; nor has a fine-tuned
-    model, nor one of a reseller or of a regional endpoint, since those cost something else.
+    `models/gemini-2.5-pro`, `openai/gpt-4o`, Bedrock's
+    `us.anthropic.claude-sonnet-4-20250514-v1:0`, Vertex AI's `claude-sonnet-4@20250514`, and
+    `ft:gpt-4o-mini:team::id`.
+
+    A name that only resembles a known one gets that model's limit and cache rules, or the smallest
+    limit of its family, but never a price. Neither do fine-tuned models, resellers and regional
+    endpoints, whose prices differ from the list.
 
     Args:
-        model: the model's name.
-        overrides: limits or entries by model, which go before all else, or the path of a JSON file of them
-            in the format of `models.json`. Below it stands the file that `HEADROOM_MODELS` names, then
-            what is built in. A file is read once.
+        model: Name of the model.
+        overrides: Limits or entries by model name, which take precedence over all others, or the
+            path of a JSON file of them in the format of `models.json`. The file that
+            `HEADROOM_MODELS` names comes next, then the built-in catalog. A file is read once.
 
     Raises:
-        ConfigurationError: the model's name is no text, an override has a wrong value, or a file cannot be read.
+        ConfigurationError: The name is not a string, an override has a value that is not valid,
+            or a file cannot be read.
 
     Example:
         >>> info = model_info("gpt-4o-2024-08-06")
@@ -154,282 +171,210 @@ def model_info(model: str, *, overrides: Overrides | None = None) -> ModelInfo:
         >>> model_info("my-model").context_limit is None
         True
     """
-    return _shelves(overrides).find(_text(model, "model"))
+    if not isinstance(model, str):
+        raise invalid_value(["model"], model, "must be a string, such as 'gpt-4o'")
+    return _catalog(overrides).find(model)
 
 
 @dataclass(frozen=True)
-class _Shelf:
-    """The entries of one source, laid over those below."""
+class _Catalog:
+    """Entries of one file or argument, laid over those below it."""
 
     models: Mapping[str, ModelInfo] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     families: Mapping[str, ModelInfo] = field(default_factory=dict)
-    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    caches: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, SourceSection] = field(default_factory=dict)
+    caches: Mapping[str, CacheSection] = field(default_factory=dict)
 
     def find(self, model: str) -> ModelInfo:
-        name, listed = _plain(model)
+        """Return the figures of a model, or of the most similar name."""
         if model in self.models:
             return self.models[model]
+        name, has_list_price = _normalize(model)
         for candidate in _candidates(name):
-            if known := self._known(candidate):
-                return known if listed else replace(known, prices=None)
-        return self._alike(name) or ModelInfo(model, inferred=True)
+            known = self._get(candidate)
+            if known is not None:
+                return known if has_list_price else replace(known, prices=None)
+        return self._find_similar(name) or ModelInfo(model, inferred=True)
 
-    def _known(self, name: str) -> ModelInfo | None:
+    def _get(self, name: str) -> ModelInfo | None:
         return self.models.get(name) or self.models.get(self.aliases.get(name, ""))
 
-    def _alike(self, name: str) -> ModelInfo | None:
-        """Return what holds of the longest known name that a name goes on from, and of that one's family."""
-        for match in reversed([*re.finditer(r"[-.:\[]", name)]):
-            if _OTHER_KIND.search(name, match.start()):
+    def _find_similar(self, name: str) -> ModelInfo | None:
+        """Return the model or family whose name is the longest beginning of this name."""
+        for separator in reversed([*_SEPARATOR.finditer(name)]):
+            if _OTHER_KIND.search(name, separator.start()):
                 return None
-            beginning = name[: match.start()]
-            # What follows a dot is a version, which may have other limits than the one before the dot.
-            known = None if match[0] == "." else self._known(beginning)
-            if known := known or self.families.get(beginning):
+            beginning = name[: separator.start()]
+            # A dot separates versions, and another version may have other limits than the
+            # model before the dot. Only the family's limit, the smallest, is safe then.
+            known = None if separator[0] == "." else self._get(beginning)
+            known = known or self.families.get(beginning)
+            if known is not None:
                 return replace(known, prices=None, inferred=True)
         return None
 
 
-_LISTED = {"openai", "anthropic", "google", "gemini", "models", "publishers"}
-"""Prefixes with which a model costs what its maker's list says."""
+_LIST_PRICE_PREFIXES = {"openai", "anthropic", "google", "gemini", "models", "publishers"}
+"""Prefixes with which a model has its maker's list price. Resellers have other prefixes."""
 
+# Bedrock's names: an optional region, then `anthropic.` and the model. A name that merely contains
+# "anthropic", such as `anthropic/claude-3-opus`, does not match.
 _BEDROCK = re.compile(r"(?:([a-z-]+)\.)?anthropic\.(.+)")
+
+# A date, version or `latest` at the end of a name, which leaves its limits and prices the same:
+# `-20250514`, `-2024-08-06`, `-v2:0`, `-001`. It must not match the versions that tell models
+# apart: the `-4-5` of `claude-sonnet-4-5`, or the `-2.5` of `gemini-2.5-pro`.
 _SUFFIX = re.compile(r"-(?:v\d+(?::\d+k?)*|20\d{6}|20\d\d-\d\d-\d\d|latest|default|\d{3})$")
+
+# Where a longer name may end and still belong to the same model or family.
+_SEPARATOR = re.compile(r"[-.:\[]")
+
+# Words that make a name another kind of model, with limits of its own: `gpt-4o-mini-tts` is not a
+# variant of `gpt-4o-mini`.
 _OTHER_KIND = re.compile(
-    r"\b(?:audio|chat|computer|embedding|image|instruct|live|omni|realtime|robotics|search|spark|transcribe|tts|vision)\b"
+    r"\b(?:audio|chat|computer|embedding|image|instruct|live|omni|realtime|robotics|search|spark"
+    r"|transcribe|tts|vision)\b"
 )
-"""What in a name tells of another kind of model, with limits of its own."""
+
+# Anthropic's own names have dashes where those of some routers have dots: `claude-sonnet-4.5`.
+_VERSION_DOT = re.compile(r"(?<=\d)\.(?=\d)")
 
 
-def _plain(model: str) -> tuple[str, bool]:
-    """Return a model's name as its maker writes it, and whether it costs what its maker's list says."""
+def _normalize(model: str) -> tuple[str, bool]:
+    """Return the name as the model's maker writes it, and whether its list price applies."""
     prefix, _, name = model.rpartition("/")
-    listed = _LISTED.issuperset(filter(None, prefix.split("/")))
+    has_list_price = _LIST_PRICE_PREFIXES.issuperset(filter(None, prefix.split("/")))
     if name.startswith("ft:"):
         return name.split(":")[1], False
-    if match := _BEDROCK.fullmatch(name):
-        listed, name = listed and match[1] in (None, "global"), match[2]
+    match = _BEDROCK.fullmatch(name)
+    if match:
+        region, name = match.groups()
+        has_list_price = has_list_price and region in (None, "global")
     name = name.replace("@", "-")
+    # Claude 2.0 and 2.1 are the only ones whose maker writes the dot.
     if name.startswith("claude-") and not name.startswith("claude-2"):
-        name = re.sub(r"(?<=\d)\.(?=\d)", "-", name)
-    return name, listed
+        name = _VERSION_DOT.sub("-", name)
+    return name, has_list_price
 
 
 def _candidates(name: str) -> Iterator[str]:
-    """Yield the names that a name may stand for: itself, then without its date, version or `latest`."""
+    """Yield the name itself, then the name without its date, its version, or `latest`."""
     yield name
-    while (shorter := _SUFFIX.sub("", name)) != name:
+    shorter = _SUFFIX.sub("", name)
+    while shorter != name:
         yield shorter
-        name = shorter
+        name, shorter = shorter, _SUFFIX.sub("", shorter)
 
 
-def _shelves(overrides: Overrides | None) -> _Shelf:
-    if not isinstance(overrides, (Mapping, str, os.PathLike, type(None))):
-        raise _wrong(
-            "model_context_limits",
-            overrides,
-            "expected limits or entries by model, or the path of a file",
-        )
-    file = environment.models_file()
-    below = _file(file, None) if file else _file(_BUILT_IN, None)
+def _catalog(overrides: Overrides | None) -> _Catalog:
     if overrides is None:
-        return below
+        return _base_catalog()
     if isinstance(overrides, Mapping):
-        return _laid({"models": overrides}, "model_context_limits", below)
-    return _file(os.fsdecode(overrides), file)
+        base = _base_catalog()
+        data = parse_catalog({"models": overrides}, _OVERRIDES, base.caches)
+        return _overlay(data, base)
+    if isinstance(overrides, (str, os.PathLike)):
+        return _read_catalog(os.fsdecode(overrides), environment.models_file())
+    problem = "must map model names to limits or entries, or be the path of a file"
+    raise invalid_value([_OVERRIDES], overrides, problem)
 
+
+_OVERRIDES = "model_context_limits"
+"""The setting that overrides come from, as error messages name it."""
 
 _BUILT_IN = str(Path(__file__).with_name("models.json"))
 
 
+def _base_catalog() -> _Catalog:
+    """Return the file that `HEADROOM_MODELS` names, laid over the built-in catalog."""
+    return _read_catalog(environment.models_file() or _BUILT_IN, None)
+
+
 @lru_cache(maxsize=32)
-def _file(path: str, below: str | None) -> _Shelf:
-    """Return what a file says, laid over the file below it and what is built in."""
-    under = _Shelf() if path == _BUILT_IN else _file(below or _BUILT_IN, None)
-    try:
-        raw = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
-        message = f"{path}: cannot be read as JSON ({type(error).__name__}: {error}); give a file like models.json"
-        raise ConfigurationError(message, {"file": path}) from error
-    return _laid(raw, path, under)
+def _read_catalog(path: str, below: str | None) -> _Catalog:
+    """Return a file laid over another, which defaults to the built-in catalog."""
+    base = _Catalog() if path == _BUILT_IN else _read_catalog(below or _BUILT_IN, None)
+    return _overlay(read_catalog(path, base.caches), base)
 
 
-_PARTS = {"sources", "caches", "families", "models"}
-_GROUPS = {"provider", "aliases", "limits", "prices", "cache"}
-_KINDS = {"automatic", "explicit"}
+def _overlay(data: CatalogData, base: _Catalog) -> _Catalog:
+    """Return the catalog laid over the one below it."""
+    sources = {**base.sources, **data.sources}
+    families = dict(base.families)
+    for name, entry in data.families.items():
+        known = families.get(name) or ModelInfo(name)
+        families[name] = _apply(entry, known, sources, (data.origin, "families", name))
+    models, aliases = dict(base.models), dict(base.aliases)
+    for name, entry in data.models.items():
+        info = _apply(entry, base.find(name), sources, (data.origin, "models", name))
+        models[name] = replace(info, name=name, inferred=False)
+        aliases.update(dict.fromkeys(entry.aliases, name))
+    return _Catalog(
+        models, aliases, families, sources=sources, caches={**base.caches, **data.caches}
+    )
 
 
-def _laid(raw: Any, where: str, below: _Shelf) -> _Shelf:
-    """Return what was read, laid over the entries below."""
-    parts = _object(raw, where, _PARTS)
-    sources = {**below.sources, **_sources(parts.get("sources", {}), f"{where}: sources")}
-    caches = {**below.caches, **_object(parts.get("caches", {}), f"{where}: caches")}
-    reader = _Reader(sources, caches)
-    models, families, aliases = dict(below.models), dict(below.families), dict(below.aliases)
-    for name, entry in _object(parts.get("families", {}), f"{where}: families").items():
-        families[name] = reader.info(
-            entry, f"{where}: families.{name}", families.get(name) or ModelInfo(name)
-        )
-    for name, entry in _object(parts.get("models", {}), f"{where}: models").items():
-        at = f"{where}: models.{name}"
-        known = below.find(name)
-        models[name] = replace(reader.info(entry, at, known), name=name, inferred=False)
-        aliases.update(dict.fromkeys(_names(entry, at), name))
-    return _Shelf(models, aliases, families, sources, caches)
+def _apply(
+    entry: Entry,
+    known: ModelInfo,
+    sources: Mapping[str, SourceSection],
+    location: tuple[str, ...],
+) -> ModelInfo:
+    """Return the known figures with those of the entry instead."""
+    changes: dict[str, Any] = {}
+    if entry.provider is not None:
+        changes["provider"] = entry.provider
+    if entry.limits is not None:
+        changes["context_limit"] = entry.limits.context or known.context_limit
+        if changes["context_limit"] is None:
+            problem = "this field is required, because no limit of this model is known"
+            raise invalid_value((*location, "limits", "context"), None, problem)
+        changes["max_output"] = entry.limits.output or known.max_output
+    if entry.prices is not None:
+        changes["prices"] = _prices(entry.prices)
+    if entry.cache is not None:
+        changes["cache"] = _cache_rules(entry.cache)
+    changes.update(_provenance(entry, sources))
+    return replace(known, **changes)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Reads entries, and says of a wrong value where it stands."""
-
-    sources: Mapping[str, Mapping[str, str]]
-    caches: Mapping[str, Any]
-
-    def info(self, entry: Any, at: str, known: ModelInfo) -> ModelInfo:
-        """Return what is known of a model with what an entry says instead."""
-        if not isinstance(entry, Mapping):
-            return replace(known, context_limit=_count(entry, at))
-        groups = _object(entry, at, _GROUPS)
-        changed: dict[str, Any] = {}
-        told: dict[str, Mapping[str, Any]] = {}
-        if "provider" in groups:
-            changed["provider"] = _text(groups["provider"], f"{at}.provider")
-        if "limits" in groups:
-            limits = _object(groups["limits"], f"{at}.limits", {"context", "output", *_TOLD})
-            changed["context_limit"] = _count(
-                limits.get("context", known.context_limit), f"{at}.limits.context"
-            )
-            if "output" in limits:
-                changed["max_output"] = _count(limits["output"], f"{at}.limits.output")
-            told[f"{at}.limits"] = limits
-        if "prices" in groups:
-            prices = _object(groups["prices"], f"{at}.prices", {*_PRICES, "long", *_TOLD})
-            changed["prices"] = _prices(prices, f"{at}.prices")
-            told[f"{at}.prices"] = prices
-        if "cache" in groups:
-            cache = self._cache(groups["cache"], f"{at}.cache")
-            changed["cache"] = _rules(cache, f"{at}.cache")
-            told[f"{at}.cache"] = cache
-        return replace(known, **changed, **self._origin(told))
-
-    def _cache(self, value: Any, at: str) -> Mapping[str, Any]:
-        if isinstance(value, str):
-            if value not in self.caches:
-                raise _wrong(at, value, f"expected an object, or one of {', '.join(self.caches)}")
-            value = self.caches[value]
-        return _object(value, at, {"kind", "read", "write", "min_tokens", "ttl_seconds", *_TOLD})
-
-    def _origin(self, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the oldest day and the addresses of groups of figures, by where they stand."""
-        days, addresses = [], []
-        for at, group in told.items():
-            source = _text(group.get("source", ""), f"{at}.source")
-            named = self.sources.get(source, {})
-            own = _day(group["as_of"], f"{at}.as_of") if "as_of" in group else ""
-            days.append(named.get("as_of") or own)
-            addresses.append(named.get("url", source))
-        if not any(days):
-            return {}
-        return {
-            "as_of": min(filter(None, days)),
-            "sources": tuple(dict.fromkeys(filter(None, addresses))),
-        }
+def _prices(section: PricesSection) -> Prices:
+    long = section.long
+    if long is None:
+        return _flat_prices(section)
+    return replace(_flat_prices(section), long_above=long.above, long=_flat_prices(long))
 
 
-_PRICES = ("input", "output", "cached", "cache_write")
-_TOLD = ("source", "as_of")
+def _flat_prices(section: PricesSection | LongPricesSection) -> Prices:
+    return Prices(section.input, section.output, section.cached, section.cache_write)
 
 
-def _sources(value: Any, at: str) -> dict[str, dict[str, str]]:
-    found = {}
-    for name, source in _object(value, at).items():
-        parts = _object(source, f"{at}.{name}", {"url", "as_of"})
-        found[name] = {
-            part: _TELLERS[part](told, f"{at}.{name}.{part}") for part, told in parts.items()
-        }
-    return found
+def _cache_rules(section: CacheSection) -> CacheRules:
+    return CacheRules(
+        read=section.read,
+        write=section.write,
+        kind=section.kind,
+        min_tokens=section.min_tokens,
+        ttl_seconds=section.ttl_seconds,
+    )
 
 
-def _prices(prices: Mapping[str, Any], at: str) -> Prices:
-    figures: dict[str, Any] = {
-        name: _number(prices[name], f"{at}.{name}") for name in _PRICES if name in prices
-    }
-    for name in ("input", "output"):
-        if name not in figures:
-            raise _wrong(f"{at}.{name}", None, "expected USD for a million tokens")
-    if "long" not in prices:
-        return Prices(**figures)
-    long = _object(prices["long"], f"{at}.long", {*_PRICES, "above"})
-    above = _count(long.get("above"), f"{at}.long.above")
-    return Prices(**figures, long_above=above, long=_prices(long, f"{at}.long"))
+_UNKNOWN_SOURCE = SourceSection()
 
 
-def _rules(cache: Mapping[str, Any], at: str) -> CacheRules:
-    kind = cache.get("kind", "automatic")
-    if kind not in _KINDS:
-        raise _wrong(f"{at}.kind", kind, "expected automatic or explicit")
-    counts = {
-        name: _count(cache[name], f"{at}.{name}")
-        for name in ("min_tokens", "ttl_seconds")
-        if name in cache
-    }
-    read, write = (_number(cache.get(name), f"{at}.{name}") for name in ("read", "write"))
-    return CacheRules(read, write, kind, **counts)
-
-
-def _names(entry: Any, at: str) -> list[str]:
-    aliases = entry.get("aliases", []) if isinstance(entry, Mapping) else []
-    if not isinstance(aliases, (list, tuple)):
-        raise _wrong(f"{at}.aliases", aliases, "expected a list of names")
-    return [_text(alias, f"{at}.aliases") for alias in aliases]
-
-
-def _object(value: Any, at: str, fields: set[str] | None = None) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _wrong(at, value, "expected an object")
-    for name in value:
-        if not isinstance(name, str):
-            raise _wrong(f"{at}.{name!r}", value[name], "expected a text as the name")
-    if fields and (unknown := sorted(map(str, value.keys() - fields))):
-        raise _wrong(
-            f"{at}.{unknown[0]}",
-            value[unknown[0]],
-            f"no such field; the fields are {', '.join(sorted(fields))}",
-        )
-    return value
-
-
-def _text(value: Any, at: str) -> str:
-    if not isinstance(value, str):
-        raise _wrong(at, value, "expected a text")
-    return value
-
-
-def _day(value: Any, at: str) -> str:
-    """Return a day as it is compared with others."""
-    told = _text(value, at)
-    with suppress(ValueError):
-        if date.fromisoformat(told).isoformat() == told:
-            return told
-    raise _wrong(at, value, "expected a day such as 2026-11-21")
-
-
-_TELLERS = {"url": _text, "as_of": _day}
-
-
-def _number(value: Any, at: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise _wrong(at, value, "expected a number from 0 on")
-    return float(value)
-
-
-def _count(value: Any, at: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _wrong(at, value, "expected a whole number from 1 on")
-    return value
-
-
-def _wrong(at: str, value: Any, expected: str) -> ConfigurationError:
-    return ConfigurationError(f"{at} = {value!r}: {expected}", {"field": at, "value": value})
+def _provenance(entry: Entry, sources: Mapping[str, SourceSection]) -> dict[str, Any]:
+    """Return the day of the oldest figures of an entry and the addresses of all, if dated."""
+    days: list[str] = []
+    addresses: list[str] = []
+    for section in (entry.limits, entry.prices, entry.cache):
+        if section is None:
+            continue
+        source = sources.get(section.source, _UNKNOWN_SOURCE)
+        day = source.as_of or section.as_of
+        if day:
+            days.append(day)
+        address = section.source if source.url is None else source.url
+        if address and address not in addresses:
+            addresses.append(address)
+    return {"as_of": min(days), "sources": tuple(addresses)} if days else {}

@@ -1,4 +1,4 @@
-"""Providers: limits, prices and token counts of their models, and how their prompt caches are used."""
+"""Providers: limits, prices and token counts of models, and breakpoints for their prompt caches."""
 
 from __future__ import annotations
 

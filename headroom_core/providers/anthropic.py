@@ -1,4 +1,4 @@
-"""Anthropic's models, counted by their maker, and the breakpoints of its prompt cache."""
+"""Anthropic's models, token counts by its API, and breakpoints for its prompt cache."""
 
 from __future__ import annotations
 
@@ -9,36 +9,43 @@ from typing import Any
 from headroom_core.dialects.access import as_items, find_cache_breakpoints, get_field
 from headroom_core.errors import TokenizationError, ValidationError
 from headroom_core.models.lookup import Overrides
-from headroom_core.providers.base import ListedProvider, TokenCounter, call_client, require_int
+from headroom_core.providers.base import CatalogProvider, TokenCounter, call_client, require_int
 from headroom_core.tokens.tokenizer import Tokenizer
 
-_WHO = "Anthropic's API"
-_MOST = 4
-"""How many breakpoints the API takes in one request."""
+_API = "Anthropic's API"
 
-_LEAST = 512
-"""The shortest prefix that any of the models caches, where the model's own minimum is not known."""
+_MAX_BREAKPOINTS = 4
+"""Maximum number of breakpoints that the API accepts in one request."""
 
-_MARK = "cache_control"
-_NEVER = ("thinking", "redacted_thinking")
+_MIN_CACHED_TOKENS = 512
+"""Minimum length of a cached prefix if the model's own is unknown: the smallest of any model."""
+
+_BREAKPOINT_FIELD = "cache_control"
+
+_UNMARKABLE_TYPES = ("thinking", "redacted_thinking")
+"""Types of blocks on which the API refuses a breakpoint."""
+
 _TOOLS, _SYSTEM, _MESSAGES = range(3)
 """The parts of a request, in the order in which the cache reads them."""
 
-_Place = tuple[int, int, int]
-"""Where a block stands: its part, its message, its place there; so places compare as the cache reads them."""
+_Position = tuple[int, int, int]
+"""Position of a block: part, message, and block. Positions compare in the cache's order."""
 
 
-class AnthropicProvider(ListedProvider):
-    """Limits, prices and counts of Anthropic's models, and breakpoints for their prompt cache.
+class AnthropicProvider(CatalogProvider):
+    """Limits, prices and token counts of Anthropic's models, and breakpoints for its cache.
 
     Args:
-        client: an `anthropic.Anthropic`, which then counts tokens through the API. None: counts are estimates
-            by OpenAI's vocabulary; published comparisons found Claude's own to need 16 to 30 % more tokens.
-        enable_cache_control: off places no breakpoints, and prices tokens read from the cache like other input.
-        model_context_limits: limits or entries that override the built-in ones, or the path of a file of them.
+        client: An `anthropic.Anthropic`, which then counts tokens through the API. Defaults to
+            estimating counts with OpenAI's vocabulary; in published comparisons, Claude's own
+            vocabulary needed 16 to 30 % more tokens.
+        enable_cache_control: Whether `with_breakpoints` adds breakpoints, and tokens read from
+            the prompt cache have their own price. If not, they cost as much as other input.
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
+            file of them.
 
     Raises:
-        ConfigurationError: an override has a wrong value.
+        ConfigurationError: An override has a value that is not valid.
 
     Example:
         >>> provider = AnthropicProvider()
@@ -62,7 +69,7 @@ class AnthropicProvider(ListedProvider):
         self._client = client
 
     def get_token_counter(self, model: str) -> TokenCounter:
-        """Return what counts tokens: the API with a client, else an estimate that says that it is one."""
+        """Return a counter that asks the API, or that estimates if there is no client."""
         return Tokenizer(model) if self._client is None else AnthropicCounter(self._client, model)
 
     def with_breakpoints(
@@ -74,28 +81,31 @@ class AnthropicProvider(ListedProvider):
         tools: Any = None,
         stable: int | None = None,
     ) -> tuple[list[Any], Any, Any]:
-        """Return a request's messages, system prompt and tools with breakpoints where the stable part ends.
+        """Return a request's messages, system prompt and tools with breakpoints added.
 
-        They stand at the end of the stable messages, of the system prompt and of the tools, and where the request
-        before this one ended: the API looks back 20 blocks from a breakpoint, and one turn may have more.
-        There are at most four with the caller's own, which stay as they are. None stands where the prefix is
-        too short for the cache, on thinking or empty text, or, since the API refuses that, a breakpoint
-        of five minutes before one of an hour. A text gets a breakpoint as a block of its own. A request
-        with a `cache_control` of its own, at its top, needs none of this.
+        Breakpoints mark the end of the stable messages, of the system prompt and of the tools, and
+        the end of the previous request: the API looks back 20 blocks from a breakpoint, and one
+        turn may have more.
+
+        A request gets at most four, including the caller's own, which are kept. No breakpoint is
+        added after a prefix that is too short to be cached, on thinking or empty text, or before a
+        breakpoint with a lifetime of one hour, because the API refuses a shorter lifetime there. A
+        text that gets a breakpoint becomes a block. Requests with `cache_control` at their top
+        level need none of this.
 
         Args:
-            messages: the conversation.
-            model: the model's name: it decides how long a prefix must be.
-            system: the system prompt, a text or blocks.
-            tools: the tools.
-            stable: how many of the messages will be sent again as they are. None: all.
+            messages: The conversation.
+            model: Name of the model, which determines the minimum length of a cached prefix.
+            system: The system prompt, a text or blocks.
+            tools: The tools.
+            stable: Number of leading messages that will be sent again unchanged. Defaults to all.
 
         Returns:
-            New lists where something was marked; what was not marked is the same object, and nothing that was
-            handed in is altered.
+            The messages, the system prompt and the tools. Objects without a new breakpoint are the
+            same objects, and no object passed in is modified.
 
         Raises:
-            ValidationError: there are not that many messages.
+            ValidationError: `stable` is negative or greater than the number of messages.
 
         Example:
             >>> provider = AnthropicProvider()
@@ -103,173 +113,222 @@ class AnthropicProvider(ListedProvider):
             >>> messages, system, tools = provider.with_breakpoints(
             ...     [{"role": "user", "content": "Hello"}], model="claude-sonnet-4-5", system=long
             ... )
-            >>> system[0]["cache_control"], messages[0]["content"]
-            ({'type': 'ephemeral'}, [{'type': 'text', 'text': 'Hello', 'cache_control': {'type': 'ephemeral'}}])
+            >>> system[0]["cache_control"]
+            {'type': 'ephemeral'}
+            >>> messages[0]["content"]
+            [{'type': 'text', 'text': 'Hello', 'cache_control': {'type': 'ephemeral'}}]
         """
-        stable = len(messages) if stable is None else stable
+        if stable is None:
+            stable = len(messages)
         if not 0 <= stable <= len(messages):
-            message = f"stable = {stable}: expected a number from 0 to the {len(messages)} messages"
-            raise ValidationError(message, {"stable": stable, "messages": len(messages)})
+            raise ValidationError(
+                f"stable must be between 0 and the number of messages, {len(messages)}, "
+                f"got {stable}",
+                {"stable": stable, "messages": len(messages)},
+            )
         if not self.enable_cache_control:
             return list(messages), system, tools
-        own = list(_marks(tools, system, messages))
-        least = self._least(model)
-        counted = _Prefix(model, tools, system, messages)
-        free = [
-            place
-            for place in dict.fromkeys(_wanted(tools, system, messages, stable))
-            if not _taken(place, own) and counted.reaches(place, least)
+        positions = self._choose_positions(messages, system, tools, model=model, stable=stable)
+        return _add_breakpoints(positions, messages, system, tools)
+
+    def _choose_positions(
+        self, messages: Sequence[Any], system: Any, tools: Any, *, model: str, stable: int
+    ) -> list[_Position]:
+        existing = list(_existing_breakpoints(tools, system, messages))
+        prefix = _Prefix(model, tools, system, messages)
+        min_tokens = self._min_cached_tokens(model)
+        positions = [
+            position
+            for position in _useful_positions(tools, system, messages, stable)
+            if not _is_blocked(position, existing) and prefix.has_tokens(min_tokens, position)
         ]
-        return _marked(free[: max(0, _MOST - len(own))], messages, system, tools)
+        room = max(0, _MAX_BREAKPOINTS - len(existing))
+        return positions[:room]
 
-    def _least(self, model: str) -> int:
+    def _min_cached_tokens(self, model: str) -> int:
         rules = self._info(model).cache
-        return (rules and rules.min_tokens) or _LEAST
+        if rules is None or rules.min_tokens is None:
+            return _MIN_CACHED_TOKENS
+        return rules.min_tokens
 
 
-def _wanted(tools: Any, system: Any, messages: Sequence[Any], stable: int) -> Iterator[_Place]:
-    """Yield where breakpoints help, the one that helps most first."""
-    yield from _end(messages[:stable])
-    if (block := _last(system)) is not None:
-        yield _SYSTEM, 0, block
-    yield from _end(messages[: _before(messages, stable)])
-    kept = [
-        index for index, tool in enumerate(as_items(tools)) if not get_field(tool, "defer_loading")
+def _useful_positions(
+    tools: Any, system: Any, messages: Sequence[Any], stable: int
+) -> list[_Position]:
+    """Return the positions at which a breakpoint helps, the most useful first."""
+    previous_length = _previous_request_length(messages, stable)
+    positions = [
+        _last_message_position(messages[:stable]),
+        _last_system_position(system),
+        _last_message_position(messages[:previous_length]),
+        _last_tool_position(tools),
     ]
-    if kept:
-        yield _TOOLS, 0, kept[-1]
+    return list(dict.fromkeys(position for position in positions if position is not None))
 
 
-def _end(messages: Sequence[Any]) -> Iterator[_Place]:
-    """Yield the last place of some messages that can have a breakpoint."""
+def _last_message_position(messages: Sequence[Any]) -> _Position | None:
     for index in reversed(range(len(messages))):
-        if (block := _last(get_field(messages[index], "content"))) is not None:
-            yield _MESSAGES, index, block
-            return
+        block = _last_markable_block(get_field(messages[index], "content"))
+        if block is not None:
+            return _MESSAGES, index, block
+    return None
 
 
-def _before(messages: Sequence[Any], stable: int) -> int:
-    """Return how many messages the request had to which the last answer among the stable ones belongs."""
-    spoken = [index for index in range(stable) if get_field(messages[index], "role") == "assistant"]
-    end = spoken[-1] if spoken else 0
-    while end and get_field(messages[end - 1], "role") == "assistant":
+def _last_system_position(system: Any) -> _Position | None:
+    block = _last_markable_block(system)
+    return None if block is None else (_SYSTEM, 0, block)
+
+
+def _last_tool_position(tools: Any) -> _Position | None:
+    items = as_items(tools)
+    for index in reversed(range(len(items))):
+        # Deferred tools are not part of the prompt.
+        if not get_field(items[index], "defer_loading"):
+            return _TOOLS, 0, index
+    return None
+
+
+def _previous_request_length(messages: Sequence[Any], stable: int) -> int:
+    """Return the number of messages in the request that the last stable answer belongs to."""
+    end = stable
+    while end > 0 and not _is_assistant(messages[end - 1]):
+        end -= 1
+    while end > 0 and _is_assistant(messages[end - 1]):
         end -= 1
     return end
 
 
-def _last(content: Any) -> int | None:
-    """Return the place of the last block that can have a breakpoint; a text is one block."""
+def _is_assistant(message: Any) -> bool:
+    return bool(get_field(message, "role") == "assistant")
+
+
+def _last_markable_block(content: Any) -> int | None:
+    """Return the index of the last block that can have a breakpoint. A text is one block."""
     if isinstance(content, str):
         return 0 if content.strip() else None
     blocks = as_items(content)
-    return next(
-        (index for index in reversed(range(len(blocks))) if _may_have_mark(blocks[index])), None
+    for index in reversed(range(len(blocks))):
+        if _is_markable(blocks[index]):
+            return index
+    return None
+
+
+def _is_markable(block: Any) -> bool:
+    kind = get_field(block, "type")
+    if not isinstance(kind, str) or kind in _UNMARKABLE_TYPES:
+        return False
+    if kind != "text":
+        return True
+    text = get_field(block, "text")
+    return isinstance(text, str) and bool(text.strip())
+
+
+def _existing_breakpoints(
+    tools: Any, system: Any, messages: Sequence[Any]
+) -> Iterator[tuple[_Position, Any]]:
+    """Yield the position and the lifetime of each breakpoint that the caller set."""
+    contents = [(_TOOLS, 0, tools), (_SYSTEM, 0, system)]
+    for index, message in enumerate(messages):
+        contents.append((_MESSAGES, index, get_field(message, "content")))
+    for part, message_index, content in contents:
+        for index, block in enumerate(as_items(content)):
+            for control in find_cache_breakpoints(block):
+                yield (part, message_index, index), get_field(control, "ttl")
+
+
+def _is_blocked(position: _Position, existing: list[tuple[_Position, Any]]) -> bool:
+    """Return whether the caller's own breakpoints, there or after it, forbid another."""
+    return any(
+        other == position or (lifetime == "1h" and other > position) for other, lifetime in existing
     )
 
 
-def _may_have_mark(block: Any) -> bool:
-    kind, text = get_field(block, "type"), get_field(block, "text")
-    if not isinstance(kind, str) or kind in _NEVER:
-        return False
-    return kind != "text" or (isinstance(text, str) and bool(text.strip()))
-
-
-def _marks(tools: Any, system: Any, messages: Sequence[Any]) -> Iterator[tuple[_Place, Any]]:
-    """Yield the place of each of the caller's breakpoints, and how long it lives."""
-    for part, contents in (
-        (_TOOLS, [tools]),
-        (_SYSTEM, [system]),
-        (_MESSAGES, [get_field(m, "content") for m in messages]),
-    ):
-        for message, content in enumerate(contents):
-            for index, block in enumerate(as_items(content)):
-                for mark in find_cache_breakpoints(block):
-                    yield (part, message, index), get_field(mark, "ttl")
-
-
-def _taken(place: _Place, own: list[tuple[_Place, Any]]) -> bool:
-    """Return whether the caller has a breakpoint at this place, or one of an hour after it."""
-    return any(at == place or (ttl == "1h" and at > place) for at, ttl in own)
-
-
 class _Prefix:
-    """How many tokens stand before the end of a block, counted no further than need be."""
+    """Token counts of a request's beginnings."""
 
     def __init__(self, model: str, tools: Any, system: Any, messages: Sequence[Any]) -> None:
         self._tokenizer = Tokenizer(model)
-        self._tools, self._system, self._messages = tools, system, messages
+        self._tools = tools
+        self._system = system
+        self._messages = messages
 
-    def reaches(self, place: _Place, least: int) -> bool:
+    def has_tokens(self, minimum: int, position: _Position) -> bool:
+        """Return whether the request up to a block's end has that many tokens."""
         total = 0
-        for tokens in self._counts(place):
+        for tokens in self._counts(position):
             total += tokens
-            if total >= least:
+            # Counting stops as soon as it can: most prefixes are far longer than the minimum.
+            if total >= minimum:
                 return True
-        return total >= least
+        return False
 
-    def _counts(self, place: _Place) -> Iterator[int]:
-        part, message, block = place
+    def _counts(self, position: _Position) -> Iterator[int]:
+        part, message_index, block = position
         tools = as_items(self._tools)
         for tool in tools[: block + 1] if part == _TOOLS else tools:
-            yield self._tokenizer.count_text(_json(tool))
-        if part >= _SYSTEM:
-            yield self._content(self._system, block if part == _SYSTEM else None)
-        if part == _MESSAGES:
-            for index in range(message + 1):
-                content = get_field(self._messages[index], "content")
-                yield self._content(content, block if index == message else None)
+            yield self._tokenizer.count_text(_tool_json(tool))
+        if part == _TOOLS:
+            return
+        if part == _SYSTEM:
+            yield self._count_content(self._system, block)
+            return
+        yield self._count_content(self._system)
+        for message in self._messages[:message_index]:
+            yield self._count_content(get_field(message, "content"))
+        yield self._count_content(get_field(self._messages[message_index], "content"), block)
 
-    def _content(self, content: Any, last: int | None) -> int:
-        """Return the tokens of a content, up to its last block that counts."""
+    def _count_content(self, content: Any, last_block: int | None = None) -> int:
+        """Return the tokens of a content, up to its last block if that is given."""
         if not isinstance(content, str):
-            content = as_items(content)[: None if last is None else last + 1]
-        return self._tokenizer.count_message({"content": content}, "anthropic")
+            content = as_items(content)
+            if last_block is not None:
+                content = content[: last_block + 1]
+        return self._tokenizer.count_message({"content": content})
 
 
-def _json(tool: Any) -> str:
+def _tool_json(tool: Any) -> str:
     value = tool.model_dump() if hasattr(tool, "model_dump") else tool
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _marked(
-    places: list[_Place], messages: Sequence[Any], system: Any, tools: Any
+def _add_breakpoints(
+    positions: list[_Position], messages: Sequence[Any], system: Any, tools: Any
 ) -> tuple[list[Any], Any, Any]:
-    """Return the parts of a request with a breakpoint at each place."""
+    """Return the parts of a request with a breakpoint at each position."""
     messages = list(messages)
-    for part, message, block in places:
+    for part, index, block in positions:
         if part == _TOOLS:
-            tools = _with_mark(tools, block)
+            tools = _mark_block(tools, block)
         elif part == _SYSTEM:
-            system = _with_mark(system, block)
+            system = _mark_block(system, block)
         else:
-            content = _with_mark(get_field(messages[message], "content"), block)
-            messages[message] = _with(messages[message], "content", content)
+            content = _mark_block(get_field(messages[index], "content"), block)
+            messages[index] = _with_field(messages[index], "content", content)
     return messages, system, tools
 
 
-def _with_mark(content: Any, index: int) -> list[Any]:
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    return [
-        _with(block, _MARK, {"type": "ephemeral"}) if at == index else block
-        for at, block in enumerate(blocks)
-    ]
+def _mark_block(content: Any, index: int) -> list[Any]:
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    blocks[index] = _with_field(blocks[index], _BREAKPOINT_FIELD, {"type": "ephemeral"})
+    return blocks
 
 
-def _with(holder: Any, key: str, value: Any) -> Any:
-    """Return a mapping or a model with another value under a key."""
+def _with_field(holder: Any, name: str, value: Any) -> Any:
+    """Return a copy of a mapping or of an SDK's model with another value of a field."""
     if isinstance(holder, Mapping):
-        return {**holder, key: value}
+        return {**holder, name: value}
     if hasattr(holder, "model_copy"):
-        return holder.model_copy(update={key: value})
-    return {**holder.model_dump(), key: value}
+        return holder.model_copy(update={name: value})
+    return {**holder.model_dump(), name: value}
 
 
 class AnthropicCounter:
-    """Counts tokens by asking Anthropic, one request for each count.
+    """Token counter that asks Anthropic, with one request per count.
 
     Args:
-        client: an `anthropic.Anthropic`, or whatever has its `messages.count_tokens(model=, messages=, system=)`.
-        model: the model's name.
+        client: An `anthropic.Anthropic`, or any object with its
+            `messages.count_tokens(model=, messages=, system=)`.
+        model: Name of the model.
     """
 
     estimated = False
@@ -277,54 +336,60 @@ class AnthropicCounter:
     def __init__(self, client: Any, model: str) -> None:
         self.model = model
         self._client = client
-        self._frame: int | None = None
+        self._message_overhead: int | None = None
 
     def count_text(self, text: str) -> int:
-        """Return the number of tokens of a text, 0 for an empty one without asking.
+        """Return the number of tokens of a text. An empty text is 0 without a request.
 
-        It is what a user's message of this text counts, less what a message counts by itself: the count of a
-        message of one token less 1, asked for once.
+        The API counts messages only, so the overhead of a message is subtracted. It is the count
+        of a message of one token less 1, and is requested once.
 
         Raises:
-            TokenizationError: the API counted nothing; it refuses texts of white space alone.
-            ProviderError: the client is asynchronous.
+            TokenizationError: The API did not count the text. It refuses texts of white space.
+            ProviderError: The client is asynchronous.
         """
         if not text:
             return 0
-        if self._frame is None:
-            self._frame = self._count([{"role": "user", "content": "a"}]) - 1
-        return self._count([{"role": "user", "content": text}]) - self._frame
+        if self._message_overhead is None:
+            self._message_overhead = self._count([{"role": "user", "content": "a"}]) - 1
+        return self._count([{"role": "user", "content": text}]) - self._message_overhead
 
     def count_messages(self, messages: Iterable[Any]) -> int:
-        """Return the number of tokens of a conversation, as a request.
+        """Return the number of tokens of a request with these messages.
 
         Args:
-            messages: messages of Anthropic's format. Those of the role `system` are sent as the system prompt.
+            messages: Messages in Anthropic's format. Those with the role `system` are sent as the
+                system prompt.
 
         Raises:
-            TokenizationError: the API counted nothing, or there is no message beside the system prompt.
-            ProviderError: the client is asynchronous.
+            TokenizationError: The API did not count the messages, or there is none besides the
+                system prompt.
+            ProviderError: The client is asynchronous.
         """
-        spoken: list[Any] = []
+        conversation: list[Any] = []
         system: list[Any] = []
         for message in messages:
             if get_field(message, "role") == "system":
-                system.extend(_blocks(get_field(message, "content")))
+                system.extend(_to_blocks(get_field(message, "content")))
             else:
-                spoken.append(message)
-        if not spoken:
+                conversation.append(message)
+        if not conversation:
             raise TokenizationError(
-                f"{_WHO} counts no request without a message: give one beside the system prompt"
+                f"{_API} counts no request without a message: give one besides the system prompt"
             )
-        return self._count(spoken, **({"system": system} if system else {}))
+        if system:
+            return self._count(conversation, system=system)
+        return self._count(conversation)
 
-    def _count(self, messages: list[Any], **more: Any) -> int:
+    def _count(self, messages: list[Any], **parameters: Any) -> int:
         answer = call_client(
-            _WHO,
-            lambda: self._client.messages.count_tokens(model=self.model, messages=messages, **more),
+            _API,
+            lambda: self._client.messages.count_tokens(
+                model=self.model, messages=messages, **parameters
+            ),
         )
-        return require_int(getattr(answer, "input_tokens", None), _WHO)
+        return require_int(getattr(answer, "input_tokens", None), _API)
 
 
-def _blocks(content: Any) -> Sequence[Any]:
+def _to_blocks(content: Any) -> Sequence[Any]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else as_items(content)

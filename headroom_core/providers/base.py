@@ -1,4 +1,4 @@
-"""The contract of a provider, and what the providers share."""
+"""The provider protocols, and the implementation that the built-in providers share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MILLION = 1_000_000
 
 @runtime_checkable
 class TokenCounter(Protocol):
-    """Counts tokens as a model does."""
+    """A counter of tokens for one model."""
 
     @property
     def estimated(self) -> bool:
@@ -28,54 +28,58 @@ class TokenCounter(Protocol):
         ...
 
     def count_messages(self, messages: Iterable[Any]) -> int:
-        """Return the number of tokens of a conversation's messages, as a request."""
+        """Return the number of tokens of a request with these messages."""
         ...
 
 
 @runtime_checkable
 class Provider(Protocol):
-    """Knows the limits, prices and counts of models.
+    """A source of limits, prices and token counts of models.
 
     Attributes:
-        name: `openai`, `anthropic`, `google`, or the name of your own.
+        name: `openai`, `anthropic`, `google`, or the name of your own provider.
     """
 
     name: str
 
     def get_token_counter(self, model: str) -> TokenCounter:
-        """Return what counts tokens as a model does."""
+        """Return a token counter for the model."""
         ...
 
     def get_context_limit(self, model: str) -> int:
-        """Return the tokens that a request may have as input.
+        """Return the maximum number of input tokens of a request.
 
         Raises:
-            ProviderError: nothing is known of the model.
+            ProviderError: The limit of the model is unknown.
         """
         ...
 
     def estimate_cost(
         self, *, input_tokens: int, output_tokens: int, model: str, cached_tokens: int = 0
     ) -> float:
-        """Return what a request costs, in USD.
+        """Return the cost of a request in USD.
 
         Raises:
-            ProviderError: the model's price is not known.
+            ProviderError: The price of the model is unknown.
         """
         ...
 
     def cache_rules(self, model: str) -> CacheRules | None:
-        """Return how the model's prompts are cached, None where that is not known, or switched off."""
+        """Return the rules of the prompt cache, or None if they are unknown or caching is off."""
         ...
 
 
-class ListedProvider:
-    """What providers share whose models are listed.
+class CatalogProvider:
+    """Base class of providers that look up limits and prices in the model catalog.
 
     Args:
-        caching: off prices tokens read from the cache like other input.
-        model_context_limits: limits or entries that override the built-in ones, or the path of a file of them,
-            as for `model_info`.
+        caching: Whether tokens read from the prompt cache have their own price. If not, they cost
+            as much as other input.
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
+            file of them, as for `model_info`.
+
+    Raises:
+        ConfigurationError: An override has a value that is not valid.
     """
 
     name = ""
@@ -84,19 +88,21 @@ class ListedProvider:
         self._caching = caching
         self._overrides = model_context_limits
         if model_context_limits is not None:
-            self._info("")  # so that a wrong override is told of here, not at the first request
+            # Look up any name, so that a bad override fails here and not at the first request.
+            self._info("")
 
     def get_context_limit(self, model: str) -> int:
-        """Return the tokens that a request may have as input.
+        """Return the maximum number of input tokens of a request.
 
         Raises:
-            ProviderError: nothing is known of the model.
+            ProviderError: The limit of the model is unknown.
         """
         limit = self._info(model).context_limit
         if limit is None:
             raise ProviderError(
-                f"the context limit of model {model!r} is not known: "
-                f"give it with model_context_limits={{{model!r}: tokens}}, or in the file that HEADROOM_MODELS names",
+                f"the context limit of model {model!r} is unknown: give it with "
+                f"model_context_limits={{{model!r}: tokens}}, or in the file that "
+                "HEADROOM_MODELS names",
                 {"model": model},
             )
         return limit
@@ -104,41 +110,34 @@ class ListedProvider:
     def estimate_cost(
         self, *, input_tokens: int, output_tokens: int, model: str, cached_tokens: int = 0
     ) -> float:
-        """Return what a request costs, in USD, by list prices.
+        """Return the cost of a request in USD, at list prices.
 
         Args:
-            input_tokens: all tokens of the request, those read from the cache included.
-            output_tokens: tokens of the answer, thinking included.
-            model: the model's name.
-            cached_tokens: how many of the input tokens were read from the cache. What is written to it counts
-                as other input here.
+            input_tokens: Number of all input tokens, including those read from the cache.
+            output_tokens: Number of output tokens, including thinking.
+            model: Name of the model.
+            cached_tokens: Number of input tokens read from the cache. Tokens written to the cache
+                are priced as other input.
 
         Raises:
-            ProviderError: the price is not known, since the model is not, or only one like it.
-            ValidationError: a number is negative or not finite, or more tokens were read from the cache than sent.
+            ProviderError: The price of the model is unknown, or only that of a similar model is
+                known.
+            ValidationError: A number is negative or not finite, or `cached_tokens` is greater
+                than `input_tokens`.
         """
-        counts = {
-            "input_tokens": input_tokens,
-            "output_tokens": output_tokens,
-            "cached_tokens": cached_tokens,
-        }
-        for name, value in counts.items():
-            if not (isinstance(value, Real) and 0 <= value < math.inf):
-                raise ValidationError(
-                    f"{name} = {value!r}: expected a number of tokens from 0 on", counts
-                )
-        if cached_tokens > input_tokens:
-            message = f"cached_tokens = {cached_tokens}: they are part of the input_tokens, which are {input_tokens}"
-            raise ValidationError(message, counts)
-        prices = self._prices(model).of(input_tokens)
-        cached = self._cached_price(prices, model) if cached_tokens else 0.0
-        fresh = input_tokens - cached_tokens
-        return (
-            fresh * prices.input + cached_tokens * cached + output_tokens * prices.output
-        ) / _MILLION
+        _check_token_counts(input_tokens, output_tokens, cached_tokens)
+        prices = self._prices(model).for_request(input_tokens)
+        cached_price = self._cached_price(prices, model) if cached_tokens else 0.0
+        uncached_tokens = input_tokens - cached_tokens
+        cost = (
+            uncached_tokens * prices.input
+            + cached_tokens * cached_price
+            + output_tokens * prices.output
+        )
+        return cost / _MILLION
 
     def cache_rules(self, model: str) -> CacheRules | None:
-        """Return how the model's prompts are cached, None where that is not known, or switched off."""
+        """Return the rules of the prompt cache, or None if they are unknown or caching is off."""
         return self._info(model).cache if self._caching else None
 
     def _info(self, model: str) -> ModelInfo:
@@ -147,66 +146,95 @@ class ListedProvider:
     def _prices(self, model: str) -> Prices:
         prices = self._info(model).prices
         if prices is None:
-            raise _unpriced(model, "the price")
+            raise _unknown_price(model, "the price")
         return prices
 
     def _cached_price(self, prices: Prices, model: str) -> float:
         if not self._caching:
             return prices.input
         if prices.cached is None:
-            raise _unpriced(model, "the price of cached tokens")
+            raise _unknown_price(model, "the price of cached tokens")
         return prices.cached
 
 
-def _unpriced(model: str, what: str) -> ProviderError:
+def _check_token_counts(input_tokens: int, output_tokens: int, cached_tokens: int) -> None:
+    counts = {
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "cached_tokens": cached_tokens,
+    }
+    for name, value in counts.items():
+        if not (isinstance(value, Real) and 0 <= value < math.inf):
+            raise ValidationError(
+                f"{name} must be a number of tokens, at least 0, got {value!r}", counts
+            )
+    if cached_tokens > input_tokens:
+        raise ValidationError(
+            f"cached_tokens must be at most input_tokens = {input_tokens}, which include them, "
+            f"got {cached_tokens}",
+            counts,
+        )
+
+
+def _unknown_price(model: str, price: str) -> ProviderError:
     return ProviderError(
-        f"{what} of model {model!r} is not known: give an entry with prices in model_context_limits, "
-        "or in the file that HEADROOM_MODELS names",
+        f"{price} of model {model!r} is unknown: give an entry with prices in "
+        "model_context_limits, or in the file that HEADROOM_MODELS names",
         {"model": model},
     )
 
 
-def call_client(who: str, call: Callable[[], Any]) -> Any:
-    """Return what a client answered.
+def call_client(api: str, call: Callable[[], Any]) -> Any:
+    """Call a provider's client to count tokens, and return its answer.
 
     Args:
-        who: the provider's name, for the message.
-        call: asks the client.
+        api: Name of the API, for error messages.
+        call: Function that calls the client.
 
     Raises:
-        ProviderError: the client is asynchronous.
-        TokenizationError: it failed, in whatever way.
+        ProviderError: The client is asynchronous.
+        TokenizationError: The call failed.
     """
     try:
         answer = call()
     except Exception as error:
-        # The errors of a client that was handed in share no base; their messages may show contents.
-        status = getattr(error, "status_code", None) or getattr(error, "code", None)
-        told = (
-            f"{type(error).__name__}, status {status}"
-            if isinstance(status, int)
-            else type(error).__name__
-        )
-        message = f"{who} counted no tokens ({told}): see the cause; without a client, counts are estimates"
-        raise TokenizationError(
-            message, {"error": type(error).__name__, "status": status}
-        ) from error
+        raise _counting_failed(api, error) from error
     if isawaitable(answer):
-        getattr(answer, "close", lambda: None)()
+        # A coroutine that is dropped without being closed warns that it was never awaited.
+        if hasattr(answer, "close"):
+            answer.close()
         raise ProviderError(
-            f"{who} cannot count with an asynchronous client: give the synchronous one"
+            f"{api} cannot count tokens with an asynchronous client: give a synchronous client"
         )
     return answer
 
 
-def require_int(value: Any, who: str) -> int:
-    """Return a number of tokens that a client answered.
+def _counting_failed(api: str, error: Exception) -> TokenizationError:
+    # The errors of the SDKs share no base class, and their messages may quote the conversation,
+    # so only the class and the HTTP status are repeated.
+    name = type(error).__name__
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    description = f"{name}, status {status}" if isinstance(status, int) else name
+    return TokenizationError(
+        f"{api} failed to count tokens ({description}): see the cause; without a client, counts "
+        "are estimates",
+        {"error": name, "status": status},
+    )
+
+
+def require_int(value: Any, api: str) -> int:
+    """Return the number of tokens in a client's answer.
+
+    Args:
+        value: The value in the answer.
+        api: Name of the API, for error messages.
 
     Raises:
-        TokenizationError: it is no whole number.
+        TokenizationError: The value is not an integer.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TokenizationError(
-            f"{who} answered with no number of tokens, but with a {type(value).__name__}"
+            f"{api} must answer with an integer number of tokens, got {type(value).__name__}: "
+            "check the version of the client"
         )
     return value

@@ -8,28 +8,35 @@ from typing import Any
 from headroom_core.dialects.access import get_field
 from headroom_core.errors import TokenizationError
 from headroom_core.models.lookup import Overrides
-from headroom_core.providers.base import ListedProvider, TokenCounter, call_client, require_int
+from headroom_core.providers.base import CatalogProvider, TokenCounter, call_client, require_int
 from headroom_core.tokens.tokenizer import Tokenizer
 
-_WHO = "Google's API"
+_API = "Google's API"
+
+# Google's role for each role of other formats. It has no system role inside a conversation.
 _ROLES = {"user": "user", "assistant": "model", "model": "model", "system": "user"}
 
 
-class GoogleProvider(ListedProvider):
-    """Limits, prices and counts of Google's models.
+class GoogleProvider(CatalogProvider):
+    """Limits, prices and token counts of Google's models.
 
     Args:
-        client: a `google.genai.Client`, which then counts tokens through the API. None: counts are estimates.
-        enable_context_caching: off prices tokens read from the cache like other input.
-        model_context_limits: limits or entries that override the built-in ones, or the path of a file of them.
+        client: A `google.genai.Client`, which then counts tokens through the API. Defaults to
+            estimating counts.
+        enable_context_caching: Whether tokens read from the prompt cache have their own price. If
+            not, they cost as much as other input.
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
+            file of them.
 
     Raises:
-        ConfigurationError: an override has a wrong value.
+        ConfigurationError: An override has a value that is not valid.
 
     Example:
         >>> provider = GoogleProvider()
-        >>> provider.get_context_limit("gemini-2.5-pro"), provider.get_token_counter("gemini-2.5-pro").estimated
-        (1048576, True)
+        >>> provider.get_context_limit("gemini-2.5-pro")
+        1048576
+        >>> provider.get_token_counter("gemini-2.5-pro").estimated
+        True
     """
 
     name = "google"
@@ -46,16 +53,17 @@ class GoogleProvider(ListedProvider):
         self._client = client
 
     def get_token_counter(self, model: str) -> TokenCounter:
-        """Return what counts tokens: the API with a client, else an estimate that says that it is one."""
+        """Return a counter that asks the API, or that estimates if there is no client."""
         return Tokenizer(model) if self._client is None else GoogleCounter(self._client, model)
 
 
 class GoogleCounter:
-    """Counts tokens by asking Google, one request for each count.
+    """Token counter that asks Google, with one request per count.
 
     Args:
-        client: a `google.genai.Client`, or whatever has its `models.count_tokens(model=, contents=)`.
-        model: the model's name.
+        client: A `google.genai.Client`, or any object with its
+            `models.count_tokens(model=, contents=)`.
+        model: Name of the model.
     """
 
     estimated = False
@@ -65,11 +73,11 @@ class GoogleCounter:
         self._client = client
 
     def count_text(self, text: str) -> int:
-        """Return the number of tokens of a text, 0 for an empty one without asking.
+        """Return the number of tokens of a text. An empty text is 0 without a request.
 
         Raises:
-            TokenizationError: the API counted nothing.
-            ProviderError: the client is asynchronous.
+            TokenizationError: The API did not count the text.
+            ProviderError: The client is asynchronous.
         """
         return self._count(text) if text else 0
 
@@ -77,30 +85,31 @@ class GoogleCounter:
         """Return the number of tokens of a conversation.
 
         Args:
-            messages: contents of Google's format, or messages with a role and a text, which are sent as such.
+            messages: Contents in Google's format, or messages with a role and a text.
 
         Raises:
-            TokenizationError: the API counted nothing, or a message is of another format.
-            ProviderError: the client is asynchronous.
+            TokenizationError: The API did not count the messages, or one has another format.
+            ProviderError: The client is asynchronous.
         """
-        contents = [_content(message, index) for index, message in enumerate(messages)]
+        contents = [_to_content(message, index) for index, message in enumerate(messages)]
         return self._count(contents) if contents else 0
 
     def _count(self, contents: Any) -> int:
         answer = call_client(
-            _WHO, lambda: self._client.models.count_tokens(model=self.model, contents=contents)
+            _API, lambda: self._client.models.count_tokens(model=self.model, contents=contents)
         )
-        return require_int(getattr(answer, "total_tokens", None), _WHO)
+        return require_int(getattr(answer, "total_tokens", None), _API)
 
 
-def _content(message: Any, index: int) -> Any:
-    """Return a message as Google's content."""
+def _to_content(message: Any, index: int) -> Any:
+    """Return a message in Google's format."""
     if not isinstance(message, Mapping) or "parts" in message:
         return message
-    role, text = _ROLES.get(str(get_field(message, "role"))), get_field(message, "content")
+    role = _ROLES.get(str(get_field(message, "role")))
+    text = get_field(message, "content")
     if role is None or not isinstance(text, str):
-        problem = f"messages[{index}] is neither a content with parts nor a role with a text"
         raise TokenizationError(
-            f"{_WHO} cannot count this: {problem}; give contents of Google's format"
+            f"{_API} cannot count messages[{index}]: it has neither parts nor a role and a text; "
+            "give contents in Google's format"
         )
     return {"role": role, "parts": [{"text": text}]}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from headroom_core.models.lookup import Overrides
-from headroom_core.providers.base import ListedProvider, TokenCounter
+from headroom_core.providers.base import CatalogProvider, TokenCounter
 from headroom_core.tokens.tokenizer import Tokenizer
 
 
-class OpenAIProvider(ListedProvider):
-    """Limits, prices and counts of OpenAI's models.
+class OpenAIProvider(CatalogProvider):
+    """Limits, prices and token counts of OpenAI's models.
 
     Args:
-        enable_prefix_caching: off prices tokens read from the cache like other input.
-        model_context_limits: limits or entries that override the built-in ones, or the path of a file of them.
+        enable_prefix_caching: Whether tokens read from the prompt cache have their own price. If
+            not, they cost as much as other input.
+        model_context_limits: Limits or entries that override the built-in catalog, or the path of a
+            file of them.
 
     Raises:
-        ConfigurationError: an override has a wrong value.
+        ConfigurationError: An override has a value that is not valid.
 
     Example:
         >>> provider = OpenAIProvider()
@@ -34,5 +36,5 @@ class OpenAIProvider(ListedProvider):
         self.enable_prefix_caching = enable_prefix_caching
 
     def get_token_counter(self, model: str) -> TokenCounter:
-        """Return what counts tokens as the model does: exact where its vocabulary is on this machine."""
+        """Return a counter that is exact if the model's vocabulary is on this machine."""
         return Tokenizer(model)

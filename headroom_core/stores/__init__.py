@@ -1,7 +1,8 @@
-"""Where originals, and the record of what blocks became, are kept."""
+"""Stores of originals, and of the records of how blocks were sent."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +24,11 @@ __all__ = [
     "shared_store",
 ]
 
-_SQLITE = "sqlite:///"
-_IN_MEMORY = ("memory://", "sqlite://", "sqlite:///:memory:")
-
-_shared: dict[tuple[str, int | None, float | None], Store] = {}
+_shared_stores: dict[tuple[str, int | None, float | None], Store] = {}
 
 
 def __getattr__(name: str) -> Any:
-    # sqlite3 takes several milliseconds to import, which a process that stores nothing need not spend.
+    # Importing sqlite3 takes several milliseconds, so it waits for the first store in a file.
     if name == "SQLiteStore":
         return import_module(f"{__name__}.sqlite").SQLiteStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -43,54 +41,82 @@ def open_store(
     max_entries: int | None = None,
     max_age_seconds: float | None = None,
 ) -> Store:
-    """Return the store that a URL names. It opens its file when it is first used.
+    """Open the store at a URL. A file is opened, and created if missing, when it is first used.
 
     Args:
-        url: `sqlite:///relative/file.db`, `sqlite:////absolute/file.db`, or `memory://` for a new store in memory.
-        namespace: whose originals and records it sees; tenants with different ones never see each other's.
-        max_entries: originals to keep at most, and as many records. None: no limit.
-        max_age_seconds: seconds after their last replay at which they are forgotten. None: never.
+        url: `sqlite:///relative/file.db`, `sqlite:////absolute/file.db`, or `memory://` for a new
+            store in memory.
+        namespace: Tenant whose originals and records the store contains. Tenants with different
+            namespaces never see each other's.
+        max_entries: Maximum number of originals, and of records. Defaults to no limit.
+        max_age_seconds: Seconds after their last use at which originals and records expire.
+            Defaults to no limit.
 
     Raises:
-        ConfigurationError: the URL is of no known kind.
+        ConfigurationError: The URL names no known kind of store.
 
     Example:
         >>> open_store("memory://").get("2cf24dba5fb0a30e26e83b2a") is None
         True
     """
-    if url in _IN_MEMORY:
-        return MemoryStore(
-            namespace=namespace, max_entries=max_entries, max_age_seconds=max_age_seconds
+    scheme, separator, location = url.partition("://")
+    store = None
+    if separator and scheme in _OPENERS:
+        store = _OPENERS[scheme](
+            location, namespace=namespace, max_entries=max_entries, max_age_seconds=max_age_seconds
         )
-    path = url.removeprefix(_SQLITE)
-    if path in ("", url) or "?" in path:
+    if store is None:
         raise ConfigurationError(
-            f"store_url = {url!r}: expected sqlite:///file.db, sqlite:////absolute/file.db or memory://",
+            f"store_url = {url!r}: expected sqlite:///file.db, sqlite:////absolute/file.db or "
+            "memory://",
             {"store_url": url},
         )
-    store: Store = __getattr__("SQLiteStore")(
-        path, namespace=namespace, max_entries=max_entries, max_age_seconds=max_age_seconds
-    )
     return store
+
+
+def _open_memory(location: str, **settings: Any) -> Store | None:
+    return None if location else MemoryStore(**settings)
+
+
+def _open_sqlite(location: str, **settings: Any) -> Store | None:
+    if location in ("", "/:memory:"):  # SQLAlchemy's URLs of a database in memory
+        return MemoryStore(**settings)
+    path = location.removeprefix("/")
+    # A path needs the third slash, and the options that may follow a "?" are not supported.
+    if path in ("", location) or "?" in path:
+        return None
+    store: Store = __getattr__("SQLiteStore")(path, **settings)
+    return store
+
+
+_OPENERS: dict[str, Callable[..., Store | None]] = {
+    "memory": _open_memory,
+    "sqlite": _open_sqlite,
+}
+"""Opener of each URL scheme. An opener returns None if the URL is malformed."""
 
 
 def shared_store(
     url: str | None = None, max_entries: int | None = None, max_age_seconds: float | None = None
 ) -> Store:
-    """Return this process's store at a URL, the same object for the same arguments.
+    """Return the store that this process shares for these arguments, opening it the first time.
 
     Args:
-        url: as for `open_store`. None: `HEADROOM_STORE_URL`, else a file under the user's state folder.
-        max_entries: as for `open_store`.
-        max_age_seconds: as for `open_store`.
+        url: As for `open_store`. Defaults to `HEADROOM_STORE_URL` if that is set, and to a file
+            in the user's state folder otherwise.
+        max_entries: As for `open_store`.
+        max_age_seconds: As for `open_store`.
     """
-    wanted = (url or store_url(), max_entries, max_age_seconds)
-    # A store opens its file when it is first used, so one that loses this race has cost nothing.
-    return _shared.get(wanted) or _shared.setdefault(
-        wanted, open_store(wanted[0], max_entries=max_entries, max_age_seconds=max_age_seconds)
-    )
+    key = (url or store_url(), max_entries, max_age_seconds)
+    store = _shared_stores.get(key)
+    if store is None:
+        opened = open_store(key[0], max_entries=max_entries, max_age_seconds=max_age_seconds)
+        # Of threads that get here together, all use the store of the first. The others are
+        # discarded at no cost, because a store opens its file only when it is used.
+        store = _shared_stores.setdefault(key, opened)
+    return store
 
 
 def default_store() -> Store:
-    """Return this process's store at `HEADROOM_STORE_URL`, else in a file under the user's state folder."""
+    """Return the shared store at `HEADROOM_STORE_URL`, or in the user's state folder if not set."""
     return shared_store()

@@ -1,4 +1,4 @@
-"""The contract of a store: originals by key, and what blocks became."""
+"""The store protocols, and the rules that every store shares."""
 
 from __future__ import annotations
 
@@ -8,101 +8,118 @@ from typing import Protocol, runtime_checkable
 from headroom_core.errors import StorageError
 from headroom_core.markers import content_key
 
+MAX_COUNTERS = 4096
+"""Maximum number of counters that a store keeps per namespace."""
 
-def require_matching_key(key: str, text: str) -> str:
-    """Return the text, which must be the one that the key was made from.
-
-    Raises:
-        StorageError: it is not, so that what was kept is damaged, or the caller mixed up keys.
-    """
-    if content_key(text) != key:
-        raise StorageError(
-            "a text does not belong to its key: make keys with content_key; if it was read, the store is damaged: "
-            "purge it, and the originals are kept again when they are next compressed",
-            {"key": key, "characters": len(text)},
-        )
-    return text
+_DURABLE_SECONDS = 86_400.0
+"""Minimum age limit of a durable store: no provider's prompt cache keeps a prefix for a day."""
 
 
 @runtime_checkable
 class Store(Protocol):
-    """Keeps originals, and the record of what blocks became.
+    """A store of originals and of records.
 
-    Every method is safe to call from many threads. What cannot be read or written is a `StorageError`. What compresses
-    is copied and pickled with its store: one of your own says with `__deepcopy__` and `__reduce__` how it is.
+    An original is a text that was shortened or dropped, saved under its `content_key`. A record
+    remembers how a block was sent, so that the block is sent the same way again.
+
+    Every method is thread-safe and raises `StorageError` if it cannot read or write. Objects that
+    compress are copied and pickled together with their store, so a store that must not be
+    duplicated defines `__deepcopy__` and `__reduce__`.
     """
 
     def put_many(self, originals: Mapping[str, str]) -> None:
-        """Keep the texts under their keys, byte for byte, before it returns.
+        """Save the texts under their keys, byte for byte, before returning.
 
-        A text that is kept already is marked as used again.
+        Saving a text again marks it as recently used.
         """
         ...
 
     def get(self, key: str) -> str | None:
-        """Return the text kept under the key, or None."""
+        """Return the text saved under the key, or None if there is none."""
         ...
 
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        """Remember what blocks became, and return what stands now.
+        """Save the records that are new, and return the stored record of every key.
 
-        What is recorded already is not overwritten: the first writer wins, and its record is returned.
+        Existing records are never overwritten: the first writer wins, and later writers receive
+        its record.
         """
         ...
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return those of the records that are known."""
+        """Return the existing records of these keys."""
         ...
 
     def purge(self, *, older_than: float | None = None) -> int:
-        """Forget what was last used more than that many seconds ago; None: everything.
+        """Delete originals, records and counters.
+
+        Args:
+            older_than: Delete entries last used more than this many seconds ago. Defaults to
+                deleting everything.
 
         Returns:
-            The number of originals forgotten.
+            The number of originals deleted.
         """
         ...
 
     def close(self) -> None:
-        """Release what the store holds open; it may be used again, and opens itself then."""
+        """Release open resources. The next use of the store acquires them again."""
         ...
 
 
 @runtime_checkable
 class CounterStore(Protocol):
-    """What a store also does from which something can be learnt: it counts, by name.
+    """A store that can also count by name, which learning from retrievals requires.
 
-    A counter is there while it is above 0. A store keeps `MOST_TALLIES` of them and forgets those that were added
-    to longest ago; `purge` forgets them too. One without these methods is a good store, and nothing is learnt.
+    A counter exists while it is above 0. A store keeps `MAX_COUNTERS` of them and drops the least
+    recently added to; `purge` deletes counters as well. A store without these methods works, but
+    nothing is learned from retrievals.
     """
 
     @property
     def durable(self) -> bool:
-        """Whether a record stays for about a day after its last use, whatever else is kept meanwhile.
+        """Whether a record outlives its last use by a day or more, however much else is stored.
 
-        Nothing is learnt where it may not: a block that was sent would become something else.
+        Nothing is learned in a store that is not durable: it could forget how a block was sent,
+        and the block would then be sent differently.
         """
         ...
 
-    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
-        """Add to counters, each of which never falls below 0, and return what they are now.
+    def add(self, increments: Mapping[str, int]) -> dict[str, int]:
+        """Add to counters, none of which falls below 0, and return their new values.
 
-        Many processes may add at once, and nothing is counted twice or missed. Adding 0 marks a counter as used.
+        Concurrent processes lose no increment. Adding 0 marks a counter as recently used.
         """
         ...
 
     def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
-        """Return the counters whose names begin with any of the prefixes, letter for letter."""
+        """Return the counters whose names start with any of the prefixes, case-sensitively."""
         ...
 
 
-_DAY = 86_400.0
-
-
 def is_durable(max_age_seconds: float | None, *other_limits: float | None) -> bool:
-    """Return whether a store with these limits is lasting: no prompt cache remembers a conversation for a day."""
-    old_enough = max_age_seconds is None or max_age_seconds >= _DAY
-    return old_enough and all(limit is None for limit in other_limits)
+    """Return whether a store with these limits keeps records for a day or more.
+
+    Args:
+        max_age_seconds: Age limit in seconds, or None if there is none.
+        other_limits: Limits of number or size. Any of them can evict a record of any age.
+    """
+    has_long_age = max_age_seconds is None or max_age_seconds >= _DURABLE_SECONDS
+    return has_long_age and all(limit is None for limit in other_limits)
 
 
-MAX_COUNTERS = 4096
-"""The most counters that a store keeps for one namespace."""
+def require_matching_key(key: str, text: str) -> str:
+    """Return the text after checking that the key is its `content_key`.
+
+    Raises:
+        StorageError: The key belongs to another text: the caller confused keys, or the stored
+            text is damaged.
+    """
+    if content_key(text) != key:
+        raise StorageError(
+            "a text does not belong to its key: make keys with content_key; if the text was read "
+            "from the store, the store is damaged: purge it, and originals are saved again when "
+            "they are next compressed",
+            {"key": key, "characters": len(text)},
+        )
+    return text

@@ -1,4 +1,4 @@
-"""A store in this process's memory."""
+"""A store in the memory of one process."""
 
 from __future__ import annotations
 
@@ -18,42 +18,25 @@ from headroom_core.stores.base import MAX_COUNTERS, is_durable, require_matching
 _log = logging.getLogger(__name__)
 
 
-class _Shelf:
-    """Texts by key, what was used longest ago first."""
-
-    def __init__(self) -> None:
-        self.texts: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self.bytes = 0
-
-    def put(self, key: str, text: str, now: float) -> None:
-        if key not in self.texts:
-            self.bytes += sys.getsizeof(text)
-        self.texts[key] = (text, now)
-        self.texts.move_to_end(key)
-
-    def drop_oldest(self) -> None:
-        _, (text, _) = self.texts.popitem(last=False)
-        self.bytes -= sys.getsizeof(text)
-
-    def oldest(self) -> tuple[str, float]:
-        """Return the key and the time of what was used longest ago."""
-        key = next(iter(self.texts))
-        return key, self.texts[key][1]
-
-
 class MemoryStore:
-    """Keeps originals, records and counters in memory, until the process ends.
+    """A store of originals, records and counters in memory.
 
-    For tests, for one-off scripts, and where nothing may be written to a disk: its markers resolve in
-    this process alone. The limits are off by default, and hold for originals and for records alike; what was
-    used longest ago goes first, and what a call brings in is never evicted by that same call. Copied or pickled, it is
-    itself in this process; in another one it is empty, which a warning tells, and what is kept there stays there.
+    Suited to tests, one-off scripts, and environments where nothing may be written to disk: its
+    markers resolve in this process only.
+
+    The limits are off by default and apply to originals and to records separately. The least
+    recently used entries are evicted first, and entries that the same call adds never.
+
+    Copies and unpickled copies in the same process are the same store. Unpickled in another
+    process, the store is empty, which is logged as a warning.
 
     Args:
-        namespace: whose store it is. Nothing is shared between two memory stores in any case.
-        max_entries: originals to keep at most, and as many records.
-        max_bytes: bytes of memory for originals at most, and as many for records.
-        max_age_seconds: seconds after their last use at which they go, when the next one is kept.
+        namespace: Name of the tenant. It is only remembered, for symmetry with other stores: every
+            `MemoryStore` is separate from all others, whatever their namespaces.
+        max_entries: Maximum number of originals, and of records. Defaults to no limit.
+        max_bytes: Maximum memory for originals, and for records, in bytes. Defaults to no limit.
+        max_age_seconds: Seconds after their last use at which entries expire. They are removed
+            when the next entry is added. Defaults to no limit.
 
     Example:
         >>> from headroom_core.markers import content_key
@@ -71,26 +54,26 @@ class MemoryStore:
         max_bytes: int | None = None,
         max_age_seconds: float | None = None,
     ) -> None:
-        self._name = os.urandom(16).hex()
         self.namespace = namespace
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._max_age = max_age_seconds
-        self._originals = _Shelf()
-        self._records = _Shelf()
-        self._tallies: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._pickle_id = os.urandom(16).hex()
+        self._originals = _LRUTexts()
+        self._records = _LRUTexts()
+        self._counters: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._lock = ForkSafeLock()
 
     @property
     def durable(self) -> bool:
-        """Whether nothing goes but by an age of a day or more."""
+        """Whether only an age limit of a day or more can evict a record."""
         return is_durable(self._max_age, self._max_entries, self._max_bytes)
 
     def put_many(self, originals: Mapping[str, str]) -> None:
-        """Keep the texts under their keys.
+        """Save the texts under their keys.
 
         Raises:
-            StorageError: a key was not made from its text, or another text is kept under it.
+            StorageError: A key was not made from its text, or is taken by another text.
         """
         now = time.time()
         with self._lock:
@@ -99,123 +82,178 @@ class MemoryStore:
             self._evict(self._originals, originals, now)
 
     def _put(self, key: str, text: str, now: float) -> None:
-        kept = self._originals.texts.get(key)
-        if kept is None:
+        stored = self._originals.get(key)
+        if stored is None:
             require_matching_key(key, text)
-        elif kept[0] != text:
-            raise StorageError("another text is kept under this key; purge the store", {"key": key})
-        self._originals.put(key, text if kept is None else kept[0], now)
+            stored = text
+        elif stored != text:
+            raise StorageError(
+                f"another text is saved under the key {key}; purge the store", {"key": key}
+            )
+        self._originals.put(key, stored, now)
 
     def get(self, key: str) -> str | None:
-        """Return the text kept under the key, or None."""
+        """Return the text saved under the key, or None if there is none."""
         with self._lock:
-            kept = self._originals.texts.get(key)
-        return None if kept is None else kept[0]
+            return self._originals.get(key)
 
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        """Remember what blocks became, and return what stands now: the first writer wins."""
+        """Save the records that are new, and return the stored record of every key."""
         now = time.time()
         with self._lock:
-            known = self._known(records, now)
+            known = self._recall(records, now)
             for key in records.keys() - known.keys():
                 self._records.put(key, records[key], now)
             self._evict(self._records, records, now)
         return {**records, **known}
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return those of the records that are known."""
+        """Return the existing records of these keys."""
         with self._lock:
-            return self._known(keys, time.time())
+            return self._recall(keys, time.time())
 
-    def _known(self, keys: Iterable[str], now: float) -> dict[str, str]:
-        texts = self._records.texts
-        known = {key: texts[key][0] for key in keys if key in texts}
+    def _recall(self, keys: Iterable[str], now: float) -> dict[str, str]:
+        known: dict[str, str] = {}
+        for key in keys:
+            text = self._records.get(key)
+            if text is not None:
+                known[key] = text
         for key, text in known.items():
             self._records.put(key, text, now)
         return known
 
-    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
-        """Add to counters, each of which never falls below 0, and return what they are now."""
+    def add(self, increments: Mapping[str, int]) -> dict[str, int]:
+        """Add to counters, none of which falls below 0, and return their new values."""
         now = time.time()
+        counts: dict[str, int] = {}
         with self._lock:
-            counts = {
-                name: max(0, self._tallies.pop(name, (0, 0.0))[0] + more)
-                for name, more in tallies.items()
-            }
-            self._tallies.update((name, (count, now)) for name, count in counts.items() if count)
-            while len(self._tallies) > MAX_COUNTERS:
-                self._tallies.popitem(last=False)
+            for name, increment in increments.items():
+                # Popped and inserted again, so that the order stays that of the last use.
+                old, _ = self._counters.pop(name, (0, now))
+                counts[name] = max(0, old + increment)
+                if counts[name] > 0:
+                    self._counters[name] = (counts[name], now)
+            while len(self._counters) > MAX_COUNTERS:
+                self._counters.popitem(last=False)
         return counts
 
     def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
-        """Return the counters whose names begin with any of the prefixes."""
-        beginnings = tuple(prefixes)
+        """Return the counters whose names start with any of the prefixes."""
+        starts = tuple(prefixes)
         with self._lock:
             return {
                 name: count
-                for name, (count, _) in self._tallies.items()
-                if name.startswith(beginnings)
+                for name, (count, _) in self._counters.items()
+                if name.startswith(starts)
             }
 
     def purge(self, *, older_than: float | None = None) -> int:
-        """Forget what was last used more than that many seconds ago; None: everything. Return how many originals."""
-        with self._lock:
-            before = len(self._originals.texts)
-            if older_than is None:
-                self._originals, self._records = _Shelf(), _Shelf()
-                self._tallies.clear()
-            else:
-                self._forget(time.time() - older_than)
-            return before - len(self._originals.texts)
+        """Delete originals, records and counters.
 
-    def _forget(self, before: float) -> None:
-        for shelf in (self._originals, self._records):
-            self._expire(shelf, before)
-        for name in [name for name, (_, used) in self._tallies.items() if used < before]:
-            del self._tallies[name]
+        Args:
+            older_than: Delete entries last used more than this many seconds ago. Defaults to
+                deleting everything.
+
+        Returns:
+            The number of originals deleted.
+        """
+        with self._lock:
+            before = len(self._originals)
+            if older_than is None:
+                self._originals, self._records = _LRUTexts(), _LRUTexts()
+                self._counters.clear()
+            else:
+                self._expire(time.time() - older_than)
+            return before - len(self._originals)
+
+    def _expire(self, before: float) -> None:
+        """Delete everything last used before that time."""
+        self._originals.expire(before)
+        self._records.expire(before)
+        stale = [name for name, (_, used) in self._counters.items() if used < before]
+        for name in stale:
+            del self._counters[name]
 
     def close(self) -> None:
-        """Do nothing: memory is all that it holds."""
+        """Do nothing: the store has no open resources."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        with _turn:
-            _here[self._name] = self
-        limits = {
+        with _pickled_lock:
+            _pickled_stores[self._pickle_id] = self
+        settings = {
+            "namespace": self.namespace,
             "max_entries": self._max_entries,
             "max_bytes": self._max_bytes,
             "max_age_seconds": self._max_age,
         }
-        return _named, (type(self), self._name, {"namespace": self.namespace, **limits})
+        return _unpickle, (type(self), self._pickle_id, settings)
 
-    def _evict(self, shelf: _Shelf, current: Mapping[str, str], now: float) -> None:
+    def _evict(self, texts: _LRUTexts, current: Mapping[str, str], now: float) -> None:
+        """Apply the limits, sparing the entries of the current call."""
         if self._max_age is not None:
-            self._expire(shelf, now - self._max_age)
-        while self._over(shelf) and shelf.oldest()[0] not in current:
-            shelf.drop_oldest()
+            texts.expire(now - self._max_age)
+        while self._exceeds_limits(texts) and texts.oldest_key() not in current:
+            texts.drop_oldest()
 
-    def _over(self, shelf: _Shelf) -> bool:
-        return (self._max_entries is not None and len(shelf.texts) > self._max_entries) or (
-            self._max_bytes is not None and shelf.bytes > self._max_bytes
-        )
-
-    @staticmethod
-    def _expire(shelf: _Shelf, before: float) -> None:
-        while shelf.texts and shelf.oldest()[1] < before:
-            shelf.drop_oldest()
+    def _exceeds_limits(self, texts: _LRUTexts) -> bool:
+        if self._max_entries is not None and len(texts) > self._max_entries:
+            return True
+        return self._max_bytes is not None and texts.bytes > self._max_bytes
 
 
-_here: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
-"""The stores of this process that were pickled, or came back, by the names that they have in pickles."""
-_turn = ForkSafeLock()
+class _LRUTexts:
+    """Texts by key, in the order of their last use."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._entries: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> str | None:
+        """Return the text under the key without marking it as used."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry[0]
+
+    def put(self, key: str, text: str, now: float) -> None:
+        """Save the text, or mark it as used now."""
+        if key not in self._entries:
+            self.bytes += sys.getsizeof(text)
+        self._entries[key] = (text, now)
+        self._entries.move_to_end(key)
+
+    def oldest_key(self) -> str:
+        """Return the key of the least recently used text."""
+        return next(iter(self._entries))
+
+    def drop_oldest(self) -> None:
+        """Drop the least recently used text."""
+        _, (text, _) = self._entries.popitem(last=False)
+        self.bytes -= sys.getsizeof(text)
+
+    def expire(self, before: float) -> None:
+        """Drop the texts last used before that time."""
+        while self._entries and self._entries[self.oldest_key()][1] < before:
+            self.drop_oldest()
 
 
-def _named(cls: type[MemoryStore], name: str, settings: dict[str, Any]) -> MemoryStore:
-    with _turn:
-        if (store := _here.get(name)) is None:
+_pickled_stores: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
+"""The stores of this process that were pickled or unpickled, by their ids in pickles."""
+
+_pickled_lock = ForkSafeLock()
+
+
+def _unpickle(cls: type[MemoryStore], pickle_id: str, settings: dict[str, Any]) -> MemoryStore:
+    """Return this process's store with that id, or a new, empty store."""
+    with _pickled_lock:
+        store = _pickled_stores.get(pickle_id)
+        if store is None:
             _log.warning(
-                "the MemoryStore that was pickled is not here, this one is empty: give SQLiteStore to share originals"
+                "an unpickled MemoryStore is empty, because the pickled store is not in this "
+                "process: use SQLiteStore to share originals between processes"
             )
             store = cls(**settings)
-            store._name = name
-            _here[name] = store
+            store._pickle_id = pickle_id
+            _pickled_stores[pickle_id] = store
         return store

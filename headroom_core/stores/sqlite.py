@@ -14,14 +14,16 @@ from headroom_core.errors import StorageError
 from headroom_core.stores.base import MAX_COUNTERS, is_durable, require_matching_key
 from headroom_core.stores.sqlite_file import SQLiteFile, transaction
 
+# Counters are in the table `tallies`: existing files have it under that name.
 _SCHEMA = "".join(
     f"""
     CREATE TABLE IF NOT EXISTS headroom_{table} (
-        namespace TEXT NOT NULL, key {key} NOT NULL, used REAL NOT NULL, {value} NOT NULL, UNIQUE (namespace, key)
+        namespace TEXT NOT NULL, key {key_type} NOT NULL, used REAL NOT NULL,
+        {value_column} NOT NULL, UNIQUE (namespace, key)
     );
     CREATE INDEX IF NOT EXISTS headroom_{table}_used ON headroom_{table} (namespace, used);
     """
-    for table, key, value in (
+    for table, key_type, value_column in (
         ("originals", "TEXT", "text BLOB"),
         ("records", "TEXT", "text BLOB"),
         ("tallies", "BLOB", "count INTEGER"),
@@ -30,33 +32,38 @@ _SCHEMA = "".join(
 _Key = TypeVar("_Key", bound="str | bytes")
 
 _HOUR = 3600.0
-_KEYS_AT_ONCE = 500
+
+_MAX_KEYS_PER_QUERY = 500
+"""SQLite before 3.32 takes at most 999 parameters in one statement."""
 
 
 class SQLiteStore:
-    """Keeps originals, records and counters in a SQLite file, for as long as the file lives.
+    """A store of originals, records and counters in a SQLite file.
 
-    Threads and processes may share the file, which is readable by its owner alone, and which is made when it is
-    first used or should it be deleted while in use. What `put_many` and `record` have returned from survives the
-    end of the process, however it ends; a power cut may take the last moments.
+    Threads and processes may share the file. It is created when it is first used, and again if it
+    is deleted while in use; only its owner can read it. Everything that `put_many` and `record`
+    saved survives the end of the process, however it ends; a power failure may lose the last
+    moments.
 
-    The limits are off by default, hold for each namespace, and are applied when something new is kept: what was
-    replayed longest ago goes first, but nothing that the same call brings in or replays. Records have the same
-    limits, by their own last use; one that outlives its originals does no harm, because whoever replays it puts
-    the originals again. Times of last use are exact with `max_entries`, and else up to an hour late, so that
-    a replay normally writes nothing.
+    The limits are off by default, apply to each namespace, and are enforced when something new is
+    saved: the least recently used entries are evicted first, and entries that the same call adds
+    or uses never. Records are limited like originals, by their own last use; a record that outlives
+    its originals is harmless, because replaying it saves them again. Times of last use are exact
+    with `max_entries`, and otherwise up to an hour late, so that a replay normally writes nothing.
 
-    Copies of what holds a store have the same one. A pickle holds where the file is, and what comes back uses it.
+    Copies are the same store. A pickle contains the path, and the unpickled store uses that file.
+
+    Every method raises `StorageError` if the file cannot be read or written. The message says how
+    to fix it, and `details` contains the path and the operation.
 
     Args:
-        path: the file.
-        namespace: whose originals and records these are; those of other namespaces are neither seen nor changed.
-        max_entries: originals to keep at most, and as many records.
-        max_age_seconds: seconds after their last replay at which they go.
-        timeout: seconds to wait for another process that is writing.
-
-    Every method raises `StorageError` when the file cannot be read or written; `details` holds the path and the
-    operation, and the message says what to do.
+        path: Path of the file.
+        namespace: Tenant whose originals and records the store contains. Those of other
+            namespaces are neither visible nor affected.
+        max_entries: Maximum number of originals, and of records. Defaults to no limit.
+        max_age_seconds: Seconds after their last use at which entries expire. Defaults to no
+            limit.
+        timeout: Seconds to wait for another process that is writing.
 
     Example:
         >>> import tempfile
@@ -83,31 +90,34 @@ class SQLiteStore:
         self._timeout = timeout
         self._max_entries = max_entries
         self._max_age = max_age_seconds
-        self._late = (
-            0.0 if max_entries is not None else min(_HOUR, (max_age_seconds or 10 * _HOUR) / 10)
-        )
+        self._use_precision = _use_precision(max_entries, max_age_seconds)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SQLiteStore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        limits: dict[str, Any] = {
+        settings: dict[str, Any] = {
+            "namespace": self.namespace,
+            "timeout": self._timeout,
             "max_entries": self._max_entries,
             "max_age_seconds": self._max_age,
         }
-        settings = {"namespace": self.namespace, "timeout": self._timeout, **limits}
         return partial(type(self), **settings), (self._file.path,)
 
     @property
     def durable(self) -> bool:
-        """Whether nothing goes but by an age of a day or more."""
+        """Whether only an age limit of a day or more can evict a record."""
         return is_durable(self._max_age, self._max_entries)
 
     def put_many(self, originals: Mapping[str, str]) -> None:
-        """Keep the texts under their keys before it returns.
+        """Save the texts under their keys before returning.
 
-        A text that is kept already is compared by its length alone: that it belongs to its key, which is a hash,
-        was proved when it came, and is again whenever it is read.
+        A text that is saved already is compared by its length only: that it belongs to its key,
+        which is a hash, was checked when it was saved, and is checked again whenever it is read.
+
+        Raises:
+            StorageError: A key was not made from its text or is taken by another text, or the
+                file cannot be written.
         """
         self._file.run("put_many", lambda connection: self._put(connection, originals, time.time()))
 
@@ -116,32 +126,45 @@ class SQLiteStore:
     ) -> None:
         known = self._select(connection, "originals", "length(text)", originals)
         for key, (length, _) in known.items():
-            if not _fits(originals[key], length):
+            if not _may_have_length(originals[key], length):
                 raise self._file.error(
-                    "put_many", f"another text is kept under the key {key}; purge the store"
+                    "put_many", f"another text is saved under the key {key}; purge the store"
                 )
         missing = originals.keys() - known.keys()
         for key in missing:
             require_matching_key(key, originals[key])
-        # Stale ones are put again rather than touched: another process may evict them at this moment.
-        due = [key for key in originals if key in missing or self._stale(known[key], now)]
-        rows = [(key, _encoded(originals[key])) for key in due]
+        # Stale originals are saved again instead of being marked as used: another process may be
+        # evicting them at this moment.
+        due = [key for key in originals if key in missing or self._is_stale(known[key], now)]
+        rows = [(key, _encode(originals[key])) for key in due]
         if missing:
             with transaction(connection):
                 self._insert(connection, "originals", rows, now)
                 self._evict(connection, "originals", now)
         elif rows:
-            _at_best(lambda: self._insert(connection, "originals", rows, now), connection)
+            _try_in_transaction(
+                connection, lambda: self._insert(connection, "originals", rows, now)
+            )
 
     def get(self, key: str) -> str | None:
-        """Return the text kept under the key, proved to be the one that was put, or None."""
-        found = self._file.run(
+        """Return the text saved under the key, or None if there is none.
+
+        Raises:
+            StorageError: The text is damaged, or the file cannot be read.
+        """
+        rows = self._file.run(
             "get", lambda connection: self._select(connection, "originals", "text", [key])
         )
-        return require_matching_key(key, _decoded(found[key][0])) if key in found else None
+        if key not in rows:
+            return None
+        blob, _ = rows[key]
+        return require_matching_key(key, _decode(blob))
 
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        """Remember what blocks became, and return what stands now: among all processes, the first writer wins."""
+        """Save the records that are new, and return the stored record of every key.
+
+        The first writer among all processes wins.
+        """
         return self._file.run(
             "record", lambda connection: self._record(connection, records, time.time())
         )
@@ -150,84 +173,100 @@ class SQLiteStore:
         self, connection: sqlite3.Connection, records: Mapping[str, str], now: float
     ) -> dict[str, str]:
         known = self._recall(connection, records, now)
-        missing = [(key, _encoded(text)) for key, text in records.items() if key not in known]
-        if missing:
-            with transaction(connection):
-                keys = [key for key, _ in missing]
-                first = self._select(connection, "records", "text", keys)
-                self._insert(
-                    connection, "records", [row for row in missing if row[0] not in first], now
-                )
-                self._evict(connection, "records", now)
-            known |= {
-                key: _decoded(first[key][0]) if key in first else records[key] for key in keys
-            }
+        missing = [key for key in records if key not in known]
+        if not missing:
+            return known
+        with transaction(connection):
+            # Selected again, because another process may have written since the recall.
+            earlier = self._select(connection, "records", "text", missing)
+            new = [(key, _encode(records[key])) for key in missing if key not in earlier]
+            self._insert(connection, "records", new, now)
+            self._evict(connection, "records", now)
+        for key in missing:
+            known[key] = _decode(earlier[key][0]) if key in earlier else records[key]
         return known
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return those of the records that are known."""
-        wanted = list(keys)
+        """Return the existing records of these keys."""
+        requested = list(keys)
         return self._file.run(
-            "recall", lambda connection: self._recall(connection, wanted, time.time())
+            "recall", lambda connection: self._recall(connection, requested, time.time())
         )
 
     def _recall(
         self, connection: sqlite3.Connection, keys: Iterable[str], now: float
     ) -> dict[str, str]:
         known = self._select(connection, "records", "text", keys)
-        if stale := [key for key, row in known.items() if self._stale(row, now)]:
-            touch = "UPDATE headroom_records SET used = ? WHERE namespace = ? AND key = ?"
+        stale = [key for key, row in known.items() if self._is_stale(row, now)]
+        if stale:
+            statement = "UPDATE headroom_records SET used = ? WHERE namespace = ? AND key = ?"
             rows = [(now, self.namespace, key) for key in stale]
-            _at_best(lambda: connection.executemany(touch, rows), connection)
-        return {key: _decoded(blob) for key, (blob, _) in known.items()}
+            _try_in_transaction(connection, lambda: connection.executemany(statement, rows))
+        return {key: _decode(blob) for key, (blob, _) in known.items()}
 
-    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
-        """Add to counters, each of which never falls below 0, and return what they are now."""
-        more = {_encoded(name): count for name, count in tallies.items()}
-        counts = self._file.run("add", lambda connection: self._add(connection, more, time.time()))
-        return {name: counts.get(_encoded(name), 0) for name in tallies}
+    def add(self, increments: Mapping[str, int]) -> dict[str, int]:
+        """Add to counters, none of which falls below 0, and return their new values."""
+        encoded = {_encode(name): increment for name, increment in increments.items()}
+        counts = self._file.run(
+            "add", lambda connection: self._add(connection, encoded, time.time())
+        )
+        return {name: counts.get(_encode(name), 0) for name in increments}
 
     def _add(
-        self, connection: sqlite3.Connection, more: Mapping[bytes, int], now: float
+        self, connection: sqlite3.Connection, increments: Mapping[bytes, int], now: float
     ) -> dict[bytes, int]:
+        statement = (
+            "INSERT INTO headroom_tallies (namespace, key, used, count) "
+            "VALUES (:namespace, :key, :now, max(0, :increment)) "
+            "ON CONFLICT (namespace, key) DO UPDATE "
+            "SET used = :now, count = max(0, count + :increment)"
+        )
+        rows = [
+            {"namespace": self.namespace, "key": key, "now": now, "increment": increment}
+            for key, increment in increments.items()
+        ]
         with transaction(connection):
+            connection.executemany(statement, rows)
+            found = self._select(connection, "tallies", "count", increments)
+            counts = {key: count for key, (count, _) in found.items()}
+            zeros = [(self.namespace, key) for key, count in counts.items() if count == 0]
             connection.executemany(
-                "INSERT INTO headroom_tallies (namespace, key, used, count) VALUES (:namespace, :key, :now, "
-                "max(0, :more)) ON CONFLICT (namespace, key) DO UPDATE SET used = :now, count = max(0, count + :more)",
-                (
-                    {"namespace": self.namespace, "key": key, "now": now, "more": count}
-                    for key, count in more.items()
-                ),
-            )
-            found = self._select(connection, "tallies", "count", more)
-            gone = [(self.namespace, key) for key, (count, _) in found.items() if not count]
-            connection.executemany(
-                "DELETE FROM headroom_tallies WHERE namespace = ? AND key = ?", gone
+                "DELETE FROM headroom_tallies WHERE namespace = ? AND key = ?", zeros
             )
             self._limit(connection, "tallies", MAX_COUNTERS, now)
-        return {key: count for key, (count, _) in found.items()}
+        return counts
 
     def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
-        """Return the counters whose names begin with any of the prefixes."""
-        beginnings = [_encoded(prefix) for prefix in prefixes]
-        counts = self._file.run("tallies", lambda connection: self._tallies(connection, beginnings))
-        return {_decoded(key): count for key, count in counts.items()}
+        """Return the counters whose names start with any of the prefixes."""
+        encoded = [_encode(prefix) for prefix in prefixes]
+        counts = self._file.run(
+            "counters", lambda connection: self._select_counters(connection, encoded)
+        )
+        return {_decode(name): count for name, count in counts.items()}
 
-    def _tallies(
+    def _select_counters(
         self, connection: sqlite3.Connection, prefixes: Iterable[bytes]
     ) -> dict[bytes, int]:
         statement = (
             "SELECT key, count FROM headroom_tallies WHERE namespace = ? AND key >= ? AND key < ?"
         )
-        found: dict[bytes, int] = {}
+        counts: dict[bytes, int] = {}
         for prefix in prefixes:
-            found.update(connection.execute(statement, (self.namespace, prefix, _behind(prefix))))
-        return found
+            bounds = (self.namespace, prefix, _upper_bound(prefix))
+            counts.update(connection.execute(statement, bounds))
+        return counts
 
     def purge(self, *, older_than: float | None = None) -> int:
-        """Forget what was last used more than that many seconds ago; None: everything. Return how many originals.
+        """Delete originals, records and counters, and shrink the file.
 
-        The space goes back to the system, and nothing of the texts stays in the file.
+        No part of a deleted text remains in the file.
+
+        Args:
+            older_than: Delete entries last used more than this many seconds ago. Defaults to
+                deleting everything.
+
+        Returns:
+            The number of originals deleted.
         """
         before = float("inf") if older_than is None else time.time() - older_than
         return self._file.run("purge", lambda connection: self._purge(connection, before))
@@ -236,28 +275,32 @@ class SQLiteStore:
         with transaction(connection):
             self._expire(connection, "records", before)
             self._expire(connection, "tallies", before)
-            forgotten = self._expire(connection, "originals", before)
-        # A script, because `execute` takes one step of the first statement, which frees one page.
+            deleted = self._expire(connection, "originals", before)
+        # A script, because `execute` would take a single step of the vacuum, which frees one page.
         connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
-        return forgotten
+        return deleted
 
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
+        """Close the file. The next use opens it again."""
         self._file.close()
 
-    # Statements. Tables and columns are this module's own words; every value is a parameter.
+    # The statements below are built from table and column names, which this module alone chooses.
+    # Every value is bound as a parameter.
 
     def _select(
         self, connection: sqlite3.Connection, table: str, column: str, keys: Iterable[_Key]
     ) -> dict[_Key, tuple[Any, float]]:
-        """Return the column, and the time of last use, of those keys that are there."""
-        found: dict[_Key, tuple[Any, float]] = {}
+        """Return the column and the time of last use of each key that exists."""
+        rows: dict[_Key, tuple[Any, float]] = {}
         for batch in _batches(keys):
-            marks = ",".join("?" * len(batch))
-            statement = f"SELECT key, {column}, used FROM headroom_{table} WHERE namespace = ? AND key IN ({marks})"
+            placeholders = ",".join("?" * len(batch))
+            statement = (
+                f"SELECT key, {column}, used FROM headroom_{table} "
+                f"WHERE namespace = ? AND key IN ({placeholders})"
+            )
             for key, value, used in connection.execute(statement, (self.namespace, *batch)):
-                found[key] = (value, used)
-        return found
+                rows[key] = (value, used)
+        return rows
 
     def _insert(
         self, connection: sqlite3.Connection, table: str, rows: list[tuple[str, bytes]], now: float
@@ -265,11 +308,13 @@ class SQLiteStore:
         connection.executemany(
             f"INSERT INTO headroom_{table} (namespace, key, used, text) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (namespace, key) DO UPDATE SET used = excluded.used",
-            ((self.namespace, key, now, blob) for key, blob in rows),
+            [(self.namespace, key, now, blob) for key, blob in rows],
         )
 
-    def _stale(self, row: tuple[Any, float], now: float) -> bool:
-        return row[1] <= now - self._late
+    def _is_stale(self, row: tuple[Any, float], now: float) -> bool:
+        """Return whether the time of last use is so old that it must be written again."""
+        _, used = row
+        return used <= now - self._use_precision
 
     def _evict(self, connection: sqlite3.Connection, table: str, now: float) -> None:
         if self._max_age is not None:
@@ -277,51 +322,80 @@ class SQLiteStore:
         if self._max_entries is not None:
             self._limit(connection, table, self._max_entries, now)
 
-    def _limit(self, connection: sqlite3.Connection, table: str, most: int, now: float) -> None:
-        beyond = f"SELECT rowid FROM headroom_{table} WHERE namespace = ? ORDER BY used DESC LIMIT -1 OFFSET ?"
+    def _limit(self, connection: sqlite3.Connection, table: str, max_rows: int, now: float) -> None:
+        """Delete the least recently used rows beyond the limit, but none used at this moment."""
+        excess = (
+            f"SELECT rowid FROM headroom_{table} WHERE namespace = ? "
+            "ORDER BY used DESC LIMIT -1 OFFSET ?"
+        )
         connection.execute(
-            f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({beyond})",
-            (now, self.namespace, most),
+            f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({excess})",
+            (now, self.namespace, max_rows),
         )
 
     def _expire(self, connection: sqlite3.Connection, table: str, before: float) -> int:
+        """Delete the rows last used before that time, and return their number."""
         statement = f"DELETE FROM headroom_{table} WHERE namespace = ? AND used < ?"
         return connection.execute(statement, (self.namespace, before)).rowcount
 
 
-def _at_best(note: Callable[[], object], connection: sqlite3.Connection) -> None:
-    """Note a use. A replay has all that it needs already, so it does not fail where this does."""
+def _use_precision(max_entries: int | None, max_age_seconds: float | None) -> float:
+    """Return the number of seconds by which a stored time of last use may be late.
+
+    Eviction by number needs the exact order of use. Eviction by age tolerates a tenth of the age.
+    """
+    if max_entries is not None:
+        return 0.0
+    if not max_age_seconds:
+        return _HOUR
+    return min(_HOUR, max_age_seconds / 10)
+
+
+def _try_in_transaction(connection: sqlite3.Connection, write: Callable[[], object]) -> None:
+    """Write times of last use if possible: a replay must not fail for want of them."""
     try:
         with transaction(connection):
-            note()
+            write()
     except sqlite3.OperationalError:
         return
 
 
-def _behind(prefix: bytes) -> bytes:
-    """Return the first key behind all that begin with the prefix; no byte of UTF-8 is the last possible one."""
-    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b"\xff"
+def _upper_bound(prefix: bytes) -> bytes:
+    """Return the smallest key greater than every key that starts with the prefix.
+
+    Incrementing the last byte cannot overflow, and nothing sorts above 0xFF: UTF-8 never uses
+    that byte.
+    """
+    if not prefix:
+        return b"\xff"
+    return prefix[:-1] + bytes([prefix[-1] + 1])
 
 
 def _batches(keys: Iterable[_Key]) -> Iterator[list[_Key]]:
-    rest = iter(keys)
-    while batch := list(islice(rest, _KEYS_AT_ONCE)):
+    remaining = iter(keys)
+    batch = list(islice(remaining, _MAX_KEYS_PER_QUERY))
+    while batch:
         yield batch
+        batch = list(islice(remaining, _MAX_KEYS_PER_QUERY))
 
 
-def _encoded(text: str) -> bytes:
+def _may_have_length(text: str, byte_length: int) -> bool:
+    """Return whether the text may be that many bytes long, without encoding it."""
+    if text.isascii():
+        return byte_length == len(text)
+    return len(text) < byte_length <= 4 * len(text)
+
+
+def _encode(text: str) -> bytes:
+    # Lone surrogates, which JSON can contain, must survive the round trip.
     return text.encode("utf-8", "surrogatepass")
 
 
-def _fits(text: str, size: int) -> bool:
-    """Return whether a text may take that many bytes, told without encoding it."""
-    return size == len(text) if text.isascii() else len(text) < size <= 4 * len(text)
-
-
-def _decoded(blob: Any) -> str:
+def _decode(blob: Any) -> str:
     try:
         return str(blob, "utf-8", "surrogatepass")
     except (TypeError, UnicodeDecodeError) as error:
         raise StorageError(
-            "a kept text is damaged; purge the store, and it is kept again when it is next compressed"
+            "a stored text is damaged; purge the store, and originals are saved again when they "
+            "are next compressed"
         ) from error

@@ -1,4 +1,4 @@
-"""What retrievals teach: more is kept where originals are asked for, and all of it where that is cheaper."""
+"""Learning from retrievals: more rows are kept of retrieved outputs, and all if that is cheaper."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FAILED = "status == 'failed'"
 
 
 def jobs(run: int, count: int = 400) -> str:
-    """Return what a tool answers on a day: failures, and zones of which most are not shown unless asked for."""
+    """Return a tool's answer with failures, and with zones of which most are dropped."""
     rows = [
         {
             "id": 100_000 * (run + 1) + row,
@@ -361,12 +361,12 @@ class Failing(MemoryStore):
         self._may("recall")
         return super().recall(keys)
 
-    def add(self, tallies: Mapping[str, int]) -> dict[str, int]:
+    def add(self, increments: Mapping[str, int]) -> dict[str, int]:
         self._may("add")
-        return super().add(tallies)
+        return super().add(increments)
 
     def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
-        self._may("tallies")
+        self._may("counters")
         return super().counters(prefixes)
 
 
@@ -438,7 +438,7 @@ def test_a_long_age_lets_tools_be_learnt_about() -> None:
     )
 
 
-@pytest.mark.parametrize("broken", [{"record"}, {"record", "tallies"}, {"record", "add"}])
+@pytest.mark.parametrize("broken", [{"record"}, {"record", "counters"}, {"record", "add"}])
 def test_a_store_that_cannot_record_for_a_while_changes_nothing_that_was_sent(
     broken: set[str],
 ) -> None:
@@ -470,12 +470,12 @@ def test_what_cannot_be_remembered_is_not_changed_by_what_was_learnt(operation: 
 
 def test_counting_that_fails_is_a_warning_and_breaks_nothing() -> None:
     store = Failing()
-    store.broken = frozenset({"add", "tallies"})
+    store.broken = frozenset({"add", "counters"})
     result = answered(500, store)
     assert result.messages == UNTAUGHT.messages
     assert result.warnings == tuple(
         f"nothing is learnt from retrievals: StorageError: {operation} failed"
-        for operation in ("tallies", "add")
+        for operation in ("counters", "add")
     )
     assert retrieve(result.ccr_hashes[0], store=store).found
     with pytest.raises(CompressionError, match="nothing is learnt"):
@@ -519,7 +519,7 @@ def test_a_repeated_request_looks_nothing_up_and_a_new_one_looks_once() -> None:
         for message in openai_turn("?", jobs(run), f"{run}", f"tool {run}")
     ]
     compress(conversation, store=store)
-    assert store.calls == ["recall", "tallies", "record", "add"]
+    assert store.calls == ["recall", "counters", "record", "add"]
     store.calls.clear()
     compress(conversation, store=store)
     assert store.calls == ["recall"]

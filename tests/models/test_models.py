@@ -127,7 +127,7 @@ def test_overrides_that_are_no_entries_by_name_are_refused(overrides: Any) -> No
 
 @pytest.mark.parametrize("model", [None, 7, ["gpt-4o"]])
 def test_a_model_whose_name_is_no_text_is_refused(model: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"model = .*expected a text"):
+    with pytest.raises(ConfigurationError, match=r"model = .*must be a string"):
         model_info(model)
 
 
@@ -191,8 +191,8 @@ def test_every_group_of_figures_names_its_source() -> None:
 def test_long_requests_have_prices_of_their_own() -> None:
     prices = model_info("gemini-2.5-pro").prices
     assert prices
-    assert [prices.of(n).input for n in (0, 200_000, 200_001)] == [1.25, 1.25, 2.5]
-    assert Prices(1, 2).of(10**9).input == 1
+    assert [prices.for_request(n).input for n in (0, 200_000, 200_001)] == [1.25, 1.25, 2.5]
+    assert Prices(1, 2).for_request(10**9).input == 1
 
 
 def test_the_example_of_the_break_even_is_right() -> None:

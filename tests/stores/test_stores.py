@@ -66,7 +66,11 @@ def store(make: MakeStore) -> Store:
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    prelude = "import sys\nfrom headroom_core.markers import content_key\nfrom headroom_core.stores import SQLiteStore\n"
+    prelude = (
+        "import sys\n"
+        "from headroom_core.markers import content_key\n"
+        "from headroom_core.stores import SQLiteStore\n"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", prelude + textwrap.dedent(code), *map(str, arguments)],
         cwd=ROOT,
@@ -312,16 +316,16 @@ def counting(store: Store) -> CounterStore:
 
 
 def test_counters_add_up_and_never_fall_below_nothing(store: Store) -> None:
-    tallies = counting(store)
-    assert tallies.add({"a": 2, "b": 1}) == {"a": 2, "b": 1}
-    assert tallies.add({"a": 3, "b": -5, "c": 0}) == {"a": 5, "b": 0, "c": 0}
-    assert tallies.add({"b": 1}) == {"b": 1}
-    assert tallies.counters([""]) == {"a": 5, "b": 1}
-    assert (tallies.add({}), tallies.counters([])) == ({}, {})
+    counter_store = counting(store)
+    assert counter_store.add({"a": 2, "b": 1}) == {"a": 2, "b": 1}
+    assert counter_store.add({"a": 3, "b": -5, "c": 0}) == {"a": 5, "b": 0, "c": 0}
+    assert counter_store.add({"b": 1}) == {"b": 1}
+    assert counter_store.counters([""]) == {"a": 5, "b": 1}
+    assert (counter_store.add({}), counter_store.counters([])) == ({}, {})
 
 
 def test_a_prefix_is_meant_letter_for_letter(store: Store) -> None:
-    tallies = counting(store)
+    counter_store = counting(store)
     names = [
         "a%",
         "a%b",
@@ -336,22 +340,22 @@ def test_a_prefix_is_meant_letter_for_letter(store: Store) -> None:
         "' OR 1=1 --",
         "",
     ]
-    tallies.add({name: at for at, name in enumerate(names, 1)})
+    counter_store.add({name: at for at, name in enumerate(names, 1)})
     for prefix in (*names, "a", "n"):
-        assert set(tallies.counters([prefix])) == {
+        assert set(counter_store.counters([prefix])) == {
             name for name in names if name.startswith(prefix)
         }
-    assert set(tallies.counters(["a%", "a%b", "_"])) == {"a%", "a%b", "_"}
+    assert set(counter_store.counters(["a%", "a%b", "_"])) == {"a%", "a%b", "_"}
 
 
 def test_the_counters_added_to_longest_ago_are_forgotten_first(store: Store) -> None:
-    tallies = counting(store)
+    counter_store = counting(store)
     for name in ("first", "second"):
-        tallies.add({name: 1})
-    tallies.add({"first": 0})
-    tallies.add({f"{number}": 1 for number in range(MAX_COUNTERS - 1)})
-    assert len(tallies.counters([""])) == MAX_COUNTERS
-    assert set(tallies.counters(["first", "second"])) == {"first"}
+        counter_store.add({name: 1})
+    counter_store.add({"first": 0})
+    counter_store.add({f"{number}": 1 for number in range(MAX_COUNTERS - 1)})
+    assert len(counter_store.counters([""])) == MAX_COUNTERS
+    assert set(counter_store.counters(["first", "second"])) == {"first"}
 
 
 def test_counters_of_namespaces_are_apart_and_purged_apart(make: MakeStore) -> None:
@@ -369,11 +373,11 @@ def test_counters_of_namespaces_are_apart_and_purged_apart(make: MakeStore) -> N
 
 
 def test_eight_threads_count_every_time(store: Store) -> None:
-    tallies = counting(store)
+    counter_store = counting(store)
     totals: list[int] = []
 
     def work() -> None:
-        totals.extend(tallies.add({"all": 1})["all"] for _ in range(30))
+        totals.extend(counter_store.add({"all": 1})["all"] for _ in range(30))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -384,7 +388,7 @@ def test_eight_threads_count_every_time(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "lasting"),
+    ("limits", "durable"),
     [
         ({}, True),
         ({"max_age_seconds": 86_400}, True),
@@ -394,9 +398,9 @@ def test_eight_threads_count_every_time(store: Store) -> None:
     ],
 )
 def test_a_store_is_lasting_where_only_an_age_of_a_day_or_more_evicts(
-    make: MakeStore, limits: dict[str, float], lasting: bool
+    make: MakeStore, limits: dict[str, float], durable: bool
 ) -> None:
-    assert counting(make(**limits)).durable is lasting
+    assert counting(make(**limits)).durable is durable
 
 
 def test_a_limit_of_bytes_may_evict_within_a_conversation() -> None:
@@ -445,7 +449,10 @@ def test_the_default_store_is_one_object_for_each_url(
 
 
 def test_sqlite3_is_not_imported_before_a_file_is_used() -> None:
-    code = "import headroom_core.stores as s; s.open_store('memory://'); assert 'sqlite3' not in sys.modules"
+    code = (
+        "import headroom_core.stores as s; s.open_store('memory://'); "
+        "assert 'sqlite3' not in sys.modules"
+    )
     finished(
         subprocess.Popen(
             [sys.executable, "-c", f"import sys; {code}"], cwd=ROOT, stdout=-1, stderr=-1, text=True
@@ -690,7 +697,7 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
 @posix
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_what_is_read_only_says_so(what: str) -> None:
-    # Root may write anywhere, so a child tries as somebody else, in a folder that is not below root's own.
+    # Root may write anywhere, so a child tries as another user, in a folder outside root's own.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "originals.db"
         if what == "file":

@@ -695,7 +695,7 @@ def test_a_compressor_that_fails_lets_the_text_through_and_says_nothing_of_it(
     [
         ("lost = acme_nowhere:Quiet", "compressor lost = acme_nowhere:Quiet cannot be loaded"),
         ("odd = acme_quiet:Loud", "compressor odd = acme_quiet:Loud cannot be loaded"),
-        ("none = builtins:dict", "compressor none = builtins:dict: no name and compress"),
+        ("none = builtins:dict", "compressor none = builtins:dict: must have name and compress"),
     ],
 )
 def test_a_broken_compressor_of_an_installed_package_is_named(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor
@@ -56,23 +56,31 @@ class Route:
         return str(getattr(compressor, "fingerprint", compressor.name))
 
 
-@dataclass(frozen=True, slots=True)
 class _Registration:
     """A compressor, or a function that creates one from the settings of a request."""
 
-    source: Compressor | CompressorFactory
-    accepts: Accepts | None
+    def __init__(self, source: Compressor | CompressorFactory, accepts: Accepts | None) -> None:
+        self.source = source
+        self._accepts = accepts
+        # Asking whether an object fits a protocol takes longer than compressing a short message,
+        # so that it is asked once for each compressor.
+        self._route = Route.to(source, accepts) if isinstance(source, Compressor) else None
+        self._create: Any = source
 
     def route(self, config: HeadroomConfig) -> Route:
-        source = self.source
-        if isinstance(source, Compressor):
-            return Route.to(source, self.accepts)
-        compressor = source(config)
+        """Return the route to the compressor, created from the settings where needed."""
+        route = self._route
+        if route is not None and route.compressor is self.source:
+            return route
+        compressor = self._create(config)
+        if route is not None and route.compressor is compressor:
+            return route
         if not isinstance(compressor, Compressor):
             kind = type(compressor).__name__
             message = f"a compressor factory returned a {kind}: return an object with {_MEMBERS}"
             raise ConfigurationError(message, {"type": kind})
-        return Route.to(compressor, self.accepts)
+        self._route = Route.to(compressor, self._accepts)
+        return self._route
 
 
 class CompressorRegistry:

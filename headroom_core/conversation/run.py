@@ -229,8 +229,7 @@ class CompressionRun(RunContext):
         return default_transforms(
             self.config,
             model=self.tokenizer.model,
-            routes=self.routes,
-            memory=memory,
+            router=self.router.with_memory(memory),
             window=self._fitting,
         )
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from headroom_core.compressors import REGISTRY
-from headroom_core.compressors.registry import Route
 from headroom_core.config import HeadroomConfig
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import Transform
 from headroom_core.transforms.cache_aligner.aligner import CacheAligner
-from headroom_core.transforms.router import ContentRouter, RouterMemory
+from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.windows.intelligent import IntelligentContextManager
 from headroom_core.transforms.windows.rolling import RollingWindow
 
@@ -19,8 +16,7 @@ def default_transforms(
     config: HeadroomConfig | None = None,
     *,
     model: str = "gpt-4o",
-    routes: Sequence[Route] | None = None,
-    memory: RouterMemory | None = None,
+    router: ContentRouter | None = None,
     window: Transform | None = None,
 ) -> list[Transform]:
     """Return the transforms of `compress`, in order.
@@ -31,8 +27,7 @@ def default_transforms(
     Args:
         config: The settings. Defaults to `HeadroomConfig()`.
         model: The model that the messages are for.
-        routes: Routes to compressors. Defaults to all compressors of this process.
-        memory: Remembers results of the router between requests. Defaults to none.
+        router: Shortens texts. Defaults to one with all compressors of this process.
         window: Drops messages that do not fit. Defaults to the window that the settings enable.
 
     Example:
@@ -40,12 +35,9 @@ def default_transforms(
         ['content_router', 'rolling_window']
     """
     config = config or HeadroomConfig()
-    router = ContentRouter(
-        REGISTRY.routes(config) if routes is None else routes,
-        Tokenizer(model),
-        enabled=config.content_router_enabled,
-        memory=memory,
-    )
+    if router is None:
+        enabled = config.content_router_enabled
+        router = ContentRouter(REGISTRY.routes(config), Tokenizer(model), enabled=enabled)
     transforms: list[Transform] = [router]
     if config.cache_aligner.enabled:
         transforms.append(CacheAligner(config.cache_aligner, model=model))

@@ -126,6 +126,11 @@ def _kept(reason: str, tokens: int) -> RouteResult:
     return RouteResult(None, "kept", "", reason, tokens_before=tokens, tokens_after=tokens)
 
 
+@lru_cache(maxsize=256)
+def _hash_parts(parts: tuple[str, ...]) -> str:
+    return content_key(json.dumps(parts))
+
+
 class RouterMemory(Protocol):
     """Remembers results, so that a block that was sent before is sent the same way again."""
 
@@ -180,10 +185,15 @@ class ContentRouter:
         self.enabled = enabled
         self._memory = memory
 
+    def with_memory(self, memory: RouterMemory) -> ContentRouter:
+        """Return the same router with a memory."""
+        return ContentRouter(self.routes, self.tokenizer, enabled=self.enabled, memory=memory)
+
     @property
     def fingerprint(self) -> str:
         """A string that is different whenever results may be."""
-        return " ".join([*(route.fingerprint for route in self.routes), self.tokenizer.encoding])
+        parts = tuple(route.fingerprint for route in self.routes)
+        return _hash_parts((*parts, self.tokenizer.encoding))
 
     def __call__(self, draft: Draft) -> Draft:
         """Return the draft with its texts shortened.

@@ -9,7 +9,7 @@ from typing import Any
 
 from headroom_core._internal.guard import Edge
 from headroom_core.compressors import installed_compressors
-from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
+from headroom_core.compressors.smart_crusher import TableCompressor, create_table_compressor
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.conversation.fitting import Fitting
 from headroom_core.conversation.prefix_cache import Growth, Step
@@ -52,7 +52,7 @@ def _defaults() -> HeadroomConfig:
 @lru_cache(maxsize=32)
 def _tables(crusher: str, relevance: str) -> TableCompressor:
     """Return the compressor of the settings that were set; it has no state, so that requests may share it."""
-    return table_compressor(
+    return create_table_compressor(
         SmartCrusherConfig.model_validate_json(crusher),
         RelevanceScorerConfig.model_validate_json(relevance),
     )

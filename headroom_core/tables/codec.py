@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from headroom_core.tables.csv import parse_csv
 from headroom_core.tables.frame import Frame, frame_of
-from headroom_core.tables.reader import ReadTable, TableReadError, read_tables
+from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
 from headroom_core.tables.writer import write_table
 from headroom_core.text import python_literal
 from headroom_core.text.exact_json import Value, dumps, fingerprint, quote
@@ -39,7 +39,7 @@ def _syntax(python: bool) -> Syntax:
     return _PYTHON if python else _JSON
 
 
-def take_text_apart(text: str) -> list[Part] | None:
+def parse_text(text: str) -> list[Part] | None:
     """Return a text with its JSON and its tables as frames, or None when it holds neither."""
     if spans := find_json(text):
         return _merged(_around(text, spans))
@@ -62,8 +62,8 @@ def _around(text: str, spans: list[JSONSpan]) -> Iterator[Part]:
 def _span_taken(span: JSONSpan, text: str) -> list[Part]:
     """Return what stands at a place in a text, as it stands there where that is nested too deeply."""
     try:
-        if not span.lines:
-            return take_apart(span.value, python=span.python)
+        if not span.is_json_lines:
+            return parse_value(span.value, python=span.python)
         frame = frame_of(span.value, "lines")
     except (RecursionError, ValueError):
         return [text[span.start : span.end]]
@@ -71,7 +71,7 @@ def _span_taken(span: JSONSpan, text: str) -> list[Part]:
     return [frame]
 
 
-def take_apart(value: Value, *, python: bool = False) -> list[Part]:
+def parse_value(value: Value, *, python: bool = False) -> list[Part]:
     """Return a value's compact JSON, or what Python writes, with its arrays of rows as frames."""
     parts: list[Part] = []
     _take_apart(value, parts, python)
@@ -158,9 +158,9 @@ def _merged(parts: Iterable[Part]) -> list[Part]:
     return [*merged, "".join(pending)]
 
 
-def lossless(parts: list[Part]) -> str | None:
+def render_lossless(parts: list[Part]) -> str | None:
     """Return the shortest form that says all that the parts do, None when it does not read back."""
-    written = [part if isinstance(part, str) else lossless_frame(part) for part in parts]
+    written = [part if isinstance(part, str) else render_lossless_frame(part) for part in parts]
     text = "".join(written)
     tables = [
         part
@@ -170,16 +170,16 @@ def lossless(parts: list[Part]) -> str | None:
     return text if _reads_back(text, tables) else None
 
 
-def lossless_frame(frame: Frame) -> str:
+def render_lossless_frame(frame: Frame) -> str:
     """Return the shorter of a frame's table and the form that it stood in."""
     if frame.form == "csv" or not frame.scalar:
-        table = "".join(write_table(item) for item in with_children(frame))
+        table = "".join(write_table(item) for item in walk_frames(frame))
         if len(table) < frame.json_size:
             return table
-    return source_text(frame, frame.source)
+    return render_source(frame, frame.source)
 
 
-def source_text(frame: Frame | ReadTable, rows: list[Value]) -> str:
+def render_source(frame: Frame | ParsedTable, rows: list[Value]) -> str:
     """Return rows in the form that they stood in."""
     write = _syntax(frame.python).dumps
     if frame.form == "object":
@@ -190,10 +190,10 @@ def source_text(frame: Frame | ReadTable, rows: list[Value]) -> str:
     return "\n".join(map(write, rows)) if frame.form == "lines" else write(rows)
 
 
-def with_children(frame: Frame) -> Iterator[Frame]:
+def walk_frames(frame: Frame) -> Iterator[Frame]:
     yield frame
     for child in frame.children:
-        yield from with_children(child)
+        yield from walk_frames(child)
 
 
 def _reads_back(text: str, frames: list[Frame]) -> bool:
@@ -213,7 +213,7 @@ def _reads_back(text: str, frames: list[Frame]) -> bool:
         return False
 
 
-def selection_reads_back(text: str, written: list[tuple[Frame, Sequence[int] | None]]) -> bool:
+def selection_round_trips(text: str, written: list[tuple[Frame, Sequence[int] | None]]) -> bool:
     """Return whether the text's tables are the frames' rows that were kept, None standing for all."""
     try:
         tables = list(read_tables(text))
@@ -224,7 +224,7 @@ def selection_reads_back(text: str, written: list[tuple[Frame, Sequence[int] | N
     )
 
 
-def _holds(table: ReadTable, frame: Frame, kept: Sequence[int] | None) -> bool:
+def _holds(table: ParsedTable, frame: Frame, kept: Sequence[int] | None) -> bool:
     rows = list(range(len(frame.rows)) if kept is None else kept)
     return (
         fingerprint(table.rows) == fingerprint([frame.rows[row] for row in rows])
@@ -235,7 +235,7 @@ def _holds(table: ReadTable, frame: Frame, kept: Sequence[int] | None) -> bool:
     )
 
 
-def _whole(table: ReadTable, following: Iterator[ReadTable]) -> tuple[list[Value], int]:
+def _whole(table: ParsedTable, following: Iterator[ParsedTable]) -> tuple[list[Value], int]:
     """Return the table's rows with the items of their lists, and where the last table read ends.
 
     The items stand in the tables that follow.
@@ -294,5 +294,5 @@ def _decoded(text: str) -> str:
             )
         pieces.append(text[at : table.start])
         rows, at = _whole(table, tables)
-        pieces.append(source_text(table, rows))
+        pieces.append(render_source(table, rows))
     return "".join([*pieces, text[at:]])

@@ -41,7 +41,7 @@ def _frame(lines: list[str], separator: str, crlf: bool) -> Frame | None:
     names = _plausible_header(lines, separator)
     if names is None:
         return None
-    records = joined_records(lines)
+    records = join_records(lines)
     rows = [split_record(record, separator) for record in records]
     regular = [at for at, row in enumerate(rows[1:]) if len(row) == len(names)]
     if (
@@ -51,7 +51,7 @@ def _frame(lines: list[str], separator: str, crlf: bool) -> Frame | None:
     ):
         return None
     columns = [
-        Column((unquoted(name),), Field(name), [_value(cell) for cell in cells], list(cells))
+        Column((unquote_cell(name),), Field(name), [_value(cell) for cell in cells], list(cells))
         for name, cells in zip(names, zip(*[rows[1 + at] for at in regular]))
     ]
     fields = [column.field for column in columns]
@@ -63,7 +63,7 @@ def _frame(lines: list[str], separator: str, crlf: bool) -> Frame | None:
 
 def _plausible_header(lines: list[str], separator: str) -> list[str] | None:
     """Return the names of the columns, or None when the first lines do not look like a table."""
-    records = joined_records(lines[:_SAMPLE_ROWS])
+    records = join_records(lines[:_SAMPLE_ROWS])
     widths = [len(split_record(record, separator)) for record in records[:-1]]
     names = split_record(records[0], separator)
     looks_named = len(names) >= 2 and all(
@@ -74,7 +74,7 @@ def _plausible_header(lines: list[str], separator: str) -> list[str] | None:
     )
 
 
-def joined_records(lines: list[str]) -> list[str]:
+def join_records(lines: list[str]) -> list[str]:
     """Return the records of the lines: a quoted cell may go on over several of them."""
     if not any('"' in line for line in lines):
         return lines
@@ -112,13 +112,13 @@ def split_record(record: str, separator: str) -> list[str]:
     return []
 
 
-def unquoted(cell: str) -> str:
+def unquote_cell(cell: str) -> str:
     """Return what a cell says."""
     return cell[1:-1].replace('""', '"') if cell.startswith('"') and len(cell) > 1 else cell
 
 
 def _value(cell: str) -> Value:
-    text = unquoted(cell)
+    text = unquote_cell(cell)
     if not text:
         return None
     return (text,) if _NUMBER.fullmatch(text) else text

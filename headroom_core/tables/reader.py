@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headroom_core.tables.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, any_looks_typed
-from headroom_core.tables.csv import joined_records, split_record
+from headroom_core.tables.csv import join_records, split_record
 from headroom_core.tables.frame import SEPARATORS, Form
 from headroom_core.tables.header import MISSING, Field, HeaderReader
 from headroom_core.tables.writer import FROM_PYTHON, UNITS
@@ -30,7 +30,7 @@ class TableReadError(ValueError):
 
 
 @dataclass(slots=True)
-class ReadTable:
+class ParsedTable:
     """A table as it was read.
 
     Attributes:
@@ -62,7 +62,7 @@ class ReadTable:
     nested: tuple[tuple[str, ...], ...] = ()
 
 
-def read_tables(text: str) -> Iterator[ReadTable]:
+def read_tables(text: str) -> Iterator[ParsedTable]:
     """Read the tables in a text, from left to right.
 
     Raises:
@@ -86,10 +86,10 @@ def read_tables(text: str) -> Iterator[ReadTable]:
         at = table.end
 
 
-def _read(text: str, header: re.Match[str], line_end: int) -> ReadTable:
+def _read(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
     form = _FORMS[header["unit"]]
     shown = int(header["shown"])
-    table = ReadTable(header.start(), line_end + 1, int(header["total"] or shown), form, [])
+    table = ParsedTable(header.start(), line_end + 1, int(header["total"] or shown), form, [])
     take = _take_records if form == "csv" else _take_lines
     aside, table.end = take(text, table.end, sum(map(int, _ASIDE.findall(header["notes"]))))
     lines, table.end = take(text, table.end, shown)
@@ -116,7 +116,7 @@ def _separator(notes: str) -> str:
     return signs[named[1]] if named else ","
 
 
-def _split_leading(table: ReadTable, signs: str, lines: list[str], body: _Body) -> list[str]:
+def _split_leading(table: ParsedTable, signs: str, lines: list[str], body: _Body) -> list[str]:
     """Take the columns that stand before the fields from the lines, and return what is left of the lines."""
     width = signs.count(",")
     if not width:
@@ -143,7 +143,7 @@ def _take_lines(text: str, start: int, count: int) -> tuple[list[str], int]:
 
 def _take_records(text: str, start: int, count: int) -> tuple[list[str], int]:
     """Return the records that follow, each of which may be several lines, and where the text goes on."""
-    records = joined_records(text[start:].split("\n")[:-1])[:count] if count else []
+    records = join_records(text[start:].split("\n")[:-1])[:count] if count else []
     if len(records) < count:
         raise ValueError(f"{count} records were announced, {len(records)} follow")
     return records, start + sum(len(record) + 1 for record in records)

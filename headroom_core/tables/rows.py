@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headroom_core.tables.codec import Part, take_text_apart, with_children
-from headroom_core.tables.csv import split_record, unquoted
+from headroom_core.tables.codec import Part, parse_text, walk_frames
+from headroom_core.tables.csv import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
-from headroom_core.text.exact_json import plain
+from headroom_core.text.exact_json import to_plain
 from headroom_core.text.json_spans import LINES_FROM
 
 
@@ -44,8 +44,8 @@ def find_rows(text: str) -> list[RowSet]:
         [table 1 of 3 rows; # = row number from 0: #,id,name]
         1,2,Oder
     """
-    frames = list(_frames(take_text_apart(text) or [])) or list(
-        _frames(take_text_apart(_as_array(text)) or [])
+    frames = list(_frames(parse_text(text) or [])) or list(
+        _frames(parse_text(_as_array(text)) or [])
     )
     many = len(frames) > 1
     return [
@@ -66,12 +66,12 @@ def _as_array(text: str) -> str:
 def _frames(parts: list[Part]) -> Iterator[Frame]:
     for part in parts:
         if isinstance(part, Frame):
-            yield from with_children(part)
+            yield from walk_frames(part)
 
 
 def _values(frame: Frame) -> list[Any]:
     if frame.form != "csv":
-        values = [plain(row) for row in frame.source]
+        values = [to_plain(row) for row in frame.source]
         return (
             values
             if frame.keys is None
@@ -79,7 +79,8 @@ def _values(frame: Frame) -> list[Any]:
         )
     names = [column.path[0] for column in frame.columns]
     return [
-        dict(zip(names, map(unquoted, split_record(row, frame.separator)))) for row in frame.source
+        dict(zip(names, map(unquote_cell, split_record(row, frame.separator))))
+        for row in frame.source
     ]
 
 

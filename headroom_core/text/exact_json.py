@@ -98,7 +98,7 @@ def fingerprint(value: Value) -> bytes:
     return marshal.dumps(value, 2)
 
 
-def plain(value: Value) -> Any:
+def to_plain(value: Value) -> Any:
     """Return a parsed value in ordinary Python types.
 
     A number becomes an `int`, a `float` where that loses no digit, else a `Decimal`; one beyond all of them
@@ -107,14 +107,14 @@ def plain(value: Value) -> Any:
     """
     kind = type(value)
     if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
+        return {key: to_plain(item) for key, item in value.items()}
     if kind is list:
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if kind is tuple:
         return (
             _plain_number(value[0])
             if len(value) == 1
-            else {key: plain(item) for key, item in value}
+            else {key: to_plain(item) for key, item in value}
         )
     return value
 

@@ -30,14 +30,14 @@ class JSONSpan:
         start: the index of its first character.
         end: the index behind its last one.
         value: what it says; for JSON lines, the list of the lines' values.
-        lines: whether it is JSON lines.
+        is_json_lines: whether it is JSON lines.
         python: whether it stands there as Python writes it.
     """
 
     start: int
     end: int
     value: Value
-    lines: bool = False
+    is_json_lines: bool = False
     python: bool = False
 
 

@@ -23,7 +23,7 @@ class Spans:
         spans: where each begins and ends.
 
     Example:
-        >>> Spans([(2, 5)]).touch(4, 9), Spans([(2, 5)]).touch(5, 9)
+        >>> Spans([(2, 5)]).overlaps(4, 9), Spans([(2, 5)]).overlaps(5, 9)
         (True, False)
     """
 
@@ -31,26 +31,26 @@ class Spans:
         self._spans = sorted(spans)
         self._ends = [end for _, end in self._spans]
 
-    def touch(self, start: int, end: int) -> bool:
+    def overlaps(self, start: int, end: int) -> bool:
         """Return whether any of them stands between two places."""
         # The first that ends behind the start is the only one to look at.
         at = bisect_right(self._ends, start)
         return at < len(self._spans) and self._spans[at][0] < end
 
 
-def code_spans(text: str) -> Spans:
+def find_code_spans(text: str) -> Spans:
     """Return where the fenced blocks and the inline code of a text stand.
 
     A fence that is never closed reaches to the end, as Markdown has it.
 
     Example:
-        >>> code_spans("run `date -u` now").touch(5, 9)
+        >>> find_code_spans("run `date -u` now").overlaps(5, 9)
         True
     """
     fenced = [*_fenced(text)]
     inside_fences = Spans(fenced)
     inline = (match.span() for match in _INLINE.finditer(text))
-    return Spans([*fenced, *(span for span in inline if not inside_fences.touch(*span))])
+    return Spans([*fenced, *(span for span in inline if not inside_fences.overlaps(*span))])
 
 
 def normalize_whitespace(text: str, *, spaces: bool, blank_lines: bool) -> str:
@@ -68,10 +68,10 @@ def normalize_whitespace(text: str, *, spaces: bool, blank_lines: bool) -> str:
     patterns = [_BLANK_LINES] * blank_lines + [_TRAILING, _INSIDE] * spaces
     if not patterns:
         return text
-    code = code_spans(text)
+    code = find_code_spans(text)
 
     def shorter(match: re.Match[str]) -> str:
-        if code.touch(*match.span()):
+        if code.overlaps(*match.span()):
             return match[0]
         if match.lastgroup == "blank":
             return match["blank"].lstrip(" \t") if spaces else match["blank"]

@@ -68,7 +68,7 @@ def split_units(text: str, blocks: Iterable[Span] = ()) -> list[TextUnit]:
     lines = split_lines(text, blocks)
     ends = [*(line.start for line in lines[1:]), len(text)]
     parts = [
-        [text[line.start : end]] if line.whole else split_sentences(text[line.start : end])
+        [text[line.start : end]] if line.is_atomic else split_sentences(text[line.start : end])
         for line, end in zip(lines, ends, strict=False)
     ]
     places = [0]
@@ -90,14 +90,14 @@ class TextLine:
         text: the line, indentation included.
         start: where it begins, indentation left out; the text's first line begins with the text.
         paragraph: which run of lines it stands in; blank lines part them.
-        whole: whether it is one unit.
+        is_atomic: whether it is one unit.
         needs: the lines that stay where it stays.
     """
 
     text: str
     start: int
     paragraph: int
-    whole: bool
+    is_atomic: bool
     needs: tuple[int, ...] = ()
 
 
@@ -109,7 +109,7 @@ def split_lines(text: str, blocks: Iterable[Span] = ()) -> list[TextLine]:
         blocks: where what is one line although it has several begins and ends, from left to right.
 
     Example:
-        >>> [(line.text, line.paragraph, line.whole) for line in split_lines("It is long.\\n\\n| b | c |")]
+        >>> [(line.text, line.paragraph, line.is_atomic) for line in split_lines("It is long.\\n\\n| b | c |")]
         [('It is long.', 0, False), ('| b | c |', 1, True)]
     """
     lines = _split(text, blocks)
@@ -137,7 +137,7 @@ def _split(text: str, blocks: Iterable[Span]) -> list[TextLine]:
 
 def _bind(lines: Iterable[TextLine], needs: tuple[int, ...]) -> None:
     for line in lines:
-        line.whole, line.needs = True, needs
+        line.is_atomic, line.needs = True, needs
 
 
 def _mark_fenced(lines: Sequence[TextLine]) -> None:
@@ -182,12 +182,12 @@ def _is_tabbed(rows: Sequence[str]) -> bool:
 def _mark_signs(lines: Sequence[TextLine]) -> None:
     """Keep lines of data whole, and the others where at least half of them bear signs: in a paragraph or all in all."""
     for line in lines:
-        line.whole = line.whole or bool(_DATA.search(line.text))
-    others = [line for line in lines if not line.whole]
+        line.is_atomic = line.is_atomic or bool(_DATA.search(line.text))
+    others = [line for line in lines if not line.is_atomic]
     signs = {line.start: bool(_SIGN.search(line.text)) for line in others}
     everywhere = 2 * sum(signs.values()) >= len(others)
     for _, run in groupby(others, lambda line: line.paragraph):
         paragraph = list(run)
         whole = everywhere or 2 * sum(signs[line.start] for line in paragraph) >= len(paragraph)
         for line in paragraph:
-            line.whole = whole
+            line.is_atomic = whole

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from headroom_core.compressors.base import Hints, Request
-from headroom_core.compressors.smart_crusher.compressor import Shortened, TableCompressor
+from headroom_core.compressors.smart_crusher.compressor import RowSelectionResult, TableCompressor
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.markers import content_key
 from headroom_core.messages import Draft
 from headroom_core.relevance import Scorer
 from headroom_core.results import CrushResult
 from headroom_core.stores import Store, default_store
-from headroom_core.tables.codec import lossless, take_apart
-from headroom_core.text.exact_json import Value, dumps, from_plain, plain
+from headroom_core.tables.codec import parse_value, render_lossless
+from headroom_core.text.exact_json import Value, dumps, from_plain, to_plain
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortened
@@ -77,11 +77,11 @@ class SmartCrusher(TableCompressor):
         before = tokenizer.count_text(original)
         request = Request(content_key(original), before, query, selecting=True, hints=hints)
         made = self._shortened(value, request)
-        if isinstance(made, Shortened):
+        if isinstance(made, RowSelectionResult):
             after = tokenizer.count_text(made.text)
             if after < before:
                 (default_store() if store is None else store).put_many({request.key: original})
-                kept = plain(_pruned(value, made))
+                kept = to_plain(_pruned(value, made))
                 markers = tuple(made.markers)
                 return CrushResult(made.text, kept, before, after, markers, tokenizer.estimated)
         text = made if isinstance(made, str) and tokenizer.count_text(made) < before else original
@@ -89,15 +89,15 @@ class SmartCrusher(TableCompressor):
             text, data, before, tokenizer.count_text(text), estimated=tokenizer.estimated
         )
 
-    def _shortened(self, value: Value, request: Request) -> Shortened | str | None:
+    def _shortened(self, value: Value, request: Request) -> RowSelectionResult | str | None:
         """Return the value with rows left out, else its lossless form, else None."""
         if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
             return None
-        parts = take_apart(value)
-        return self.select(parts, request) or lossless(parts)
+        parts = parse_value(value)
+        return self.select(parts, request) or render_lossless(parts)
 
 
-def _pruned(value: Value, shortened: Shortened) -> Value:
+def _pruned(value: Value, shortened: RowSelectionResult) -> Value:
     """Return the value without the rows that were left out."""
     lists: dict[int, set[int]] = {}
     rows: set[int] = set()

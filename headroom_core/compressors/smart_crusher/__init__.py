@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from headroom_core.compressors.smart_crusher.compressor import TableCompressor, table_compressor
+from headroom_core.compressors.smart_crusher.compressor import (
+    TableCompressor,
+    create_table_compressor,
+)
 
-__all__ = ["TableCompressor", "table_compressor"]
+__all__ = ["TableCompressor", "create_table_compressor"]

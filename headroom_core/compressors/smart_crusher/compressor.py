@@ -23,10 +23,10 @@ from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from
 from headroom_core.tables.codec import (
     Part,
-    lossless,
-    lossless_frame,
-    selection_reads_back,
-    take_text_apart,
+    parse_text,
+    render_lossless,
+    render_lossless_frame,
+    selection_round_trips,
 )
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import UNITS, write_table
@@ -97,12 +97,12 @@ class TableCompressor:
         """Return a shorter form of the text, or None when it holds no array or table."""
         if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
             return None
-        parts = take_text_apart(text)
+        parts = parse_text(text)
         if parts is None:
             return None
         if request.selecting and (shortened := self.select(parts, request)):
             return Compressed(shortened.text, False, shortened.reason)
-        whole = lossless(parts)
+        whole = render_lossless(parts)
         if whole is None:
             return None
         return Compressed(
@@ -111,16 +111,16 @@ class TableCompressor:
             f"written as {'a lossless table' if '[table ' in whole else 'compact JSON'}",
         )
 
-    def select(self, parts: list[Part], request: Request) -> Shortened | None:
+    def select(self, parts: list[Part], request: Request) -> RowSelectionResult | None:
         """Return the parts as a text with rows left out, or None when that would save too little."""
         shortening = _Shortening(self.config, request, self.scorer, self.weights)
         text = "".join(part if isinstance(part, str) else shortening.write(part) for part in parts)
-        if not shortening.markers or not selection_reads_back(text, shortening.written):
+        if not shortening.markers or not selection_round_trips(text, shortening.written):
             return None
-        return Shortened(text, shortening.markers, shortening.kept, shortening.reason)
+        return RowSelectionResult(text, shortening.markers, shortening.kept, shortening.reason)
 
 
-def table_compressor(
+def create_table_compressor(
     crusher: SmartCrusherConfig, relevance: RelevanceScorerConfig
 ) -> TableCompressor:
     """Return the compressor that both settings ask for; those for arrays win where they were set.
@@ -132,7 +132,7 @@ def table_compressor(
         relevance: its `tier` and `relevance_threshold` count where those were not; and how the tier scores.
 
     Example:
-        >>> table_compressor(SmartCrusherConfig(), RelevanceScorerConfig(relevance_threshold=0.5)).config
+        >>> create_table_compressor(SmartCrusherConfig(), RelevanceScorerConfig(relevance_threshold=0.5)).config
         SmartCrusherConfig(..., relevance_threshold=0.5, ...)
     """
     config, relevance = crusher.snapshot(), relevance.snapshot()
@@ -149,7 +149,7 @@ def table_compressor(
 
 
 @dataclass(frozen=True, slots=True)
-class Shortened:
+class RowSelectionResult:
     """A text with rows left out.
 
     Attributes:
@@ -187,7 +187,7 @@ class _Shortening:
         """Return an array and its child tables as text."""
         selections = self._selections(frame)
         if not any(chosen for _, chosen in selections):
-            text = lossless_frame(frame)
+            text = render_lossless_frame(frame)
             self.written += [(item, None) for item, _ in selections if text.startswith("[table ")]
             return text
         return "".join(self._write_one(item, chosen) for item, chosen in selections)

@@ -42,7 +42,7 @@ STANDARD = Weights()
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
+class QueryHits:
     """The rows that a query names.
 
     Attributes:
@@ -63,7 +63,7 @@ def find_hits(
     threshold: float,
     scored: Sequence[float] | None = None,
     weights: Weights = STANDARD,
-) -> Hits:
+) -> QueryHits:
     """Score the rows against a query.
 
     A row scores for the values that the query gives for its fields, for whole cells that stand in the query
@@ -82,7 +82,7 @@ def find_hits(
     """
     query = _read_once(text)
     if not text.strip():
-        return Hits([], False)
+        return QueryHits([], False)
     scores: Scores = defaultdict(float)
     rare = max(_RARE_ROWS, int(_RARE_SHARE * len(frame.rows)))
     signs = [
@@ -100,13 +100,13 @@ def find_hits(
     if scored is not None:
         _add_scored(scores, scored)
     if not scores:
-        return Hits([], False)
+        return QueryHits([], False)
     best = max(scores.values())
     ranked = sorted(
         (row for row, score in scores.items() if score >= threshold * best),
         key=lambda r: (-scores[r], r),
     )
-    return Hits(ranked, any(signs))
+    return QueryHits(ranked, any(signs))
 
 
 @lru_cache(maxsize=16)

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from itertools import islice
 
 from headroom_core.markers import content_key
+from headroom_core.text.json_spans import LABEL_BEFORE_JSON
 
 _LOOKED_AT = 100_000
 _MOST_SIGNS = 1_000
-_LABEL = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?(?=[\[{])", re.MULTILINE)
+_LABEL = re.compile(LABEL_BEFORE_JSON + r"(?=[\[{])", re.MULTILINE)
 _LABEL_WITHIN = 2_000
 _SIGN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}:]', re.DOTALL)
 _NEXT_LINE = re.compile(r"[ \t\r]*\n[ \t]*\{")

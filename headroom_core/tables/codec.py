@@ -63,11 +63,11 @@ def _span_taken(span: JSONSpan, text: str) -> list[Part]:
     """Return what stands at a place in a text, as it stands there where that is nested too deeply."""
     try:
         if not span.is_json_lines:
-            return parse_value(span.value, python=span.python)
+            return parse_value(span.value, python=span.is_python)
         frame = frame_of(span.value, "lines")
     except (RecursionError, ValueError):
         return [text[span.start : span.end]]
-    frame.python = span.python
+    frame.python = span.is_python
     return [frame]
 
 

@@ -11,7 +11,7 @@ from headroom_core.tables.csv import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import to_plain
-from headroom_core.text.json_spans import LINES_FROM
+from headroom_core.text.json_spans import MIN_JSON_LINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def find_rows(text: str) -> list[RowSet]:
 def _as_array(text: str) -> str:
     """Return a few lines of JSON, too few to be taken for a table, as an array; nothing for any other text."""
     lines = text.split("\n")
-    few = len(lines) < LINES_FROM and all(
+    few = len(lines) < MIN_JSON_LINES and all(
         line.startswith("{") and line.endswith("}") for line in lines
     )
     return f"[{', '.join(lines)}]" if few else ""

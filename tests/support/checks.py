@@ -131,7 +131,7 @@ def _is_shown(row: Value, source: Value, table: ParsedTable) -> bool:
     counted = source
     for path in table.nested:
         counted = _counted(counted, path)
-    if table.crlf:
+    if table.has_crlf:
         row = row.replace("\n", "\r\n")
     return fingerprint(row) in (fingerprint(source), fingerprint(counted))
 

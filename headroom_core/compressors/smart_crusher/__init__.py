@@ -1,4 +1,4 @@
-"""SmartCrusher's compressor: rows of arrays and tables, the ones that matter or all of them as a lossless table."""
+"""SmartCrusher's compressor: keeps the rows of arrays and tables that matter, or all losslessly."""
 
 from __future__ import annotations
 

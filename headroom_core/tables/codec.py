@@ -136,7 +136,7 @@ def _is_array_of_rows(items: list[Value]) -> bool:
 
 
 def _is_mostly_nested(items: list[Value]) -> bool:
-    """Return whether a few items are hardly more than containers of longer lists."""
+    """Return whether a few items are little more than containers of longer lists."""
     nested = sum(len(fingerprint(rows)) for rows in _find_lists_of_objects(items))
     return nested > _MAJORITY * len(fingerprint(items))
 
@@ -283,7 +283,7 @@ def _restore_lists(table: ParsedTable, following: Iterator[ParsedTable]) -> tupl
     """Put the items of nested lists, which are in the tables that follow, back into the rows.
 
     Returns:
-        The rows, and the index in the text behind the last table that was read.
+        The rows, and the index in the text after the last table that was read.
     """
     rows, end = table.rows, table.end
     for path in table.nested:

@@ -15,7 +15,7 @@ _MIN_ROWS = 5
 _MIN_REGULAR_SHARE = 0.9
 # The lines that are parsed to test a separator, before all of the text is.
 _SAMPLE_LINES = 20
-# A decimal number. Must not match identifiers or dates that merely contain digits.
+# A decimal number. Must not match identifiers or dates that only contain digits.
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _JSON_OR_MARKUP_STARTS = ("[", "{", "<")
 
@@ -108,8 +108,8 @@ def join_records(lines: list[str]) -> list[str]:
 
 @cache
 def _compile_cell_pattern(separator: str) -> re.Pattern[str]:
-    # A cell, quoted or without any quote, and the separator or the end behind it. Must not match a
-    # quoted cell with text behind its closing quote.
+    # A cell, quoted or without any quote, and the separator or the end that follows it. Must not
+    # match a quoted cell with text after its closing quote.
     sign = re.escape(separator)
     return re.compile(rf'((?:"(?:[^"]|"")*")|[^{sign}"]*)(?:{sign}|\Z)')
 
@@ -124,7 +124,7 @@ def split_record(record: str, separator: str) -> list[str]:
     while match := pattern.match(record, position):
         cells.append(match[1])
         position = match.end()
-        # Without a separator behind the cell, the record ends with it.
+        # A cell without a separator after it is the last.
         if match.end(1) == position:
             return cells
     return []

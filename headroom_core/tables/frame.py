@@ -16,8 +16,8 @@ from headroom_core.text.exact_json import Value
 _MIN_NESTED_ITEMS = 5
 # Below this share of filled cells, an object is shorter as JSON than as columns full of gaps.
 _MIN_FLATTEN_FILL = 0.5
-# Below this share, rows stay JSON: if each row has keys of its own, the size of a table grows with
-# the square of their number.
+# Below this share, rows stay JSON: if every row has different keys, the size of a table grows with
+# the square of the number of rows.
 _MIN_TABLE_FILL = 0.2
 
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
@@ -263,7 +263,7 @@ def _extract_nested_lists(frame: Frame) -> None:
         if len(items) < _MIN_NESTED_ITEMS or 2 * size < _measure_cells(frame):
             continue
         has_only_objects = set(map(type, items)) == {dict}
-        # Other values in the column could not be told from the counts that replace the lists.
+        # The counts that replace the lists could be confused with other values in the column.
         has_other_values = any(type(value) in (dict, tuple, str) for value in column.values)
         if has_only_objects and not has_other_values:
             _extract_nested_list(frame, column, lists, items)

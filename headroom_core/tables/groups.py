@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 Cells = list[str]
 
-# In fewer rows a combination hardly repeats often enough to pay for its own line.
+# In fewer rows, a combination rarely repeats often enough to pay for its own line.
 _MIN_ROWS = 8
 # A column with more distinct cells than this share of the rows saves next to nothing.
 _MAX_DISTINCT_SHARE = 0.8
@@ -20,7 +20,7 @@ _REFERENCE_CHARACTERS = 4
 
 
 def find_group(columns: Sequence[Cells]) -> list[int]:
-    """Find the columns that one of them determines and that are best written as combinations.
+    """Find the group of columns, all determined by one of them, whose combinations save most.
 
     Returns:
         The indices of the columns, or an empty list if no group saves enough.

@@ -30,7 +30,7 @@ _NAME_CHARACTER = r"[^,{}\[\]\"=:+#^~*!;&\\\x00-\x1f\x7f\ud800-\udfff]"
 # A name that needs no quotes. Must not match the lone signs `.` and `@`, and names that begin or
 # end with whitespace.
 _BARE_NAME = re.compile(rf"(?![.@]$|\s)(?:{_NAME_CHARACTER}*(?!\s){_NAME_CHARACTER})")
-# The first character behind an unquoted name.
+# The first character after an unquoted name.
 _NAME_END = re.compile(r"[,{}\[=:+&]|$")
 
 

@@ -13,20 +13,20 @@ from headroom_core.tables.header import MISSING, Field, HeaderReader
 from headroom_core.tables.writer import FROM_PYTHON, UNITS
 from headroom_core.text.exact_json import Value, parse, scan
 
-# The start of a header, up to its fields. Must not match a bracket that only begins like one, such
-# as `[table of contents]`; a header ends with `]` at the end of its line, which is checked apart.
+# The start of a header, up to its fields. Must not match other text in brackets, such as
+# `[table of contents]`. That the line ends with `]` is checked separately.
 _HEADER = re.compile(
     r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))?"
     r" (?P<unit>rows|entries|lines|records)(?P<notes>(?:; [^;:\n]+)*): "
     r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)"
 )
-# The numbers of legend and group lines, and the separator, in the notes of a header.
+# The number of legend or group lines, and the separator, in the notes of a header.
 _ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
 _SEPARATOR_NOTE = re.compile(r"; cells end with (\w+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items()}
 _NUMBER_STARTS = frozenset("-0123456789")
-# A column of nothing but JSON numbers, joined by line breaks: one match for all is much faster than
-# one for each. Must not match a number that JSON lacks, such as `007`.
+# JSON numbers, joined by line breaks: one match for a whole column is much faster than one for
+# each cell. Must not match a number that JSON lacks, such as `007`.
 _JSON_NUMBERS = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?:\n|\Z))+")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
@@ -41,7 +41,7 @@ class ParsedTable:
 
     Attributes:
         start: Index in the text at which the table starts.
-        end: Index in the text behind the table.
+        end: Index in the text after the table.
         total: Number of rows of the original; higher than the number of `rows` if some were
             dropped.
         form: The notation of the original.
@@ -132,7 +132,7 @@ def _read_separator(notes: str) -> str:
 def _split_leading(
     table: ParsedTable, signs: str, lines: list[str], body: _BodyReader
 ) -> list[str]:
-    """Move the columns in front of the fields into the table; return the rest of each line."""
+    """Move the columns before the fields into the table; return the rest of each line."""
     width = signs.count(",")
     if not width:
         return lines
@@ -149,7 +149,7 @@ def _split_leading(
 
 
 def _take_lines(text: str, start: int, count: int) -> tuple[list[str], int]:
-    """Return the next lines, and the index behind them."""
+    """Return the next lines, and the index after them."""
     lines = text[start:].split("\n", count) if count else [text[start:]]
     if len(lines) <= count:
         raise ValueError(f"the header announces {count} lines, but {len(lines) - 1} follow")
@@ -157,7 +157,7 @@ def _take_lines(text: str, start: int, count: int) -> tuple[list[str], int]:
 
 
 def _take_records(text: str, start: int, count: int) -> tuple[list[str], int]:
-    """Return the next records, each of which may span several lines, and the index behind them."""
+    """Return the next records, each of which may span several lines, and the index after them."""
     records = join_records(text[start:].split("\n")[:-1])[:count] if count else []
     if len(records) < count:
         raise ValueError(f"the header announces {count} records, but {len(records)} follow")
@@ -169,7 +169,7 @@ def _read_fields(text: str) -> list[Field]:
     fields = reader.read_fields()
     if reader.position != len(text):
         rest = text[reader.position :][:40]
-        raise ValueError(f"unexpected text behind the fields of the header: {rest!r}")
+        raise ValueError(f"unexpected text after the fields of the header: {rest!r}")
     return fields
 
 
@@ -286,7 +286,7 @@ class _BodyReader:
         return [self.separator.join(cells) for cells in zip(*shown)]
 
     def _parse_column(self, leaf: Field, cells: list[str]) -> list[Value]:
-        # Most columns are nothing but unquoted strings or numbers. Their first characters tell.
+        # Most columns are all unquoted strings or all numbers, which their first characters show.
         starts = {cell[:1] for cell in cells}
         if "" not in starts and RISKY_STARTS.isdisjoint(starts):
             if leaf.is_text or TYPED_STARTS.isdisjoint(starts):
@@ -342,7 +342,7 @@ def _split_cells(line: str, splits: int) -> list[str]:
     for _ in range(splits):
         end = scan(line, position)[1] if line[position] in '"[{' else line.index(",", position)
         if line[end] != ",":
-            raise ValueError("a cell has text behind its JSON value")
+            raise ValueError("a cell has text after its JSON value")
         cells.append(line[position:end])
         position = end + 1
     cells.append(line[position:])

@@ -75,7 +75,7 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
 def _write_leading_cells(
     frame: Frame, rows: Sequence[int], is_numbered: bool
 ) -> dict[str, list[str]]:
-    """Return the columns in front of the fields, by their sign."""
+    """Return the columns before the fields, by their sign."""
     leading: dict[str, list[str]] = {}
     if is_numbered or frame.children:
         leading["#"] = [str(row) for row in rows]
@@ -92,7 +92,7 @@ class _TableBody:
 
     Attributes:
         lines: A line for each row.
-        aside_lines: The legend and group lines, which stand above the rows that refer to them.
+        aside_lines: The legend and group lines, above the rows that refer to them.
         fields: The entries of the header.
         notes: The signs to be explained in the header.
     """

@@ -18,11 +18,10 @@ from typing import Any
 Value = Any
 Number = tuple[str]
 
-# Any half of a surrogate pair. Texts without one, which is nearly all of them, need no escapes
-# for it.
+# Half of a surrogate pair. Nearly all texts have none, and need no escapes for it.
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Two halves next to each other, each a character of its own. Must not match a real astral
-# character, which Python holds as a single code point.
+# Two adjacent halves, each a code point of its own. Must not match a character outside the basic
+# plane, which Python stores as a single code point.
 _SPLIT_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 

@@ -1,6 +1,6 @@
-"""Find JSON, and Python literals that say the same, in a text.
+"""Find JSON, and Python literals with the same meaning, in a text.
 
-Such data is found if it is the whole text, fenced, one value per line, or behind a label.
+The data may be the whole text, fenced, one value per line, or follow a label.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from headroom_core.text import python_literal
 from headroom_core.text.exact_json import Value, scan
 
 # Indentation, a byte order mark, and a label such as `Result of step 2: `. Must not match code or
-# JSON in front of a bracket: a label has no double quotes, commas, equals signs or brackets, and at
+# JSON before a bracket: a label has no double quotes, commas, equals signs or brackets, and at
 # most 60 characters, which also keeps the search linear.
 LABEL_BEFORE_JSON = r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?"
 """Matches the start of a line up to the JSON in it, label included. For use with `re.MULTILINE`."""
 
 _CANDIDATE = re.compile(LABEL_BEFORE_JSON + r"([\[{])", re.MULTILINE)
-# Brackets followed by what only Python writes there. Must not match anything that JSON may be.
+# Brackets followed by a single quote or a word of Python. Must not match the start of any JSON.
 _ONLY_PYTHON = re.compile(r"[\[{]+(?:'|True|False|None)")
-# A whole line, up to its last bracket, that may be a Python literal. Must not match brackets with
-# a name or another bracket kind behind them, as in code: `[x for x in y]`.
+# A whole line, up to its last bracket, that may be a Python literal. Must not match brackets that
+# are followed by a name, as in code: `[x for x in y]`.
 _PYTHON_LINE = re.compile(r"""[\[{]+['"\dTFN-].*[\]}](?=[ \t\r]*$)""", re.MULTILINE)
 _LINE_END = re.compile(r"[ \t\r]*(?=\n|\Z)")
-# Shorter values are not worth a table, and hardly ever data.
+# Shorter values are rarely data, and never worth a table.
 _MIN_CHARACTERS = 40
 
 MIN_JSON_LINES = 5
@@ -44,7 +44,7 @@ class JSONSpan:
 
     Attributes:
         start: Index of its first character.
-        end: Index behind its last character.
+        end: Index after its last character.
         value: The parsed value; for JSON lines, the list of the values of the lines.
         is_json_lines: Whether the value is a run of JSON lines.
         is_python: Whether the value is written as a Python literal.
@@ -60,9 +60,9 @@ class JSONSpan:
 def find_json(text: str) -> list[JSONSpan]:
     """Find the JSON arrays and objects in a text, in order.
 
-    A value begins at the start of a line or behind a label that ends with a colon, and ends at the
-    end of a line. Lists and dicts written by Python count too if JSON can represent them; each has
-    to stand on a single line.
+    A value begins at the start of a line or after a label that ends with a colon, and ends at the
+    end of a line. Python lists and dicts that JSON can represent count too, if they are on a
+    single line.
 
     Example:
         >>> text = 'Result: {"name": "Elbe", "length_km": 1094, "mouth": "North Sea"}'
@@ -91,11 +91,11 @@ def find_json(text: str) -> list[JSONSpan]:
 
 
 _ReadAttempt = tuple[JSONSpan | None, int]
-"""The value read, or None, and approximately how many characters were read in vain."""
+"""The value, or None, and the approximate number of characters that were read for nothing."""
 
 
 def _read(text: str, start: int, *, prefer_python: bool) -> _ReadAttempt:
-    """Read the value at a position, trying the likelier notation first."""
+    """Read the value at a position, trying the more likely notation first."""
     if _ONLY_PYTHON.match(text, start):
         return _read_python(text, start)
     first, second = _read_json, _read_python

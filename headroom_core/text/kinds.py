@@ -1,7 +1,7 @@
 """Signs by which a line is recognized as code, markup, data, a log or a diff.
 
 The strings are pieces of verbose regular expressions (`re.VERBOSE`), to be combined with `|`.
-Those called `…_START` match behind the indentation of a line; the others bring their own anchors.
+Those named `…_START` match after the indentation of a line; the others have their own anchors.
 A sign is a hint, not a proof: prose has some of them here and there, so callers count the lines
 that have one.
 """
@@ -18,10 +18,10 @@ STATEMENT_END = r"[;\\([]\s*$ | [)\]][;:,]\s*$ | \(\)\s*$"
 # long that they are indented prose.
 INDENTED_CODE = r"^(?:[ ]{4,}|[ ]*\t)[^\s*\d-].{0,119}$"
 
-# Two commas without a space behind them. Must not match digit groups: `1,000,000`.
+# Two commas that are not followed by spaces. Must not match digit groups: `1,000,000`.
 COMMA_SEPARATED_VALUES = r",[^\s\d].*,[^\s\d]"
 
-# Assignments and settings; calls; keywords whose line goes on like a declaration; decorators and
+# Assignments and settings; calls; keywords that are followed by a declaration; decorators and
 # comments. Must not match a comparison (`a == b`), or a keyword used as a word: `return to sender`.
 CODE_START = r"""
     (?:(?:const|let|var|export)\s)?[\w.[\]]+\s*[-+*/|:?]?=[^=]
@@ -50,7 +50,7 @@ LOG_START = r"""
     | \d{1,3}(?:\.\d{1,3}){3}\s
 """
 
-# One pattern with a single anchored group, which is measurably faster than one pattern a kind.
+# One pattern with a single anchored group is measurably faster than one pattern per kind.
 NON_PROSE_LINE = re.compile(
     rf"""
     {STATEMENT_END}
@@ -62,7 +62,7 @@ NON_PROSE_LINE = re.compile(
 )
 """Any of the signs above. Search a single line with it."""
 
-# A brace, a bar, a tab behind text, or a list of quoted strings: stops in such a line are parts of
+# A brace, a bar, a tab after text, or a list of quoted strings: stops in such a line are parts of
 # values and never end a sentence. Must not match a tab that only indents, or `[1]`, a citation.
 DATA_LINE = re.compile(r"""[{}|]|\S\t|\[["']""")
 """Signs so strong that a single line with one of them is data or code."""

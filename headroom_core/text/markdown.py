@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 Span = tuple[int, int]
 """Start and end index of a place in a text."""
 
-# A line that may open or close a fenced block, with the text behind its fence. Whether it does
+# A line that may open or close a fenced block, with the text after its fence. Whether it does
 # depends on the fence that is open, so `_find_fenced_blocks` decides. `units` has a pattern of its
 # own: it also takes a fence with an info string for the end of a block, because a wrongly joined
 # block is harmless here (its whitespace stays) and costly there (its lines stay together).
@@ -17,7 +17,7 @@ _FENCE_LINE = re.compile(r"^[ \t]*(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 # Code between one to three backticks on one line. Must not match within a longer run of backticks.
 _INLINE_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]+\1(?!`)")
 
-# Two or more blank lines; the group is the one that stays.
+# Two or more blank lines; the group is the first, which is kept.
 _BLANK_LINES = r"(?P<blank>^[ \t]*\r?\n)(?:[ \t]*\r?\n)+"
 # Spaces at the end of a line. The lookbehind makes the run match as a whole or not at all, which
 # keeps the search linear.
@@ -43,7 +43,7 @@ class Spans:
 
     def overlaps(self, start: int, end: int) -> bool:
         """Return whether any of the places overlaps the range from `start` to `end`."""
-        # The spans do not overlap, so only the first that ends behind the start can.
+        # The spans do not overlap, so only the first that ends after the start can.
         index = bisect_right(self._ends, start)
         return index < len(self._spans) and self._spans[index][0] < end
 

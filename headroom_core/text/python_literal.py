@@ -23,7 +23,7 @@ _JSON_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
 def parse(text: str) -> Value:
-    """Parse a list or dict that Python wrote on one line.
+    """Parse the `repr` of a list or dict, which is a single line.
 
     Raises:
         ValueError: If the text is not the `repr` of strings, numbers, booleans, None, lists and
@@ -35,7 +35,7 @@ def parse(text: str) -> Value:
         [{'name': 'Elbe', 'km': ('1094.0',), 'dry': False}]
     """
     as_json = _to_json(text)
-    # The conversion is only textual. Comparing the round trip rejects whatever it got wrong.
+    # The conversion is only textual. Comparing the round trip catches its mistakes.
     if repr(json.loads(as_json)) != text:
         raise ValueError("the text differs from Python's repr of the same data")
     return exact_json.parse(as_json)

@@ -20,11 +20,11 @@ _NOT_AFTER_ABBREVIATION = (
 )
 _CLOSING_SIGNS = "[\"'”’»)\\]]*"
 _SMALL_LETTERS = "a-zß-öø-ÿа-яё"
-# The end of a sentence with the whitespace behind it: a line break, a full-width stop, or a run of
+# The end of a sentence with the whitespace after it: a line break, a full-width stop, or a run of
 # stops before whitespace. Must not match a stop after an abbreviation, before a small letter on
 # the same line, or inside a number or name such as `3.5` or `a.py`.
-# All alternatives share one set of first characters, so that the search leaps from one candidate
-# to the next.
+# All alternatives share one set of first characters, so that the search jumps from candidate
+# to candidate.
 _SENTENCE_END = re.compile(
     r"[.!?…。！？\n](?:"
     r"(?<=\n)\s*"
@@ -35,11 +35,11 @@ _SENTENCE_END = re.compile(
 
 
 def split_sentences(text: str) -> list[str]:
-    """Split a text into sentences, each with the whitespace behind it.
+    """Split a text into sentences, each with the whitespace after it.
 
     The sentences joined are the text. A line break ends a sentence too. A stop after an initial or
-    a common abbreviation, or before a small letter, does not: two sentences in one piece are
-    better than one sentence cut in two.
+    a common abbreviation, or before a small letter, does not: joining two sentences is better than
+    cutting one in two.
 
     Example:
         >>> split_sentences("Dr. A. Bo wrote it. It sold well! See p. 3.")

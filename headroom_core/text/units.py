@@ -25,7 +25,7 @@ class TextUnit:
     """Piece of a text that is kept or dropped as a whole.
 
     Attributes:
-        text: The text of the unit, with the whitespace behind it.
+        text: The text of the unit, with the whitespace that follows it.
         needs: Indices of the units that must be kept along with it: a table's header and rule, or
             the fences around code.
     """
@@ -64,7 +64,8 @@ def split_units(text: str, blocks: Iterable[tuple[int, int]] = ()) -> list[TextU
     units: list[TextUnit] = []
     for line, parts in zip(lines, parts_by_line):
         needs = tuple(first_units[index] for index in line.needs)
-        units += [TextUnit(part, needs) for part in parts]
+        for part in parts:
+            units.append(TextUnit(part, needs))
     return units
 
 
@@ -74,7 +75,7 @@ class TextLine:
 
     Attributes:
         text: The line with its indentation; of a block, the first line.
-        start: Index of the line in the text, behind the indentation. The first line of a text
+        start: Index of the line in the text, after its indentation. The first line of a text
             starts where the text does.
         paragraph: Number of the paragraph that it belongs to; blank lines separate paragraphs.
         is_atomic: Whether it is a single unit.

@@ -327,7 +327,7 @@ BROKEN = {
     "an open brace": ("[table 1 rows: id,at{lat]\n1,2\n", r"expected '}' at character 9"),
     "fields behind the end": (
         "[table 1 rows: id}x]\n1\n",
-        r"behind the fields of the header: '}x'",
+        r"after the fields of the header: '}x'",
     ),
     "no such group line": (
         "[table 1 rows; 1 group lines, &n = the cells of line n, for the columns with &: a&,b&]\n&1 x,y\n&2\n",

@@ -32,14 +32,14 @@ from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import UNITS, write_table
 from headroom_core.text.exact_json import is_number
 
-# Tiers that need a scorer; the words of the others are looked up in the rows directly.
+# The tiers that need a scorer; the others search for words directly.
 _EMBEDDING_TIERS = ("embedding", "hybrid")
 # Smaller tables are sent whole: a marker and a possible retrieval would cost more than they save.
 _MIN_SELECTION_CHARACTERS = 800
 _MIN_SAVED_SHARE = 0.10
 _MARKER_CHARACTERS = 120
 _MAX_DUPLICATED_ROWS = 5
-# Names that have a meaning of their own in a `where` expression.
+# Words with a special meaning in a `where` expression.
 _WHERE_KEYWORDS = frozenset(
     "and or not in is contains startswith endswith true false null none".split()
 )
@@ -59,7 +59,7 @@ class TableCompressor:
     Args:
         config: How to compress. A snapshot is taken. Defaults to `SmartCrusherConfig()`.
         scorer: Scores the rows against the query, unless the tier is `none`. Defaults to the
-            scorer of the tier; the one of `bm25` searches for the words of the query directly.
+            scorer of the tier; `bm25` needs none and searches for the words of the query directly.
         bm25: The parameters for scoring words.
 
     Raises:
@@ -293,7 +293,7 @@ def _summarize_duplicates(duplicates: dict[int, int]) -> str:
 def _write_where_example(
     frame: Frame, naming_column: ColumnStats | None, dropped: list[int]
 ) -> str:
-    """Return an argument that retrieves one of the dropped rows, or "" if that is hard to write."""
+    """Return an argument that retrieves one of the dropped rows, or "" if it needs escapes."""
     if frame.keys is not None:
         key = frame.keys[dropped[0]]
         return f", where=\"@ == '{key}'\"" if _PLAIN_VALUE.fullmatch(key) else ""

@@ -9,9 +9,9 @@ from headroom_core.compressors.smart_crusher.evidence import ColumnStats, find_f
 from headroom_core.compressors.smart_crusher.row_text import RowTextIndex
 from headroom_core.tables.frame import Frame
 
-# Words for trouble in the values of a categorical column, such as a status or a severity. `_` may
-# stand in front, as in `build_failed`. Must not match words that begin like one of the fixed words
-# but mean something else, hence the `\b` behind them: `highlight`, `download`, `deadline`.
+# Words for errors in the values of a categorical column, such as a status or a severity. They may
+# follow an underscore: `build_failed`. Must not match longer words with another meaning, hence the
+# `\b` at the end: `highlight`, `download`, `deadline`.
 _ERROR_VALUE = re.compile(
     r"(?:\b|_)(?:\w*error|err|warn\w*|cancel\w*|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*"
     r"|denied|refus\w*|reject\w*|time[ds]?[- _]?out|abort\w*|severe|high|blocker|emerg\w*|alert"
@@ -19,8 +19,8 @@ _ERROR_VALUE = re.compile(
     r"|vulnerable|overdue|violat\w*|missing|lost|broken|offline|degraded)\b",
     re.IGNORECASE,
 )
-# Words for trouble anywhere in a row, also within longer words: `NullPointerException`. Only words
-# that hardly occur in the description of something that went well.
+# Words for errors anywhere in a row, also within longer words: `NullPointerException`. They are
+# fewer than those above, because free text uses the others in other senses, too.
 _ERROR_STEMS = (
     "error",
     "exception",
@@ -42,7 +42,7 @@ _ERROR_FIELD_PARTS = frozenset(
     " traceback".split()
 )
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-# The cells of such a field that say that there was no error.
+# The cells of such a field that mean that there was no error.
 _NO_ERROR_CELLS = frozenset(
     ("", "~", "false", '""', "[]", "{}", "0", "null", "None", "none", "0.0")
 )
@@ -68,16 +68,17 @@ _EXIT_CODE_FIELD = re.compile(r".*exit.*|.*return_?code|rc", re.IGNORECASE)
 _INTEGER = re.compile(r'"?-?\d+"?')
 _STATUS_FIELD = re.compile(r".*status.*|.*http.*|code", re.IGNORECASE)
 _HTTP_ERROR = re.compile(r'"?[45]\d\d"?')
-# Longer values are prose, in which words for trouble mean little.
+# Longer values are prose, in which single words mean little.
 _MAX_VALUE_CHARACTERS = 200
 # Errors of one kind differ in numbers: addresses, times, identifiers.
 _DIGITS = re.compile(r"\d+")
-# If there are more kinds, they do not say how errors differ.
+# With more kinds than this, the texts are too varied for one row per kind to be a summary.
 _MAX_KINDS = 20
-# What more rows than these shares report is no news, in a column and anywhere in the text.
+# If more than this share of the rows in a column, or anywhere in the text, report an error, that
+# is the normal case.
 _MAX_COLUMN_SHARE = 0.3
 _MAX_TEXT_SHARE = 0.1
-# Enough to tell one kind of error from another.
+# Enough to distinguish kinds of errors.
 _MAX_KIND_CHARACTERS = 80
 
 

@@ -1,4 +1,4 @@
-"""Column statistics, and the rows that stand out by them: outliers, shifts and rare values."""
+"""Column statistics, and the rows that stand out: outliers, shifts and rare values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from headroom_core.tables.frame import Column, Frame
 from headroom_core.tables.header import MISSING
 from headroom_core.text.exact_json import Value
 
-# Names of fields whose values only tell rows apart, or place them in time or space: an unusual
+# Names of fields whose values only identify rows, or locate them in time or space: an unusual
 # value of such a field means nothing. The second alternative is for camelCase. Must not match
-# words that merely end alike: `paid`, `candidate`, `format`.
+# words with the same ending: `paid`, `candidate`, `format`.
 _IDENTITY_FIELD = re.compile(
     r"(?:.*[_\s.-])?(?:id|ids|uuid|guid|key|hash|sha\d*|zip|postcode|phone"
     r"|year|month|day|date|time|timestamp|ts|at|lat|latitude|lon|lng|longitude|x|y"
@@ -34,13 +34,14 @@ _ROWS_PER_CATEGORY = 5
 _MAX_RARE_SHARE = 0.02
 # Rows that do not fit the columns: a few show how they differ.
 _MAX_IRREGULAR_ROWS = 5
-# One column must not use up the budget of all.
+# A single column must not use up the budget of all.
 _MAX_OUTLIERS_PER_COLUMN = 4
 # Factors from the median and the mean absolute deviation to the standard deviation, for normally
 # distributed values.
 _STD_PER_MEDIAN_DEVIATION = 1.4826
 _STD_PER_MEAN_DEVIATION = 1.2533
-# A shift to another level must explain this share of the variance, in at least so many rows.
+# A shift to another level must explain this share of the variance, and needs this many numbers to
+# be distinguished from noise.
 _MIN_EXPLAINED_SHARE = 0.5
 _MIN_SHIFT_ROWS = 20
 
@@ -80,7 +81,7 @@ class ColumnStats:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the name of the column says that values only tell rows apart or place them."""
+        """Whether values only identify or locate rows, judging by the name of the column."""
         return _IDENTITY_FIELD.fullmatch(self.name) is not None
 
     @property

@@ -22,7 +22,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 # A value is rare if this many rows, or this share of them, have it.
 _MAX_RARE_ROWS = 2
 _MAX_RARE_SHARE = 0.02
-# A value given for a field says more than a cell in the query, and that more than a mere word.
+# A value given for a field is stronger evidence than a cell in the query, and that is stronger
+# than a word.
 _GIVEN_VALUE_WEIGHT = 4.0
 _CELL_WEIGHT = 2.0
 _SCORER_WEIGHT = 1.0
@@ -148,7 +149,7 @@ def _add_given_values(
 
 
 def _find_given_values(name: str, query: ParsedQuery) -> set[str]:
-    """Return the values that the query gives for a field; words in front of its name are fine."""
+    """Return the values that the query gives for a field; other words may precede its name."""
     if not name:
         return set()
     return {value for field, value in query.given if f" {field}".endswith((f" {name}", f".{name}"))}

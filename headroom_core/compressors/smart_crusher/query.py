@@ -6,10 +6,10 @@ import re
 
 # Of a longer query, the beginning and the end are read: that is where a question is.
 _MAX_CHARACTERS = 8000
-# Shorter words stand in every text.
+# Shorter words occur in every text.
 _MIN_TERM_CHARACTERS = 3
-# A run of characters that may be an identifier, a path or a time, in one piece. Must not match
-# spaces, quotes, brackets, and the signs between values.
+# An identifier, a path or a time in one piece. Must not match spaces, quotes, brackets, and the
+# separators of values.
 _TERM = re.compile(r"[^\s\"'`“”‘’«»<>()\[\]{},;=]+")
 _WORD = re.compile(r"\w+")
 _TERM_EDGES = ".,:;!?…-–*_/\\&|"
@@ -34,7 +34,7 @@ _DAY_MONTH_YEAR = re.compile(
 _MONTH_DAY_YEAR = re.compile(r"\b([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
 # Dates in digits: `7.3.2024`, `7/3/2024`. Must not match mixed separators, as in `7.3/2024`.
 _NUMERIC_DATE = re.compile(r"\b(\d{1,2})([./])(\d{1,2})\2(\d{4})\b")
-# Words of questions and instructions, which say nothing about the rows that are asked for.
+# Words of questions and instructions, which carry no information about the requested rows.
 _STOP_WORDS = frozenset(
     "the and for with that this from what which who whom whose when where why how are was were has"
     " have had its his her their our your you they them she him not but can could would should will"

@@ -12,8 +12,8 @@ class RowTextIndex:
         texts: The text of each row.
 
     Attributes:
-        text: The joined texts, one row behind the other.
-        starts: Index at which each row starts, and the one at which another row would.
+        text: The joined texts, separated by line breaks.
+        starts: Index at which each row starts, followed by the index at which a next row would.
     """
 
     def __init__(self, texts: list[str]) -> None:

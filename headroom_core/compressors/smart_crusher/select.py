@@ -30,7 +30,7 @@ from headroom_core.text.exact_json import dumps
 
 # Rows of data have fewer characters per token than prose.
 _CHARS_PER_TOKEN = 3.2
-# Kept whatever their size.
+# Kept regardless of their size.
 _MIN_HITS = 3
 _MIN_ERROR_ROWS = 1
 # Budgets in tokens never exceed this share of all rows.
@@ -54,7 +54,7 @@ class _CharacterBudget:
         return max(self.share * size, min(self.tokens * _CHARS_PER_TOKEN, _MAX_SHARE * size))
 
 
-# A query that points at a few rows leaves less room for rows that nobody asked for.
+# A query that points at a few rows leaves less room for other rows.
 _HITS_BUDGET = _CharacterBudget(0.10, 600)
 _ERRORS_BUDGET = _CharacterBudget(0.50)
 _TARGETED_ERRORS_BUDGET = _CharacterBudget(0.06, 60)
@@ -107,7 +107,7 @@ def select_rows(
     Args:
         frame: The rows.
         query: The query to score the rows against; may be empty.
-        config: How much of what to keep.
+        config: How many rows of each kind to keep.
         hints: Hints from earlier retrievals. Defaults to none.
         scorer: Scores the rows against the query. Defaults to words alone.
         bm25: The parameters for scoring words.
@@ -118,7 +118,7 @@ def select_rows(
 
 
 def _follow_hints(hints: Hints | None, config: SmartCrusherConfig) -> Hints:
-    """Return the hints if they are to be followed, else neutral ones."""
+    """Return the hints if they are trusted enough, else neutral hints."""
     if hints and config.use_feedback_hints and hints.confidence >= config.toin_confidence_threshold:
         return hints
     return Hints(confidence=0.0)
@@ -151,7 +151,7 @@ def _estimate_size(columns: Iterable[Collection[str]]) -> int:
 
 
 class _RowSelector:
-    """Selection of the rows of one frame in progress."""
+    """Step-by-step selection of the rows of a frame."""
 
     def __init__(self, frame: Frame, config: SmartCrusherConfig, hints: Hints) -> None:
         self.frame, self.config, self.hints = frame, config, hints
@@ -190,13 +190,13 @@ class _RowSelector:
         self._keep(hits.rows[:_MIN_HITS])
         self._keep(hits.rows, _HITS_BUDGET.compute(self.size))
         self._keep(find_distinct_values(self.stats, config.preserve_fields))
-        # If nearly every row has a value of its own, no value is likelier to be asked for next.
+        # If nearly every row has a different value, nothing says which value is requested next.
         shared = [column for column in self.stats if 2 * len(column.counts) <= len(column.rows)]
         hinted_rows = find_distinct_values(shared, self.hints.fields)
         self._keep(hinted_rows, _HITS_BUDGET.compute(self.size))
         if config.preserve_errors:
             self._keep_errors(_TARGETED_ERRORS_BUDGET if is_targeted else _ERRORS_BUDGET)
-        # While errors do not fit, nothing of less importance is kept.
+        # If the errors do not fit, nothing less important is kept.
         if self.error_rows <= self.kept:
             self._keep_unusual(is_targeted)
             self._keep_sample(_TARGETED_SAMPLE_BUDGET if is_targeted else _SAMPLE_BUDGET)

@@ -42,7 +42,7 @@ def summarize_columns(stats: list[ColumnStats], size: int) -> str:
         size: Number of characters of the rows; the summary takes about a hundredth of that.
     """
     room = max(_MIN_SUMMARY_CHARACTERS, int(_MAX_SUMMARY_SHARE * size))
-    # The fewer the distinct values, the more their counts say.
+    # The fewer the distinct values, the more informative are their counts.
     columns = sorted(stats, key=lambda column: len(column.counts))
     descriptions: list[str] = []
     for describe in (_describe_times, _describe_counts, _describe_numbers, _describe_nulls):
@@ -93,7 +93,7 @@ def list_row_names(column: ColumnStats, dropped: Collection[int], size: int) -> 
 
 
 def is_row_counter(column: ColumnStats) -> bool:
-    """Return whether a column merely numbers its rows, so that its values say nothing."""
+    """Return whether a column only numbers its rows, so that its values carry no information."""
     values = {number for number, _ in column.numbers}
     if not values or len(values) != len(column.numbers):
         return False
@@ -152,7 +152,7 @@ def _sum_exactly(column: ColumnStats) -> str:
     if any("e" in lexeme or "E" in lexeme for lexeme in column.lexemes):
         # Exponents may be so large that the exact sum would have thousands of digits.
         return f"{sum(number for number, _ in column.numbers):.6g}"
-    # In a context of its own, because the caller's may round.
+    # In a separate context, because the caller's may round.
     with localcontext(Context(prec=_SUM_PRECISION)):
         return str(sum(map(Decimal, column.lexemes)))
 

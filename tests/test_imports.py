@@ -283,7 +283,7 @@ def test_a_broken_rule_of_an_integration_is_found(
             "headroom_core/compressors/log.py",
             "from headroom_core.compressors.base import Compressor",
         ),
-        ("headroom_core/compressors/smart_crusher/select.py", "from .hits import Hits"),
+        ("headroom_core/compressors/smart_crusher/select.py", "from .hits import QueryHits"),
         ("headroom_core/dialects/__init__.py", "from headroom_core.dialects.openai import x"),
         ("headroom_integrations/langchain/a.py", "from headroom_core import compress"),
         ("headroom_integrations/langchain/a.py", "from headroom_core.adapters import CallTracker"),

@@ -187,7 +187,9 @@ def _part(
     """
     if (room < 1 and not least) or _is_json(text):
         return None
-    own = split_units(text, [(span.start, span.end) for span in find_json(text) if not span.lines])
+    own = split_units(
+        text, [(span.start, span.end) for span in find_json(text) if not span.is_json_lines]
+    )
     parts = [unit.text for unit in own]
     kept = _Choice(own, tokenizer, room).filled(query.scores(parts), least)
     # Where counts are estimates, parts may count fewer tokens than together.

@@ -211,7 +211,7 @@ def _pieces(text: str) -> Iterator[_Piece]:
         line, level = lines[at], levels[at]
         own = text[line.start : end]
         begins = _ENOUGH if at and _may_begin(lines[at - 1], line) else math.inf
-        if line.whole or level:
+        if line.is_atomic or level:
             yield _Piece(own, level or 0, begins)
         else:
             yield from _sentences(own, begins)
@@ -229,7 +229,7 @@ def _may_begin(before: TextLine, line: TextLine) -> bool:
         return False
     if line.paragraph != before.paragraph:
         return not before.text.rstrip().endswith((":", ","))
-    return not line.whole and not before.whole and _ends(before.text)
+    return not line.is_atomic and not before.is_atomic and _ends(before.text)
 
 
 def _ends(text: str) -> bool:
@@ -245,9 +245,9 @@ def _levels(lines: Sequence[TextLine]) -> list[int | None]:
         alone = first and (after is None or after.paragraph != line.paragraph)
         marked = None if line.needs else _MARKED.match(line.text)
         # In code, a comment above a line is no heading.
-        if marked and (len(marked[1]) > 1 or alone or (first and not line.whole)):
+        if marked and (len(marked[1]) > 1 or alone or (first and not line.is_atomic)):
             levels[at] = 1 + len(marked[1])
-        elif line.whole or not first or not after:
+        elif line.is_atomic or not first or not after:
             continue
         elif not at and _NAMED.match(line.text):
             levels[at] = 1

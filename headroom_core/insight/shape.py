@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from headroom_core.markers import content_key
+from headroom_core.text.json_spans import LABEL_BEFORE_JSON
 
 # The limits below bound the time per output. A structure shows at its beginning.
 _MAX_CHARACTERS = 100_000
@@ -20,7 +21,7 @@ _MAX_ROW_DEPTH = 2
 
 # The start of JSON at the beginning of a line, possibly after a label such as "Result (3 rows):".
 # It must not match a bracket in running text.
-_JSON_START = re.compile(r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?(?=[\[{])", re.MULTILINE)
+_JSON_START = re.compile(LABEL_BEFORE_JSON + r"(?=[\[{])", re.MULTILINE)
 
 # A complete JSON string, or a character of JSON's structure. A quote alone is a string that does
 # not end in the text. Numbers, literals and commas do not matter to the structure.

@@ -1,4 +1,4 @@
-"""The table codec: rows of JSON, Python literals and CSV as compact tables, and back without loss."""
+"""The table codec: encodes rows of JSON, Python literals and CSV as compact tables, losslessly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts with arrays in them, taken apart and put together again."""
+"""Split texts and values into frames and the text between them, and put them together again."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from headroom_core.tables.csv import parse_csv
-from headroom_core.tables.frame import Frame, frame_of
-from headroom_core.tables.reader import ReadTable, TableReadError, read_tables
+from headroom_core.tables.frame import Frame, build_frame
+from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
 from headroom_core.tables.writer import write_table
 from headroom_core.text import python_literal
 from headroom_core.text.exact_json import Value, dumps, fingerprint, quote
 from headroom_core.text.json_spans import JSONSpan, find_json
 
-Part = str | Frame
+TextPart = str | Frame
+"""A frame, or the text between two of them."""
 
-_TABLE_FROM_ROWS = 2
-_WHOLE_FROM_ROWS = 5
-_SCALARS_FROM_ITEMS = 5
-_MAP_FROM_ENTRIES = 5
-_MAP_FROM_FILL = 0.5
-_MOSTLY = 0.5
+# Two objects are enough for a header to pay: it writes the keys once instead of twice.
+_MIN_TABLE_ROWS = 2
+# An array with fewer rows is split up instead if most of it is longer lists, which then become
+# tables of their own.
+_MIN_OUTER_ROWS = 5
+# Scalars have no keys to save, so a few of them stay JSON.
+_MIN_SCALARS = 5
+# An object with fewer entries is a record, not a mapping from keys to records.
+_MIN_MAP_ENTRIES = 5
+# The share of filled cells from which the entries of an object are alike enough for a table.
+_MIN_MAP_FILL = 0.5
+_MAJORITY = 0.5
 
 
-class Syntax(NamedTuple):
-    """How values are written around and in place of tables: as compact JSON, or as Python does."""
+class Notation(NamedTuple):
+    """Notation of the values around tables: compact JSON, or Python literals."""
 
     dumps: Callable[[Value], str]
     quote: Callable[[str], str]
@@ -32,122 +39,133 @@ class Syntax(NamedTuple):
     colon: str
 
 
-_JSON, _PYTHON = Syntax(dumps, quote, ",", ":"), Syntax(python_literal.dumps, repr, ", ", ": ")
+_JSON = Notation(dumps, quote, ",", ":")
+_PYTHON = Notation(python_literal.dumps, repr, ", ", ": ")
 
 
-def _syntax(python: bool) -> Syntax:
-    return _PYTHON if python else _JSON
+def parse_text(text: str) -> list[TextPart] | None:
+    """Split a text into its JSON and tables as frames and the text between them.
+
+    Returns:
+        The parts, or None if the text has no JSON and is not a table.
+    """
+    spans = find_json(text)
+    if spans:
+        return _merge_strings(_split_at_spans(text, spans))
+    parsed = parse_csv(text)
+    return None if parsed is None else list(parsed)
 
 
-def take_text_apart(text: str) -> list[Part] | None:
-    """Return a text with its JSON and its tables as frames, or None when it holds neither."""
-    if spans := find_json(text):
-        return _merged(_around(text, spans))
-    if found := parse_csv(text):
-        frame, rest = found
-        return [frame, rest]
-    return None
-
-
-def _around(text: str, spans: list[JSONSpan]) -> Iterator[Part]:
-    """Yield the text between the spans, and what stands in them."""
-    at = 0
+def _split_at_spans(text: str, spans: list[JSONSpan]) -> Iterator[TextPart]:
+    position = 0
     for span in spans:
-        yield text[at : span.start]
-        yield from _span_taken(span, text)
-        at = span.end
-    yield text[at:]
+        yield text[position : span.start]
+        yield from _parse_span(span, text)
+        position = span.end
+    yield text[position:]
 
 
-def _span_taken(span: JSONSpan, text: str) -> list[Part]:
-    """Return what stands at a place in a text, as it stands there where that is nested too deeply."""
+def _parse_span(span: JSONSpan, text: str) -> list[TextPart]:
+    """Split the value of a span, or return its text if the value is nested too deeply."""
     try:
-        if not span.lines:
-            return take_apart(span.value, python=span.python)
-        frame = frame_of(span.value, "lines")
+        if not span.is_json_lines:
+            return parse_value(span.value, is_python=span.is_python)
+        frame = build_frame(span.value, "lines")
     except (RecursionError, ValueError):
         return [text[span.start : span.end]]
-    frame.python = span.python
+    frame.is_python = span.is_python
     return [frame]
 
 
-def take_apart(value: Value, *, python: bool = False) -> list[Part]:
-    """Return a value's compact JSON, or what Python writes, with its arrays of rows as frames."""
-    parts: list[Part] = []
-    _take_apart(value, parts, python)
-    return _merged(parts)
+def parse_value(value: Value, *, is_python: bool = False) -> list[TextPart]:
+    """Split a value into its arrays of rows as frames and the text around them.
+
+    Args:
+        value: The parsed value.
+        is_python: Whether to write Python literals around the frames instead of compact JSON.
+    """
+    parts: list[TextPart] = []
+    _append_value(value, parts, is_python)
+    return _merge_strings(parts)
 
 
-def _take_apart(value: Value, parts: list[Part], python: bool) -> None:
-    syntax = _syntax(python)
-    if frame := _frame(value):
-        frame.python = python
+def _append_value(value: Value, parts: list[TextPart], is_python: bool) -> None:
+    notation = _PYTHON if is_python else _JSON
+    frame = _build_frame(value)
+    if frame:
+        frame.is_python = is_python
         parts.append(frame)
     elif type(value) is dict:
         sign = "{"
         for key, item in value.items():
-            parts.append(f"{sign}{syntax.quote(key)}{syntax.colon}")
-            _take_apart(item, parts, python)
-            sign = syntax.comma
+            parts.append(f"{sign}{notation.quote(key)}{notation.colon}")
+            _append_value(item, parts, is_python)
+            sign = notation.comma
         parts.append("}" if value else "{}")
     elif type(value) is list:
         sign = "["
         for item in value:
             parts.append(sign)
-            _take_apart(item, parts, python)
-            sign = syntax.comma
+            _append_value(item, parts, is_python)
+            sign = notation.comma
         parts.append("]" if value else "[]")
     else:
-        parts.append(syntax.dumps(value))
+        parts.append(notation.dumps(value))
 
 
-def _frame(value: Value) -> Frame | None:
+def _build_frame(value: Value) -> Frame | None:
+    """Return the frame of a list or object, or None if it is not an array of rows."""
     if type(value) is list:
-        if len(value) < _WHOLE_FROM_ROWS and _mostly_nested(value):
-            return None
-        objects = sum(type(item) is dict for item in value)
-        if objects >= max(_TABLE_FROM_ROWS, _MOSTLY * len(value)):
-            return frame_of(value)
-        if (
-            objects == 0
-            and len(value) >= _SCALARS_FROM_ITEMS
-            and not any(map(_holds_containers, value))
-        ):
-            return frame_of(value)
-    if type(value) is dict and len(value) >= _MAP_FROM_ENTRIES and _is_map(list(value.values())):
-        return frame_of(list(value.values()), "object", keys=list(value))
+        return build_frame(value) if _is_array_of_rows(value) else None
+    if type(value) is dict and len(value) >= _MIN_MAP_ENTRIES:
+        entries = list(value.values())
+        if _are_alike(entries):
+            return build_frame(entries, "object", keys=list(value))
     return None
 
 
-def _mostly_nested(items: list[Value]) -> bool:
-    """Return whether a few items are little more than what holds longer lists."""
-    nested = sum(len(fingerprint(found)) for found in _lists_of_objects(items))
-    return nested > _MOSTLY * len(fingerprint(items))
+def _is_array_of_rows(items: list[Value]) -> bool:
+    if len(items) < _MIN_OUTER_ROWS and _is_mostly_nested(items):
+        return False
+    objects = sum(type(item) is dict for item in items)
+    if objects >= max(_MIN_TABLE_ROWS, _MAJORITY * len(items)):
+        return True
+    if objects or len(items) < _MIN_SCALARS:
+        return False
+    return not any(map(_contains_containers, items))
 
 
-def _lists_of_objects(items: Iterable[Value]) -> Iterator[list[Value]]:
+def _is_mostly_nested(items: list[Value]) -> bool:
+    """Return whether a few items are little more than containers of longer lists."""
+    nested = sum(len(fingerprint(rows)) for rows in _find_lists_of_objects(items))
+    return nested > _MAJORITY * len(fingerprint(items))
+
+
+def _find_lists_of_objects(items: Iterable[Value]) -> Iterator[list[Value]]:
     for item in items:
-        if type(item) is list and len(item) >= _WHOLE_FROM_ROWS and type(item[0]) is dict:
+        if type(item) is list and len(item) >= _MIN_OUTER_ROWS and type(item[0]) is dict:
             yield item
-        elif isinstance(item, (dict, list)):
-            yield from _lists_of_objects(item.values() if isinstance(item, dict) else item)
+        elif isinstance(item, list):
+            yield from _find_lists_of_objects(item)
+        elif isinstance(item, dict):
+            yield from _find_lists_of_objects(item.values())
 
 
-def _holds_containers(item: Value) -> bool:
+def _contains_containers(item: Value) -> bool:
     return type(item) is list and any(type(inner) in (dict, list) for inner in item)
 
 
-def _is_map(entries: list[Value]) -> bool:
-    """Return whether objects are alike enough to be the rows of one table."""
+def _are_alike(entries: list[Value]) -> bool:
+    """Return whether the entries of an object are alike enough to be the rows of a table."""
     if not all(type(entry) is dict and entry for entry in entries):
         return False
     names = {name for entry in entries for name in entry}
-    return sum(map(len, entries)) >= _MAP_FROM_FILL * len(names) * len(entries)
+    return sum(map(len, entries)) >= _MIN_MAP_FILL * len(names) * len(entries)
 
 
-def _merged(parts: Iterable[Part]) -> list[Part]:
-    """Return the parts with neighbouring strings joined."""
-    merged: list[Part] = []
+def _merge_strings(parts: Iterable[TextPart]) -> list[TextPart]:
+    """Join neighboring strings; the result begins and ends with a string."""
+    merged: list[TextPart] = []
     pending: list[str] = []
     for part in parts:
         if isinstance(part, str):
@@ -158,141 +176,175 @@ def _merged(parts: Iterable[Part]) -> list[Part]:
     return [*merged, "".join(pending)]
 
 
-def lossless(parts: list[Part]) -> str | None:
-    """Return the shortest form that says all that the parts do, None when it does not read back."""
-    written = [part if isinstance(part, str) else lossless_frame(part) for part in parts]
-    text = "".join(written)
-    tables = [
-        part
-        for part, form in zip(parts, written)
-        if isinstance(part, Frame) and form.startswith("[table ")
-    ]
-    return text if _reads_back(text, tables) else None
+def render_lossless(parts: list[TextPart]) -> str | None:
+    """Render parts in the shortest form without loss.
+
+    Returns:
+        The text, or None if it does not decode to the parts.
+    """
+    rendered: list[str] = []
+    tables: list[Frame] = []
+    for part in parts:
+        if isinstance(part, str):
+            rendered.append(part)
+            continue
+        form = render_lossless_frame(part)
+        rendered.append(form)
+        if form.startswith("[table "):
+            tables.append(part)
+    text = "".join(rendered)
+    return text if _round_trips(text, tables) else None
 
 
-def lossless_frame(frame: Frame) -> str:
-    """Return the shorter of a frame's table and the form that it stood in."""
-    if frame.form == "csv" or not frame.scalar:
-        table = "".join(write_table(item) for item in with_children(frame))
+def render_lossless_frame(frame: Frame) -> str:
+    """Render a frame as a table or in the notation of its source, whichever is shorter."""
+    # A list of scalars has no keys to save, so its table is never shorter.
+    if frame.form == "csv" or not frame.is_scalar:
+        table = "".join(write_table(item) for item in walk_frames(frame))
         if len(table) < frame.json_size:
             return table
-    return source_text(frame, frame.source)
+    return render_source(frame, frame.source)
 
 
-def source_text(frame: Frame | ReadTable, rows: list[Value]) -> str:
-    """Return rows in the form that they stood in."""
-    write = _syntax(frame.python).dumps
-    if frame.form == "object":
-        return write(dict(zip(frame.keys or (), rows)))
+def render_source(frame: Frame | ParsedTable, rows: list[Value]) -> str:
+    """Render rows in the notation of the source."""
     if frame.form == "csv":
-        text = "\n".join([frame.head, *rows])
-        return text.replace("\n", "\r\n") if frame.crlf else text
-    return "\n".join(map(write, rows)) if frame.form == "lines" else write(rows)
+        text = "\n".join([frame.csv_header, *rows])
+        return text.replace("\n", "\r\n") if frame.has_crlf else text
+    notation = _PYTHON if frame.is_python else _JSON
+    if frame.form == "object":
+        return notation.dumps(dict(zip(frame.keys or (), rows)))
+    if frame.form == "lines":
+        return "\n".join(map(notation.dumps, rows))
+    return notation.dumps(rows)
 
 
-def with_children(frame: Frame) -> Iterator[Frame]:
+def walk_frames(frame: Frame) -> Iterator[Frame]:
+    """Yield a frame and its descendants, depth first."""
     yield frame
     for child in frame.children:
-        yield from with_children(child)
+        yield from walk_frames(child)
 
 
-def _reads_back(text: str, frames: list[Frame]) -> bool:
-    """Return whether the text's tables are the frames, and hold what they came from."""
+def _round_trips(text: str, frames: list[Frame]) -> bool:
+    """Return whether the tables of a text decode to the sources of the frames."""
     try:
         tables = read_tables(text)
         for frame in frames:
             table = next(tables)
-            whole = table.total == len(table.rows) and table.keys == frame.keys
-            alike = table.form == frame.form and table.python == frame.python
-            if not (whole and alike) or fingerprint(_whole(table, tables)[0]) != fingerprint(
-                frame.source
-            ):
+            if not _describes(table, frame):
+                return False
+            rows, _ = _restore_lists(table, tables)
+            if fingerprint(rows) != fingerprint(frame.source):
                 return False
         return next(tables, None) is None
     except (TableReadError, StopIteration):
         return False
 
 
-def selection_reads_back(text: str, written: list[tuple[Frame, Sequence[int] | None]]) -> bool:
-    """Return whether the text's tables are the frames' rows that were kept, None standing for all."""
+def _describes(table: ParsedTable, frame: Frame) -> bool:
+    return (
+        table.total == len(table.rows)
+        and table.keys == frame.keys
+        and table.form == frame.form
+        and table.is_python == frame.is_python
+    )
+
+
+def selection_round_trips(text: str, written: list[tuple[Frame, Sequence[int] | None]]) -> bool:
+    """Return whether the tables of a text decode to the kept rows of the frames.
+
+    Args:
+        text: The text with the tables.
+        written: The frame of each table and the indices of its kept rows, None for all.
+    """
     try:
         tables = list(read_tables(text))
     except TableReadError:
         return False
     return len(tables) == len(written) and all(
-        _holds(table, frame, kept) for table, (frame, kept) in zip(tables, written)
+        _holds_rows(table, frame, kept) for table, (frame, kept) in zip(tables, written)
     )
 
 
-def _holds(table: ReadTable, frame: Frame, kept: Sequence[int] | None) -> bool:
-    rows = list(range(len(frame.rows)) if kept is None else kept)
+def _holds_rows(table: ParsedTable, frame: Frame, kept: Sequence[int] | None) -> bool:
+    indices = list(range(len(frame.rows)) if kept is None else kept)
+    keys = None if frame.keys is None else [frame.keys[index] for index in indices]
+    parents = None if frame.parents is None else [frame.parents[index] for index in indices]
     return (
-        fingerprint(table.rows) == fingerprint([frame.rows[row] for row in rows])
-        and (table.numbers is None or table.numbers == rows)
-        and table.keys == (None if frame.keys is None else [frame.keys[row] for row in rows])
-        and table.parents
-        == (None if frame.parents is None else [frame.parents[row] for row in rows])
+        fingerprint(table.rows) == fingerprint([frame.rows[index] for index in indices])
+        and (table.numbers is None or table.numbers == indices)
+        and table.keys == keys
+        and table.parents == parents
     )
 
 
-def _whole(table: ReadTable, following: Iterator[ReadTable]) -> tuple[list[Value], int]:
-    """Return the table's rows with the items of their lists, and where the last table read ends.
+def _restore_lists(table: ParsedTable, following: Iterator[ParsedTable]) -> tuple[list[Value], int]:
+    """Put the items of nested lists, which are in the tables that follow, back into the rows.
 
-    The items stand in the tables that follow.
+    Returns:
+        The rows, and the index in the text after the last table that was read.
     """
     rows, end = table.rows, table.end
     for path in table.nested:
-        child_rows, end = _whole(next(following), following)
+        child_rows, end = _restore_lists(next(following), following)
         items = iter(child_rows)
-        rows = [_filled(row, path, items) for row in rows]
+        rows = [_fill_list(row, path, items) for row in rows]
         if next(items, None) is not None:
             raise TableReadError("a table has more rows than the lists that they belong to")
     return rows, end
 
 
-def _filled(row: Value, path: tuple[str, ...], items: Iterator[Value]) -> Value:
+def _fill_list(row: Value, path: tuple[str, ...], items: Iterator[Value]) -> Value:
+    """Replace the count at a path by that many of the next items."""
     if not path:
-        return [next(items) for _ in range(int(row[0][1:]))] if type(row) is tuple else row
+        if type(row) is not tuple:
+            return row
+        count = int(row[0][1:])
+        return [next(items) for _ in range(count)]
     if type(row) is not dict or path[0] not in row:
         return row
-    return {**row, path[0]: _filled(row[path[0]], path[1:], items)}
+    return {**row, path[0]: _fill_list(row[path[0]], path[1:], items)}
 
 
 def decode_table(text: str) -> str:
-    """Return the text with its tables turned back into what they were made from.
+    """Decode the tables in a text to the notation that they were made from.
 
-    Numbers, strings, key order and everything else come back as they were; whitespace between JSON
-    tokens does not. What Python wrote comes back byte for byte.
+    Numbers, strings and the order of keys are restored exactly; whitespace between JSON tokens is
+    not. Python literals are restored byte for byte.
 
     Args:
-        text: a lossless form, or a text with some in it.
+        text: A text with any number of lossless tables.
 
     Raises:
-        ValueError: a table is broken, or rows were left out of it, which `retrieve` brings back.
+        ValueError: If a table is malformed, or some of its rows were left out; `retrieve` returns
+            the original.
 
     Example:
         >>> decode_table("[table 2 rows; empty = null: id,name]\\n1,Elbe\\n2,\\n")
         '[{"id":1,"name":"Elbe"},{"id":2,"name":null}]'
     """
     try:
-        return _decoded(text)
+        return _decode_tables(text)
     except StopIteration:
         raise TableReadError(
-            "a table counts items of lists that belong to further tables, and there are none below"
+            "a table counts items of lists, but their own tables are missing or too short"
         ) from None
 
 
-def _decoded(text: str) -> str:
+def _decode_tables(text: str) -> str:
     pieces: list[str] = []
-    at = 0
+    position = 0
     tables = read_tables(text)
     for table in tables:
-        if table.total != len(table.rows):
-            left_out = table.total - len(table.rows)
+        dropped = table.total - len(table.rows)
+        if dropped:
             raise ValueError(
-                f"{left_out} of {table.total} rows were left out of a table: retrieve the original"
+                f"{dropped} of {table.total} rows were left out of a table: "
+                "retrieve the original to restore them"
             )
-        pieces.append(text[at : table.start])
-        rows, at = _whole(table, tables)
-        pieces.append(source_text(table, rows))
-    return "".join([*pieces, text[at:]])
+        pieces.append(text[position : table.start])
+        rows, position = _restore_lists(table, tables)
+        pieces.append(render_source(table, rows))
+    pieces.append(text[position:])
+    return "".join(pieces)

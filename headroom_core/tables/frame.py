@@ -1,4 +1,4 @@
-"""An array taken apart into columns of cells, which every other step works on."""
+"""The frame: an array split into columns of cells, on which every other step works."""
 
 from __future__ import annotations
 
@@ -9,25 +9,34 @@ from itertools import chain
 from typing import Literal
 
 from headroom_core.tables.cells import any_looks_typed, write_cells
-from headroom_core.tables.header import MISSING, Field, Missing, common_shape
+from headroom_core.tables.header import MISSING, Field, Missing, find_common_shape
 from headroom_core.text.exact_json import Value
 
-_NEST_FROM_ITEMS = 5
-_FLATTEN_FROM_FILL = 0.5
-# Fewer make a table of gaps, whose size grows with the square of the rows when each has keys of its own.
-_TABLE_FROM_FILL = 0.2
+# With fewer items, the header of a table of their own costs more than it saves.
+_MIN_NESTED_ITEMS = 5
+# Below this share of filled cells, an object is shorter as JSON than as columns full of gaps.
+_MIN_FLATTEN_FILL = 0.5
+# Below this share, rows stay JSON: if every row has different keys, the size of a table grows with
+# the square of the number of rows.
+_MIN_TABLE_FILL = 0.2
+
+SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+"""The characters that may separate the cells of a line, and their names in a header."""
+
+Form = Literal["array", "object", "lines", "csv"]
+"""The notation of the source: a JSON array, the entries of a JSON object, JSON lines, or CSV."""
 
 
 @dataclass(slots=True)
 class Column:
-    """One column: a leaf of the rows' common structure.
+    """Column of a frame: a leaf of the common structure of the rows.
 
     Attributes:
-        path: the keys that lead to it; empty where the row is the value itself.
-        field: its entry in the header.
-        values: the parsed value for every regular row, `MISSING` where there is none.
-        cells: the values as they are written.
-        child: the table of the items, where the cells only count them.
+        path: The keys that lead to it; empty if the row is the value itself.
+        field: Its entry in the header.
+        values: The parsed value of every regular row, `MISSING` if the row has none.
+        cells: The values as they are written in the table.
+        child: The frame of the items if the cells only count them, else None.
     """
 
     path: tuple[str, ...]
@@ -37,206 +46,249 @@ class Column:
     child: Frame | None = None
 
 
-SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-"""What may stand between the cells of a line, and how a header calls it."""
-
-Form = Literal["array", "object", "lines", "csv"]
-
-
 @dataclass(slots=True)
 class Frame:
-    """An array of rows, as columns.
+    """Array of rows, split into columns.
 
     Attributes:
-        source: the items as they came.
-        rows: the same, save that a list which became a child table is its count.
-        fields: the header's entries.
-        columns: the columns, in the header's order.
-        regular: the indices of the rows that the columns describe; the others are written as JSON.
-        form: what the rows stood in: a JSON array, a JSON object whose entries they are, JSON lines or CSV.
-        keys: the keys of the entries of an object.
-        parents: the index in the parent table of the row that each row belongs to.
-        separator: what stands between the cells of a line.
-        crlf: whether the lines of CSV ended with a carriage return too.
-        python: whether the rows stood in what Python writes, rather than in JSON.
+        source: The original items.
+        rows: The items, with the number of items instead of each list that became a child frame.
+        fields: The entries of the header.
+        columns: The columns, in the order of the header.
+        regular_rows: Indices of the rows that the columns describe; the others are written as JSON.
+        form: The notation of the source.
+        keys: The keys of the entries of an object, or None for other forms.
+        parents: For each row, the index of the row in the parent frame that it belongs to, or None
+            if there is no parent.
+        separator: The character between the cells of a line.
+        has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
+        is_python: Whether the source is written as a Python literal instead of JSON.
     """
 
     source: list[Value]
     rows: list[Value]
     fields: list[Field]
     columns: list[Column]
-    regular: list[int]
+    regular_rows: list[int]
     form: Form = "array"
     keys: list[str] | None = None
     parents: list[int] | None = None
     separator: str = ","
-    crlf: bool = False
-    python: bool = False
+    has_crlf: bool = False
+    is_python: bool = False
 
     @property
     def children(self) -> list[Frame]:
-        """The child tables, in the order of their columns."""
+        """The child frames, in the order of their columns."""
         return [column.child for column in self.columns if column.child]
 
-    def parents_of(self, rows: Iterable[int]) -> set[int]:
-        """Return the indices, in the parent table, of the rows that these ones belong to."""
+    def find_parents(self, rows: Iterable[int]) -> set[int]:
+        """Return the indices of the rows in the parent frame that the rows belong to."""
         return set() if self.parents is None else {self.parents[row] for row in rows}
 
     @property
-    def head(self) -> str:
-        """The record above the rows of CSV."""
+    def csv_header(self) -> str:
+        """The header record of CSV."""
         return self.separator.join([str(item.name) for item in self.fields])
 
     @property
-    def scalar(self) -> bool:
-        """Whether the rows are the values of one column without a name."""
+    def is_scalar(self) -> bool:
+        """Whether the rows are the values of a single column without a name."""
         return self.fields[0].name is None
 
     @property
     def own_size(self) -> int:
-        """The characters of the cells, without child tables."""
+        """Number of characters of the cells, without child frames."""
         return sum(sum(map(len, column.cells)) + len(column.cells) for column in self.columns)
 
     @property
     def size(self) -> int:
-        """The characters of the cells, child tables included."""
+        """Number of characters of the cells, including child frames."""
         return self.own_size + sum(child.size for child in self.children)
 
     @property
     def json_size(self) -> int:
-        """About the characters of the rows as compact JSON, child tables included."""
+        """Approximate number of characters in the notation of the source, with child frames."""
         if self.form == "csv":
             return sum(map(len, self.source)) + len(self.source)
+        # Two quotes, a colon, a comma, and on average one more character around each key.
         names = sum(
             (len(column.path[-1]) + 5) * len(column.cells) for column in self.columns if column.path
         )
         return names + self.size + sum(child.json_size - child.size for child in self.children)
 
 
-def frame_of(
+def build_frame(
     rows: list[Value],
     form: Form = "array",
     keys: list[str] | None = None,
     parents: list[int] | None = None,
 ) -> Frame:
-    """Take an array apart."""
+    """Split an array into columns.
+
+    Args:
+        rows: The items of the array.
+        form: The notation of the source.
+        keys: The keys of the entries if the source is an object.
+        parents: For each row, the index of its row in the parent frame.
+    """
     columns: list[Column] = []
-    order, regular = _regular_rows(rows)
+    order, regular_rows = _find_regular_rows(rows)
     if not order:
         values = list(rows)
-        fields = [_leaf(None, values, (), columns)]
-        return Frame(rows, values, fields, columns, list(range(len(rows))), form, keys, parents)
-    objects = rows if len(regular) == len(rows) else [rows[index] for index in regular]
-    fields = _fields(objects, order, (), columns)
-    frame = Frame(rows, list(rows), fields, columns, regular, form, keys, parents)
-    _pull_out_lists(frame)
+        return Frame(
+            source=rows,
+            rows=values,
+            fields=[_build_leaf(None, values, (), columns)],
+            columns=columns,
+            regular_rows=list(range(len(rows))),
+            form=form,
+            keys=keys,
+            parents=parents,
+        )
+    is_regular = len(regular_rows) == len(rows)
+    objects = rows if is_regular else [rows[index] for index in regular_rows]
+    frame = Frame(
+        source=rows,
+        rows=list(rows),
+        fields=_build_fields(objects, order, (), columns),
+        columns=columns,
+        regular_rows=regular_rows,
+        form=form,
+        keys=keys,
+        parents=parents,
+    )
+    _extract_nested_lists(frame)
     return frame
 
 
-def _regular_rows(rows: list[Value]) -> tuple[list[str], list[int]]:
-    """Return the keys in the order of the header, and the rows that follow it."""
-    shapes = Counter(tuple(row) for row in rows if type(row) is dict and row)
-    if _fill(shapes) < _TABLE_FROM_FILL:
+def _find_regular_rows(rows: list[Value]) -> tuple[list[str], list[int]]:
+    """Return the keys in the order of the header, and the indices of the rows that follow it."""
+    key_orders = Counter(tuple(row) for row in rows if type(row) is dict and row)
+    if _compute_fill(key_orders) < _MIN_TABLE_FILL:
         return [], []
-    order = _merged_order(shapes)
-    fits = {shape for shape in shapes if _follows(shape, order)}
-    if len(fits) == len(shapes) and sum(shapes.values()) == len(rows):
+    order = _merge_orders(key_orders)
+    fitting = {keys for keys in key_orders if _follows(keys, order)}
+    if len(fitting) == len(key_orders) and sum(key_orders.values()) == len(rows):
         return order, list(range(len(rows)))
-    return order, [i for i, row in enumerate(rows) if type(row) is dict and tuple(row) in fits]
+    regular_rows = [
+        index for index, row in enumerate(rows) if type(row) is dict and tuple(row) in fitting
+    ]
+    return order, regular_rows
 
 
-def _fill(shapes: Counter[tuple[str, ...]]) -> float:
-    """Return which share of the cells a table of such rows would have something to hold."""
-    names = {name for shape in shapes for name in shape}
-    cells = sum(len(shape) * count for shape, count in shapes.items())
-    return cells / (len(names) * sum(shapes.values())) if names else 0.0
+def _compute_fill(key_orders: Counter[tuple[str, ...]]) -> float:
+    """Return the share of the cells of a table that would hold a value."""
+    names = {name for keys in key_orders for name in keys}
+    if not names:
+        return 0.0
+    filled = sum(len(keys) * count for keys, count in key_orders.items())
+    return filled / (len(names) * sum(key_orders.values()))
 
 
-def _merged_order(shapes: Counter[tuple[str, ...]]) -> list[str]:
-    """Return one order of all keys, the most frequent rows' own where they disagree."""
-    by_frequency = [shape for shape, _ in shapes.most_common()]
+def _merge_orders(key_orders: Counter[tuple[str, ...]]) -> list[str]:
+    """Merge all key orders into one; where they disagree, the more frequent one wins."""
+    by_frequency = [keys for keys, _ in key_orders.most_common()]
     order = list(by_frequency[0])
     known = set(order)
-    for shape in by_frequency[1:]:
-        at = 0
-        for key in shape:
+    for keys in by_frequency[1:]:
+        position = 0
+        for key in keys:
             if key in known:
-                at = order.index(key) + 1
+                position = order.index(key) + 1
             else:
-                order.insert(at, key)
+                order.insert(position, key)
                 known.add(key)
-                at += 1
+                position += 1
     return order
 
 
-def _follows(shape: tuple[str, ...], order: list[str]) -> bool:
+def _follows(keys: tuple[str, ...], order: list[str]) -> bool:
+    """Return whether the keys are a subsequence of the order."""
     rest = iter(order)
-    return all(key in rest for key in shape)
+    return all(key in rest for key in keys)
 
 
-def _fields(
+def _build_fields(
     objects: list[dict[str, Value]], order: list[str], path: tuple[str, ...], columns: list[Column]
 ) -> list[Field]:
+    """Return the fields of objects, and append their columns to the given ones."""
     if all(len(item) == len(order) for item in objects):
-        parted: Iterable[Sequence[Value]] = zip(*[item.values() for item in objects])
+        value_lists: Iterable[Sequence[Value]] = zip(*[item.values() for item in objects])
     else:
-        parted = ([item.get(key, MISSING) for item in objects] for key in order)
-    return [_field(key, list(values), (*path, key), columns) for key, values in zip(order, parted)]
+        value_lists = ([item.get(key, MISSING) for item in objects] for key in order)
+    return [
+        _build_field(key, list(values), (*path, key), columns)
+        for key, values in zip(order, value_lists)
+    ]
 
 
-def _field(key: str, values: list[Value], path: tuple[str, ...], columns: list[Column]) -> Field:
+def _build_field(
+    key: str, values: list[Value], path: tuple[str, ...], columns: list[Column]
+) -> Field:
     if all(type(value) is dict and value for value in values):
-        shapes = Counter(map(tuple, values))
-        if _fill(shapes) >= _FLATTEN_FROM_FILL:
-            order = _merged_order(shapes)
-            if all(_follows(shape, order) for shape in shapes):
-                return Field(key, _fields(values, order, path, columns))
-    return _leaf(key, values, path, columns)
+        key_orders = Counter(map(tuple, values))
+        if _compute_fill(key_orders) >= _MIN_FLATTEN_FILL:
+            order = _merge_orders(key_orders)
+            if all(_follows(keys, order) for keys in key_orders):
+                return Field(key, _build_fields(values, order, path, columns))
+    return _build_leaf(key, values, path, columns)
 
 
-def _leaf(
+def _build_leaf(
     key: str | None, values: list[Value], path: tuple[str, ...], columns: list[Column]
 ) -> Field:
     kinds = set(map(type, values))
-    shape = common_shape([v for v in values if v is not MISSING]) if kinds & {dict, list} else None
-    only_text = str in kinds and kinds <= {str, type(None), Missing}
-    text = only_text and any_looks_typed({value for value in values if type(value) is str})
-    entry = Field(key, text=text, shape=shape)
-    columns.append(Column(path, entry, values, write_cells(values, text, shape)))
-    return entry
+    shape = None
+    if kinds & {dict, list}:
+        shape = find_common_shape([value for value in values if value is not MISSING])
+    is_text = (
+        str in kinds
+        and kinds <= {str, type(None), Missing}
+        and any_looks_typed({value for value in values if type(value) is str})
+    )
+    field = Field(key, is_text=is_text, shape=shape)
+    columns.append(Column(path, field, values, write_cells(values, is_text, shape)))
+    return field
 
 
-def _pull_out_lists(frame: Frame) -> None:
-    """Make a table of its own of every list of objects that outweighs the rest of its rows."""
+def _extract_nested_lists(frame: Frame) -> None:
+    """Turn every list of objects that outweighs the rest of its rows into a child frame."""
     for column in frame.columns:
         if list not in set(map(type, column.values)):
             continue
         lists = [value if type(value) is list else [] for value in column.values]
         items = list(chain.from_iterable(lists))
-        weight = sum(map(len, column.cells))
-        if len(items) < _NEST_FROM_ITEMS or 2 * weight < sum(
-            len(c) for k in frame.columns for c in k.cells
-        ):
+        size = sum(map(len, column.cells))
+        if len(items) < _MIN_NESTED_ITEMS or 2 * size < _measure_cells(frame):
             continue
-        if set(map(type, items)) == {dict} and not any(
-            type(v) in (dict, tuple, str) for v in column.values
-        ):
-            _pull_out(frame, column, lists, items)
+        has_only_objects = set(map(type, items)) == {dict}
+        # The counts that replace the lists could be confused with other values in the column.
+        has_other_values = any(type(value) in (dict, tuple, str) for value in column.values)
+        if has_only_objects and not has_other_values:
+            _extract_nested_list(frame, column, lists, items)
 
 
-def _pull_out(frame: Frame, column: Column, lists: list[list[Value]], items: list[Value]) -> None:
-    parents = [index for index, found in zip(frame.regular, lists) for _ in found]
-    column.child = frame_of(items, parents=parents)
-    column.field.nested, column.field.shape = True, None
+def _measure_cells(frame: Frame) -> int:
+    return sum(len(cell) for column in frame.columns for cell in column.cells)
+
+
+def _extract_nested_list(
+    frame: Frame, column: Column, lists: list[list[Value]], items: list[Value]
+) -> None:
+    parents = [row for row, nested in zip(frame.regular_rows, lists) for _ in nested]
+    column.child = build_frame(items, parents=parents)
+    column.field.is_nested, column.field.shape = True, None
     column.values = [
-        (f"+{len(found)}",) if found else value for found, value in zip(lists, column.values)
+        (f"+{len(nested)}",) if nested else value for nested, value in zip(lists, column.values)
     ]
-    column.cells = write_cells(column.values, False, None)
-    for index, value in zip(frame.regular, column.values):
+    column.cells = write_cells(column.values, is_text=False)
+    for row, value in zip(frame.regular_rows, column.values):
         if value is not MISSING:
-            frame.rows[index] = _with_value(frame.rows[index], column.path, value)
+            frame.rows[row] = _replace_value(frame.rows[row], column.path, value)
 
 
-def _with_value(row: dict[str, Value], path: tuple[str, ...], value: Value) -> dict[str, Value]:
+def _replace_value(row: dict[str, Value], path: tuple[str, ...], value: Value) -> dict[str, Value]:
+    """Return a copy of a row with the value at a path replaced."""
     rest = path[1:]
-    return {**row, path[0]: _with_value(row[path[0]], rest, value) if rest else value}
+    return {**row, path[0]: _replace_value(row[path[0]], rest, value) if rest else value}

@@ -1,20 +1,20 @@
-"""The header of a table: which fields its columns hold.
+"""The header of a table: the fields that its columns hold.
 
     id,name:str,site="x",owner{login,id},price:{amount,unit},stops[]{city,day},lines+
 
 | form | meaning |
 |---|---|
 | `name` | a column |
-| `name:str` | a column of strings: what looks like a number is text |
+| `name:str` | a column of strings: text that looks like a number is still text |
 | `name=value` | no column: the value is the same in all rows |
-| `name{a,b}` | an object; its fields are columns of their own |
+| `name{a,b}` | an object whose fields are columns of their own |
 | `name:{a,b}` | a column of objects, each written as the list of its values |
 | `name[]{a,b}` | a column of lists of objects, each object written as the list of its values |
-| `name&` | one of the columns that always come together; the first of them holds a reference to their values |
-| `name+` | a list whose items are the rows of a further table below; the cell says how many |
+| `name&` | a column whose values always come with those of others; the first holds references |
+| `name+` | a list whose items are the rows of a table further below; the cell is their number |
 | `.` | the row is the value itself |
 
-A name with a character that means something here is a JSON string.
+A name with a character that has a meaning in a header is written as a JSON string.
 """
 
 from __future__ import annotations
@@ -24,114 +24,126 @@ from dataclasses import dataclass, field
 
 from headroom_core.text.exact_json import Value, dumps, quote, scan
 
-_INSIDE = r"[^,{}\[\]\"=:+#^~*!;&\\\x00-\x1f\x7f\ud800-\udfff]"
-_BARE = re.compile(rf"(?![.@]$|\s)(?:{_INSIDE}*(?!\s){_INSIDE})")
+# Characters without a meaning in a header or at the start of a cell. Must not match control
+# characters, which would break the line, or surrogates, which cannot be encoded.
+_NAME_CHARACTER = r"[^,{}\[\]\"=:+#^~*!;&\\\x00-\x1f\x7f\ud800-\udfff]"
+# A name that needs no quotes. Must not match the lone signs `.` and `@`, and names that begin or
+# end with whitespace.
+_BARE_NAME = re.compile(rf"(?![.@]$|\s)(?:{_NAME_CHARACTER}*(?!\s){_NAME_CHARACTER})")
+# The first character after an unquoted name.
 _NAME_END = re.compile(r"[,{}\[=:+&]|$")
 
 
 class Missing:
-    """Stands for the value of a key that a row does not have."""
+    """Type of `MISSING`."""
 
     def __repr__(self) -> str:
         return "MISSING"
 
 
 MISSING = Missing()
+"""The value of a key that a row does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How an object, or a list of objects, is written as the list of its values.
+    """Common structure of objects, by which each can be written as the list of its values.
 
     Attributes:
-        keys: the keys that every object has, in order.
-        inner: the shape of each value, None where it is written as it is.
-        many: whether the value is a list of such objects.
+        keys: The keys that every object has, in order.
+        inner: The shape of each value, or None if the value is written as plain JSON.
+        is_list: Whether the values are lists of such objects.
     """
 
     keys: tuple[str, ...]
     inner: tuple[Shape | None, ...]
-    many: bool
+    is_list: bool
 
     def pack(self, value: Value) -> Value:
-        """Return the value with the objects of this shape replaced by lists; null stays null."""
+        """Replace the objects in a value by lists of their values; null stays null."""
         if value is None:
             return None
-        return [self._pack_one(item) for item in value] if self.many else self._pack_one(value)
+        if self.is_list:
+            return [self._pack_object(item) for item in value]
+        return self._pack_object(value)
 
     def unpack(self, packed: Value) -> Value:
-        """Undo `pack`."""
+        """Undo `pack`.
+
+        Raises:
+            ValueError: If a list has another number of values than the shape has keys.
+        """
         if packed is None:
             return None
-        return (
-            [self._unpack_one(item) for item in packed] if self.many else self._unpack_one(packed)
-        )
+        if self.is_list:
+            return [self._unpack_object(item) for item in packed]
+        return self._unpack_object(packed)
 
-    def _pack_one(self, item: dict[str, Value]) -> list[Value]:
+    def _pack_object(self, item: dict[str, Value]) -> list[Value]:
         return [
             value if shape is None else shape.pack(value)
             for shape, value in zip(self.inner, item.values())
         ]
 
-    def _unpack_one(self, item: list[Value]) -> dict[str, Value]:
-        if len(item) != len(self.keys):
+    def _unpack_object(self, values: list[Value]) -> dict[str, Value]:
+        if len(values) != len(self.keys):
             raise ValueError(
-                f"{len(item)} values for the {len(self.keys)} fields {', '.join(self.keys)}"
+                f"expected {len(self.keys)} values for the fields {', '.join(self.keys)}, "
+                f"got {len(values)}"
             )
         return {
             key: value if shape is None else shape.unpack(value)
-            for key, shape, value in zip(self.keys, self.inner, item)
+            for key, shape, value in zip(self.keys, self.inner, values)
         }
 
 
-def common_shape(values: list[Value]) -> Shape | None:
-    """Return the shape that all the values have, or None when they have no common one.
-
-    Null has every shape.
-    """
+def find_common_shape(values: list[Value]) -> Shape | None:
+    """Return the shape that all values share, or None if there is none; null fits every shape."""
     present = [value for value in values if value is not None]
     kinds = set(map(type, present))
     if kinds == {dict}:
-        return _object_shape(present, many=False)
+        return _find_object_shape(present, is_list=False)
     if kinds == {list}:
         items = [item for value in present for item in value]
-        return _object_shape(items, many=True) if set(map(type, items)) == {dict} else None
+        if set(map(type, items)) == {dict}:
+            return _find_object_shape(items, is_list=True)
     return None
 
 
-def _object_shape(objects: list[dict[str, Value]], many: bool) -> Shape | None:
-    keys = set(map(tuple, objects))
-    if len(keys) != 1 or keys == {()}:
+def _find_object_shape(objects: list[dict[str, Value]], is_list: bool) -> Shape | None:
+    key_orders = set(map(tuple, objects))
+    if len(key_orders) != 1 or key_orders == {()}:
         return None
     columns = zip(*[item.values() for item in objects])
-    return Shape(keys.pop(), tuple(common_shape(list(column)) for column in columns), many)
+    inner = tuple(find_common_shape(list(column)) for column in columns)
+    return Shape(key_orders.pop(), inner, is_list)
 
 
 @dataclass(slots=True)
 class Field:
-    """One entry of a header.
+    """Entry of a header.
 
     Attributes:
-        name: the key; None for a row that is the value itself.
-        children: the entries of an object whose fields are columns; empty for a column.
-        text: whether every bare cell is a string.
-        shape: how the cells' objects are written, None when they are not.
-        grouped: whether it is one of the columns that always come together.
-        nested: whether the cells count rows of a further table.
-        constant: the value of all rows, `MISSING` when it is a column.
+        name: The key, or None if the row is the value itself.
+        children: The entries of an object whose fields are columns; empty for a column.
+        is_text: Whether every unquoted cell is a string.
+        shape: The shape of the objects in the cells, or None if they are plain JSON.
+        is_grouped: Whether it belongs to the columns whose values always come together.
+        is_nested: Whether the cells count rows of a table further below.
+        constant: The value of all rows, or `MISSING` if the field is a column.
     """
 
     name: str | None
     children: list[Field] = field(default_factory=list)
-    text: bool = False
+    is_text: bool = False
     shape: Shape | None = None
-    grouped: bool = False
-    nested: bool = False
+    is_grouped: bool = False
+    is_nested: bool = False
     constant: Value = MISSING
 
 
 def write_fields(fields: list[Field]) -> str:
-    """Return the header's text for the fields."""
+    """Return the text of a header for the fields."""
     return ",".join(_write_field(item) for item in fields)
 
 
@@ -141,12 +153,19 @@ def _write_field(item: Field) -> str:
         return f"{name}{{{write_fields(item.children)}}}"
     if item.constant is not MISSING:
         return f"{name}={dumps(item.constant)}"
-    kind = _write_shape(item.shape) if item.shape else ":str" if item.text else ""
-    return name + kind + "&" * item.grouped + "+" * item.nested
+    if item.shape:
+        name += _write_shape(item.shape)
+    elif item.is_text:
+        name += ":str"
+    if item.is_grouped:
+        name += "&"
+    if item.is_nested:
+        name += "+"
+    return name
 
 
 def _write_name(name: str) -> str:
-    return name if _BARE.fullmatch(name) else quote(name)
+    return name if _BARE_NAME.fullmatch(name) else quote(name)
 
 
 def _write_shape(shape: Shape) -> str:
@@ -154,68 +173,83 @@ def _write_shape(shape: Shape) -> str:
         _write_name(key) + (_write_shape(inner) if inner else "")
         for key, inner in zip(shape.keys, shape.inner)
     )
-    return f"[]{{{keys}}}" if shape.many else f":{{{keys}}}"
+    return f"[]{{{keys}}}" if shape.is_list else f":{{{keys}}}"
 
 
 class HeaderReader:
-    """Reads a header's fields from left to right."""
+    """Recursive-descent parser of a header.
 
-    def __init__(self, text: str, at: int = 0) -> None:
+    Attributes:
+        text: The text of the header.
+        position: Index of the next character to read.
+    """
+
+    def __init__(self, text: str, position: int = 0) -> None:
         self.text = text
-        self.at = at
+        self.position = position
 
-    def fields(self) -> list[Field]:
-        """Read fields up to a closing brace or the end."""
-        found = [self._field()]
-        while self._take(","):
-            found.append(self._field())
-        return found
+    def read_fields(self) -> list[Field]:
+        """Read fields up to a closing brace or the end.
 
-    def _field(self) -> Field:
-        name = None if self._take_itself() else self._name()
-        if self._take("{"):
-            children = self.fields()
-            self._need("}")
+        Raises:
+            ValueError: If the header is malformed.
+        """
+        fields = [self._read_field()]
+        while self._accept(","):
+            fields.append(self._read_field())
+        return fields
+
+    def _read_field(self) -> Field:
+        name = None if self._accept_lone_dot() else self._read_name()
+        if self._accept("{"):
+            children = self.read_fields()
+            self._expect("}")
             return Field(name, children)
-        if self._take("="):
-            return Field(name, constant=self._json())
-        shape = self._shape()
-        text = shape is None and self._take(":str")
-        return Field(name, text=text, shape=shape, grouped=self._take("&"), nested=self._take("+"))
+        if self._accept("="):
+            return Field(name, constant=self._read_json())
+        shape = self._read_shape()
+        is_text = shape is None and self._accept(":str")
+        is_grouped = self._accept("&")
+        is_nested = self._accept("+")
+        return Field(name, is_text=is_text, shape=shape, is_grouped=is_grouped, is_nested=is_nested)
 
-    def _shape(self) -> Shape | None:
-        many = self._take("[]{")
-        if not many and not self._take(":{"):
+    def _read_shape(self) -> Shape | None:
+        is_list = self._accept("[]{")
+        if not is_list and not self._accept(":{"):
             return None
-        keys, inner = [self._name()], [self._shape()]
-        while self._take(","):
-            keys.append(self._name())
-            inner.append(self._shape())
-        self._need("}")
-        return Shape(tuple(keys), tuple(inner), many)
+        keys, inner = [self._read_name()], [self._read_shape()]
+        while self._accept(","):
+            keys.append(self._read_name())
+            inner.append(self._read_shape())
+        self._expect("}")
+        return Shape(tuple(keys), tuple(inner), is_list)
 
-    def _name(self) -> str:
-        if self.text.startswith('"', self.at):
-            return str(self._json())
-        end = _NAME_END.search(self.text, self.at)
-        name = self.text[self.at : end.start()] if end else self.text[self.at :]
-        self.at += len(name)
+    def _read_name(self) -> str:
+        if self.text.startswith('"', self.position):
+            return str(self._read_json())
+        name = self.text[self.position : self._find_name_end()]
+        self.position += len(name)
         return name
 
-    def _take_itself(self) -> bool:
-        """Take the lone dot that stands for the row's value."""
-        end = _NAME_END.search(self.text, self.at)
-        return self.text[self.at : end.start() if end else None] == "." and self._take(".")
+    def _find_name_end(self) -> int:
+        match = _NAME_END.search(self.text, self.position)
+        return match.start() if match else len(self.text)
 
-    def _json(self) -> Value:
-        value, self.at = scan(self.text, self.at)
+    def _accept_lone_dot(self) -> bool:
+        """Consume the dot that stands for the value itself, unless a longer name begins with it."""
+        return self.text[self.position : self._find_name_end()] == "." and self._accept(".")
+
+    def _read_json(self) -> Value:
+        value, self.position = scan(self.text, self.position)
         return value
 
-    def _take(self, token: str) -> bool:
-        found = self.text.startswith(token, self.at)
-        self.at += len(token) if found else 0
-        return found
+    def _accept(self, token: str) -> bool:
+        """Consume a token if it is next."""
+        if not self.text.startswith(token, self.position):
+            return False
+        self.position += len(token)
+        return True
 
-    def _need(self, token: str) -> None:
-        if not self._take(token):
-            raise ValueError(f"a table's header needs {token!r} at character {self.at}")
+    def _expect(self, token: str) -> None:
+        if not self._accept(token):
+            raise ValueError(f"expected {token!r} at character {self.position} of the header")

@@ -1,4 +1,4 @@
-"""Reads tables back, row by row."""
+"""Read tables back into rows."""
 
 from __future__ import annotations
 
@@ -7,45 +7,52 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headroom_core.tables.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, any_looks_typed
-from headroom_core.tables.csv import joined_records, split_record
+from headroom_core.tables.csv import join_records, split_record
 from headroom_core.tables.frame import SEPARATORS, Form
 from headroom_core.tables.header import MISSING, Field, HeaderReader
 from headroom_core.tables.writer import FROM_PYTHON, UNITS
 from headroom_core.text.exact_json import Value, parse, scan
 
+# The start of a header, up to its fields. Must not match other text in brackets, such as
+# `[table of contents]`. That the line ends with `]` is checked separately.
 _HEADER = re.compile(
-    r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))? (?P<unit>rows|entries|lines|records)(?P<notes>(?:; [^;:\n]+)*): "
+    r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))?"
+    r" (?P<unit>rows|entries|lines|records)(?P<notes>(?:; [^;:\n]+)*): "
     r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)"
 )
-_ASIDE = re.compile(r"; (\d+) (?:legend|group) line")
-_ENDS = re.compile(r"; cells end with (\w+)")
+# The number of legend or group lines, and the separator, in the notes of a header.
+_ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
+_SEPARATOR_NOTE = re.compile(r"; cells end with (\w+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items()}
-_DIGITS = frozenset("-0123456789")
-_NUMBERS = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?:\n|\Z))+")
+_NUMBER_STARTS = frozenset("-0123456789")
+# JSON numbers, joined by line breaks: one match for a whole column is much faster than one for
+# each cell. Must not match a number that JSON lacks, such as `007`.
+_JSON_NUMBERS = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?:\n|\Z))+")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
 class TableReadError(ValueError):
-    """The text looks like a table and is none, or not a whole one."""
+    """Raised for a text that looks like a table but is malformed or incomplete."""
 
 
 @dataclass(slots=True)
-class ReadTable:
-    """A table as it was read.
+class ParsedTable:
+    """Table that was read from a text.
 
     Attributes:
-        start: where it begins in the text.
-        end: where the text goes on after it.
-        total: the number of rows of the array; more than there are here when some were left out.
-        form: what the rows stood in.
-        rows: the values of the rows that are here; for CSV, their records as they stood.
-        numbers: their row numbers, where the table gives them.
-        parents: the row numbers in the parent table, where it has one.
-        keys: the keys of the entries, where the table stands for an object.
-        head: the record above the rows of CSV.
-        crlf: whether the lines of CSV ended with a carriage return too.
-        python: whether the rows stood in what Python writes, rather than in JSON.
-        nested: the paths at which lists are counted whose items follow in tables of their own.
+        start: Index in the text at which the table starts.
+        end: Index in the text after the table.
+        total: Number of rows of the original; higher than the number of `rows` if some were
+            dropped.
+        form: The notation of the original.
+        rows: The values of the rows; for CSV, the records as text.
+        numbers: The row numbers, or None if the table has none.
+        parents: The numbers of the rows in the parent table, or None if it has no parent.
+        keys: The keys of the entries if the original is an object, else None.
+        csv_header: The header record of CSV.
+        has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
+        is_python: Whether the original is written as a Python literal instead of JSON.
+        nested: Paths of the lists whose items are in tables of their own below.
     """
 
     start: int
@@ -56,73 +63,81 @@ class ReadTable:
     numbers: list[int] | None = None
     parents: list[int] | None = None
     keys: list[str] | None = None
-    head: str = ""
-    crlf: bool = False
-    python: bool = False
+    csv_header: str = ""
+    has_crlf: bool = False
+    is_python: bool = False
     nested: tuple[tuple[str, ...], ...] = ()
 
 
-def read_tables(text: str) -> Iterator[ReadTable]:
-    """Read the tables in a text, from left to right.
+def read_tables(text: str) -> Iterator[ParsedTable]:
+    """Read the tables in a text, in order.
 
     Raises:
-        NotATable: a table's header is not followed by what it announces.
+        TableReadError: If a header is not followed by the rows that it announces.
     """
-    at = 0
-    while found := _HEADER.search(text, at):
-        end = text.find("\n", found.end())
-        if end < 0:
+    position = 0
+    while header := _HEADER.search(text, position):
+        line_end = text.find("\n", header.end())
+        if line_end < 0:
             return
-        at = found.end()
-        if text[end - 1] != "]":
+        position = header.end()
+        if text[line_end - 1] != "]":
             continue
         try:
-            table = _read(text, found, end)
+            table = _read_table(text, header, line_end)
         except (ValueError, StopIteration, IndexError, KeyError) as error:
             raise TableReadError(
-                f"the table at character {found.start()} cannot be read: {error}"
+                f"the table at character {header.start()} cannot be read: {error}"
             ) from error
         yield table
-        at = table.end
+        position = table.end
 
 
-def _read(text: str, header: re.Match[str], line_end: int) -> ReadTable:
+def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
     form = _FORMS[header["unit"]]
+    is_csv = form == "csv"
     shown = int(header["shown"])
-    table = ReadTable(header.start(), line_end + 1, int(header["total"] or shown), form, [])
-    take = _take_records if form == "csv" else _take_lines
-    aside, table.end = take(text, table.end, sum(map(int, _ASIDE.findall(header["notes"]))))
-    lines, table.end = take(text, table.end, shown)
+    notes = header["notes"]
+    aside_count = sum(map(int, _ASIDE_LINES.findall(notes)))
+    take = _take_records if is_csv else _take_lines
+    aside_lines, position = take(text, line_end + 1, aside_count)
+    lines, end = take(text, position, shown)
+    table = ParsedTable(
+        start=header.start(), end=end, total=int(header["total"] or shown), form=form, rows=[]
+    )
     fields = _read_fields(text[header.end() : line_end - 1])
-    separator = _separator(header["notes"])
-    body = _Body(fields, dict(line.split(" ", 1) for line in aside), separator, raw=form == "csv")
-    table.rows = body.rows(_split_leading(table, header["signs"], lines, body))
-    if form == "csv":
-        table.crlf = "; lines end with CRLF" in header["notes"]
-        table.head = separator.join([str(item.name) for item in fields])
+    separator = _read_separator(notes)
+    aside = dict(line.split(" ", 1) for line in aside_lines)
+    body = _BodyReader(fields, aside, separator, is_csv)
+    table.rows = body.read_rows(_split_leading(table, header["signs"], lines, body))
+    if is_csv:
+        table.has_crlf = "; lines end with CRLF" in notes
+        table.csv_header = separator.join([str(item.name) for item in fields])
     else:
-        table.python = f"; {FROM_PYTHON}" in header["notes"]
-        table.nested = tuple(_nested_paths(fields))
+        table.is_python = f"; {FROM_PYTHON}" in notes
+        table.nested = tuple(_walk_nested_paths(fields))
     return table
 
 
-def _separator(notes: str) -> str:
-    named = _ENDS.search(notes)
-    signs = {name: sign for sign, name in SEPARATORS.items()}
-    if named and named[1] not in signs:
-        raise ValueError(
-            f"no table has cells that end with {named[1]}; they end with {', '.join(signs)}"
-        )
-    return signs[named[1]] if named else ","
+def _read_separator(notes: str) -> str:
+    match = _SEPARATOR_NOTE.search(notes)
+    if match is None:
+        return ","
+    separators = {name: sign for sign, name in SEPARATORS.items()}
+    if match[1] not in separators:
+        raise ValueError(f"unknown separator {match[1]!r}: expected one of {', '.join(separators)}")
+    return separators[match[1]]
 
 
-def _split_leading(table: ReadTable, signs: str, lines: list[str], body: _Body) -> list[str]:
-    """Take the columns that stand before the fields from the lines, and return what is left of the lines."""
+def _split_leading(
+    table: ParsedTable, signs: str, lines: list[str], body: _BodyReader
+) -> list[str]:
+    """Move the columns before the fields into the table; return the rest of each line."""
     width = signs.count(",")
     if not width:
         return lines
-    parted = [body.split(line, width) for line in lines]
-    columns = dict(zip(signs.replace(",", ""), zip(*parted)))
+    split_lines = [body.split(line, width) for line in lines]
+    columns = dict(zip(signs.replace(",", ""), zip(*split_lines)))
     for sign, cells in columns.items():
         if sign == "@":
             table.keys = [str(parse(cell)) if cell.startswith('"') else cell for cell in cells]
@@ -130,131 +145,153 @@ def _split_leading(table: ReadTable, signs: str, lines: list[str], body: _Body) 
             table.numbers = list(map(int, cells))
         else:
             table.parents = list(map(int, cells))
-    return [cells[-1] for cells in parted]
+    return [cells[-1] for cells in split_lines]
 
 
 def _take_lines(text: str, start: int, count: int) -> tuple[list[str], int]:
-    """Return the lines that follow, and where the text goes on behind them."""
+    """Return the next lines, and the index after them."""
     lines = text[start:].split("\n", count) if count else [text[start:]]
     if len(lines) <= count:
-        raise ValueError(f"{count} lines were announced, {len(lines) - 1} follow")
+        raise ValueError(f"the header announces {count} lines, but {len(lines) - 1} follow")
     return lines[:count], len(text) - len(lines[count])
 
 
 def _take_records(text: str, start: int, count: int) -> tuple[list[str], int]:
-    """Return the records that follow, each of which may be several lines, and where the text goes on."""
-    records = joined_records(text[start:].split("\n")[:-1])[:count] if count else []
+    """Return the next records, each of which may span several lines, and the index after them."""
+    records = join_records(text[start:].split("\n")[:-1])[:count] if count else []
     if len(records) < count:
-        raise ValueError(f"{count} records were announced, {len(records)} follow")
+        raise ValueError(f"the header announces {count} records, but {len(records)} follow")
     return records, start + sum(len(record) + 1 for record in records)
 
 
 def _read_fields(text: str) -> list[Field]:
     reader = HeaderReader(text)
-    fields = reader.fields()
-    if reader.at != len(text):
-        raise ValueError(f"the header has more than its fields: {text[reader.at :][:40]!r}")
+    fields = reader.read_fields()
+    if reader.position != len(text):
+        rest = text[reader.position :][:40]
+        raise ValueError(f"unexpected text after the fields of the header: {rest!r}")
     return fields
 
 
-def _leaves(fields: list[Field]) -> list[Field]:
-    return [
-        leaf for item in fields for leaf in (_leaves(item.children) if item.children else [item])
-    ]
-
-
-def _nested_paths(fields: list[Field]) -> Iterator[tuple[str, ...]]:
+def _walk_leaves(fields: list[Field]) -> Iterator[Field]:
     for item in fields:
-        if item.nested:
+        if item.children:
+            yield from _walk_leaves(item.children)
+        else:
+            yield item
+
+
+def _walk_nested_paths(fields: list[Field]) -> Iterator[tuple[str, ...]]:
+    for item in fields:
+        if item.is_nested:
             yield (str(item.name),)
-        for path in _nested_paths(item.children):
+        for path in _walk_nested_paths(item.children):
             yield (str(item.name), *path)
 
 
-class _Body:
-    """Turns the lines of a table into rows, column by column."""
+class _BodyReader:
+    """Parser of the lines of a table, column by column.
+
+    Args:
+        fields: The entries of the header.
+        aside: The legend and group lines, by the references to them.
+        separator: The character between the cells of a line.
+        is_csv: Whether the rows are records of CSV, which stay text.
+    """
 
     def __init__(
-        self, fields: list[Field], aside: dict[str, str], separator: str, raw: bool
+        self, fields: list[Field], aside: dict[str, str], separator: str, is_csv: bool
     ) -> None:
         self.fields = fields
         self.aside = aside
         self.separator = separator
-        self.raw = raw
-        self.varying = [leaf for leaf in _leaves(fields) if leaf.constant is MISSING]
-        grouped = [at for at, leaf in enumerate(self.varying) if leaf.grouped]
-        self.group_at, self.group_width = (grouped[0], len(grouped)) if grouped else (0, 0)
+        self.is_csv = is_csv
+        self.leaves = list(_walk_leaves(fields))
+        self.varying = [leaf for leaf in self.leaves if leaf.constant is MISSING]
+        grouped = [index for index, leaf in enumerate(self.varying) if leaf.is_grouped]
+        self.group_index = grouped[0] if grouped else 0
+        self.group_width = len(grouped)
+        # The columns of a group share a single column of references.
         self.width = len(self.varying) - max(0, self.group_width - 1)
 
-    def rows(self, lines: list[str]) -> list[Value]:
-        """Return the values of the rows; of CSV, their records."""
-        columns = self._columns([line for line in lines if not line.startswith("!")])
-        if self.raw:
-            regular = iter(self._records(columns))
+    def read_rows(self, lines: list[str]) -> list[Value]:
+        """Return the values of the rows; for CSV, the records."""
+        regular_lines = [line for line in lines if not line.startswith("!")]
+        columns = self._split_columns(regular_lines)
+        if self.is_csv:
+            regular: Iterator[Value] = iter(self._join_records(columns))
         else:
-            values = iter([self._values(leaf, cells) for leaf, cells in zip(self.varying, columns)])
-            count = sum(not line.startswith("!") for line in lines)
-            regular = iter(_assembled(self.fields, values, count))
-        irregular = str if self.raw else parse
-        return [irregular(line[1:]) if line.startswith("!") else next(regular) for line in lines]
+            values = iter(
+                [self._parse_column(leaf, cells) for leaf, cells in zip(self.varying, columns)]
+            )
+            regular = iter(_assemble_rows(self.fields, values, len(regular_lines)))
+        parse_irregular = str if self.is_csv else parse
+        return [
+            parse_irregular(line[1:]) if line.startswith("!") else next(regular) for line in lines
+        ]
 
     def split(self, line: str, splits: int) -> list[str]:
-        """Return the first cells of a line, and what is left of it as the last one."""
-        return line.split(self.separator, splits) if self.raw else _split_cells(line, splits)
+        """Return the first cells of a line, followed by the rest of it."""
+        return line.split(self.separator, splits) if self.is_csv else _split_cells(line, splits)
 
-    def _columns(self, lines: list[str]) -> list[list[str]]:
+    def _split_columns(self, lines: list[str]) -> list[list[str]]:
         if not self.varying:
             if any(lines):
-                raise ValueError("rows without columns hold something")
+                raise ValueError("a table without columns has rows that are not empty")
             return []
         if not lines:
             return [[] for _ in self.varying]
-        columns = [
-            list(cells) for cells in zip(*[self._whole_line(line, self.width) for line in lines])
-        ]
+        rows = [self._split_line(line, self.width) for line in lines]
+        columns = [list(cells) for cells in zip(*rows)]
         if self.group_width:
-            columns = self._ungrouped(columns)
+            columns = self._expand_group(columns)
         if self.aside:
-            columns = [
-                [self.aside[cell] if cell[:1] == "*" and cell in self.aside else cell for cell in c]
-                for c in columns
-            ]
+            columns = [self._resolve_references(cells) for cells in columns]
         return columns
 
-    def _whole_line(self, line: str, width: int) -> list[str]:
-        if not self.raw:
+    def _resolve_references(self, cells: list[str]) -> list[str]:
+        aside = self.aside
+        return [aside[cell] if cell[:1] == "*" and cell in aside else cell for cell in cells]
+
+    def _split_line(self, line: str, width: int) -> list[str]:
+        if not self.is_csv:
             return _split_cells(line, width - 1)
         cells = split_record(line, self.separator)
         if len(cells) != width:
-            raise ValueError(f"{len(cells)} cells where {width} columns are announced")
+            raise ValueError(f"expected {width} cells in a record, got {len(cells)}")
         return cells
 
-    def _ungrouped(self, columns: list[list[str]]) -> list[list[str]]:
-        """Return the columns with those of the group in their places."""
-        lines = {
-            at: self._whole_line(line, self.group_width)
-            for at, line in self.aside.items()
-            if at[0] == "&"
+    def _expand_group(self, columns: list[list[str]]) -> list[list[str]]:
+        """Replace the column of references by the columns of the group."""
+        combinations = {
+            reference: self._split_line(line, self.group_width)
+            for reference, line in self.aside.items()
+            if reference[0] == "&"
         }
-        grouped = zip(*[lines[reference] for reference in columns.pop(self.group_at)])
+        references = columns.pop(self.group_index)
+        try:
+            grouped = zip(*[combinations[reference] for reference in references])
+        except KeyError as error:
+            raise ValueError(f"the table has no group line {error}") from error
         rest = iter(columns)
-        return [list(next(grouped)) if leaf.grouped else next(rest) for leaf in self.varying]
+        return [list(next(grouped)) if leaf.is_grouped else next(rest) for leaf in self.varying]
 
-    def _records(self, columns: list[list[str]]) -> list[str]:
+    def _join_records(self, columns: list[list[str]]) -> list[str]:
         varying = iter(columns)
         count = len(columns[0]) if columns else 0
         shown = [
             next(varying) if leaf.constant is MISSING else [str(leaf.constant)] * count
-            for leaf in _leaves(self.fields)
+            for leaf in self.leaves
         ]
         return [self.separator.join(cells) for cells in zip(*shown)]
 
-    def _values(self, leaf: Field, cells: list[str]) -> list[Value]:
+    def _parse_column(self, leaf: Field, cells: list[str]) -> list[Value]:
+        # Most columns are all unquoted strings or all numbers, which their first characters show.
         starts = {cell[:1] for cell in cells}
         if "" not in starts and RISKY_STARTS.isdisjoint(starts):
-            if leaf.text or TYPED_STARTS.isdisjoint(starts):
+            if leaf.is_text or TYPED_STARTS.isdisjoint(starts):
                 return list(cells)
-            if _DIGITS.issuperset(starts) and _NUMBERS.fullmatch("\n".join(cells)):
+            if _NUMBER_STARTS.issuperset(starts) and _JSON_NUMBERS.fullmatch("\n".join(cells)):
                 return [(cell,) for cell in cells]
             if not any_looks_typed(cells):
                 return list(cells)
@@ -264,13 +301,14 @@ class _Body:
             if cell in known:
                 values.append(known[cell])
                 continue
-            value = self._value(leaf, cell)
+            value = self._parse_cell(leaf, cell)
+            # Rows must not share a mutable value.
             if not isinstance(value, (list, dict)):
                 known[cell] = value
             values.append(value)
         return values
 
-    def _value(self, leaf: Field, cell: str) -> Value:
+    def _parse_cell(self, leaf: Field, cell: str) -> Value:
         if not cell:
             return None
         if cell == "~":
@@ -278,51 +316,57 @@ class _Body:
         if cell[0] in '"[{':
             value = parse(cell)
             return leaf.shape.unpack(value) if leaf.shape and isinstance(value, list) else value
-        if leaf.nested and cell[0] == "+":
+        if leaf.is_nested and cell[0] == "+":
             return (cell,)
-        if leaf.text or not LOOKS_TYPED.fullmatch(cell):
+        if leaf.is_text or not LOOKS_TYPED.fullmatch(cell):
             return cell
-        return _WORDS[cell] if cell in _WORDS else _number(cell)
+        return _WORDS[cell] if cell in _WORDS else _parse_number(cell)
 
 
-def _number(cell: str) -> Value:
+def _parse_number(cell: str) -> Value:
     value = parse(cell)
     if type(value) is not tuple or len(value) != 1:
-        raise ValueError(f"{cell!r} is no number")
+        raise ValueError(f"{cell!r} is not a number")
     return value
 
 
 def _split_cells(line: str, splits: int) -> list[str]:
-    """Return the first cells of a line, and what is left of it as the last one."""
+    """Return the first cells of a line, followed by the rest of it."""
+    # Lines without JSON, which are the most by far, need no scanner.
     if '"' not in line and "[" not in line and "{" not in line:
         cells = line.split(",", splits)
         if len(cells) != splits + 1:
-            raise ValueError(f"{len(cells)} cells where {splits + 1} columns are announced")
+            raise ValueError(f"expected {splits + 1} cells in a row, got {len(cells)}")
         return cells
-    cells, at = [], 0
+    cells, position = [], 0
     for _ in range(splits):
-        end = scan(line, at)[1] if line[at] in '"[{' else line.index(",", at)
+        end = scan(line, position)[1] if line[position] in '"[{' else line.index(",", position)
         if line[end] != ",":
-            raise ValueError("a cell goes on behind its end")
-        cells.append(line[at:end])
-        at = end + 1
-    cells.append(line[at:])
+            raise ValueError("a cell has text after its JSON value")
+        cells.append(line[position:end])
+        position = end + 1
+    cells.append(line[position:])
     return cells
 
 
-def _assembled(fields: list[Field], columns: Iterator[list[Value]], count: int) -> list[Value]:
-    """Return the rows of a table, or the objects of a column that is one."""
+def _assemble_rows(fields: list[Field], columns: Iterator[list[Value]], count: int) -> list[Value]:
+    """Build the rows of a table, or the objects of a field, from the columns of their fields."""
     if len(fields) == 1 and fields[0].name is None:
-        item = fields[0]
-        return [item.constant] * count if item.constant is not MISSING else next(columns)
+        constant = fields[0].constant
+        return next(columns) if constant is MISSING else [constant] * count
     names = [str(item.name) for item in fields]
-    parts = [_field_values(item, columns, count) for item in fields]
-    if any(MISSING in part for part in parts):
-        return [{k: v for k, v in zip(names, row) if v is not MISSING} for row in zip(*parts)]
-    return [dict(zip(names, row)) for row in zip(*parts)]
+    value_lists = [_collect_values(item, columns, count) for item in fields]
+    if any(MISSING in values for values in value_lists):
+        return [
+            {name: value for name, value in zip(names, row) if value is not MISSING}
+            for row in zip(*value_lists)
+        ]
+    return [dict(zip(names, row)) for row in zip(*value_lists)]
 
 
-def _field_values(item: Field, columns: Iterator[list[Value]], count: int) -> list[Value]:
+def _collect_values(item: Field, columns: Iterator[list[Value]], count: int) -> list[Value]:
     if item.children:
-        return _assembled(item.children, columns, count)
-    return [item.constant] * count if item.constant is not MISSING else next(columns)
+        return _assemble_rows(item.children, columns, count)
+    if item.constant is not MISSING:
+        return [item.constant] * count
+    return next(columns)

@@ -1,17 +1,17 @@
-"""The lossless table: an array of objects in a fraction of the tokens, and back.
+"""Write frames as lossless tables: arrays of objects in a fraction of the tokens.
 
-    [table 4 rows; empty = null; ~ = no such key; 1 legend line, *n = line n: id,kind="dam",state{code,since},note]
+    [table 4 rows; empty = null; 1 legend line, *n = line n: id,kind="dam",state{code,since},note]
     *1 the gates are inspected in spring and in autumn
     17,open,2021,*1
-    18,,~,closed for repairs
+    18,,,closed for repairs
     19,open,2019,*1
     20,shut,2023,*1
 
-The header says how many rows follow, so that the table's end is plain inside other text, and what its
-signs mean. A cell is the whole value as it was: a string stands bare unless it could be misread, and is a
-JSON string otherwise; numbers, booleans, lists and objects are JSON. A row that does not fit the columns
-is `!` and its JSON. Long values that repeat stand once, in the legend, and so do the cells of columns that
-always come together.
+The header gives the number of rows, so that the end of the table is clear inside other text, and
+explains the signs in use. A cell is the complete value: a string is unquoted unless it could be
+misread, and a JSON string otherwise; numbers, booleans, lists and objects are JSON. A row that does
+not fit the columns is `!` and its JSON. Long values that repeat are written once, in the legend,
+and so are the cells of columns whose values always come together.
 """
 
 from __future__ import annotations
@@ -22,182 +22,200 @@ from dataclasses import dataclass, replace
 
 from headroom_core.tables.cells import write_cells
 from headroom_core.tables.frame import SEPARATORS, Column, Form, Frame
-from headroom_core.tables.groups import find_group, take_out
+from headroom_core.tables.groups import extract_combinations, find_group
 from headroom_core.tables.header import MISSING, Field, write_fields
-from headroom_core.text.exact_json import dumps
+from headroom_core.text.exact_json import Value, dumps
 
-_LEGEND_FROM_CHARACTERS = 30
-_CHARACTERS_A_TOKEN = 4
+# Shorter cells cost less than the lookup in the legend.
+_MIN_LEGEND_CHARACTERS = 30
+_CHARS_PER_TOKEN = 4
+# Tokens of `*12` with its separator, in a cell or at the start of a legend line.
 _REFERENCE_TOKENS = 3
 
-
 UNITS: dict[Form, str] = {"array": "rows", "object": "entries", "lines": "lines", "csv": "records"}
+"""The word for the rows of each form in a header."""
 
 FROM_PYTHON = "from Python"
-"""What a header says of rows that are to be turned back into what Python writes."""
+"""Note in the header of a table that decodes to a Python literal."""
+
+_LEADING_NOTES = {
+    "#": "# = row number from 0",
+    "^": "^ = # of its row in the table above",
+    "@": "@ = key",
+}
 
 
 def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
-    """Return the table of a frame, without its child tables.
+    """Write the table of a frame, without its child frames.
 
     Args:
-        frame: the array.
-        kept: the indices of the rows to write, in order; None for all.
+        frame: The frame.
+        kept: Indices of the rows to write, in order. Defaults to all.
     """
     rows = range(len(frame.rows)) if kept is None else kept
-    body = _body(frame, rows)
-    leading = _leading_cells(frame, rows, numbered=kept is not None)
+    body = _write_body(frame, rows)
+    leading = _write_leading_cells(frame, rows, is_numbered=kept is not None)
     lines = body.lines
     for cells in reversed(leading.values()):
         lines = [f"{cell}{frame.separator}{line}" for cell, line in zip(cells, lines)]
-    shown = str(len(frame.rows)) if kept is None else f"{len(rows)} of {len(frame.rows)}"
-    notes = [
-        f"[table {shown} {UNITS[frame.form]}",
-        *(_SIGNS[sign] for sign in leading),
-        *body.notes,
-    ]
+    count = str(len(frame.rows)) if kept is None else f"{len(rows)} of {len(frame.rows)}"
+    notes = [f"[table {count} {UNITS[frame.form]}"]
+    notes += [_LEADING_NOTES[sign] for sign in leading]
+    notes += body.notes
     if frame.separator != ",":
         notes.append(f"cells end with {SEPARATORS[frame.separator]}")
-    if frame.crlf:
+    if frame.has_crlf:
         notes.append("lines end with CRLF")
-    if frame.python and kept is None:
+    if frame.is_python and kept is None:
         notes.append(FROM_PYTHON)
     columns = ",".join([*leading, write_fields(body.fields)])
-    return "\n".join([f"{'; '.join(notes)}: {columns}]", *body.aside, *lines, ""])
+    return "\n".join([f"{'; '.join(notes)}: {columns}]", *body.aside_lines, *lines, ""])
 
 
-_SIGNS = {"#": "# = row number from 0", "^": "^ = # of its row in the table above", "@": "@ = key"}
-
-
-def _leading_cells(frame: Frame, rows: Sequence[int], numbered: bool) -> dict[str, list[str]]:
-    """Return the columns that stand before the fields, by their sign."""
+def _write_leading_cells(
+    frame: Frame, rows: Sequence[int], is_numbered: bool
+) -> dict[str, list[str]]:
+    """Return the columns before the fields, by their sign."""
     leading: dict[str, list[str]] = {}
-    if numbered or frame.children:
+    if is_numbered or frame.children:
         leading["#"] = [str(row) for row in rows]
     if frame.parents is not None:
         leading["^"] = [str(frame.parents[row]) for row in rows]
     if frame.keys is not None:
-        leading["@"] = write_cells([frame.keys[row] for row in rows], text=True)
+        leading["@"] = write_cells([frame.keys[row] for row in rows], is_text=True)
     return leading
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
-    """What stands below a header.
+class _TableBody:
+    """Contents of a table below its header, and their description in it.
 
     Attributes:
-        lines: a line for each row.
-        aside: the lines above them, which rows refer to.
-        fields: the header's entries.
-        notes: what the header must explain.
+        lines: A line for each row.
+        aside_lines: The legend and group lines, above the rows that refer to them.
+        fields: The entries of the header.
+        notes: The signs to be explained in the header.
     """
 
     lines: list[str]
-    aside: list[str]
+    aside_lines: list[str]
     fields: list[Field]
     notes: list[str]
 
 
-def _body(frame: Frame, rows: Sequence[int]) -> _Body:
-    place = {row: at for at, row in enumerate(frame.regular)}
-    regular = [row for row in rows if row in place]
-    columns = [
-        _Shown(column, [place[row] for row in regular], frame.form == "csv")
-        for column in frame.columns
+class _ColumnView:
+    """Cells of a column in the rows to be written, and their description in the header."""
+
+    def __init__(self, column: Column, indices: list[int], is_csv: bool) -> None:
+        is_whole = len(indices) == len(column.cells)
+        self.cells = list(column.cells) if is_whole else [column.cells[index] for index in indices]
+        self.constant: Value = MISSING
+        if len(indices) > 1 and not column.child and len(set(self.cells)) == 1:
+            self.constant = self.cells[0] if is_csv else column.values[indices[0]]
+        self.is_grouped = False
+        self.is_nested = column.child is not None
+        self.is_packed = column.field.shape is not None
+
+
+def _write_body(frame: Frame, rows: Sequence[int]) -> _TableBody:
+    index_of = {row: index for index, row in enumerate(frame.regular_rows)}
+    regular_rows = [row for row in rows if row in index_of]
+    indices = [index_of[row] for row in regular_rows]
+    views = [_ColumnView(column, indices, frame.form == "csv") for column in frame.columns]
+    varying = [view for view in views if view.constant is MISSING]
+    notes = _describe_cells(frame, varying)
+    columns, combinations = _group_columns(varying)
+    legend = _extract_legend([*columns, *combinations])
+    groups = [
+        f"&{number} {frame.separator.join(cells)}"
+        for number, cells in enumerate(zip(*combinations), 1)
     ]
-    varying = [column for column in columns if column.constant is MISSING]
-    notes = _sign_notes([column.cells for column in varying]) if frame.form != "csv" else []
-    notes += _form_notes(frame, varying)
-    cells, combinations = _group(varying)
-    legend = _take_out_repeats([*cells, *combinations])
-    aside = legend + [
-        f"&{at} {frame.separator.join(line)}" for at, line in enumerate(zip(*combinations), 1)
-    ]
-    lines = [frame.separator.join(line) for line in zip(*cells)] if cells else [""] * len(regular)
-    if len(regular) < len(rows):
-        line_of = dict(zip(regular, lines))
-        lines = [line_of[row] if row in line_of else _irregular(frame, row) for row in rows]
+    if columns:
+        lines = [frame.separator.join(cells) for cells in zip(*columns)]
+    else:
+        lines = [""] * len(regular_rows)
+    if len(regular_rows) < len(rows):
+        line_of = dict(zip(regular_rows, lines))
+        lines = [line_of[row] if row in line_of else _write_irregular(frame, row) for row in rows]
         notes.append("! = as it stood")
     if combinations:
-        notes.append(
-            f"{len(aside) - len(legend)} group lines, &n = the cells of line n, for the columns with &"
-        )
+        notes.append(f"{len(groups)} group lines, &n = the cells of line n, for the columns with &")
     if legend:
-        notes.append(f"{len(legend)} legend line{'s'[: len(legend) > 1]}, *n = line n")
-    return _Body(lines, aside, _settled(frame.fields, iter(columns)), notes)
+        unit = "line" if len(legend) == 1 else "lines"
+        notes.append(f"{len(legend)} legend {unit}, *n = line n")
+    return _TableBody(lines, legend + groups, _describe_fields(frame.fields, iter(views)), notes)
 
 
-def _irregular(frame: Frame, row: int) -> str:
+def _write_irregular(frame: Frame, row: int) -> str:
     item = frame.rows[row]
     return "!" + (item if frame.form == "csv" else dumps(item))
 
 
-class _Shown:
-    """A column's cells in the rows to be written, and what the header says of it."""
-
-    def __init__(self, column: Column, places: list[int], raw: bool) -> None:
-        whole = len(places) == len(column.cells)
-        self.cells = list(column.cells) if whole else [column.cells[place] for place in places]
-        alike = len(places) > 1 and not column.child and len(set(self.cells)) == 1
-        self.constant = MISSING if not alike else self.cells[0] if raw else column.values[places[0]]
-        self.grouped = False
-        self.nested = column.child is not None
-        self.shaped = column.field.shape is not None
+def _describe_fields(fields: list[Field], views: Iterator[_ColumnView]) -> list[Field]:
+    """Return the fields with their constants and groups in the rows to be written."""
+    return [_describe_field(item, views) for item in fields]
 
 
-def _settled(fields: list[Field], columns: Iterator[_Shown]) -> list[Field]:
-    """Return the fields with what holds for the rows that are written."""
-    return [_settled_field(item, columns) for item in fields]
-
-
-def _settled_field(item: Field, columns: Iterator[_Shown]) -> Field:
+def _describe_field(item: Field, views: Iterator[_ColumnView]) -> Field:
     if item.children:
-        return replace(item, children=_settled(item.children, columns))
-    shown = next(columns)
-    return replace(item, constant=shown.constant, grouped=shown.grouped)
+        return replace(item, children=_describe_fields(item.children, views))
+    view = next(views)
+    return replace(item, constant=view.constant, is_grouped=view.is_grouped)
 
 
-def _sign_notes(columns: list[list[str]]) -> list[str]:
+def _describe_cells(frame: Frame, views: list[_ColumnView]) -> list[str]:
+    """Return the notes on cells that are not plain values."""
+    if frame.form == "csv":
+        return []
     signs = (("", "empty = null"), ("~", "~ = no such key"))
-    return [note for sign, note in signs if any(sign in column for column in columns)]
+    notes = [note for sign, note in signs if any(sign in view.cells for view in views)]
+    if any(view.is_nested for view in views):
+        notes.append("+n = n rows of the next table")
+    if any(view.is_packed for view in views):
+        notes.append("[…] = values of {…}")
+    if frame.is_scalar:
+        notes.append(". = the value itself")
+    return notes
 
 
-def _form_notes(frame: Frame, columns: list[_Shown]) -> list[str]:
-    """Return what cells mean that are no plain values."""
-    notes = ["+n = n rows of the next table"] * any(column.nested for column in columns)
-    notes += ["[…] = values of {…}"] * any(column.shaped for column in columns)
-    return notes + [". = the value itself"] * (frame.form != "csv" and frame.scalar)
+def _group_columns(views: list[_ColumnView]) -> tuple[list[list[str]], list[list[str]]]:
+    """Replace the columns whose values always come together by a column of references.
+
+    Returns:
+        The columns of cells, and the columns of the combinations that the references stand for.
+    """
+    candidates = [index for index, view in enumerate(views) if not view.is_nested]
+    found = find_group([views[index].cells for index in candidates])
+    if not found:
+        return [view.cells for view in views], []
+    group = [candidates[index] for index in found]
+    references, combinations = extract_combinations([views[index].cells for index in group])
+    columns: list[list[str]] = []
+    for index, view in enumerate(views):
+        if index not in group:
+            columns.append(view.cells)
+        elif index == group[0]:
+            columns.append(references)
+    for index in group:
+        views[index].is_grouped = True
+    return columns, [list(cells) for cells in zip(*combinations)]
 
 
-def _group(columns: list[_Shown]) -> tuple[list[list[str]], list[list[str]]]:
-    """Return the columns of cells, and those of the combinations that stand apart because they come together."""
-    able = [at for at, column in enumerate(columns) if not column.nested]
-    group = [able[at] for at in find_group([columns[at].cells for at in able])]
-    if not group:
-        return [column.cells for column in columns], []
-    references, combinations = take_out([columns[at].cells for at in group])
-    for at in group:
-        columns[at].grouped = True
-    cells = [references if at == group[0] else column.cells for at, column in enumerate(columns)]
-    return [column for at, column in enumerate(cells) if at not in group[1:]], list(
-        map(list, zip(*combinations))
+def _extract_legend(columns: list[list[str]]) -> list[str]:
+    """Replace long repeated cells by references, in place, and return the lines of the legend."""
+    counts = Counter(
+        cell for column in columns for cell in column if len(cell) >= _MIN_LEGEND_CHARACTERS
     )
-
-
-def _take_out_repeats(columns: list[list[str]]) -> list[str]:
-    """Put references in the place of long cells that repeat, and return the legend's lines."""
-    long = Counter(
-        cell for column in columns for cell in column if len(cell) >= _LEGEND_FROM_CHARACTERS
-    )
-    repeated = [cell for cell, count in long.items() if count > 1 and _pays(cell, count)]
+    repeated = [cell for cell, count in counts.items() if count > 1 and _is_worth_it(cell, count)]
     if not repeated:
         return []
-    reference = {cell: f"*{number}" for number, cell in enumerate(repeated, 1)}
+    references = {cell: f"*{number}" for number, cell in enumerate(repeated, 1)}
     for column in columns:
-        column[:] = [reference.get(cell, cell) for cell in column]
-    return [f"*{number} {cell}" for number, cell in enumerate(repeated, 1)]
+        column[:] = [references.get(cell, cell) for cell in column]
+    return [f"{reference} {cell}" for cell, reference in references.items()]
 
 
-def _pays(cell: str, count: int) -> bool:
-    tokens = len(cell) / _CHARACTERS_A_TOKEN
+def _is_worth_it(cell: str, count: int) -> bool:
+    """Return whether a reference for each occurrence and a legend line save tokens."""
+    tokens = len(cell) / _CHARS_PER_TOKEN
     return (count - 1) * tokens > (count + 1) * _REFERENCE_TOKENS

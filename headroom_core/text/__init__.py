@@ -1,1 +1,1 @@
-"""Reading text: what kind it is, and the sentences, lines, code and JSON in it."""
+"""Tools for reading text: detect its kind, split it, and find the code and JSON inside it."""

@@ -1,8 +1,9 @@
-"""JSON that forgets nothing: number lexemes, key order and repeated keys stay as they were.
+"""Lossless JSON parsing: number lexemes, key order and repeated keys are preserved.
 
-A parsed value is a `str`, `bool`, `None`, `list` or `dict`, and in two cases a tuple, which JSON itself
-has no use for: a number is the tuple of its lexeme, `("1.10",)`, and an object that names a key twice is
-the tuple of its pairs. Tuples keep `1`, `1.0` and `"1"` apart under `==` and as keys of a dict.
+A parsed value is a `str`, `bool`, `None`, `list` or `dict`. Two cases are tuples, a type that JSON
+has no use for: a number is the tuple of its lexeme, `("1.10",)`, and an object that repeats a key
+is the tuple of its pairs. Tuples keep `1`, `1.0` and `"1"` distinct under `==` and as keys of a
+dict.
 """
 
 from __future__ import annotations
@@ -17,35 +18,42 @@ from typing import Any
 Value = Any
 Number = tuple[str]
 
+# Half of a surrogate pair. Nearly all texts have none, and need no escapes for it.
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_APART = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+# Two adjacent halves, each a code point of its own. Must not match a character outside the basic
+# plane, which Python stores as a single code point.
+_SPLIT_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-def _number(lexeme: str) -> Number:
+def _wrap_number(lexeme: str) -> Number:
     return (lexeme,)
 
 
-def _object(pairs: list[tuple[str, Value]]) -> Value:
+def _build_object(pairs: list[tuple[str, Value]]) -> Value:
     distinct = dict(pairs)
     return distinct if len(distinct) == len(pairs) else tuple(pairs)
 
 
 _DECODER: Any = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_number, parse_int=_number, parse_constant=_number
+    object_pairs_hook=_build_object,
+    parse_float=_wrap_number,
+    parse_int=_wrap_number,
+    parse_constant=_wrap_number,
 )
 scan = _DECODER.scan_once
-"""`scan(text, start)` returns the value that begins exactly there and the index after it.
+"""`scan(text, start)` returns the value that begins exactly at `start` and the index after it.
 
-It raises `StopIteration` where no value begins, and `json.JSONDecodeError` where one is broken.
+It raises `StopIteration` if no value begins there, and `json.JSONDecodeError` if the value is
+malformed.
 """
 
 
 def parse(text: str) -> Value:
-    """Return the value of a JSON text.
+    """Parse a JSON text.
 
     Raises:
-        json.JSONDecodeError: the text is not one JSON value.
-        RecursionError: the value is nested too deeply.
+        json.JSONDecodeError: If the text is not exactly one JSON value.
+        RecursionError: If the value is nested too deeply.
 
     Example:
         >>> parse('{"price": 1.10, "tag": "a", "tag": "b"}')
@@ -60,15 +68,16 @@ def is_number(value: Value) -> bool:
 
 
 def quote(text: str) -> str:
-    """Return the text as a JSON string, escaping no more than must be."""
-    # Two halves of a character that stand apart would be read as the character if they were escaped.
-    if text.isascii() or not _SURROGATE.search(text) or _APART.search(text):
+    """Return the text as a JSON string with as few escapes as possible."""
+    # An escaped split pair would be read back as the single character that the pair encodes, so
+    # such texts, like those without any surrogate, are written unescaped.
+    if text.isascii() or not _SURROGATE.search(text) or _SPLIT_PAIR.search(text):
         return encode_basestring(text)
     return encode_basestring_ascii(text)
 
 
 def dumps(value: Value) -> str:
-    """Return a parsed value as compact JSON.
+    """Serialize a parsed value as compact JSON.
 
     Example:
         >>> dumps(parse('[ 1.10, {"a": null} ]'))
@@ -85,41 +94,40 @@ def dumps(value: Value) -> str:
         if len(value) == 1:
             return str(value[0])
         return "{" + ",".join([f"{quote(key)}:{dumps(item)}" for key, item in value]) + "}"
-    return "null" if value is None else "true" if value else "false"
+    if value is None:
+        return "null"
+    return "true" if value else "false"
 
 
 def fingerprint(value: Value) -> bytes:
-    """Return bytes that two values share only when they are the same, key order included.
+    """Return bytes that are equal for two values only if the values are equal, key order included.
 
     Raises:
-        ValueError: the value is nested too deeply.
+        ValueError: If the value is nested too deeply.
     """
-    # Version 2 of the format writes neither references nor interning, so equal values give equal bytes.
+    # Version 2 of the format has neither references nor interning: equal values give equal bytes.
     return marshal.dumps(value, 2)
 
 
-def plain(value: Value) -> Any:
-    """Return a parsed value in ordinary Python types.
+def to_plain(value: Value) -> Any:
+    """Convert a parsed value to ordinary Python types.
 
-    A number becomes an `int`, a `float` where that loses no digit, else a `Decimal`; one beyond all of them
-    stays a string. Of a key that an
-    object names twice, the last value stands.
+    A number becomes an `int`, or a `float` if that loses no digits, or a `Decimal`; a number that
+    none of them can hold stays a string. If an object repeats a key, the last value wins.
     """
     kind = type(value)
     if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
+        return {key: to_plain(item) for key, item in value.items()}
     if kind is list:
-        return [plain(item) for item in value]
-    if kind is tuple:
-        return (
-            _plain_number(value[0])
-            if len(value) == 1
-            else {key: plain(item) for key, item in value}
-        )
-    return value
+        return [to_plain(item) for item in value]
+    if kind is not tuple:
+        return value
+    if len(value) == 1:
+        return _to_plain_number(value[0])
+    return {key: to_plain(item) for key, item in value}
 
 
-def _plain_number(lexeme: str) -> int | float | Decimal | str:
+def _to_plain_number(lexeme: str) -> int | float | Decimal | str:
     try:
         return int(lexeme)
     except ValueError:
@@ -128,22 +136,25 @@ def _plain_number(lexeme: str) -> int | float | Decimal | str:
         exact = Decimal(lexeme)
     except InvalidOperation:
         return lexeme
-    return number if not exact.is_finite() or Decimal(repr(number)) == exact else exact
+    if not exact.is_finite() or Decimal(repr(number)) == exact:
+        return number
+    return exact
 
 
 def from_plain(value: Any) -> Value:
-    """Return ordinary Python data as a parsed value.
+    """Convert ordinary Python data to a parsed value.
 
     Raises:
-        TypeError: the data hold something that JSON cannot say.
-        ValueError: the data contain themselves.
+        TypeError: If the data contains a type that JSON cannot represent.
+        ValueError: If the data contains itself.
     """
-    return parse(json.dumps(value, ensure_ascii=False, default=_decimal))
+    return parse(json.dumps(value, ensure_ascii=False, default=_encode_decimal))
 
 
-def _decimal(value: object) -> object:
+def _encode_decimal(value: object) -> object:
     if isinstance(value, Decimal):
         return str(value)
     raise TypeError(
-        f"data of type {type(value).__name__} is not JSON: give str, numbers, lists and dicts"
+        f"data of type {type(value).__name__} cannot be represented in JSON: "
+        "use str, numbers, lists and dicts"
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from headroom_core.compressors.base import Hints, Request
-from headroom_core.compressors.smart_crusher.compressor import Shortened, TableCompressor
+from headroom_core.compressors.smart_crusher.compressor import RowSelectionResult, TableCompressor
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.markers import content_key
 from headroom_core.messages import Draft
 from headroom_core.relevance import Scorer
 from headroom_core.results import CrushResult
 from headroom_core.stores import Store, default_store
-from headroom_core.tables.codec import lossless, take_apart
-from headroom_core.text.exact_json import Value, dumps, from_plain, plain
+from headroom_core.tables.codec import parse_value, render_lossless
+from headroom_core.text.exact_json import Value, dumps, from_plain, to_plain
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.router import ContentRouter
 
@@ -78,13 +78,13 @@ class SmartCrusher(TableCompressor):
         tokens = tokenizer.count_text(original)
         request = Request(content_key(original), tokens, query, selecting=True, hints=hints)
         shortened = self._shorten(value, request)
-        if isinstance(shortened, Shortened):
+        if isinstance(shortened, RowSelectionResult):
             tokens_after = tokenizer.count_text(shortened.text)
             if tokens_after < tokens:
                 (default_store() if store is None else store).put_many({request.key: original})
                 return CrushResult(
                     text=shortened.text,
-                    data=plain(_prune(value, shortened)),
+                    data=to_plain(_prune(value, shortened)),
                     tokens_before=tokens,
                     tokens_after=tokens_after,
                     markers=tuple(shortened.markers),
@@ -101,15 +101,15 @@ class SmartCrusher(TableCompressor):
             estimated=tokenizer.estimated,
         )
 
-    def _shorten(self, value: Value, request: Request) -> Shortened | str | None:
+    def _shorten(self, value: Value, request: Request) -> RowSelectionResult | str | None:
         """Return the value with rows left out, or its lossless form, or None if it stays."""
         if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
             return None
-        parts = take_apart(value)
-        return self.select(parts, request) or lossless(parts)
+        parts = parse_value(value)
+        return self.select(parts, request) or render_lossless(parts)
 
 
-def _prune(value: Value, shortened: Shortened) -> Value:
+def _prune(value: Value, shortened: RowSelectionResult) -> Value:
     """Return the value without the rows that were left out."""
     kept_indices: dict[int, set[int]] = {}
     dropped_rows: set[int] = set()

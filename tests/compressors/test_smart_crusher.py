@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -619,3 +622,29 @@ def test_what_is_no_JSON_is_a_TypeError(data: Any) -> None:
 
 def test_a_decimal_of_the_data_stands_as_text() -> None:
     assert crush(rows(price=lambda n: Decimal(f"{n}.10"))).tokens_after > 0
+
+
+def test_every_process_keeps_the_same_errors() -> None:
+    """Errors that begin alike are of one kind, of which the budget keeps the first."""
+    code = """if True:
+        import json
+        from headroom_core import Request, SmartCrusher, SmartCrusherConfig
+        rows = [
+            {"id": n, "error": f"{'x' * 90} {'abcdefghij'[n % 10]} {n} {'y' * 500}" if n % 4 == 1 else None}
+            for n in range(200)
+        ]
+        crusher = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0))
+        request = Request("k" * 24, 10**5, selecting=True)
+        print(crusher.compress(json.dumps(rows), request).text)
+    """
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12345"
+    }
+    assert len(printed) == 1

@@ -39,7 +39,7 @@ from headroom_core import (
 )
 from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import Request
-from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
+from headroom_core.compressors.smart_crusher import TableCompressor, create_table_compressor
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.relevance import hybrid, scorer_from, why_words
 
@@ -562,7 +562,7 @@ def test_how_words_count_is_a_matter_of_degree() -> None:
     rows = json.dumps([{"id": n, "text": text} for n, text in enumerate(texts)])
 
     def kept_rows(k1: float, b: float) -> set[int]:
-        made = table_compressor(
+        made = create_table_compressor(
             SmartCrusherConfig(**BARE), RelevanceScorerConfig(bm25_k1=k1, bm25_b=b)
         )
         done = made.compress(rows, Request("0" * 24, 5000, "river quay ship", selecting=True))
@@ -662,15 +662,19 @@ def test_what_is_no_scorer_is_refused() -> None:
 def test_settings_for_arrays_win_where_they_were_set(
     crusher: dict[str, Any], relevance: dict[str, Any], tier: str, scorer: bool, package: Any
 ) -> None:
-    made = table_compressor(SmartCrusherConfig(**crusher), RelevanceScorerConfig(**relevance))
+    made = create_table_compressor(
+        SmartCrusherConfig(**crusher), RelevanceScorerConfig(**relevance)
+    )
     assert (made.config.relevance_tier, made.scorer is not None) == (tier, scorer)
 
 
 def test_thresholds_follow_the_same_rule() -> None:
     relevance = RelevanceScorerConfig(relevance_threshold=0.9)
-    assert table_compressor(SmartCrusherConfig(), relevance).config.relevance_threshold == 0.9
     assert (
-        table_compressor(
+        create_table_compressor(SmartCrusherConfig(), relevance).config.relevance_threshold == 0.9
+    )
+    assert (
+        create_table_compressor(
             SmartCrusherConfig(relevance_threshold=0.3), relevance
         ).config.relevance_threshold
         == 0.3
@@ -683,7 +687,7 @@ def test_which_settings_were_set_survives_being_written_down() -> None:
     relevance = RelevanceScorerConfig(scorer_type="bm25", relevance_threshold=0.9).model_dump_json(
         exclude_unset=True
     )
-    made = table_compressor(
+    made = create_table_compressor(
         SmartCrusherConfig.model_validate_json(crusher),
         RelevanceScorerConfig.model_validate_json(relevance),
     )

@@ -14,7 +14,7 @@ import pytest
 from documents import Document
 
 from headroom_core.errors import ConfigurationError
-from headroom_core.tables.reader import ReadTable, read_tables
+from headroom_core.tables.reader import ParsedTable, read_tables
 from headroom_core.text.exact_json import Value, fingerprint, scan
 from headroom_core.text.sentences import ELLIPSIS
 
@@ -79,8 +79,8 @@ def assert_rows_hold(text: str, arrays: Sequence[list[Value]], key: str) -> int:
 
 def _left_out(
     text: str,
-    table: ReadTable,
-    following: Iterator[ReadTable],
+    table: ParsedTable,
+    following: Iterator[ParsedTable],
     arrays: Sequence[list[Value]],
     key: str,
 ) -> int:
@@ -116,7 +116,7 @@ def _choices(source: list[Value]) -> Iterator[list[bool]]:
         yield [isinstance(row, dict) and fits[tuple(row)] for row in source]
 
 
-def _shows(table: ReadTable, source: list[Value]) -> bool:
+def _shows(table: ParsedTable, source: list[Value]) -> bool:
     numbers = range(len(source)) if table.numbers is None else table.numbers
     if (
         table.total != len(source)
@@ -127,11 +127,11 @@ def _shows(table: ReadTable, source: list[Value]) -> bool:
     return all(_is_shown(row, source[number], table) for row, number in zip(table.rows, numbers))
 
 
-def _is_shown(row: Value, source: Value, table: ReadTable) -> bool:
+def _is_shown(row: Value, source: Value, table: ParsedTable) -> bool:
     counted = source
     for path in table.nested:
         counted = _counted(counted, path)
-    if table.crlf:
+    if table.has_crlf:
         row = row.replace("\n", "\r\n")
     return fingerprint(row) in (fingerprint(source), fingerprint(counted))
 

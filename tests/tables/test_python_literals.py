@@ -25,7 +25,7 @@ from headroom_core import (
 from headroom_core.config import HeadroomConfig
 from headroom_core.retrieval.originals import retrieve
 from headroom_core.text import python_literal
-from headroom_core.text.exact_json import from_plain, plain
+from headroom_core.text.exact_json import from_plain, to_plain
 from headroom_core.text.json_spans import find_json
 
 LOSSLESS = HeadroomConfig().lossless()
@@ -74,7 +74,7 @@ def is_json(text: str) -> bool:
 @given(data)
 def test_what_python_writes_is_read_and_written_as_it_was(value: Any) -> None:
     read = python_literal.parse(repr(value))
-    assert plain(read) == value
+    assert to_plain(read) == value
     assert python_literal.dumps(read) == repr(value)
 
 

@@ -307,28 +307,31 @@ BROKEN = {
         "[table 2 of 9 rows; # = row number from 0: #,id]\n0,1\n8,9\n",
         r"7 of 9 rows were left out",
     ),
-    "truncated": ("[table 3 rows: id,name]\n1,Elbe\n2,Oder\n", r"3 lines were announced, 2 follow"),
+    "truncated": ("[table 3 rows: id,name]\n1,Elbe\n2,Oder\n", r"announces 3 lines, but 2 follow"),
     "truncated records": (
         "[table 3 records: id,name]\n1,Elbe\n",
-        r"3 records were announced, 1 follow",
+        r"announces 3 records, but 1 follow",
     ),
     "truncated legend": (
         "[table 1 rows; 2 legend lines, *n = line n: id]\n*1 x\n*1\n",
-        r"1 lines were announced, 0 follow",
+        r"announces 1 lines, but 0 follow",
     ),
     "a cell is missing": (
         "[table 2 rows: id,name]\n1,Elbe\n2\n",
-        r"1 cells where 2 columns are announced",
+        r"expected 2 cells in a row, got 1",
     ),
     "a cell of a record is missing": (
         "[table 2 records: id,name]\n1,Elbe\n2\n",
-        r"1 cells where 2 columns",
+        r"expected 2 cells in a record, got 1",
     ),
-    "an open brace": ("[table 1 rows: id,at{lat]\n1,2\n", r"needs '}' at character 9"),
-    "fields behind the end": ("[table 1 rows: id}x]\n1\n", r"more than its fields: '}x'"),
+    "an open brace": ("[table 1 rows: id,at{lat]\n1,2\n", r"expected '}' at character 9"),
+    "fields behind the end": (
+        "[table 1 rows: id}x]\n1\n",
+        r"after the fields of the header: '}x'",
+    ),
     "no such group line": (
         "[table 1 rows; 1 group lines, &n = the cells of line n, for the columns with &: a&,b&]\n&1 x,y\n&2\n",
-        r"&2",
+        r"no group line '&2'",
     ),
     "too many items": (
         "[table 1 rows; # = row number from 0: #,crew+]\n0,+1\n"
@@ -341,7 +344,7 @@ BROKEN = {
     ),
     "an object with too few values": (
         "[table 1 rows: id,at:{lat,lon}]\n1,[2]\n",
-        r"1 values for the 2 fields lat, lon",
+        r"expected 2 values for the fields lat, lon, got 1",
     ),
 }
 
@@ -357,7 +360,7 @@ def test_a_broken_table_is_refused_with_what_is_wrong(problem: str) -> None:
     "items", ["", "[table 1 rows; ^ = # of its row in the table above: ^,a]\n0,1\n"]
 )
 def test_a_table_whose_lists_have_too_few_items_below_is_refused(items: str) -> None:
-    with pytest.raises(ValueError, match=r"cannot be read|announced|belong"):
+    with pytest.raises(ValueError, match=r"cannot be read|announces|belong|too short"):
         decode_table("[table 1 rows; # = row number from 0: #,crew+]\n0,+2\n" + items)
 
 

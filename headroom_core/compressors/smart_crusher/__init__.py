@@ -1,7 +1,10 @@
-"""SmartCrusher's compressor: rows of arrays and tables, the ones that matter or all of them as a lossless table."""
+"""SmartCrusher's compressor: keeps the rows of arrays and tables that matter, or all losslessly."""
 
 from __future__ import annotations
 
-from headroom_core.compressors.smart_crusher.compressor import TableCompressor, table_compressor
+from headroom_core.compressors.smart_crusher.compressor import (
+    TableCompressor,
+    create_table_compressor,
+)
 
-__all__ = ["TableCompressor", "table_compressor"]
+__all__ = ["TableCompressor", "create_table_compressor"]

@@ -1,4 +1,4 @@
-"""Arrays and tables in a text, made small."""
+"""Compress the arrays and tables in a text."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from itertools import chain
 from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
-from headroom_core.compressors.smart_crusher.hits import STANDARD, Weights
+from headroom_core.compressors.smart_crusher.hits import DEFAULT_BM25_PARAMETERS, BM25Parameters
 from headroom_core.compressors.smart_crusher.select import Selection, select_rows
 from headroom_core.compressors.smart_crusher.summary import (
-    name_rows,
-    naming_column,
-    only_counts,
-    summarise,
+    find_naming_column,
+    is_row_counter,
+    list_row_names,
+    summarize_columns,
 )
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.markers import retrieve_call, write_marker
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from
 from headroom_core.tables.codec import (
-    Part,
-    lossless,
-    lossless_frame,
-    selection_reads_back,
-    take_text_apart,
+    TextPart,
+    parse_text,
+    render_lossless,
+    render_lossless_frame,
+    selection_round_trips,
 )
-from headroom_core.tables.csv import MIN_CSV_ROWS
+from headroom_core.tables.csv import MIN_CSV_RECORDS
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import UNITS, write_table
 from headroom_core.text.exact_json import is_number
@@ -39,46 +39,39 @@ from headroom_core.text.kinds import TextKind
 _VERSION = 1
 """To be raised whenever the same text and request give another result."""
 
-_BY_MEANING = ("embedding", "hybrid")
-_SELECT_FROM_CHARACTERS = 800
-_MUST_SAVE = 0.10
+# The tiers that need a scorer; the others search for words directly.
+_EMBEDDING_TIERS = ("embedding", "hybrid")
+# Smaller tables are sent whole: a marker and a possible retrieval would cost more than they save.
+_MIN_SELECTION_CHARACTERS = 800
+_MIN_SAVED_SHARE = 0.10
 _MARKER_CHARACTERS = 120
-_TWINS_TOLD = 5
-_WORDS_OF_WHERE = frozenset(
-    (
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "contains",
-        "startswith",
-        "endswith",
-        "true",
-        "false",
-        "null",
-        "none",
-    )
+_MAX_DUPLICATED_ROWS = 5
+# Words with a special meaning in a `where` expression.
+_WHERE_KEYWORDS = frozenset(
+    "and or not in is contains startswith endswith true false null none".split()
 )
+# Numbers, strings and paths that can be written into a `where` expression without escapes. Must
+# not match quotes, control characters or anything long.
 _PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _PLAIN_VALUE = re.compile(r"[\w .:/@+-]{1,32}")
 _PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
 class TableCompressor:
-    """Shortens JSON arrays, JSON lines, the same as Python writes them, CSV and TSV.
+    """Compressor for JSON arrays, JSON lines, Python literals, CSV and TSV.
 
-    Where nothing may be left out it writes them as lossless tables. Else it keeps the rows that matter,
-    tells what all of them look like, and leaves a marker for the others.
+    If nothing may be dropped, it writes them as lossless tables. Otherwise, it keeps the rows that
+    matter, summarizes all rows, and leaves a marker instead of the others.
 
     Args:
-        config: how to shorten; a snapshot is taken.
-        scorer: ranks the rows against the query, unless the tier is `none`. None: the tier's own; that of `bm25`
-            looks for the query's words without taking the rows apart.
-        weights: how these words count.
+        config: How to compress. A snapshot is taken. Defaults to `SmartCrusherConfig()`.
+        scorer: Scores the rows against the query, unless the tier is `none`. Defaults to the
+            scorer of the tier; `bm25` needs none and searches for the words of the query directly.
+        bm25: The parameters for scoring words.
 
     Raises:
-        ConfigurationError: the tier is `embedding`, and sentence-transformers is not installed.
+        ConfigurationError: If the tier is `embedding` and sentence-transformers is not installed,
+            or if `scorer` is not a scorer.
     """
 
     name = "smart_crusher"
@@ -88,7 +81,7 @@ class TableCompressor:
         config: SmartCrusherConfig | None = None,
         scorer: Scorer | None = None,
         *,
-        weights: Weights = STANDARD,
+        bm25: BM25Parameters = DEFAULT_BM25_PARAMETERS,
     ) -> None:
         self.config: SmartCrusherConfig = (config or SmartCrusherConfig()).snapshot()
         if scorer is not None and not isinstance(scorer, Scorer):
@@ -96,18 +89,17 @@ class TableCompressor:
             raise ConfigurationError(
                 f"scorer is of type {kind}: give a scorer, such as BM25Scorer()", {"scorer": kind}
             )
-        tier = self.config.relevance_tier
-        self.weights = weights
-        self.scorer = create_scorer(tier) if scorer is None and tier in _BY_MEANING else scorer
-
-        described = type(self.scorer).__name__ if self.scorer else "no scorer"
-        self.fingerprint = (
-            f"{self.name} {_VERSION} {self.config.model_dump_json()} {self.weights} {described}"
-        )
+        if scorer is None and self.config.relevance_tier in _EMBEDDING_TIERS:
+            scorer = create_scorer(self.config.relevance_tier)
+        self.scorer = scorer
+        self.bm25 = bm25
+        described = type(scorer).__name__ if scorer else "no scorer"
+        settings = self.config.model_dump_json()
+        self.fingerprint = f"{self.name} {_VERSION} {settings} {bm25} {described}"
 
     @classmethod
     def from_config(cls, config: HeadroomConfig) -> TableCompressor:
-        """Return the compressor of a request's settings, the same one for the same settings."""
+        """Return the compressor of a request's settings, the same one for equal settings."""
         return _shared_compressor(
             config.smart_crusher.model_dump_json(exclude_unset=True),
             config.relevance.model_dump_json(exclude_unset=True),
@@ -115,48 +107,65 @@ class TableCompressor:
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text may hold JSON, Python literals or rows of separated values."""
-        return kind.has_brackets or kind.line_count > MIN_CSV_ROWS
+        return kind.has_brackets or kind.line_count > MIN_CSV_RECORDS
 
     def compress(self, text: str, request: Request) -> Compressed | None:
-        """Return a shorter form of the text, or None when it holds no array or table."""
+        """Compress the arrays and tables in a text.
+
+        Args:
+            text: The text.
+            request: The query, and whether rows may be dropped.
+
+        Returns:
+            The compressed text, or None if the text is too small or has no array or table.
+        """
         if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
             return None
-        parts = take_text_apart(text)
+        parts = parse_text(text)
         if parts is None:
             return None
-        if request.selecting and (shortened := self.select(parts, request)):
-            return Compressed(shortened.text, False, shortened.reason)
-        whole = lossless(parts)
-        if whole is None:
+        if request.selecting:
+            result = self.select(parts, request)
+            if result:
+                return Compressed(result.text, lossless=False, reason=result.reason)
+        lossless_text = render_lossless(parts)
+        if lossless_text is None:
             return None
-        return Compressed(
-            whole,
-            True,
-            f"written as {'a lossless table' if '[table ' in whole else 'compact JSON'}",
-        )
+        form = "a lossless table" if "[table " in lossless_text else "compact JSON"
+        return Compressed(lossless_text, lossless=True, reason=f"written as {form}")
 
-    def select(self, parts: list[Part], request: Request) -> Shortened | None:
-        """Return the parts as a text with rows left out, or None when that would save too little."""
-        shortening = _Shortening(self.config, request, self.scorer, self.weights)
-        text = "".join(part if isinstance(part, str) else shortening.write(part) for part in parts)
-        if not shortening.markers or not selection_reads_back(text, shortening.written):
+    def select(self, parts: list[TextPart], request: Request) -> RowSelectionResult | None:
+        """Drop rows from the arrays of a text.
+
+        Args:
+            parts: The parts of the text.
+            request: The query, and the key for markers.
+
+        Returns:
+            The shorter text, or None if dropping rows would save too little.
+        """
+        renderer = _SelectionRenderer(self.config, request, self.scorer, self.bm25)
+        text = "".join(part if isinstance(part, str) else renderer.render(part) for part in parts)
+        if not renderer.markers or not selection_round_trips(text, renderer.written):
             return None
-        return Shortened(text, shortening.markers, shortening.kept, shortening.reason)
+        return RowSelectionResult(text, renderer.markers, renderer.kept, renderer.reason)
 
 
-def table_compressor(
+def create_table_compressor(
     crusher: SmartCrusherConfig, relevance: RelevanceScorerConfig
 ) -> TableCompressor:
-    """Return the compressor that both settings ask for; those for arrays win where they were set.
+    """Create the compressor for both configurations; explicit fields of `crusher` take precedence.
 
-    Where embeddings are asked for and not at hand, words score: `why_words` tells of its scorer why.
+    If embeddings are requested but unavailable, rows are scored by words.
 
     Args:
-        crusher: how to shorten; its `relevance_tier` and `relevance_threshold` count where they were set.
-        relevance: its `tier` and `relevance_threshold` count where those were not; and how the tier scores.
+        crusher: How to compress. Its `relevance_tier` and `relevance_threshold` apply if they were
+            set explicitly.
+        relevance: The tier and the threshold that apply otherwise, and the parameters of scorers.
 
     Example:
-        >>> table_compressor(SmartCrusherConfig(), RelevanceScorerConfig(relevance_threshold=0.5)).config
+        >>> relevance = RelevanceScorerConfig(relevance_threshold=0.5)
+        >>> create_table_compressor(SmartCrusherConfig(), relevance).config
         SmartCrusherConfig(..., relevance_threshold=0.5, ...)
     """
     config, relevance = crusher.snapshot(), relevance.snapshot()
@@ -168,18 +177,18 @@ def table_compressor(
         config.relevance_tier = "hybrid" if embedding_available() else "bm25"
     else:
         config.relevance_tier = relevance.tier
-    scorer = scorer_from(relevance) if config.relevance_tier in _BY_MEANING else None
-    compressor = TableCompressor(
-        config, scorer, weights=Weights(relevance.bm25_k1, relevance.bm25_b)
-    )
+    scorer = scorer_from(relevance) if config.relevance_tier in _EMBEDDING_TIERS else None
+    bm25 = BM25Parameters(relevance.bm25_k1, relevance.bm25_b)
+    compressor = TableCompressor(config, scorer, bm25=bm25)
+    # The class of a scorer does not tell its model and its weights.
     compressor.fingerprint += f" {relevance.model_dump_json()}"
     return compressor
 
 
 @lru_cache(maxsize=32)
 def _shared_compressor(crusher: str, relevance: str) -> TableCompressor:
-    """Return the compressor of settings, as JSON; it has no state, so that requests may share it."""
-    return table_compressor(
+    """Create the compressor of two configurations, as JSON. It has no state, so it can be shared."""
+    return create_table_compressor(
         SmartCrusherConfig.model_validate_json(crusher),
         RelevanceScorerConfig.model_validate_json(relevance),
     )
@@ -189,14 +198,14 @@ process_caches.on_clear(_shared_compressor.cache_clear)
 
 
 @dataclass(frozen=True, slots=True)
-class Shortened:
-    """A text with rows left out.
+class RowSelectionResult:
+    """Text from which rows were dropped.
 
     Attributes:
-        text: the text, markers included.
-        markers: the markers in it.
-        kept: for every array with rows left out, the indices of those that stay.
-        reason: what was left out, in words.
+        text: The text, markers included.
+        markers: The markers in the text.
+        kept: Each array from which rows were dropped, with the indices of the kept rows.
+        reason: A description of the change.
     """
 
     text: str
@@ -206,108 +215,137 @@ class Shortened:
 
 
 @dataclass(slots=True)
-class _Shortening:
-    """The arrays of one text on their way to a shorter form."""
+class _SelectionRenderer:
+    """Renderer of the arrays of one text with rows dropped.
+
+    Attributes:
+        config: How to compress.
+        request: The query, and the key for markers.
+        scorer: Scores rows against the query, or None to score by words.
+        bm25: The parameters for scoring words.
+        markers: The markers so far.
+        kept: Each array from which rows were dropped, with the indices of the kept rows.
+        written: Each frame that was written as a table, with the kept rows, None for all.
+    """
 
     config: SmartCrusherConfig
     request: Request
     scorer: Scorer | None
-    weights: Weights
+    bm25: BM25Parameters
     markers: list[str] = field(default_factory=list)
     kept: list[tuple[Frame, list[int]]] = field(default_factory=list)
     written: list[tuple[Frame, Sequence[int] | None]] = field(default_factory=list)
 
     @property
     def reason(self) -> str:
-        rows = sum(len(frame.rows) for frame, _ in self.kept)
-        left_out = rows - sum(len(kept) for _, kept in self.kept)
-        return f"{left_out} of {rows} rows left out"
+        """A description of the change."""
+        total = sum(len(frame.rows) for frame, _ in self.kept)
+        dropped = total - sum(len(kept) for _, kept in self.kept)
+        return f"{dropped} of {total} rows left out"
 
-    def write(self, frame: Frame) -> str:
-        """Return an array and its child tables as text."""
-        selections = self._selections(frame)
-        if not any(chosen for _, chosen in selections):
-            text = lossless_frame(frame)
-            self.written += [(item, None) for item, _ in selections if text.startswith("[table ")]
-            return text
-        return "".join(self._write_one(item, chosen) for item, chosen in selections)
+    def render(self, frame: Frame) -> str:
+        """Render a frame with its child frames."""
+        selections = self._select_with_children(frame)
+        if any(selection for _, selection in selections):
+            return "".join(self._render_one(item, selection) for item, selection in selections)
+        text = render_lossless_frame(frame)
+        if text.startswith("[table "):
+            self.written += [(item, None) for item, _ in selections]
+        return text
 
-    def _selections(self, frame: Frame) -> list[tuple[Frame, Selection | None]]:
-        """Return what stays of a table and of its child tables; rows that stay keep the rows that they belong to."""
-        chosen = self._selection(frame)
-        below = [self._selections(child) for child in frame.children]
-        if chosen:
-            needed = {
-                row for (child, kept), *_ in below if kept for row in child.parents_of(kept.kept)
-            }
-            chosen = replace(chosen, kept=sorted({*chosen.kept, *needed}))
-        return [(frame, chosen), *chain.from_iterable(below)]
+    def _select_with_children(self, frame: Frame) -> list[tuple[Frame, Selection | None]]:
+        """Select rows of a frame and of its descendants; kept rows keep their parents."""
+        selection = self._select(frame)
+        descendants = [self._select_with_children(child) for child in frame.children]
+        if selection:
+            kept = set(selection.kept)
+            for (child, child_selection), *_ in descendants:
+                if child_selection:
+                    kept |= child.find_parents(child_selection.kept)
+            selection = replace(selection, kept=sorted(kept))
+        return [(frame, selection), *chain.from_iterable(descendants)]
 
-    def _selection(self, frame: Frame) -> Selection | None:
-        """Return which rows stay, or None when leaving rows out would save too little."""
-        if (
-            len(frame.rows) < self.config.min_items_to_analyze
-            or frame.own_size < _SELECT_FROM_CHARACTERS
-        ):
+    def _select(self, frame: Frame) -> Selection | None:
+        """Select rows, or return None if dropping the others would save too little."""
+        if len(frame.rows) < self.config.min_items_to_analyze:
             return None
-        request = self.request
-        chosen = select_rows(
-            frame, request.query, self.config, request.hints, self.scorer, self.weights
+        if frame.own_size < _MIN_SELECTION_CHARACTERS:
+            return None
+        selection = select_rows(
+            frame,
+            self.request.query,
+            self.config,
+            self.request.hints,
+            scorer=self.scorer,
+            bm25=self.bm25,
         )
-        saves = chosen.kept_size + _MARKER_CHARACTERS <= (1 - _MUST_SAVE) * chosen.size
-        return chosen if saves and len(chosen.kept) < len(frame.rows) else None
+        max_size = (1 - _MIN_SAVED_SHARE) * selection.size
+        saves_enough = selection.kept_size + _MARKER_CHARACTERS <= max_size
+        return selection if saves_enough and len(selection.kept) < len(frame.rows) else None
 
-    def _write_one(self, frame: Frame, chosen: Selection | None) -> str:
-        self.written.append((frame, chosen.kept if chosen else None))
-        if chosen is None:
+    def _render_one(self, frame: Frame, selection: Selection | None) -> str:
+        if selection is None:
+            self.written.append((frame, None))
             return write_table(frame)
-        self.kept.append((frame, chosen.kept))
-        marker = self._marker(frame, chosen)
+        self.written.append((frame, selection.kept))
+        self.kept.append((frame, selection.kept))
+        marker = _write_marker(frame, selection, self.request.key)
         self.markers.append(marker)
-        return f"{write_table(frame, chosen.kept)}{marker}\n"
-
-    def _marker(self, frame: Frame, chosen: Selection) -> str:
-        total = len(frame.rows)
-        left_out = sorted(set(range(total)).difference(chosen.kept))
-        naming = naming_column(chosen.stats)
-        told = [summarise(chosen.stats, chosen.size), _tell_twins(chosen.twins)]
-        over_all = "; ".join(filter(None, told))
-        described = len(chosen.stats[0].rows)
-        rows = f"all {total}" if described == total else f"{described} of {total}"
-        about = f" (over {rows}: {over_all})" if over_all else ""
-        if naming and not chosen.strong and not only_counts(naming):
-            names = name_rows(naming, set(left_out), chosen.size)
-            about += f"; they are {names}" if names else ""
-        omission = f"{len(left_out)} of {total} {UNITS[frame.form]} left out here{about}"
-        if not self.request.key:
-            return write_marker(omission)
-        where = _example(frame, naming, left_out)
-        arguments = {"where": where} if where else {}
-        return write_marker(omission, [retrieve_call(self.request.key, **arguments)])
+        return f"{write_table(frame, selection.kept)}{marker}\n"
 
 
-def _tell_twins(twins: dict[int, int]) -> str:
-    told = [
-        f"row {row} stands for {count} identical"
-        for row, count in list(twins.items())[:_TWINS_TOLD]
+def _write_marker(frame: Frame, selection: Selection, key: str) -> str:
+    total = len(frame.rows)
+    dropped = sorted(set(range(total)).difference(selection.kept))
+    naming_column = find_naming_column(selection.stats)
+    summaries = [
+        summarize_columns(selection.stats, selection.size),
+        _summarize_duplicates(selection.duplicates),
     ]
-    return ", ".join(told)
+    summary = "; ".join(filter(None, summaries))
+    about = ""
+    if summary:
+        # Rows that are not objects have no part in the statistics.
+        described = len(selection.stats[0].rows)
+        rows = f"all {total}" if described == total else f"{described} of {total}"
+        about = f" (over {rows}: {summary})"
+    if naming_column and not selection.is_targeted and not is_row_counter(naming_column):
+        names = list_row_names(naming_column, set(dropped), selection.size)
+        if names:
+            about += f"; they are {names}"
+    omission = f"{len(dropped)} of {total} {UNITS[frame.form]} left out here{about}"
+    if not key:
+        return write_marker(omission)
+    where = _write_where_example(frame, naming_column, dropped)
+    arguments = {"where": where} if where else {}
+    return write_marker(omission, [retrieve_call(key, **arguments)])
 
 
-def _example(frame: Frame, naming: ColumnStats | None, left_out: list[int]) -> str:
-    """Return an expression that selects one of the left out rows, empty if none is easy to write."""
+def _summarize_duplicates(duplicates: dict[int, int]) -> str:
+    return ", ".join(
+        f"row {row} stands for {count} identical"
+        for row, count in list(duplicates.items())[:_MAX_DUPLICATED_ROWS]
+    )
+
+
+def _write_where_example(
+    frame: Frame, naming_column: ColumnStats | None, dropped: list[int]
+) -> str:
+    """Return an expression that selects one of the dropped rows, or "" if it needs escapes."""
     if frame.keys is not None:
-        key = frame.keys[left_out[0]]
+        key = frame.keys[dropped[0]]
         return f"@ == '{key}'" if _PLAIN_VALUE.fullmatch(key) else ""
-    place = {row: at for at, row in enumerate(frame.regular)}
-    row = next((row for row in left_out if row in place), None)
-    if naming is None or row is None:
+    index_of = {row: index for index, row in enumerate(frame.regular_rows)}
+    index = next((index_of[row] for row in dropped if row in index_of), None)
+    if naming_column is None or index is None:
         return ""
-    path = ".".join(naming.column.path)
-    if not _PLAIN_PATH.fullmatch(path) or not _WORDS_OF_WHERE.isdisjoint(path.lower().split(".")):
+    path = ".".join(naming_column.column.path)
+    if not _PLAIN_PATH.fullmatch(path) or not _WHERE_KEYWORDS.isdisjoint(path.lower().split(".")):
         return ""
-    value, cell = naming.column.values[place[row]], naming.column.cells[place[row]]
+    value, cell = naming_column.column.values[index], naming_column.column.cells[index]
     if isinstance(value, str) and cell == value and _PLAIN_VALUE.fullmatch(value):
         return f"{path} == '{value}'"
-    plain = is_number(value) and frame.form != "csv" and _PLAIN_NUMBER.fullmatch(cell)
-    return f"{path} == {cell}" if plain else ""
+    # The rows of CSV hold strings, not numbers.
+    if is_number(value) and frame.form != "csv" and _PLAIN_NUMBER.fullmatch(cell):
+        return f"{path} == {cell}"
+    return ""

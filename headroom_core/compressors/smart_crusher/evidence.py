@@ -1,80 +1,63 @@
-"""What makes a row worth keeping: the query names it, it tells of an error, it stands out, it is rare."""
+"""Column statistics, and the rows that stand out: outliers, shifts and rare values."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress, pairwise
 from operator import itemgetter
 from statistics import median
 
-from headroom_core.compressors.smart_crusher.row_text import Haystack
 from headroom_core.tables.cells import write_cells
 from headroom_core.tables.frame import Column, Frame
 from headroom_core.tables.header import MISSING
 from headroom_core.text.exact_json import Value
 
-_ALARM = re.compile(
-    r"(?:\b|_)(?:\w*error|err|warn\w*|cancel\w*|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|denied|refus\w*"
-    r"|reject\w*|time[ds]?[- _]?out|abort\w*|severe|high|blocker|emerg\w*|alert|crash\w*|unhealthy|down|dead|killed"
-    r"|corrupt\w*|invalid|expired|unauthori[sz]ed|forbidden|vulnerable|overdue|violat\w*|missing|lost|broken|offline"
-    r"|degraded)\b",
-    re.IGNORECASE,
-)
-_ALARM_STEMS = (
-    "error", "exception", "fatal", "panic", "traceback", "failed", "failure", "critical", "crashed", "timed out",
-    "refused", "denied",
-)  # fmt: skip
-_ERROR_WORDS = frozenset(
-    "err error errors errno errmsg exception exceptions failure failures fault faults stderr traceback".split()
-)
-_NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_NOTHING = frozenset(("", "~", "false", '""', "[]", "{}", "0", "null", "None", "none", "0.0"))
-_FLAG_CELLS = frozenset(("true", "false", "0", "1", "", "~"))
-_INTEGER = re.compile(r'"?-?\d+"?')
-_HTTP_ERROR = re.compile(r'"?[45]\d\d"?')
-_LONGEST_SIGN = 200
-_GOOD_FLAG = re.compile(
-    r"(?:is_?|was_?)?(?:success\w*|succeeded|ok|okay|pass|passed|healthy|valid|available|up|alive|ready|reachable)",
-    re.IGNORECASE,
-)
-_BAD_FLAG = re.compile(
-    r"(?:is_?|has_?|was_?)?(?:fail\w*|errors?|crash\w*|timed_?out|reject\w*|denied|invalid|expired|blocked|critical"
-    r"|alarm|alert|vulnerable|infected|fraud\w*|anomal\w*|leaked|overdue|corrupt\w*|broken|unhealthy|dead)",
-    re.IGNORECASE,
-)
-_EXIT_FIELD = re.compile(r".*exit.*|.*return_?code|rc", re.IGNORECASE)
-_STATUS_FIELD = re.compile(r".*status.*|.*http.*|code", re.IGNORECASE)
+# Names of fields whose values only identify rows, or locate them in time or space: an unusual
+# value of such a field means nothing. The second alternative is for camelCase. Must not match
+# words with the same ending: `paid`, `candidate`, `format`.
 _IDENTITY_FIELD = re.compile(
-    r"(?:.*[_\s.-])?(?:id|ids|uuid|guid|key|hash|sha\d*|zip|postcode|phone|year|month|day|date|time|timestamp|ts|at"
-    r"|lat|latitude|lon|lng|longitude|x|y|line|port|index|idx|offset|version|cid|pid)|.*(?:Id|ID|Date|Time|At)",
+    r"(?:.*[_\s.-])?(?:id|ids|uuid|guid|key|hash|sha\d*|zip|postcode|phone"
+    r"|year|month|day|date|time|timestamp|ts|at|lat|latitude|lon|lng|longitude|x|y"
+    r"|line|port|index|idx|offset|version|cid|pid)"
+    r"|.*(?:Id|ID|Date|Time|At)",
 )
-_DIGITS = re.compile(r"\d+")
-_MOST_KINDS = 20
-_ALARM_SHARE = 0.3
-_ALARM_SHARE_IN_TEXT = 0.1
-_RARE_SHARE = 0.02
-_ODD_ROWS = 5
-_OUTLIERS_A_COLUMN = 4
-_MAD_TO_STD = 1.4826
-_SHIFT_EXPLAINS = 0.5
-_SHIFT_FROM_ROWS = 20
+# A column is categorical up to this many distinct values; in long columns, up to a fifth of the
+# rows, but never more than the upper bound: beyond it, values are no categories to a reader.
+_MIN_CATEGORIES = 12
+_MAX_CATEGORIES = 40
+_ROWS_PER_CATEGORY = 5
+# A value is rare if at most this share of the rows has it.
+_MAX_RARE_SHARE = 0.02
+# Rows that do not fit the columns: a few show how they differ.
+_MAX_IRREGULAR_ROWS = 5
+# A single column must not use up the budget of all.
+_MAX_OUTLIERS_PER_COLUMN = 4
+# Factors from the median and the mean absolute deviation to the standard deviation, for normally
+# distributed values.
+_STD_PER_MEDIAN_DEVIATION = 1.4826
+_STD_PER_MEAN_DEVIATION = 1.2533
+# A shift to another level must explain this share of the variance, and needs this many numbers to
+# be distinguished from noise.
+_MIN_EXPLAINED_SHARE = 0.5
+_MIN_SHIFT_ROWS = 20
 
 
 @dataclass(slots=True)
 class ColumnStats:
-    """What a column holds.
+    """Statistics of a column.
 
     Attributes:
-        column: the column.
-        cells: its cells in all rows that are objects, those that do not fit the table included.
-        rows: the index of the row of each cell.
-        counts: how often each cell occurs.
-        numbers: the finite numbers, with the row each stands in; empty unless most values are numbers.
-        lexemes: the same numbers as they stand.
+        column: The column.
+        cells: Its cells in all rows that are objects, including those that do not fit the table.
+        rows: The index of the row of each cell.
+        counts: The number of occurrences of each distinct cell.
+        numbers: The finite numbers with the index of their row; empty unless at least half of the
+            values are numbers.
+        lexemes: The same numbers as they are written.
     """
 
     column: Column
@@ -86,22 +69,23 @@ class ColumnStats:
 
     @property
     def name(self) -> str:
-        """The column's own name."""
+        """The last key of the column's path; empty if it has none."""
         return self.column.path[-1] if self.column.path else ""
 
     @property
-    def categorical(self) -> bool:
-        """Whether few values repeat."""
+    def is_categorical(self) -> bool:
+        """Whether the column consists of a few values that repeat."""
         rows = len(self.cells)
-        return 1 < len(self.counts) <= max(12, min(40, rows // 5)) and len(self.counts) <= rows / 2
+        most = max(_MIN_CATEGORIES, min(_MAX_CATEGORIES, rows // _ROWS_PER_CATEGORY))
+        return 1 < len(self.counts) <= most and len(self.counts) <= rows / 2
 
     @property
-    def identity(self) -> bool:
-        """Whether the column's name says that values only tell rows apart, or where and when they are."""
+    def is_identity(self) -> bool:
+        """Whether values only identify or locate rows, judging by the name of the column."""
         return _IDENTITY_FIELD.fullmatch(self.name) is not None
 
     @property
-    def steady(self) -> bool:
+    def is_monotonic(self) -> bool:
         """Whether the numbers only rise or only fall."""
         values = [number for number, _ in self.numbers]
         if len(values) < 3:
@@ -110,207 +94,165 @@ class ColumnStats:
         return all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
 
 
-def column_stats(frame: Frame) -> list[ColumnStats]:
-    """Return what every column holds."""
-    regular = set(frame.regular)
-    others = [
+def compute_column_stats(frame: Frame) -> list[ColumnStats]:
+    """Return the statistics of every column."""
+    regular = set(frame.regular_rows)
+    irregular_rows = [
         row for row, item in enumerate(frame.rows) if row not in regular and type(item) is dict
     ]
-    return [_stats(column, frame, others) for column in frame.columns]
+    return [_compute_stats(column, frame, irregular_rows) for column in frame.columns]
 
 
-def _stats(column: Column, frame: Frame, others: list[int]) -> ColumnStats:
-    values, cells, rows = column.values, column.cells, frame.regular
-    if others:
-        found = [_at(frame.rows[row], column.path) for row in others]
-        written = write_cells(found, column.field.text)
-        joined = sorted(zip(rows + others, values + found, cells + written), key=itemgetter(0))
-        rows, values, cells = (list(part) for part in zip(*joined))
-    return _counted(column, values, cells, rows)
+def _compute_stats(column: Column, frame: Frame, irregular_rows: list[int]) -> ColumnStats:
+    values, cells, rows = column.values, column.cells, frame.regular_rows
+    if irregular_rows:
+        more_values = [_get_value(frame.rows[row], column.path) for row in irregular_rows]
+        more_cells = write_cells(more_values, column.field.is_text)
+        merged = sorted(
+            zip(rows + irregular_rows, values + more_values, cells + more_cells),
+            key=itemgetter(0),
+        )
+        rows, values, cells = (list(part) for part in zip(*merged))
+    numbers, lexemes = _collect_numbers(column, values, rows)
+    return ColumnStats(
+        column=column,
+        cells=cells,
+        rows=rows,
+        counts=Counter(cells),
+        numbers=numbers,
+        lexemes=lexemes,
+    )
 
 
-def _at(row: Value, path: tuple[str, ...]) -> Value:
-    """Return what a row holds at a path, `MISSING` where it holds nothing."""
+def _get_value(row: Value, path: tuple[str, ...]) -> Value:
+    """Return the value of a row at a path, or `MISSING` if there is none."""
     for key in path:
         row = row.get(key, MISSING) if type(row) is dict else MISSING
     return row
 
 
-def _counted(
-    column: Column, values: list[Value], cells: list[str], rows: Sequence[int]
-) -> ColumnStats:
-    counts = Counter(cells)
+def _collect_numbers(
+    column: Column, values: list[Value], rows: Sequence[int]
+) -> tuple[list[tuple[float, int]], list[str]]:
+    """Return the finite numbers with their rows, and their lexemes; none if they are a minority."""
     if column.child or tuple not in set(map(type, values)):
-        return ColumnStats(column, cells, rows, counts, [], [])
+        return [], []
     found = [
         (value[0], row)
         for value, row in zip(values, rows)
         if type(value) is tuple and len(value) == 1
     ]
     if not found or len(found) * 2 < len(rows):
-        return ColumnStats(column, cells, rows, counts, [], [])
+        return [], []
     numbers = [(float(lexeme), row) for lexeme, row in found]
-    finite = [math.isfinite(number) for number, _ in numbers]
-    if not all(finite):
-        found, numbers = list(compress(found, finite)), list(compress(numbers, finite))
-    return ColumnStats(column, cells, rows, counts, numbers, [lexeme for lexeme, _ in found])
+    is_finite = [math.isfinite(number) for number, _ in numbers]
+    if not all(is_finite):
+        found, numbers = list(compress(found, is_finite)), list(compress(numbers, is_finite))
+    return numbers, [lexeme for lexeme, _ in found]
 
 
-def alarms(frame: Frame, stats: list[ColumnStats], haystack: Haystack) -> dict[int, str]:
-    """Return the rows that tell of an error, each with what it tells.
-
-    A word that most rows share is no alarm: it counts only while the rows that hold it are few.
-    """
-    found: dict[int, str] = {}
-    for stem in _ALARM_STEMS:
-        few = haystack.rows_of(stem, most=int(_ALARM_SHARE_IN_TEXT * len(frame.rows)), whole=False)
-        for row in few:
-            found.setdefault(row, stem)
-        if not few and stem in haystack.text:
-            for item in stats:
-                if not item.categorical and not item.numbers:
-                    holding = {cell for cell in item.counts if stem in cell.lower()}
-                    found = _kinds(item, holding) | found
-    for item in stats:
-        for cell, rows in _alarming(item):
-            for row in rows:
-                found.setdefault(row, f"{item.name}={cell[:80]}")
-    return found
-
-
-def _alarming(item: ColumnStats) -> Iterator[tuple[str, list[int]]]:
-    """Yield the cells of a column that tell of an error, with their rows."""
-    signs = _signs(item)
-    told = sum(item.counts[cell] for cell in signs)
-    if told > _ALARM_SHARE * len(item.cells):
-        # Too many to be alarming each: one of every kind is.
-        for row, kind in _kinds(item, signs).items():
-            yield kind, [row]
-    elif signs:
-        by_cell: dict[str, list[int]] = {cell: [] for cell in signs}
-        for cell, row in zip(item.cells, item.rows):
-            if cell in by_cell:
-                by_cell[cell].append(row)
-        yield from by_cell.items()
-
-
-def _signs(item: ColumnStats) -> set[str]:
-    """Return the cells of a column that would tell of an error, if few rows had them."""
-    if item.counts.keys() <= _FLAG_CELLS and (bad := _flag(item.name)):
-        return item.counts.keys() & bad
-    if not _ERROR_WORDS.isdisjoint(map(str.lower, _NAME_PARTS.findall(item.name))):
-        return item.counts.keys() - _NOTHING
-    if _EXIT_FIELD.fullmatch(item.name):
-        return {cell for cell in item.counts if _INTEGER.fullmatch(cell) and cell.strip('"') != "0"}
-    if _STATUS_FIELD.fullmatch(item.name) and (
-        codes := {cell for cell in item.counts if _HTTP_ERROR.fullmatch(cell)}
-    ):
-        return codes
-    if not item.categorical:
-        return set()
-    found = {cell for cell in item.counts if len(cell) < _LONGEST_SIGN and _ALARM.search(cell)}
-    return {cell for cell in found if item.counts[cell] <= _ALARM_SHARE * len(item.cells)}
-
-
-def _flag(name: str) -> frozenset[str] | None:
-    """Return what a flag of this name says when something went wrong; None for other names."""
-    if _GOOD_FLAG.fullmatch(name):
-        return frozenset(("false", "0"))
-    return frozenset(("true", "1")) if _BAD_FLAG.fullmatch(name) else None
-
-
-def _kinds(item: ColumnStats, wanted: Collection[str]) -> dict[int, str]:
-    """Return a row for each kind of text among the wanted cells of a column, where the kinds are few."""
-    kinds: dict[str, str] = {}
-    for cell in filter(wanted.__contains__, item.counts):
-        kinds.setdefault(_DIGITS.sub("#", cell), cell)
-        if len(kinds) > _MOST_KINDS:
-            break
-    first = dict(zip(_first_rows(item, set(kinds.values())), kinds))
-    return {row: kind[:80] for row, kind in first.items()}
-
-
-def outliers(stats: list[ColumnStats], threshold: float) -> list[int]:
-    """Return the rows with numbers far from the middle of their column, the farthest first.
+def find_outliers(stats: list[ColumnStats], threshold: float) -> list[int]:
+    """Return the rows with numbers far from the median of their column, the farthest first.
 
     Args:
-        stats: the columns.
-        threshold: standard deviations from the median, estimated from the median deviation.
+        stats: The statistics of the columns.
+        threshold: Minimum distance from the median, in standard deviations.
     """
-    found: list[tuple[float, int]] = []
-    for item in stats:
-        if item.numbers and not item.identity and not item.steady:
-            found += _column_outliers(item.numbers, threshold)
-    return list(
-        dict.fromkeys(row for _, row in sorted(found, key=lambda pair: (-pair[0], pair[1])))
-    )
+    outliers: list[tuple[float, int]] = []
+    for column in stats:
+        if column.numbers and not column.is_identity and not column.is_monotonic:
+            outliers += _find_column_outliers(column.numbers, threshold)
+    return list(dict.fromkeys(row for _, row in sorted(outliers, key=_by_distance)))
 
 
-def _column_outliers(numbers: list[tuple[float, int]], threshold: float) -> list[tuple[float, int]]:
+def _by_distance(outlier: tuple[float, int]) -> tuple[float, int]:
+    distance, row = outlier
+    return -distance, row
+
+
+def _find_column_outliers(
+    numbers: list[tuple[float, int]], threshold: float
+) -> list[tuple[float, int]]:
+    """Return the distances and rows of the outliers of a column, the farthest first."""
     values = [number for number, _ in numbers]
     middle = median(values)
     deviations = [abs(value - middle) for value in values]
-    spread = _MAD_TO_STD * median(deviations) or 1.2533 * sum(deviations) / len(deviations)
-    if not spread or not math.isfinite(spread):
+    # Estimated from deviations, because outliers themselves inflate a plain standard deviation.
+    # The median deviation is 0 if more than half of the values are equal.
+    std = _STD_PER_MEDIAN_DEVIATION * median(deviations)
+    if not std:
+        std = _STD_PER_MEAN_DEVIATION * sum(deviations) / len(deviations)
+    if not std or not math.isfinite(std):
         return []
-    distances = [deviation / spread for deviation in deviations]
-    far = [
+    distances = [deviation / std for deviation in deviations]
+    outliers = [
         (distance, row) for distance, (_, row) in zip(distances, numbers) if distance > threshold
     ]
-    return sorted(far, key=lambda pair: (-pair[0], pair[1]))[:_OUTLIERS_A_COLUMN]
+    return sorted(outliers, key=_by_distance)[:_MAX_OUTLIERS_PER_COLUMN]
 
 
-def change_points(stats: list[ColumnStats]) -> list[int]:
-    """Return the rows on both sides of every column's shift to another level."""
+def find_change_points(stats: list[ColumnStats]) -> list[int]:
+    """Return the rows on both sides of each shift of a column to another level."""
     rows: list[int] = []
-    for item in stats:
-        if len(item.numbers) >= _SHIFT_FROM_ROWS and not item.identity and not item.steady:
-            rows += _shift(item.numbers)
+    for column in stats:
+        if (
+            len(column.numbers) >= _MIN_SHIFT_ROWS
+            and not column.is_identity
+            and not column.is_monotonic
+        ):
+            rows += _find_shift(column.numbers)
     return list(dict.fromkeys(rows))
 
 
-def _shift(numbers: list[tuple[float, int]]) -> list[int]:
-    """Return the rows around the split whose two means explain most of the variance, if they do."""
+def _find_shift(numbers: list[tuple[float, int]]) -> list[int]:
+    """Return the rows around the split whose two means explain most of the variance, if any."""
     values = [number for number, _ in numbers]
     count, mean = len(values), sum(values) / len(values)
-    # Products and plain sums, because powers and exact sums of huge numbers raise where these give infinity.
+    # Products and plain sums: powers and exact sums raise an error for huge numbers, where these
+    # give infinity.
     variance = sum((value - mean) * (value - mean) for value in values)
     if not variance or not math.isfinite(variance):
         return []
-    best, at = 0.0, 0
+    best_gain, split = 0.0, 0
     for left, partial in enumerate(accumulate(values[:-1]), 1):
-        apart = partial - left * mean
-        gain = apart * apart * count / (left * (count - left))
-        if gain > best:
-            best, at = gain, left
-    return [numbers[at - 1][1], numbers[at][1]] if best > _SHIFT_EXPLAINS * variance else []
+        difference = partial - left * mean
+        gain = difference * difference * count / (left * (count - left))
+        if gain > best_gain:
+            best_gain, split = gain, left
+    if best_gain <= _MIN_EXPLAINED_SHARE * variance:
+        return []
+    return [numbers[split - 1][1], numbers[split][1]]
 
 
-def rare_kinds(frame: Frame, stats: list[ColumnStats]) -> list[int]:
-    """Return one row for every value that few rows have, where values repeat, and the first odd rows."""
-    regular = set(frame.regular)
-    found = [row for row in range(len(frame.rows)) if row not in regular][:_ODD_ROWS]
-    for item in stats:
-        if item.categorical:
-            most = max(1, _RARE_SHARE * len(item.cells))
-            rare = {cell for cell, count in item.counts.items() if count <= most}
-            found += _first_rows(item, rare)
-    return list(dict.fromkeys(found))
+def find_rare_rows(frame: Frame, stats: list[ColumnStats]) -> list[int]:
+    """Return the first irregular rows, and a row for each rare value of a categorical column."""
+    regular = set(frame.regular_rows)
+    irregular_rows = [row for row in range(len(frame.rows)) if row not in regular]
+    rows = irregular_rows[:_MAX_IRREGULAR_ROWS]
+    for column in stats:
+        if column.is_categorical:
+            max_count = max(1, _MAX_RARE_SHARE * len(column.cells))
+            rare = {cell for cell, count in column.counts.items() if count <= max_count}
+            rows += find_first_rows(column, rare)
+    return list(dict.fromkeys(rows))
 
 
-def _first_rows(item: ColumnStats, wanted: Collection[str]) -> list[int]:
+def find_first_rows(column: ColumnStats, wanted: Collection[str]) -> list[int]:
+    """Return the first row with each of the wanted cells of a column, in order."""
+    if not wanted:
+        return []
     first: dict[str, int] = {}
-    for cell, row in zip(item.cells, item.rows) if wanted else ():
+    for cell, row in zip(column.cells, column.rows):
         if cell in wanted:
             first.setdefault(cell, row)
     return list(first.values())
 
 
-def distinct_values(stats: list[ColumnStats], names: Iterable[str]) -> list[int]:
-    """Return the first row of every distinct value of the fields with these names."""
+def find_distinct_values(stats: list[ColumnStats], names: Iterable[str]) -> list[int]:
+    """Return the first row with each distinct value of the fields with these names."""
     wanted = set(names)
-    found: list[int] = []
-    for item in stats:
-        if wanted & {item.name, ".".join(item.column.path)}:
-            found += _first_rows(item, item.counts)
-    return list(dict.fromkeys(found))
+    rows: list[int] = []
+    for column in stats:
+        if wanted & {column.name, ".".join(column.column.path)}:
+            rows += find_first_rows(column, column.counts)
+    return list(dict.fromkeys(rows))

@@ -1,4 +1,4 @@
-"""The rows that a query names."""
+"""Find the rows that a query asks for."""
 
 from __future__ import annotations
 
@@ -12,216 +12,252 @@ from statistics import median
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.query import ParsedQuery
-from headroom_core.compressors.smart_crusher.row_text import Haystack
+from headroom_core.compressors.smart_crusher.row_text import RowTextIndex
 from headroom_core.relevance.bm25 import K1, B
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import quote
 
+# An ISO date. As a term it may be continued by a word: `2024-03-07T08:00`.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_RARE_ROWS, _RARE_SHARE = 2, 0.02
-_GIVEN_WEIGHT, _CELL_WEIGHT, _SCORER_WEIGHT = 4.0, 2.0, 1.0
-_IDENTIFIER_FROM = 4
+# A value is rare if this many rows, or this share of them, have it.
+_MAX_RARE_ROWS = 2
+_MAX_RARE_SHARE = 0.02
+# A value given for a field is stronger evidence than a cell in the query, and that is stronger
+# than a word.
+_GIVEN_VALUE_WEIGHT = 4.0
+_CELL_WEIGHT = 2.0
+_SCORER_WEIGHT = 1.0
+# Shorter terms occur by chance too often to point at a row.
+_MIN_IDENTIFIER_CHARACTERS = 4
 
 Scores = dict[int, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """How the words of a query count.
+class BM25Parameters:
+    """Parameters of the BM25 formula.
 
     Attributes:
-        k1: how much a word's repetition counts.
-        b: how much a long row is held against it.
+        k1: How much repetitions of a word count.
+        b: How much the length of a row counts against it.
     """
 
     k1: float = K1
     b: float = B
 
 
-STANDARD = Weights()
+DEFAULT_BM25_PARAMETERS = BM25Parameters()
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
-    """The rows that a query names.
+class QueryHits:
+    """Rows that a query asks for.
 
     Attributes:
-        rows: the rows that score at least the threshold's share of the best, the best first.
-        strong: whether the query points at so few rows that little else is asked for.
+        rows: Indices of the rows that reach the threshold, best first.
+        is_targeted: Whether the query points at so few rows that little else is relevant.
     """
 
     rows: list[int]
-    strong: bool
+    is_targeted: bool
 
 
 def find_hits(
     frame: Frame,
     stats: list[ColumnStats],
-    haystack: Haystack,
+    index: RowTextIndex,
     text: str,
+    *,
     tier: str,
     threshold: float,
-    scored: Sequence[float] | None = None,
-    weights: Weights = STANDARD,
-) -> Hits:
+    row_scores: Sequence[float] | None = None,
+    bm25: BM25Parameters = DEFAULT_BM25_PARAMETERS,
+) -> QueryHits:
     """Score the rows against a query.
 
-    A row scores for the values that the query gives for its fields, for whole cells that stand in the query
-    and, unless the tier is `none`, for its words (BM25). What many rows share counts little. Where a scorer
-    has scored the rows, its scores count in the place of plain words; ids and numbers count as they stand.
+    A row scores for values that the query gives for its fields, for complete cells that the query
+    contains and, unless the tier is `none`, for its words (BM25). Whatever many rows share counts
+    little. If a scorer has scored the rows, its scores replace those of plain words; identifiers
+    and numbers still count.
 
     Args:
-        frame: the rows.
-        stats: what the columns hold.
-        haystack: the rows' texts.
-        text: what is asked.
-        tier: `none` looks at no words; the others do.
-        threshold: the share of the best score from which a row is a hit.
-        scored: what a scorer gave each row, from 0 to 1.
-        weights: how the words count.
+        frame: The rows.
+        stats: The statistics of the columns.
+        index: The texts of the rows.
+        text: The query.
+        tier: The relevance tier; `none` ignores words.
+        threshold: The share of the best score from which a row is a hit.
+        row_scores: A scorer's score for each row, from 0 to 1. Defaults to words alone.
+        bm25: The parameters for scoring words.
     """
-    query = _read_once(text)
+    query = _parse_query(text)
     if not text.strip():
-        return Hits([], False)
+        return QueryHits([], is_targeted=False)
     scores: Scores = defaultdict(float)
-    rare = max(_RARE_ROWS, int(_RARE_SHARE * len(frame.rows)))
-    signs = [
-        _add_given(scores, frame, stats, query, rare),
-        _add_cells(scores, frame, stats, query, rare),
+    max_rare = max(_MAX_RARE_ROWS, int(_MAX_RARE_SHARE * len(frame.rows)))
+    points_at_few = [
+        _add_given_values(scores, frame, stats, query, max_rare=max_rare),
+        _add_cells(scores, frame, stats, query, max_rare=max_rare),
     ]
     if tier != "none":
-        asked = (
-            query.terms()
-            if scored is None
-            else [term for term in query.terms() if not term.isalpha()]
-        )
-        terms = asked if frame.form == "csv" else [quote(term)[1:-1] for term in asked]
-        signs.append(_add_terms(scores, haystack, terms, rare, weights))
-    if scored is not None:
-        _add_scored(scores, scored)
+        terms = query.collect_terms()
+        if row_scores is not None:
+            terms = [term for term in terms if not term.isalpha()]
+        if frame.form != "csv":
+            # The rows are JSON, so the terms are searched for as JSON writes them.
+            terms = [quote(term)[1:-1] for term in terms]
+        points_at_few.append(_add_terms(scores, index, terms, bm25, max_rare=max_rare))
+    if row_scores is not None:
+        _add_row_scores(scores, row_scores)
     if not scores:
-        return Hits([], False)
-    best = max(scores.values())
-    ranked = sorted(
-        (row for row, score in scores.items() if score >= threshold * best),
-        key=lambda r: (-scores[r], r),
-    )
-    return Hits(ranked, any(signs))
+        return QueryHits([], is_targeted=False)
+    min_score = threshold * max(scores.values())
+    hits = [row for row, score in scores.items() if score >= min_score]
+    ranked = sorted(hits, key=lambda row: (-scores[row], row))
+    return QueryHits(ranked, is_targeted=any(points_at_few))
 
 
 @lru_cache(maxsize=16)
-def _read_once(text: str) -> ParsedQuery:
-    """Return the query of a text, which is the same for all arrays of a block."""
+def _parse_query(text: str) -> ParsedQuery:
+    """Parse a query; cached because it is the same for all arrays of a block."""
     return ParsedQuery(text)
 
 
-def _add_given(
-    scores: Scores, frame: Frame, stats: list[ColumnStats], query: ParsedQuery, rare: int
+def _add_given_values(
+    scores: Scores, frame: Frame, stats: list[ColumnStats], query: ParsedQuery, *, max_rare: int
 ) -> bool:
-    """Add the scores of rows that have values which the query gives, and return whether few have the most of them."""
-    met: Counter[int] = Counter()
-    for item in stats:
-        name = item.name.lower()
-        given = {
-            value
-            for field, value in query.given
-            if name and f" {field}".endswith((f" {name}", f".{name}"))
-        }
-        cells = {cell for cell in item.counts if given and _bare(cell) in given}
+    """Score the rows for values that the query gives for their fields.
+
+    Returns:
+        Whether few rows match the highest number of these values.
+    """
+    matches: Counter[int] = Counter()
+    for column in stats:
+        given = _find_given_values(column.name.lower(), query)
+        if not given:
+            continue
+        cells = {cell for cell in column.counts if _normalize_cell(cell) in given}
         if not cells:
             continue
-        for cell, row in zip(item.cells, item.rows):
+        for cell, row in zip(column.cells, column.rows):
             if cell in cells:
-                met[row] += 1
-                scores[row] += _GIVEN_WEIGHT * _idf(len(frame.rows), item.counts[cell])
-    most = max(met.values(), default=0)
-    return 0 < sum(count == most for count in met.values()) <= rare
+                matches[row] += 1
+                idf = _compute_idf(len(frame.rows), column.counts[cell])
+                scores[row] += _GIVEN_VALUE_WEIGHT * idf
+    highest = max(matches.values(), default=0)
+    return 0 < sum(count == highest for count in matches.values()) <= max_rare
+
+
+def _find_given_values(name: str, query: ParsedQuery) -> set[str]:
+    """Return the values that the query gives for a field; other words may precede its name."""
+    if not name:
+        return set()
+    return {value for field, value in query.given if f" {field}".endswith((f" {name}", f".{name}"))}
 
 
 def _add_cells(
-    scores: Scores, frame: Frame, stats: list[ColumnStats], query: ParsedQuery, rare: int
+    scores: Scores, frame: Frame, stats: list[ColumnStats], query: ParsedQuery, *, max_rare: int
 ) -> bool:
-    """Add the scores of cells that stand whole in the query, and return whether one points at few rows."""
-    pointed = False
-    for item in stats:
-        wanted = _wanted_cells(item, query)
-        if not wanted:
+    """Score the rows for cells that the query contains.
+
+    Returns:
+        Whether one of these cells is a name that few rows have.
+    """
+    is_targeted = False
+    for column in stats:
+        weights = _weigh_cells(column, query)
+        if not weights:
             continue
-        for cell, row in zip(item.cells, item.rows):
-            if cell in wanted:
-                scores[row] += (
-                    _CELL_WEIGHT * _idf(len(frame.rows), item.counts[cell]) * wanted[cell]
-                )
-        pointed = pointed or any(
-            item.counts[cell] <= rare and query.points_at(_bare(cell)) for cell in wanted
+        for cell, row in zip(column.cells, column.rows):
+            if cell in weights:
+                idf = _compute_idf(len(frame.rows), column.counts[cell])
+                scores[row] += _CELL_WEIGHT * idf * weights[cell]
+        is_targeted = is_targeted or any(
+            column.counts[cell] <= max_rare and query.is_name(_normalize_cell(cell))
+            for cell in weights
         )
-    return pointed
+    return is_targeted
 
 
-def _wanted_cells(item: ColumnStats, query: ParsedQuery) -> dict[str, float]:
-    """Return the cells of a column that stand in the query, with how telling each is."""
-    if item.numbers:
-        return {
-            cell: 1.0 for cell in item.counts if query.numbers and _as_float(cell) in query.numbers
-        }
-    named = {
-        cell: bare
-        for cell in item.counts
-        if query.may_hold(cell) and query.names(bare := _bare(cell))
-    }
-    return {cell: min(3.0, 1.0 + len(bare) / 20) for cell, bare in named.items()}
+def _weigh_cells(column: ColumnStats, query: ParsedQuery) -> dict[str, float]:
+    """Return the cells of a column that the query contains, with a weight for each."""
+    if column.numbers:
+        if not query.numbers:
+            return {}
+        return {cell: 1.0 for cell in column.counts if _parse_float(cell) in query.numbers}
+    weights: dict[str, float] = {}
+    for cell in column.counts:
+        if not query.may_contain(cell):
+            continue
+        text = _normalize_cell(cell)
+        if query.contains(text):
+            # The longer the text, the less likely it is in the query by chance.
+            weights[cell] = min(3.0, 1.0 + len(text) / 20)
+    return weights
 
 
-def _bare(cell: str) -> str:
-    """Return what a cell says in lower case, as a query would put it."""
+def _normalize_cell(cell: str) -> str:
+    """Return the text of a cell as a query would write it: unquoted, in lowercase."""
     if cell[:1] == '"' and len(cell) > 1:
+        # Quotes are escaped with a backslash in JSON, and doubled in CSV.
         cell = cell[1:-1].replace('\\"', '"').replace('""', '"').replace("\\\\", "\\")
     return cell.strip().lower()
 
 
-def _as_float(cell: str) -> float | None:
+def _parse_float(cell: str) -> float | None:
     try:
         return float(cell)
     except ValueError:
         return None
 
 
-def _idf(total: int, holding: int) -> float:
-    return math.log(1 + (total - holding + 0.5) / (holding + 0.5))
+def _compute_idf(total: int, matching: int) -> float:
+    return math.log(1 + (total - matching + 0.5) / (matching + 0.5))
 
 
-def _add_scored(scores: Scores, scored: Sequence[float]) -> None:
-    """Add what a scorer gave the rows, as far as it is more than half of them got: embeddings are never far apart."""
-    usual = median(scored)
-    most = max(scored) - usual
-    weight = _SCORER_WEIGHT * _idf(len(scored), 1)
-    for row, score in enumerate(scored):
-        if score > usual:
-            scores[row] += weight * (score - usual) / most
+def _add_row_scores(scores: Scores, row_scores: Sequence[float]) -> None:
+    """Score the rows by how far a scorer puts them above the median.
+
+    Scores of embeddings are all close together, so only the part above the median counts.
+    """
+    middle = median(row_scores)
+    span = max(row_scores) - middle
+    weight = _SCORER_WEIGHT * _compute_idf(len(row_scores), 1)
+    for row, score in enumerate(row_scores):
+        if score > middle:
+            scores[row] += weight * (score - middle) / span
 
 
 def _add_terms(
-    scores: Scores, haystack: Haystack, terms: list[str], rare: int, weights: Weights
+    scores: Scores,
+    index: RowTextIndex,
+    terms: list[str],
+    bm25: BM25Parameters,
+    *,
+    max_rare: int,
 ) -> bool:
-    """Add the BM25 scores of the terms, found by scanning the rows' texts once a term.
+    """Add the BM25 scores of terms, each found by a single scan of all rows.
 
     Returns:
         Whether an identifier, or two words that meet in a row, point at few rows.
     """
-    starts = haystack.starts
-    k1, b = weights.k1, weights.b
+    starts = index.starts
+    k1, b = bm25.k1, bm25.b
     total = len(starts) - 1
-    mean = starts[-1] / total
-    pointing: Counter[int] = Counter()
+    mean_length = starts[-1] / total
+    # An identifier is worth two words: see the return value.
+    strengths: Counter[int] = Counter()
+    # A term in more than a quarter of the rows says nothing about any of them.
+    max_rows = max(max_rare, total // 4)
     for term in terms:
-        # A time goes on behind its date with a letter.
-        counts = haystack.rows_of(term, most=max(rare, total // 4), whole=not _DATE.fullmatch(term))
+        counts = index.count_by_row(term, max_rows, whole_word=not _DATE.fullmatch(term))
         if not counts:
             continue
-        weight = _idf(total, len(counts))
+        weight = _compute_idf(total, len(counts))
         for row, count in counts.items():
-            length = k1 * (1 - b + b * (starts[row + 1] - starts[row]) / mean)
+            length = k1 * (1 - b + b * (starts[row + 1] - starts[row]) / mean_length)
             scores[row] += weight * count * (k1 + 1) / (count + length)
-        if len(counts) <= rare and len(term) >= _IDENTIFIER_FROM:
-            pointing.update(dict.fromkeys(counts, 1 if term.isalpha() else 2))
-    return any(strength > 1 for strength in pointing.values())
+        if len(counts) <= max_rare and len(term) >= _MIN_IDENTIFIER_CHARACTERS:
+            strength = 1 if term.isalpha() else 2
+            strengths.update(dict.fromkeys(counts, strength))
+    return any(strength > 1 for strength in strengths.values())

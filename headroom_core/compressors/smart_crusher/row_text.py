@@ -1,50 +1,54 @@
-"""Rows as one text, in which words are found without looking at every row."""
+"""Full-text search over rows without a loop over the rows."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 
 
-class Haystack:
-    """The rows' texts in lower case, one behind the other.
+class RowTextIndex:
+    """Lowercase texts of the rows, joined into a single string that is fast to search.
+
+    Args:
+        texts: The text of each row.
 
     Attributes:
-        text: all of them.
-        starts: where each row begins.
+        text: The joined texts, separated by line breaks.
+        starts: Index at which each row starts, followed by the index at which a next row would.
     """
 
     def __init__(self, texts: list[str]) -> None:
         self.text = "\n".join(texts).lower()
         self.starts = [0]
         if len(self.text) != sum(map(len, texts)) + max(0, len(texts) - 1):
-            # A few letters have more than one in lower case: then the rows are measured one by one.
+            # A few letters, such as `İ`, get longer in lowercase: measure the lowercase texts.
             texts = [text.lower() for text in texts]
         for text in texts:
             self.starts.append(self.starts[-1] + len(text) + 1)
 
-    def rows_of(self, needle: str, most: int, whole: bool = True) -> dict[int, int]:
-        """Return how often a text in lower case stands in which rows.
+    def count_by_row(
+        self, needle: str, max_rows: int, *, whole_word: bool = True
+    ) -> dict[int, int]:
+        """Count the occurrences of a lowercase text in each row that contains it.
 
         Args:
-            needle: what to find.
-            most: nothing is returned when more rows than this hold it.
-            whole: whether it must not be part of a longer word.
+            needle: The text to find.
+            max_rows: Return no counts if more rows than this contain the text.
+            whole_word: Whether to skip occurrences that are part of a longer word.
         """
         counts: dict[int, int] = {}
-        text, row, at = self.text, 0, self.text.find(needle)
-        while at >= 0:
-            end = at + len(needle)
-            if not whole or self._stands_alone(at, end):
-                row = bisect_right(self.starts, at, row) - 1
+        text, row, start = self.text, 0, self.text.find(needle)
+        while start >= 0:
+            end = start + len(needle)
+            if not whole_word or self._is_whole_word(start, end):
+                row = bisect_right(self.starts, start, row) - 1
                 counts[row] = counts.get(row, 0) + 1
-                if len(counts) > most:
+                if len(counts) > max_rows:
                     return {}
-            at = text.find(needle, end)
+            start = text.find(needle, end)
         return counts
 
-    def _stands_alone(self, start: int, end: int) -> bool:
+    def _is_whole_word(self, start: int, end: int) -> bool:
         text = self.text
-        before = start and text[start].isalnum() and text[start - 1].isalnum()
-        return not before and not (
-            end < len(text) and text[end].isalnum() and text[end - 1].isalnum()
-        )
+        if start and text[start].isalnum() and text[start - 1].isalnum():
+            return False
+        return not (end < len(text) and text[end].isalnum() and text[end - 1].isalnum())

@@ -1,4 +1,4 @@
-"""What all rows together look like, in few words."""
+"""Summaries of all rows of a table, for the marker of those that were dropped."""
 
 from __future__ import annotations
 
@@ -8,134 +8,155 @@ from decimal import Context, Decimal, localcontext
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 
-_SHARE = 0.01
-_LEAST = 160
-_VALUES_SHOWN = 6
-_DIGITS = 500
-_LONGEST_VALUE = 60
-_NAMES_SHARE = 0.05
-_LONGEST_NAME = 40
-_DISTINCT_NAMES = 0.4
-# Columns that name rows, the better ones later.
-_NAMES = (
+# The summary takes at most this share of the size of the rows, and in small tables this many
+# characters.
+_MAX_SUMMARY_SHARE = 0.01
+_MIN_SUMMARY_CHARACTERS = 160
+_MAX_VALUES = 6
+_MAX_VALUE_CHARACTERS = 60
+# Enough digits for exact sums of any plausible column.
+_SUM_PRECISION = 500
+# The names of all dropped rows take at most this share of the size of the rows.
+_MAX_NAMES_SHARE = 0.05
+_MAX_MEAN_NAME_CHARACTERS = 40
+# Values that repeat more often do not name rows.
+_MIN_DISTINCT_SHARE = 0.4
+# Names of columns whose values name rows, from acceptable to best: any kind of name or location;
+# identifiers with a prefix; a plain identifier. The whole name of the column must match: `id` is
+# in the last, `valid` in none.
+_NAME_FIELDS = (
     re.compile(r".*(?:name|title|path|file|url|number)", re.IGNORECASE),
     re.compile(r".*(?:_id|ID|Id|_key|Key|_code|Code)"),
     re.compile(r"(?:id|key|name|code|slug|sku|cid)", re.IGNORECASE),
 )
+# A month, a date, or a date with a time, in ISO format: these sort as text. Must not match a year
+# alone, which may be any number.
 _TIME = re.compile(r"\d{4}-\d\d(?:-\d\d.*)?")
 
 
-def summarise(stats: list[ColumnStats], size: int) -> str:
-    """Return counts by value, minimum, maximum, sum and nulls of the columns that have them to tell.
+def summarize_columns(stats: list[ColumnStats], size: int) -> str:
+    """Return ranges of times, counts of values, ranges and sums of numbers, and counts of nulls.
 
     Args:
-        stats: the columns of all rows, those left out included.
-        size: the characters of the rows; the summary takes about a hundredth of that.
+        stats: The statistics of the columns over all rows, including dropped ones.
+        size: Number of characters of the rows; the summary takes about a hundredth of that.
     """
-    room = max(_LEAST, int(_SHARE * size))
-    by_kinds = sorted(stats, key=lambda item: len(item.counts))
-    told: list[str] = []
-    for tell in (_tell_times, _tell_counts, _tell_numbers, _tell_nulls):
-        for text in filter(None, map(tell, by_kinds)):
-            if len(text) + 2 <= room and text.isprintable():
-                told.append(text)
-                room -= len(text) + 2
-    return "; ".join(told)
+    room = max(_MIN_SUMMARY_CHARACTERS, int(_MAX_SUMMARY_SHARE * size))
+    # The fewer the distinct values, the more informative are their counts.
+    columns = sorted(stats, key=lambda column: len(column.counts))
+    descriptions: list[str] = []
+    for describe in (_describe_times, _describe_counts, _describe_numbers, _describe_nulls):
+        for description in map(describe, columns):
+            cost = len(description) + 2
+            if description and cost <= room and description.isprintable():
+                descriptions.append(description)
+                room -= cost
+    return "; ".join(descriptions)
 
 
-def naming_column(stats: list[ColumnStats]) -> ColumnStats | None:
-    """Return the column whose values name the rows best, None when no column does."""
-    best = max(stats, key=_naming, default=None)
-    return None if best is None or _naming(best) == (0, 0) else best
+def find_naming_column(stats: list[ColumnStats]) -> ColumnStats | None:
+    """Return the column whose values name the rows best, or None if there is none."""
+    best = max(stats, key=_rate_names, default=None)
+    return None if best is None or _rate_names(best) == (0, 0) else best
 
 
-def name_rows(column: ColumnStats, left_out: Collection[int], size: int) -> str:
-    """Return what all the rows that are left out are called, where that takes a twentieth of their size at most.
+def _rate_names(column: ColumnStats) -> tuple[int, float]:
+    """Rate how well values name rows: by the name of the column, then by how distinct they are."""
+    share = len(column.counts) / max(1, len(column.cells))
+    total_characters = sum(map(len, column.counts))
+    is_short = total_characters <= _MAX_MEAN_NAME_CHARACTERS * len(column.counts)
+    if share < _MIN_DISTINCT_SHARE or not is_short or not column.column.path:
+        return (0, 0)
+    for rank, pattern in enumerate(_NAME_FIELDS, 1):
+        if pattern.fullmatch(column.name):
+            return (rank, share)
+    return (0, 0)
+
+
+def list_row_names(column: ColumnStats, dropped: Collection[int], size: int) -> str:
+    """Return the names of all dropped rows, or an empty string if they take too much room.
 
     Args:
-        column: the column that names the rows.
-        left_out: the indices of the rows to name.
-        size: the characters of the rows.
+        column: The column that names the rows.
+        dropped: Indices of the dropped rows.
+        size: Number of characters of the rows; the names take at most a twentieth of that.
     """
     cells = [
         cell
         for cell, row in zip(column.cells, column.rows)
-        if row in left_out and cell not in ("", "~")
+        if row in dropped and cell not in ("", "~")
     ]
     names = ", ".join(dict.fromkeys(cells))
-    told = f"{_name(column)} {names}"
-    fits = 0 < len(names) <= max(_LEAST, _NAMES_SHARE * size)
-    return told if fits and told.isprintable() else ""
+    text = f"{_get_name(column)} {names}"
+    max_characters = max(_MIN_SUMMARY_CHARACTERS, _MAX_NAMES_SHARE * size)
+    return text if 0 < len(names) <= max_characters and text.isprintable() else ""
 
 
-def _naming(item: ColumnStats) -> tuple[int, float]:
-    """Return how well a column's values name rows: by the column's name first, then by how they differ."""
-    cells = item.cells
-    distinct = len(item.counts) / max(1, len(cells))
-    short = sum(map(len, item.counts)) <= _LONGEST_NAME * len(item.counts)
-    if distinct < _DISTINCT_NAMES or not short or not item.column.path:
-        return (0, 0)
-    rank = next((rank for rank, pattern in enumerate(_NAMES, 1) if pattern.fullmatch(item.name)), 0)
-    return (rank, distinct) if rank else (0, 0)
+def is_row_counter(column: ColumnStats) -> bool:
+    """Return whether a column only numbers its rows, so that its values carry no information."""
+    values = {number for number, _ in column.numbers}
+    if not values or len(values) != len(column.numbers):
+        return False
+    # Up to every other number may be missing.
+    are_integers = all(number.is_integer() for number in values)
+    return are_integers and max(values) - min(values) < 2 * len(values)
 
 
-def only_counts(item: ColumnStats) -> bool:
-    """Return whether a column just numbers its rows, so that its values tell nothing."""
-    values = {number for number, _ in item.numbers}
-    whole = len(values) == len(item.numbers) and all(number.is_integer() for number in values)
-    return whole and bool(values) and max(values) - min(values) < 2 * len(values)
-
-
-def _tell_counts(item: ColumnStats) -> str:
-    if not item.categorical:
+def _describe_counts(column: ColumnStats) -> str:
+    if not column.is_categorical:
         return ""
-    common = item.counts.most_common(_VALUES_SHOWN)
-    if any(len(cell) > _LONGEST_VALUE for cell, _ in common):
+    common = column.counts.most_common(_MAX_VALUES)
+    if any(len(cell) > _MAX_VALUE_CHARACTERS for cell, _ in common):
         return ""
-    others = len(item.cells) - sum(count for _, count in common)
-    told = [f"{_value(cell)} ×{count}" for cell, count in common] + [f"others ×{others}"] * bool(
-        others
-    )
-    return f"{_name(item)}: {', '.join(told)}"
+    counts = [f"{_describe_cell(cell)} ×{count}" for cell, count in common]
+    others = len(column.cells) - sum(count for _, count in common)
+    if others:
+        counts.append(f"others ×{others}")
+    return f"{_get_name(column)}: {', '.join(counts)}"
 
 
-def _tell_numbers(item: ColumnStats) -> str:
-    if not item.numbers or item.identity or item.categorical or only_counts(item):
+def _describe_numbers(column: ColumnStats) -> str:
+    if not column.numbers or column.is_identity or column.is_categorical or is_row_counter(column):
         return ""
-    values = [number for number, _ in item.numbers]
-    low, high = item.lexemes[values.index(min(values))], item.lexemes[values.index(max(values))]
-    return f"{_name(item)} {low}…{high}, sum {_sum(item)}{_nulls(item)}"
+    values = [number for number, _ in column.numbers]
+    # As they are written, so that the digits are those of the rows.
+    low = column.lexemes[values.index(min(values))]
+    high = column.lexemes[values.index(max(values))]
+    return f"{_get_name(column)} {low}…{high}, sum {_sum_exactly(column)}{_count_nulls(column)}"
 
 
-def _tell_times(item: ColumnStats) -> str:
-    cells = [cell for cell in item.counts if cell]
-    if item.numbers or len(cells) < 2 or not all(map(_TIME.fullmatch, cells)):
+def _describe_times(column: ColumnStats) -> str:
+    cells = [cell for cell in column.counts if cell]
+    if column.numbers or len(cells) < 2 or not all(map(_TIME.fullmatch, cells)):
         return ""
-    return f"{_name(item)} {min(cells)}…{max(cells)}{_nulls(item)}"
+    return f"{_get_name(column)} {min(cells)}…{max(cells)}{_count_nulls(column)}"
 
 
-def _tell_nulls(item: ColumnStats) -> str:
-    if item.numbers or item.categorical or _tell_times(item) or not item.counts[""]:
+def _describe_nulls(column: ColumnStats) -> str:
+    if column.numbers or column.is_categorical or not column.counts[""]:
         return ""
-    return f"{_name(item)} null {item.counts['']}"
+    if _describe_times(column):
+        return ""
+    return f"{_get_name(column)} null {column.counts['']}"
 
 
-def _name(item: ColumnStats) -> str:
-    return ".".join(item.column.path) or "value"
+def _get_name(column: ColumnStats) -> str:
+    return ".".join(column.column.path) or "value"
 
 
-def _value(cell: str) -> str:
+def _describe_cell(cell: str) -> str:
     return {"": "null", "~": "no key"}.get(cell, cell)
 
 
-def _sum(item: ColumnStats) -> str:
-    if any("e" in lexeme or "E" in lexeme for lexeme in item.lexemes):
-        return f"{sum(number for number, _ in item.numbers):.6g}"
-    # In a context of its own: the caller's may round.
-    with localcontext(Context(prec=_DIGITS)):
-        return str(sum(map(Decimal, item.lexemes)))
+def _sum_exactly(column: ColumnStats) -> str:
+    if any("e" in lexeme or "E" in lexeme for lexeme in column.lexemes):
+        # Exponents may be so large that the exact sum would have thousands of digits.
+        return f"{sum(number for number, _ in column.numbers):.6g}"
+    # In a separate context, because the caller's may round.
+    with localcontext(Context(prec=_SUM_PRECISION)):
+        return str(sum(map(Decimal, column.lexemes)))
 
 
-def _nulls(item: ColumnStats) -> str:
-    nulls = item.counts[""]
+def _count_nulls(column: ColumnStats) -> str:
+    nulls = column.counts[""]
     return f", null {nulls}" if nulls else ""

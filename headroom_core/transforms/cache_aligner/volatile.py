@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from headroom_core.text.markdown import Spans, code_spans
+from headroom_core.text.markdown import Spans, find_code_spans
 
 
 class VolatilePart(NamedTuple):
@@ -141,13 +141,13 @@ def volatile_parts(
     given = _without_overlaps(part for pattern in patterns for part in _matched(pattern, text))
     if not known:
         return given
-    closed = code_spans(text)
+    closed = find_code_spans(text)
     taken = Spans(part[:2] for part in given)
     found = (
         part
         for part in _known(text)
-        if not closed.touch(*part[:2])
-        and not taken.touch(*part[:2])
+        if not closed.overlaps(*part[:2])
+        and not taken.overlaps(*part[:2])
         and _stands_alone(text, part.start, part.end)
     )
     return sorted([*given, *_without_overlaps(found)])

@@ -26,7 +26,7 @@ from headroom_core.dialects.base import (
     image_of,
     marked,
 )
-from headroom_core.documents.ranking import title_of
+from headroom_core.documents.ranking import extract_title
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
 from headroom_core.metrics.ledger import Ledger, Summary
@@ -56,6 +56,7 @@ __all__ = [
     "budget_warnings",
     "compact",
     "declares_retrieval",
+    "extract_title",
     "get_field",
     "image_of",
     "is_retrieve_tool",
@@ -66,7 +67,6 @@ __all__ = [
     "render_draft",
     "require_list",
     "shared_store",
-    "title_of",
     "to_mapping",
     "view_as",
 ]

@@ -18,7 +18,7 @@ from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Block, Change, Draft, causal_queries
-from headroom_core.relevance import Scorer, scorer_from, why_words
+from headroom_core.relevance import Scorer, fallback_reason, scorer_from_config
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
 from headroom_core.transforms.cache_aligner.aligner import CacheAligner
@@ -133,7 +133,7 @@ class Run:
         self.replay = Replay(self.router, decisive, kept, query, self.edge, toin, followed_from)
         self._decisive = decisive, kept is None, self.config.content_router_enabled
         managed = self.config.intelligent_context.enabled and self.config.relevance.tier != "bm25"
-        scorer = scorer_from(self.config.relevance) if managed else None
+        scorer = scorer_from_config(self.config.relevance) if managed else None
         self.scorers: list[Scorer | None] = [tables.scorer, scorer]
         self.fitting = Fitting(self.config, self.router, kept, toin, scorer, self.edge)
 
@@ -178,7 +178,7 @@ class Run:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What went wrong, in words."""
-        why = filter(None, map(why_words, self.scorers))
+        why = filter(None, map(fallback_reason, self.scorers))
         return tuple(
             dict.fromkeys(
                 [

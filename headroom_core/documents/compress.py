@@ -13,7 +13,7 @@ from headroom_core.documents.selection import RankedDocuments, SelectionCriteria
 from headroom_core.documents.splitting import DocumentPart, SplitDocument
 from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.messages import Block, require_list
-from headroom_core.relevance import Scorer, scorer_from
+from headroom_core.relevance import Scorer, scorer_from_config
 from headroom_core.results import DocumentsResult
 from headroom_core.stores import Store
 from headroom_core.tokens.tokenizer import Tokenizer
@@ -195,5 +195,5 @@ def _scorer(given: Scorer | None, config: HeadroomConfig) -> Scorer | None:
             f"scorer is of type {kind}: give one that has score_items", {"scorer": kind}
         )
     if given is None and config.relevance.tier != "bm25":
-        return scorer_from(config.relevance)
+        return scorer_from_config(config.relevance)
     return given

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heapreplace
 
-from headroom_core.relevance.words import words
+from headroom_core.relevance.words import split_words
 
 _PENALTY = 0.5
 """What of the best score a text gives up whose words another one has all."""
@@ -14,7 +14,9 @@ _SAME = 0.85
 """The share of its words from which on a text repeats another one, if that has its numbers too."""
 
 
-def diverse(texts: Sequence[str], scores: Sequence[float], most: int | None = None) -> list[int]:
+def select_diverse(
+    texts: Sequence[str], scores: Sequence[float], most: int | None = None
+) -> list[int]:
     """Return the places of the texts to read, best first, without those that repeat better ones.
 
     Each next text is the one with the highest score less half of the share of its words that one text before it
@@ -28,7 +30,7 @@ def diverse(texts: Sequence[str], scores: Sequence[float], most: int | None = No
 
     Example:
         >>> texts = ["The Elbe is long.", "The Elbe is long, long.", "The Oder is short."]
-        >>> diverse(texts, [1.0, 0.9, 0.6])
+        >>> select_diverse(texts, [1.0, 0.9, 0.6])
         [0, 2]
     """
     if not texts:
@@ -88,7 +90,7 @@ class _Words:
 
     def of(self, text: str) -> _Said:
         """Return the words of a text."""
-        own = {word: self._bits.setdefault(word, len(self._bits)) for word in words(text)}
+        own = {word: self._bits.setdefault(word, len(self._bits)) for word in split_words(text)}
         return _Said(
             _mask(own.values()), _mask(bit for word, bit in own.items() if not word.isalpha())
         )

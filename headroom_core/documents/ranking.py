@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headroom_core.relevance.base import Scorer, checked_scores
-from headroom_core.relevance.bm25 import K1, B
-from headroom_core.relevance.words import words
+from headroom_core.relevance.base import Scorer, score_and_validate
+from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1
+from headroom_core.relevance.words import split_words
 
 _TITLE, _SENTENCE = 2.0, 1.0
 """What a passage's title and its best sentence weigh, beside its whole text."""
@@ -52,14 +52,14 @@ _TITLE_FROM, _LONGEST_TITLE = 400, 200
 """How many characters of a passage may tell its title, and how many of a title count."""
 
 
-def title_of(text: str) -> str:
+def extract_title(text: str) -> str:
     """Return the title that a passage begins with, else its subject, else nothing.
 
     A title is a heading, `Title: …`, or a short first line without a stop. A subject is what the first sentence
     says something about: a name, as in encyclopedias.
 
     Example:
-        >>> [title_of(text) for text in ("# The Elbe\\nIt is long.", "Jan Hus was a priest.", "it rained.")]
+        >>> [extract_title(text) for text in ("# The Elbe\\nIt is long.", "Jan Hus was a priest.", "it rained.")]
         ['The Elbe', 'Jan Hus', '']
     """
     beginning = text.lstrip()[:_TITLE_FROM]
@@ -153,7 +153,7 @@ class RankingQuery:
         0.0
     """
 
-    def __init__(self, text: str, k1: float = K1, b: float = B) -> None:
+    def __init__(self, text: str, k1: float = DEFAULT_K1, b: float = DEFAULT_B) -> None:
         self.text = text
         self.words = list(dict.fromkeys(_telling(text)))
         self._seen = _ENDS.union(self.words)
@@ -196,7 +196,7 @@ class RankingQuery:
                 for title, text in zip(titles, texts, strict=True)
             ]
             # A scorer may give numbers of numpy, which callers could not write as JSON.
-            scores = list(map(float, checked_scores(scorer, titled, self.text)))
+            scores = list(map(float, score_and_validate(scorer, titled, self.text)))
         scores = _linked(scores, [f" {' '.join(own)} " for own in tokens], list(map(_name, names)))
         top = max(scores, default=0.0)
         return Ranking([score / top for score in scores] if top else [], len(self.words))
@@ -262,7 +262,7 @@ def _tokens(text: str) -> list[str]:
     """
     if text.isascii() or not _OTHER_SCRIPT.search(text):
         return _TOKEN.findall(text.lower())
-    return [word[:_ROOT] if word.isalpha() else word for word in words(text)]
+    return [word[:_ROOT] if word.isalpha() else word for word in split_words(text)]
 
 
 def _telling(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from headroom_core.conversation.run import Run
-from headroom_core.documents.diversity import diverse
+from headroom_core.documents.diversity import select_diverse
 from headroom_core.documents.ranking import Ranking, RankingQuery
 from headroom_core.documents.splitting import PieceList, SplitDocument
 from headroom_core.messages import Action, Block, Change
@@ -184,7 +184,7 @@ def _best(
     """Return the documents that are wanted, the best first."""
     if wanted.diverse:
         texts, own = [blocks[at].text for at in places], [scores[at] for at in places]
-        return [places[at] for at in diverse(texts, own, wanted.most)]
+        return [places[at] for at in select_diverse(texts, own, wanted.most)]
     return sorted(places, key=lambda at: -scores[at])[: wanted.most]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
 
-from headroom_core.documents.ranking import title_of
+from headroom_core.documents.ranking import extract_title
 from headroom_core.text.json_spans import find_json
 from headroom_core.text.sentences import excerpt, split_sentences
 from headroom_core.text.units import TextLine, split_lines
@@ -72,7 +72,7 @@ class SplitDocument:
     def of(cls, text: str, title: str = "") -> SplitDocument:
         """Return how a document is read; without a title it is what the document tells itself."""
         found = split_document(text)
-        return cls(found, title or ("" if found[0].heading else title_of(text)))
+        return cls(found, title or ("" if found[0].heading else extract_title(text)))
 
     @cached_property
     def passages(self) -> list[int]:
@@ -124,7 +124,7 @@ class SplitDocument:
         return [_bare(self.portions[head].text) for head in self.portions[at].above]
 
     def _subject(self, at: int) -> list[str]:
-        return [title_of(self.portions[at].text)] if self.apart else []
+        return [extract_title(self.portions[at].text)] if self.apart else []
 
 
 def _bare(heading: str) -> str:

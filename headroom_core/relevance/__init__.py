@@ -11,9 +11,9 @@ from headroom_core.relevance.base import Scorer
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
 from headroom_core.relevance.encoders import embedding_available, package_origin
-from headroom_core.relevance.fallback import ScorerOrWords, why_words
-from headroom_core.relevance.hybrid import HybridScorer, words_of_hybrid
-from headroom_core.relevance.words import words
+from headroom_core.relevance.fallback import FallbackScorer, fallback_reason
+from headroom_core.relevance.hybrid import HybridScorer, hybrid_word_scorer
+from headroom_core.relevance.words import split_words
 
 if TYPE_CHECKING:
     from headroom_core.config import RelevanceScorerConfig
@@ -25,9 +25,9 @@ __all__ = [
     "Scorer",
     "create_scorer",
     "embedding_available",
-    "scorer_from",
-    "why_words",
-    "words",
+    "fallback_reason",
+    "scorer_from_config",
+    "split_words",
 ]
 
 _AUTO = "auto"
@@ -68,20 +68,20 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
         message = f"{scorer_type} scorers have no option {name}: the options are {', '.join(known)}"
         raise ConfigurationError(message, {"scorer_type": scorer_type, "option": name})
     if scorer_type == _AUTO and not (embedding_available() or _brings_embeddings(options)):
-        return words_of_hybrid(
+        return hybrid_word_scorer(
             **{name: options[name] for name in ("alpha", "bm25") if name in options}
         )
     return kind(**options)
 
 
-def scorer_from(config: RelevanceScorerConfig) -> Scorer:
+def scorer_from_config(config: RelevanceScorerConfig) -> Scorer:
     """Return the scorer that settings ask for; where it needs embeddings that are not at hand, words score.
 
     Equal settings get the same scorer, so that a model is loaded once.
 
     Example:
         >>> from headroom_core.config import RelevanceScorerConfig
-        >>> scorer_from(RelevanceScorerConfig(bm25_k1=1.2)).k1
+        >>> scorer_from_config(RelevanceScorerConfig(bm25_k1=1.2)).k1
         1.2
     """
     if config.tier == "bm25" or (config.tier == _AUTO and not embedding_available()):
@@ -107,7 +107,7 @@ def _shared(
             return meaning
         return HybridScorer(alpha, adaptive_alpha=adaptive, bm25=words, embedding=meaning)
 
-    return ScorerOrWords(made, words)
+    return FallbackScorer(made, words)
 
 
 def _brings_embeddings(options: dict[str, Any]) -> bool:

@@ -38,7 +38,7 @@ def as_texts(items: Sequence[str]) -> list[str]:
     return texts
 
 
-def checked_scores(scorer: Scorer, items: Sequence[str], query: str) -> list[float]:
+def score_and_validate(scorer: Scorer, items: Sequence[str], query: str) -> list[float]:
     """Return what a scorer, which may be somebody else's, says of the items.
 
     Raises:

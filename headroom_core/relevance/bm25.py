@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from headroom_core.errors import ConfigurationError
 from headroom_core.relevance.base import as_texts
-from headroom_core.relevance.words import tokens, words, words_of
+from headroom_core.relevance.words import split_token, split_tokens, split_words
 
-K1, B = 1.5, 0.75
+DEFAULT_K1, DEFAULT_B = 1.5, 0.75
 """How much repetition counts, and how much a long item is held against it, unless told otherwise."""
 
 
@@ -32,7 +32,7 @@ class BM25Scorer:
         True
     """
 
-    def __init__(self, k1: float = K1, b: float = B) -> None:
+    def __init__(self, k1: float = DEFAULT_K1, b: float = DEFAULT_B) -> None:
         numbers = isinstance(k1, (int, float)) and isinstance(b, (int, float))
         if not (numbers and 0 < k1 < math.inf and 0 <= b <= 1):
             message = f"k1 = {k1!r}, b = {b!r}: expected k1 above 0 and b from 0 to 1"
@@ -49,7 +49,7 @@ class BM25Scorer:
         Raises:
             TypeError: the items are one text, or one of them is no text.
         """
-        found = _Found(as_texts(items), words(query))
+        found = _Found(as_texts(items), split_words(query))
         scores = [0.0] * len(found.lengths)
         total, all_words, most = len(found.lengths), sum(found.lengths), 0.0
         # BM25+ with delta = 0; its factor k1 + 1 cancels out. It is worked out for the items that have a word alone.
@@ -76,7 +76,7 @@ class _Found:
         sizes = _Sizes(self.holders)
         size, telling = sizes.__getitem__, sizes.telling
         for at, text in enumerate(texts if asked else ()):
-            own = tokens(text)
+            own = split_tokens(text)
             self.lengths.append(sum(map(size, own)))
             for token in own:
                 if token in telling:
@@ -98,7 +98,7 @@ class _Sizes(dict[str, int]):
         self.telling: dict[str, list[dict[int, int]]] = {}
 
     def __missing__(self, token: str) -> int:
-        own = words_of(token)
+        own = split_token(token)
         if not self._holders.keys().isdisjoint(own):
             self.telling[token] = [self._holders[word] for word in own if word in self._holders]
         self[token] = len(own)

@@ -18,7 +18,7 @@ _ACCEPTED = (
 Encode = Callable[[list[str]], Any]
 
 
-class EmbeddingsMissing(ConfigurationError):
+class EmbeddingsUnavailableError(ConfigurationError):
     """The package or the model that embeddings need is not on this machine."""
 
 
@@ -84,10 +84,10 @@ def require_package() -> None:
     """Check that sentence-transformers is installed.
 
     Raises:
-        EmbeddingsMissing: it is not.
+        EmbeddingsUnavailableError: it is not.
     """
     if not embedding_available():
-        raise EmbeddingsMissing(
+        raise EmbeddingsUnavailableError(
             f"embeddings need sentence-transformers, which is not installed: {EXTRA}"
         )
 
@@ -96,12 +96,12 @@ def load(name: str, allow_download: bool) -> Encoder:
     """Return the encoder of a sentence-transformers model.
 
     Raises:
-        EmbeddingsMissing: the package cannot be imported, or the model is not on this machine.
+        EmbeddingsUnavailableError: the package cannot be imported, or the model is not on this machine.
     """
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
-        raise EmbeddingsMissing(
+        raise EmbeddingsUnavailableError(
             f"sentence-transformers cannot be imported: {error}: {EXTRA}"
         ) from error
     try:
@@ -113,7 +113,7 @@ def load(name: str, allow_download: bool) -> Encoder:
             else "give its folder, or allow_download=True to fetch it"
         )
         message = f"the embedding model {name!r} cannot be loaded from this machine: {way_out}"
-        raise EmbeddingsMissing(
+        raise EmbeddingsUnavailableError(
             message, {"model": name, "allow_download": allow_download}
         ) from error
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from headroom_core.errors import ConfigurationError
-from headroom_core.relevance.base import Scorer, as_texts, checked_scores
+from headroom_core.relevance.base import Scorer, as_texts, score_and_validate
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
-from headroom_core.relevance.encoders import EmbeddingsMissing
+from headroom_core.relevance.encoders import EmbeddingsUnavailableError
 
 _QUOTED = re.compile(r"`[^`\n]+`|\"[^\"\n]+\"|“[^”\n]+”|«[^»\n]+»")
 _TELLING = re.compile(r"\d|\w[_./\\:@=#]+\w|[a-z][A-Z]|^_|_$")
@@ -57,7 +57,7 @@ class HybridScorer:
         bm25: Scorer | None = None,
         embedding: Any = None,
     ) -> None:
-        self._words = words_of_hybrid(alpha, bm25)
+        self._words = hybrid_word_scorer(alpha, bm25)
         self.alpha = alpha
         self.adaptive_alpha = adaptive_alpha
         self._given = isinstance(embedding, Scorer) and not isinstance(embedding, type)
@@ -75,7 +75,7 @@ class HybridScorer:
         texts = as_texts(items)
         alpha = self.alpha_for(query)
         by_meaning = self._by_meaning(texts, query) if alpha < 1 else None
-        by_words = checked_scores(self._words, texts, query)
+        by_words = score_and_validate(self._words, texts, query)
         if by_meaning is None:
             return by_words
         both = zip(by_words, by_meaning, strict=True)
@@ -94,7 +94,7 @@ class HybridScorer:
     def _scorer_of(self, embedding: Any) -> Scorer | None:
         try:
             return EmbeddingScorer(DEFAULT_MODEL if embedding is None else embedding)
-        except EmbeddingsMissing as error:
+        except EmbeddingsUnavailableError as error:
             _warn_once(error.message)
             return None
 
@@ -102,8 +102,8 @@ class HybridScorer:
         if self._meaning is None:
             return None
         try:
-            return checked_scores(self._meaning, texts, query)
-        except EmbeddingsMissing as error:
+            return score_and_validate(self._meaning, texts, query)
+        except EmbeddingsUnavailableError as error:
             if self._given:
                 raise
             _warn_once(error.message)
@@ -111,7 +111,7 @@ class HybridScorer:
             return None
 
 
-def words_of_hybrid(alpha: float = _ALPHA, bm25: Scorer | None = None) -> Scorer:
+def hybrid_word_scorer(alpha: float = _ALPHA, bm25: Scorer | None = None) -> Scorer:
     """Return what scores by words in a hybrid scorer.
 
     Raises:

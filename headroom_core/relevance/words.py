@@ -21,7 +21,7 @@ _SEGMENT = re.compile(rf"([{_UNSPACED}]+)|(\d+)|([^\W\d_{_UNSPACED}](?:[^\d_.:/@
 _REMEMBERED_CHARACTERS = 64
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a text in lower case: whole tokens, and the parts that they are made of.
 
     Parts end where the case changes, at digits, at punctuation and where another script begins. Where a script
@@ -29,18 +29,18 @@ def words(text: str) -> list[str]:
     full-width ones or an accent written apart, are the same.
 
     Example:
-        >>> words("getUserName failed: HTTP_502")
+        >>> split_words("getUserName failed: HTTP_502")
         ['getusername', 'get', 'user', 'name', 'failed', 'http_502', 'http', '502']
-        >>> words("東京都")
+        >>> split_words("東京都")
         ['東京都', '東京', '京都']
     """
     found: list[str] = []
-    for token in tokens(text):
-        found += _remembered(token) if len(token) <= _REMEMBERED_CHARACTERS else words_of(token)
+    for token in split_tokens(text):
+        found += _remembered(token) if len(token) <= _REMEMBERED_CHARACTERS else split_token(token)
     return found
 
 
-def tokens(text: str) -> list[str]:
+def split_tokens(text: str) -> list[str]:
     """Return the whole tokens of a text, as they stand there."""
     return (
         _ASCII_TOKEN.findall(text)
@@ -49,12 +49,12 @@ def tokens(text: str) -> list[str]:
     )
 
 
-def folded(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Return the text in lower case and in the letters in which its words are told."""
     return text.lower() if text.isascii() else normalize("NFKC", text).lower()
 
 
-def words_of(token: str) -> list[str]:
+def split_token(token: str) -> list[str]:
     """Return the words of a token, each once."""
     lower = token.lower()
     if not token.isascii():
@@ -63,7 +63,7 @@ def words_of(token: str) -> list[str]:
     return list(dict.fromkeys([lower, *parts]))
 
 
-_remembered = lru_cache(1 << 16)(words_of)
+_remembered = lru_cache(1 << 16)(split_token)
 
 
 def _segments(token: str) -> list[str]:

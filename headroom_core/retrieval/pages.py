@@ -12,7 +12,7 @@ from typing import Any
 from headroom_core.errors import ValidationError
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.relevance import BM25Scorer
-from headroom_core.relevance.words import folded, words
+from headroom_core.relevance.words import normalize_text, split_words
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.fields import field_names, has_field, leaves
 from headroom_core.retrieval.where import parse_where
@@ -237,11 +237,11 @@ def _wanted(lines: str) -> list[range]:
 
 def _ranked(texts: Sequence[str], query: str) -> list[int]:
     """Return the indices of the texts that share a telling word with the query, the best first."""
-    wanted = dict.fromkeys(words(query))
-    lowered = [folded(text) for text in texts]
+    wanted = dict.fromkeys(split_words(query))
+    lowered = [normalize_text(text) for text in texts]
     holders = {word: [at for at, text in enumerate(lowered) if word in text] for word in wanted}
     likely = sorted({at for word in _telling(holders, len(texts)) for at in holders[word]})
-    found = {at: words(texts[at]) for at in likely}
+    found = {at: split_words(texts[at]) for at in likely}
     having = {word: [at for at, own in found.items() if word in own] for word in wanted}
     matching = sorted({at for word in _telling(having, len(texts)) for at in having[word]})
     if not matching:

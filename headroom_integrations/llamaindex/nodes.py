@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from llama_index.core.schema import BaseNode, ImageNode, IndexNode, MetadataMode, Node, TextNode
 
-from headroom_core.adapters import title_of
+from headroom_core.adapters import extract_title
 
 _TITLES = ("title", "document_title", "header_path", "file_name")
 """Where a title may stand in the metadata, the most telling key first."""
@@ -43,7 +43,7 @@ def title(node: BaseNode) -> str | None:
         told = value.strip("/ \n") if isinstance(value, str) else ""
         if told and key == "header_path" and text_of(node).startswith("#"):
             # The path names the headings above, but not the one that the text begins with.
-            return f"{told} {title_of(text_of(node))}"
+            return f"{told} {extract_title(text_of(node))}"
         if told:
             return PurePath(told).stem if key == "file_name" else told
     return None

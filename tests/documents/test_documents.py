@@ -28,7 +28,7 @@ from headroom_core import (
     count_tokens_text,
     decode_table,
 )
-from headroom_core.documents.ranking import RankingQuery, title_of
+from headroom_core.documents.ranking import RankingQuery, extract_title
 from headroom_core.text.sentences import ELLIPSIS, excerpt, split_sentences
 from headroom_core.text.units import split_units
 
@@ -192,7 +192,7 @@ def test_a_passage_that_the_best_one_names_stays_for_the_second_step() -> None:
     ],
 )
 def test_a_passage_tells_its_title_itself(text: str, title: str) -> None:
-    assert title_of(text) == title
+    assert extract_title(text) == title
 
 
 def test_titles_that_do_not_fit_the_texts_are_refused() -> None:
@@ -209,7 +209,7 @@ def test_titles_that_do_not_fit_the_texts_are_refused() -> None:
 )
 def test_odd_beginnings_take_no_time(text: str) -> None:
     start = time.process_time()
-    title_of(text)
+    extract_title(text)
     assert time.process_time() - start < 0.2
 
 

@@ -19,7 +19,7 @@ from headroom_core import (
     compress_documents,
     count_tokens_text,
 )
-from headroom_core.documents.diversity import diverse
+from headroom_core.documents.diversity import select_diverse
 from headroom_core.documents.splitting import SplitDocument, split_document
 from headroom_core.text.sentences import ELLIPSIS
 
@@ -381,9 +381,9 @@ def test_other_numbers_are_no_repetition() -> None:
 )
 def test_diversity_chooses_as_the_definition_says(texts: list[str], data: st.DataObject) -> None:
     scores = [data.draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0])) for _ in texts]
-    found = diverse(texts, scores)
+    found = select_diverse(texts, scores)
     assert len(set(found)) == len(found)
-    assert diverse(texts, scores, 3) == found[:3]
+    assert select_diverse(texts, scores, 3) == found[:3]
     assert {texts[at] for at in found} == set(texts) or len(found) >= 1
     if texts:
         assert scores[found[0]] == max(scores)

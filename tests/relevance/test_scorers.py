@@ -41,7 +41,7 @@ from headroom_core.compressors.base import Request
 from headroom_core.compressors.smart_crusher import TableCompressor, table_compressor
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.conversation import run
-from headroom_core.relevance import hybrid, scorer_from, why_words
+from headroom_core.relevance import fallback_reason, hybrid, scorer_from_config
 
 Vectors = list[list[float]]
 
@@ -486,15 +486,17 @@ def test_unknown_types_and_options_are_refused_with_what_is_allowed(
 
 
 def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
-    assert scorer_from(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {
+    assert scorer_from_config(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {
         "k1": 0.9,
         "b": 0.1,
     }
     config = RelevanceScorerConfig(scorer_type="auto", hybrid_alpha=0.2, adaptive_alpha=False)
     items, asked = ["kiwi 7", "a car"], "kiwi 7 car"
     both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, asked)
-    assert scorer_from(config).score_items(items, asked) == both
-    named = scorer_from(RelevanceScorerConfig(tier="embedding", embedding_model="one of ours"))
+    assert scorer_from_config(config).score_items(items, asked) == both
+    named = scorer_from_config(
+        RelevanceScorerConfig(tier="embedding", embedding_model="one of ours")
+    )
     assert named.score_items(["kiwi"], "kiwi") == [1.0]
     assert models_made()[-1] == ("one of ours", True)
 
@@ -503,13 +505,15 @@ def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
 def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_why(
     tier: Any, package: Any
 ) -> None:
-    scorer = scorer_from(RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9))
-    assert why_words(scorer) is None
+    scorer = scorer_from_config(
+        RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9)
+    )
+    assert fallback_reason(scorer) is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
     assert scores == [BM25Scorer(k1=0.9).score_items(ITEMS, "stream")] * 2
-    assert "'far-away' cannot be loaded" in str(why_words(scorer))
+    assert "'far-away' cannot be loaded" in str(fallback_reason(scorer))
     assert models_made() == [("far-away", True)]
 
 

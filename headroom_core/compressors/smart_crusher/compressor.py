@@ -20,7 +20,7 @@ from headroom_core.compressors.smart_crusher.summary import (
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.markers import RETRIEVE_TOOL
-from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from
+from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from_config
 from headroom_core.tables.codec import (
     Part,
     lossless,
@@ -125,7 +125,7 @@ def table_compressor(
 ) -> TableCompressor:
     """Return the compressor that both settings ask for; those for arrays win where they were set.
 
-    Where embeddings are asked for and not at hand, words score: `why_words` tells of its scorer why.
+    Where embeddings are asked for and not at hand, words score: `fallback_reason` tells of its scorer why.
 
     Args:
         crusher: how to shorten; its `relevance_tier` and `relevance_threshold` count where they were set.
@@ -144,7 +144,7 @@ def table_compressor(
         config.relevance_tier = "hybrid" if embedding_available() else "bm25"
     else:
         config.relevance_tier = relevance.tier
-    scorer = scorer_from(relevance) if config.relevance_tier in _BY_MEANING else None
+    scorer = scorer_from_config(relevance) if config.relevance_tier in _BY_MEANING else None
     return TableCompressor(config, scorer, weights=Weights(relevance.bm25_k1, relevance.bm25_b))
 
 

@@ -13,7 +13,7 @@ from statistics import median
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.query import ParsedQuery
 from headroom_core.compressors.smart_crusher.row_text import Haystack
-from headroom_core.relevance.bm25 import K1, B
+from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import quote
 
@@ -34,8 +34,8 @@ class Weights:
         b: how much a long row is held against it.
     """
 
-    k1: float = K1
-    b: float = B
+    k1: float = DEFAULT_K1
+    b: float = DEFAULT_B
 
 
 STANDARD = Weights()

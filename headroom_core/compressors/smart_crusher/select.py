@@ -19,7 +19,7 @@ from headroom_core.compressors.smart_crusher.evidence import (
 from headroom_core.compressors.smart_crusher.hits import STANDARD, Weights, find_hits
 from headroom_core.compressors.smart_crusher.row_text import Haystack
 from headroom_core.config import SmartCrusherConfig
-from headroom_core.relevance.base import Scorer, checked_scores
+from headroom_core.relevance.base import Scorer, score_and_validate
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import dumps
 
@@ -138,7 +138,7 @@ class _Selector:
         self.twins = self._twins() if config.dedup_identical_items else {}
         tier, threshold = config.relevance_tier, config.relevance_threshold
         scored = (
-            checked_scores(scorer, texts, query)
+            score_and_validate(scorer, texts, query)
             if scorer and tier != "none" and query.strip()
             else None
         )

@@ -33,7 +33,7 @@ from headroom_core.metrics.ledger import Ledger, Summary
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
-from headroom_core.retrieval.originals import declares_retrieval
+from headroom_core.retrieval.tool import declares_retrieval
 from headroom_core.stores import Store, shared_store
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 

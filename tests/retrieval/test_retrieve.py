@@ -14,12 +14,7 @@ from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL, content_key
 from headroom_core.relevance.words import split_words
 from headroom_core.results import RetrievalResult
-from headroom_core.retrieval.originals import (
-    aretrieve,
-    handle_retrieve_call,
-    retrieve,
-    retrieve_tool,
-)
+from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.stores import MemoryStore, SQLiteStore
 
 JOBS = json.dumps(

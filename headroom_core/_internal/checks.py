@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TypeGuard
 
 from headroom_core.errors import ConfigurationError, HeadroomError
 
 
-def is_int(value: object, *, minimum: int) -> bool:
+def is_int(value: object, *, minimum: int) -> TypeGuard[int]:
     """Return whether a value is an integer of at least `minimum`, and not a boolean.
 
     Example:
@@ -21,7 +21,7 @@ def is_int(value: object, *, minimum: int) -> bool:
 
 def require_positive_int(
     name: str,
-    value: Any,
+    value: object,
     *,
     alternative: str = "",
     error: type[HeadroomError] = ConfigurationError,
@@ -38,17 +38,19 @@ def require_positive_int(
         HeadroomError: The value is not an integer of at least 1.
 
     Example:
-        >>> require_positive_int("limit", 0, alternative="None")
+        >>> require_positive_int("limit", 0)
         Traceback (most recent call last):
         ...
-        headroom_core.errors.ConfigurationError: limit must be ... or None, got 0
+        headroom_core.errors.ConfigurationError: limit must be an integer of at least 1, got 0
     """
     if not is_int(value, minimum=1):
         raise _rejection(name, value, "an integer of at least 1", alternative, error)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
-def require_count(name: str, value: Any, *, error: type[HeadroomError] = ConfigurationError) -> int:
+def require_count(
+    name: str, value: object, *, error: type[HeadroomError] = ConfigurationError
+) -> int:
     """Return a value that must be an integer of at least 0.
 
     Args:
@@ -61,11 +63,11 @@ def require_count(name: str, value: Any, *, error: type[HeadroomError] = Configu
     """
     if not is_int(value, minimum=0):
         raise _rejection(name, value, "an integer of at least 0", "", error)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def require_fraction(
-    name: str, value: Any, *, error: type[HeadroomError] = ConfigurationError
+    name: str, value: object, *, error: type[HeadroomError] = ConfigurationError
 ) -> float:
     """Return a value that must be a number between 0 and 1, both included.
 
@@ -83,11 +85,11 @@ def require_fraction(
     """
     if not (_is_number(value) and 0 <= value <= 1):
         raise _rejection(name, value, "a number between 0 and 1", "", error)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def require_positive_number(
-    name: str, value: Any, *, error: type[HeadroomError] = ConfigurationError
+    name: str, value: object, *, error: type[HeadroomError] = ConfigurationError
 ) -> float:
     """Return a value that must be a finite number above 0.
 
@@ -101,10 +103,10 @@ def require_positive_number(
     """
     if not (_is_number(value) and 0 < value < math.inf):
         raise _rejection(name, value, "a finite number above 0", "", error)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroom_core.relevance.base import Scorer, score_and_validate
-from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1
+from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, bm25_scores
 from headroom_core.relevance.words import split_words
 
 _TITLE, _SENTENCE = 2.0, 1.0
@@ -236,20 +234,28 @@ class RankingQuery:
     def _weighed(
         self, texts: Sequence[TermMatches], others: int = 0, words: int = 0
     ) -> list[float]:
-        """Return the score of each text by BM25, beside others that have nothing of the query and so many words."""
-        holders = Counter(
-            [word for text in texts if text.asked for word in dict.fromkeys(text.asked)]
-        )
+        """Return the BM25 score of each text.
+
+        Args:
+            texts: Matches of the texts to score.
+            others: Number of further texts that have no word of the query.
+            words: Number of words in those.
+        """
+        lengths = [text.count for text in texts]
+        terms: dict[str, dict[int, int]] = {}
+        for index, text in enumerate(texts):
+            for word in text.asked:
+                frequencies = terms.setdefault(word, {})
+                frequencies[index] = frequencies.get(index, 0) + 1
         total = len(texts) + others
-        weights = {word: math.log((total + 1) / held) for word, held in holders.items()}
-        usual = (sum([text.count for text in texts]) + words) / max(1, total)
-
-        def score(text: TermMatches) -> float:
-            length = self._k1 * (1 - self._b + self._b * text.count / usual)
-            times = Counter(text.asked)
-            return sum([weights[word] * often / (often + length) for word, often in times.items()])
-
-        return [score(text) if text.asked else 0.0 for text in texts]
+        return bm25_scores(
+            terms.values(),
+            lengths,
+            total=total,
+            average_length=(sum(lengths) + words) / max(1, total),
+            k1=self._k1,
+            b=self._b,
+        )
 
 
 def _tokens(text: str) -> list[str]:

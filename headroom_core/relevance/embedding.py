@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headroom_core._internal.fork import ForkSafeLock
 from headroom_core.errors import ConfigurationError, ProviderError
 from headroom_core.markers import content_key
-from headroom_core.relevance.base import as_texts
+from headroom_core.relevance.base import require_texts
 from headroom_core.relevance.encoders import Encode, Encoder, encoder_of, load, require_package
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class EmbeddingScorer:
             ConfigurationError: the model is not on this machine, and may not be fetched.
             ProviderError: the model gave something else than one vector of finite numbers a text.
         """
-        texts = as_texts(items)
+        texts = require_texts("items", items)
         wanted = list(dict.fromkeys(text for text in texts if text.strip()))
         if not wanted or not query.strip():
             return [0.0] * len(texts)

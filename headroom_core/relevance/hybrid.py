@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headroom_core.errors import ConfigurationError
-from headroom_core.relevance.base import Scorer, as_texts, score_and_validate
+from headroom_core.relevance.base import Scorer, require_texts, score_and_validate
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
 from headroom_core.relevance.encoders import EmbeddingsUnavailableError
@@ -72,7 +72,7 @@ class HybridScorer:
             ProviderError: the embedding model gave something else than one vector of finite numbers a text.
             TransformError: a part that was given does not give one number from 0 to 1 an item.
         """
-        texts = as_texts(items)
+        texts = require_texts("items", items)
         alpha = self.alpha_for(query)
         by_meaning = self._by_meaning(texts, query) if alpha < 1 else None
         by_words = score_and_validate(self._words, texts, query)

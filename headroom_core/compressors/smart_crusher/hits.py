@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from statistics import median
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.query import ParsedQuery
 from headroom_core.compressors.smart_crusher.row_text import Haystack
-from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1
+from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, add_term_scores, idf
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import quote
 
@@ -133,7 +133,7 @@ def _add_given(
         for cell, row in zip(item.cells, item.rows):
             if cell in cells:
                 met[row] += 1
-                scores[row] += _GIVEN_WEIGHT * _idf(len(frame.rows), item.counts[cell])
+                scores[row] += _GIVEN_WEIGHT * idf(len(frame.rows), item.counts[cell])
     most = max(met.values(), default=0)
     return 0 < sum(count == most for count in met.values()) <= rare
 
@@ -150,7 +150,7 @@ def _add_cells(
         for cell, row in zip(item.cells, item.rows):
             if cell in wanted:
                 scores[row] += (
-                    _CELL_WEIGHT * _idf(len(frame.rows), item.counts[cell]) * wanted[cell]
+                    _CELL_WEIGHT * idf(len(frame.rows), item.counts[cell]) * wanted[cell]
                 )
         pointed = pointed or any(
             item.counts[cell] <= rare and query.points_at(_bare(cell)) for cell in wanted
@@ -186,15 +186,11 @@ def _as_float(cell: str) -> float | None:
         return None
 
 
-def _idf(total: int, holding: int) -> float:
-    return math.log(1 + (total - holding + 0.5) / (holding + 0.5))
-
-
 def _add_scored(scores: Scores, scored: Sequence[float]) -> None:
     """Add what a scorer gave the rows, as far as it is more than half of them got: embeddings are never far apart."""
     usual = median(scored)
     most = max(scored) - usual
-    weight = _SCORER_WEIGHT * _idf(len(scored), 1)
+    weight = _SCORER_WEIGHT * idf(len(scored), 1)
     for row, score in enumerate(scored):
         if score > usual:
             scores[row] += weight * (score - usual) / most
@@ -209,8 +205,8 @@ def _add_terms(
         Whether an identifier, or two words that meet in a row, point at few rows.
     """
     starts = haystack.starts
-    k1, b = weights.k1, weights.b
-    total = len(starts) - 1
+    lengths = [end - start for start, end in pairwise(starts)]
+    total = len(lengths)
     mean = starts[-1] / total
     pointing: Counter[int] = Counter()
     for term in terms:
@@ -218,10 +214,10 @@ def _add_terms(
         counts = haystack.rows_of(term, most=max(rare, total // 4), whole=not _DATE.fullmatch(term))
         if not counts:
             continue
-        weight = _idf(total, len(counts))
-        for row, count in counts.items():
-            length = k1 * (1 - b + b * (starts[row + 1] - starts[row]) / mean)
-            scores[row] += weight * count * (k1 + 1) / (count + length)
+        weight = idf(total, len(counts))
+        add_term_scores(
+            scores, counts, lengths, weight, average_length=mean, k1=weights.k1, b=weights.b
+        )
         if len(counts) <= rare and len(term) >= _IDENTIFIER_FROM:
             pointing.update(dict.fromkeys(counts, 1 if term.isalpha() else 2))
     return any(strength > 1 for strength in pointing.values())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from headroom_core.relevance.base import Scorer, score_and_validate
 from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, bm25_scores
+from headroom_core.relevance.stop_words import STOP_WORDS
 from headroom_core.relevance.words import split_words
 
 _TITLE, _SENTENCE = 2.0, 1.0
@@ -31,13 +32,10 @@ _OTHER_SCRIPT = re.compile("[\u0300-\u036f\u0590-\u1dff\u2c00-\ud7ff\uf900-\U000
 _END = "."
 _ENDS = frozenset("!?\n" + _END)
 
-_COMMON = re.compile(
-    r"(?<![^\W_])(?:an?|the|of|in|on|at|to|by|for|from|with|as|and|or|but|is|are|was|were|be|been|being|do|does|did|has"
-    r"|have|had|its?|this|that|these|those|s?he|they|his|her|their|there|who|whom|whose|which|what|when|where|why|how"
-    r"|can|could|will|would|should|may|might|(?<=['’])(?:[sdtm]|ll|re|ve))(?![^\W_])",
+_STOP_WORD = re.compile(
+    rf"(?<![^\W_])(?:{'|'.join(sorted(STOP_WORDS))}|(?<=['’])(?:[sdtm]|ll|re|ve))(?![^\W_])",
     re.IGNORECASE,
 )
-"""English words that nearly every text has, and what stands after an apostrophe."""
 
 _HEADING = re.compile(r"\s*(?:#{1,6}|[Tt]itle:)[^\S\n]*(\S[^\n]{0,199})")
 _FIRST_LINE = re.compile(r"\s*([^\W_][^\n]{0,78}[^\s.!?:;,])[^\S\n]*\n\s*\S")
@@ -273,7 +271,7 @@ def _tokens(text: str) -> list[str]:
 
 def _telling(text: str) -> list[str]:
     """Return the words of a text, as they are compared, without those that are in every text."""
-    return [token for token in _tokens(_COMMON.sub(" ", text)) if token not in _ENDS]
+    return [token for token in _tokens(_STOP_WORD.sub(" ", text)) if token not in _ENDS]
 
 
 def _name(title: str) -> str:

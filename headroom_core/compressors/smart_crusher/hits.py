@@ -149,9 +149,7 @@ def _add_cells(
             continue
         for cell, row in zip(item.cells, item.rows):
             if cell in wanted:
-                scores[row] += (
-                    _CELL_WEIGHT * idf(len(frame.rows), item.counts[cell]) * wanted[cell]
-                )
+                scores[row] += _CELL_WEIGHT * idf(len(frame.rows), item.counts[cell]) * wanted[cell]
         pointed = pointed or any(
             item.counts[cell] <= rare and query.points_at(_bare(cell)) for cell in wanted
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from headroom_core.relevance.stop_words import ROW_STOP_WORDS
+
 _LONGEST = 8000
 _SHORTEST_TERM = 3
 _TERM = re.compile(r"[^\s\"'`“”‘’«»<>()\[\]{},;=]+")
@@ -24,12 +26,7 @@ _DAY_MONTH_YEAR = re.compile(
 )
 _NUMERIC_DATE = re.compile(r"\b(\d{1,2})([./])(\d{1,2})\2(\d{4})\b")
 _MONTH_DAY_YEAR = re.compile(r"\b([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
-_STOP_WORDS = frozenset(
-    "the and for with that this from what which who whom whose when where why how are was were has have had its his her"
-    " their our your you they them she him not but can could would should will shall may might must does did done been"
-    " being into onto over under than then there here about any all each every some such only also just more most other"
-    " give find show list get tell please record row item entry value field me of in on at to is it a an".split()
-)
+_STOP_WORDS = ROW_STOP_WORDS
 
 
 class ParsedQuery:

@@ -91,7 +91,8 @@ def bm25_scores(
         b: How strongly long texts are penalized, from 0 to 1.
 
     Example:
-        >>> [round(x, 3) for x in bm25_scores([{0: 1}], [2, 2], total=2, average_length=2, k1=1.5, b=0.75)]
+        >>> options = {"total": 2, "average_length": 2, "k1": 1.5, "b": 0.75}
+        >>> [round(score, 3) for score in bm25_scores([{0: 1}], [2, 2], **options)]
         [1.099, 0.0]
     """
     scores = [0.0] * len(lengths)
@@ -118,7 +119,8 @@ class BM25Scorer:
         ConfigurationError: `k1` or `b` is out of range.
 
     Example:
-        >>> scores = BM25Scorer().score_items(["the Elbe is long", "the Oder"], "how long is the Elbe?")
+        >>> items = ["the Elbe is long", "the Oder"]
+        >>> scores = BM25Scorer().score_items(items, "how long is the Elbe?")
         >>> scores[0] > scores[1]
         True
     """

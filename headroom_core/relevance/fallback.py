@@ -1,4 +1,4 @@
-"""Words in the place of embeddings that are asked for and not at hand."""
+"""A scorer that falls back to words where embeddings are not available."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from headroom_core.relevance.encoders import EmbeddingsUnavailableError
 
 
 class FallbackScorer:
-    """Scores by a scorer, and by words from when it tells that it has no embeddings.
+    """Scorer that uses another one until embeddings turn out to be unavailable, then words.
 
     Args:
-        make: makes the scorer.
-        words: scores by words.
+        create: Creates the preferred scorer.
+        word_scorer: Scorer to fall back to.
 
     Attributes:
-        fallback_reason: why words score. None: the scorer does, as far as is known.
+        fallback_reason: Why words are used, or None while the preferred scorer is.
 
     Example:
         >>> from headroom_core.relevance import BM25Scorer
-        >>> def none_here():
-        ...     raise EmbeddingsUnavailableError("there are no embeddings on this machine")
-        >>> FallbackScorer(none_here, BM25Scorer()).fallback_reason
-        'there are no embeddings on this machine'
+        >>> def create():
+        ...     raise EmbeddingsUnavailableError("there is no embedding model")
+        >>> FallbackScorer(create, BM25Scorer()).fallback_reason
+        'there is no embedding model'
     """
 
-    def __init__(self, make: Callable[[], Scorer], words: Scorer) -> None:
+    def __init__(self, create: Callable[[], Scorer], word_scorer: Scorer) -> None:
         self.fallback_reason: str | None = None
-        self._words = words
-        self._scorer = words
+        self._word_scorer = word_scorer
+        self._scorer = word_scorer
         try:
-            self._scorer = make()
+            self._scorer = create()
         except EmbeddingsUnavailableError as error:
             self.fallback_reason = error.message
 
@@ -40,10 +40,11 @@ class FallbackScorer:
         try:
             return self._scorer.score_items(items, query)
         except EmbeddingsUnavailableError as error:
-            self._scorer, self.fallback_reason = self._words, error.message
-            return self._words.score_items(items, query)
+            # A model is loaded on first use, so only now is it known to be missing.
+            self._scorer, self.fallback_reason = self._word_scorer, error.message
+            return self._word_scorer.score_items(items, query)
 
 
 def fallback_reason(scorer: Scorer | None) -> str | None:
-    """Return why a scorer goes by words alone where embeddings were asked for, None where it does not."""
+    """Return why a scorer fell back to words, or None if it did not."""
     return scorer.fallback_reason if isinstance(scorer, FallbackScorer) else None

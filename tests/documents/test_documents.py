@@ -244,7 +244,7 @@ def test_a_scorer_that_fails_costs_no_passage(scorer: Fixed) -> None:
     result = compress_documents(PASSAGES, QUESTION, scorer=scorer)
     assert result.texts == PASSAGES
     assert result.warnings[0].startswith(
-        "no passage was left out for its relevance: TransformError: Fixed gave"
+        "no passage was left out for its relevance: TransformError: Fixed returned"
     )
 
 

@@ -64,7 +64,10 @@ def test_repetition_and_length_count_as_told() -> None:
     ],
 )
 def test_what_the_formula_cannot_take_is_refused(options: dict[str, float]) -> None:
-    with pytest.raises(ConfigurationError, match="k1 above 0 and b from 0 to 1"):
+    with pytest.raises(
+        ConfigurationError,
+        match="k1 must be a finite number above 0|b must be a number between 0 and 1",
+    ):
         BM25Scorer(**options)
 
 
@@ -146,9 +149,9 @@ def test_odd_texts_are_found_by_their_words(odd: str) -> None:
 
 
 def test_a_lone_text_or_what_is_no_text_is_refused() -> None:
-    with pytest.raises(TypeError, match="items is of type str"):
+    with pytest.raises(TypeError, match="items"):
         BM25Scorer().score_items("Elbe", "Elbe")
-    with pytest.raises(TypeError, match=r"items\[1\] is of type dict"):
+    with pytest.raises(TypeError, match=r"items\[1\] must be a string, got dict"):
         BM25Scorer().score_items(["Elbe", {}], "Elbe")  # type: ignore[list-item]
 
 

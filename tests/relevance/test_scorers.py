@@ -93,7 +93,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tu
 @pytest.fixture
 def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    monkeypatch.setattr(hybrid, "_told", {})
+    monkeypatch.setattr(hybrid, "_warned_reasons", {})
 
 
 def models_made() -> list[tuple[str, bool]]:
@@ -163,7 +163,7 @@ def test_what_is_no_model_is_refused_with_what_would_be_one(model: Any) -> None:
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"cache_size": 0}, {"batch_size": 1.5}])
 def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="expected a whole number from 1 on"):
+    with pytest.raises(ConfigurationError, match="size must be an integer of at least 1, got"):
         EmbeddingScorer(meaning, **options)
 
 
@@ -172,14 +172,14 @@ def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
     [
         (lambda texts: [[1.0]] * (len(texts) + 1), "expected a vector for each of"),
         (lambda texts: [], "expected a vector for each of"),
-        (lambda texts: None, "expected a vector for each of|no table of numbers|not finite"),
+        (lambda texts: None, "expected a vector for each of|not a table of numbers|not finite"),
         (lambda texts: [[]] * len(texts), "expected a vector for each of"),
         (lambda texts: [1.0] * len(texts), "expected a vector for each of"),
         (
             lambda texts: [[1.0] * (at + 1) for at, _ in enumerate(texts)] * 2,
-            "no table of numbers|vector for each",
+            "not a table of numbers|vector for each",
         ),
-        (lambda texts: [["a"]] * len(texts), "no table of numbers"),
+        (lambda texts: [["a"]] * len(texts), "not a table of numbers"),
         (lambda texts: [[float("nan")]] * len(texts), "not finite"),
         (lambda texts: [[float("inf")]] * len(texts), "not finite"),
         (lambda texts: [[1.0] * len(texts)] * len(texts), "vectors of 1 and of 3 numbers"),
@@ -376,7 +376,7 @@ def test_without_embeddings_at_hand_words_score_and_one_warning_says_so() -> Non
 def test_a_model_that_is_not_here_leaves_words_with_one_warning(
     package: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hybrid, "_told", {})
+    monkeypatch.setattr(hybrid, "_warned_reasons", {})
     scorer = HybridScorer(embedding="far-away")
     with pytest.warns(RuntimeWarning, match="'far-away'") as told:
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
@@ -389,7 +389,7 @@ def test_a_model_that_is_not_here_leaves_words_with_one_warning(
     "options", [{"alpha": 1.5}, {"alpha": -0.1}, {"alpha": "0.5"}, {"alpha": float("nan")}]
 )
 def test_a_share_outside_of_none_and_all_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="from 0 to 1"):
+    with pytest.raises(ConfigurationError, match="alpha must be a number between 0 and 1, got"):
         HybridScorer(**options, embedding=meaning)
 
 
@@ -412,9 +412,9 @@ def test_a_part_that_gives_no_score_an_item_is_an_error(scores: list[float]) -> 
         fine.scores
     )
     for parts in ({"bm25": wrong, "embedding": fine}, {"bm25": fine, "embedding": wrong}):
-        with pytest.raises(TransformError, match="Fixed gave"):
+        with pytest.raises(TransformError, match="Fixed returned"):
             HybridScorer(**parts).score_items(items, "a")
-    with pytest.raises(TransformError, match="Fixed gave"):
+    with pytest.raises(TransformError, match="Fixed returned"):
         HybridScorer(1.0, bm25=wrong, embedding=fine).score_items(items, "a")
 
 
@@ -468,12 +468,12 @@ def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
             {"k1": 0.5},
             "auto scorers have no option k1: the options are alpha, adaptive_alpha, bm25, embedding",
         ),
-        ("bm25", {"k1": -1}, "expected k1 above 0"),
-        ("bm25", {"k1": "x"}, "k1 = 'x', b = 0.75: expected k1 above 0"),
-        ("bm25", {"b": None}, "b = None: expected k1 above 0 and b from 0 to 1"),
-        ("auto", {"alpha": 7}, "alpha = 7: expected the share of words"),
+        ("bm25", {"k1": -1}, "k1 must be a finite number above 0, got -1"),
+        ("bm25", {"k1": "x"}, "k1 must be a finite number above 0, got 'x'"),
+        ("bm25", {"b": None}, "b must be a number between 0 and 1, got None"),
+        ("auto", {"alpha": 7}, "alpha must be a number between 0 and 1, got 7"),
         ("auto", {"bm25": "junk"}, "bm25 is of type str"),
-        ("auto", {"bm25": BM25Scorer}, "bm25 is of type BM25Scorer"),
+        ("auto", {"bm25": BM25Scorer}, "bm25 is the class BM25Scorer"),
         ([], {}, r"scorer_type = \[\]: expected one of"),
     ],
 )
@@ -642,7 +642,7 @@ def test_a_tier_that_needs_embeddings_says_so_when_the_compressor_is_made() -> N
 @pytest.mark.parametrize("scores", [[0.5], [2.0] * 500, [float("nan")] * 500])
 def test_what_is_no_score_a_row_is_an_error(scores: list[float]) -> None:
     odd = SimpleNamespace(score_items=lambda items, query: scores)
-    with pytest.raises(TransformError, match="SimpleNamespace gave"):
+    with pytest.raises(TransformError, match="SimpleNamespace returned"):
         kept(TableCompressor(None, odd), "automobile")
 
 

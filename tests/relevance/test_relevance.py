@@ -66,7 +66,7 @@ def test_repetition_and_length_count_as_told() -> None:
 def test_what_the_formula_cannot_take_is_refused(options: dict[str, float]) -> None:
     with pytest.raises(
         ConfigurationError,
-        match="k1 must be a finite number above 0|b must be a number between 0 and 1",
+        match=r"k1 must be a finite number above 0|b must be a number between 0 and 1",
     ):
         BM25Scorer(**options)
 

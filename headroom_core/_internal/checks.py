@@ -44,7 +44,10 @@ def require_positive_int(
         headroom_core.errors.ConfigurationError: limit must be an integer of at least 1, got 0
     """
     if not is_int(value, minimum=1):
-        raise _rejection(name, value, "an integer of at least 1", alternative, error)
+        rule = "an integer of at least 1"
+        if alternative:
+            rule += f" or {alternative}"
+        raise _rejection(error, name, value, rule)
     return value
 
 
@@ -62,7 +65,7 @@ def require_count(
         HeadroomError: The value is not an integer of at least 0.
     """
     if not is_int(value, minimum=0):
-        raise _rejection(name, value, "an integer of at least 0", "", error)
+        raise _rejection(error, name, value, "an integer of at least 0")
     return value
 
 
@@ -84,7 +87,7 @@ def require_fraction(
         1
     """
     if not (_is_number(value) and 0 <= value <= 1):
-        raise _rejection(name, value, "a number between 0 and 1", "", error)
+        raise _rejection(error, name, value, "a number between 0 and 1")
     return value
 
 
@@ -102,7 +105,7 @@ def require_positive_number(
         HeadroomError: The value is not a finite number above 0.
     """
     if not (_is_number(value) and 0 < value < math.inf):
-        raise _rejection(name, value, "a finite number above 0", "", error)
+        raise _rejection(error, name, value, "a finite number above 0")
     return value
 
 
@@ -110,8 +113,5 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _rejection(
-    name: str, value: object, rule: str, alternative: str, error: type[HeadroomError]
-) -> HeadroomError:
-    accepted = f"{rule} or {alternative}" if alternative else rule
-    return error(f"{name} must be {accepted}, got {value!r:.80}", {name: value})
+def _rejection(error: type[HeadroomError], name: str, value: object, rule: str) -> HeadroomError:
+    return error(f"{name} must be {rule}, got {value!r:.80}", {name: value})

@@ -92,9 +92,11 @@ class BudgetFiller:
         room = self._budget
         documents = self._fill_room(kept, room)
         # Passages are counted apart, and together they may have more tokens.
-        while (excess := tokens_used(documents, self._overheads) - self._budget) > 0:
+        excess = tokens_used(documents, self._overheads) - self._budget
+        while excess > 0:
             room -= max(excess, room // _BACKOFF_DIVISOR)
             documents = self._fill_room(kept, room)
+            excess = tokens_used(documents, self._overheads) - self._budget
         if kept and not any(document.text for document in documents):
             documents[kept[0][0]] = self._shortest_cut(*kept[0])
         return documents
@@ -361,7 +363,7 @@ class _UnitSelector:
 
 
 def _is_json(text: str) -> bool:
-    """Return whether a text is JSON, where what looks like sentences are parts of values."""
+    """Return whether a text is JSON, whose apparent sentences are parts of values."""
     with suppress(ValueError, RecursionError):
         return isinstance(json.loads(text), (dict, list))
     return False

@@ -60,9 +60,9 @@ def compress_documents(
         overheads: Number of tokens that come with each document that is kept, such as its metadata,
             and count against the budget. Defaults to 0 for each.
         scorer: Scorer for the passages, instead of the one that the settings describe.
-        max_documents: Maximum number of documents to keep, the best ones. Defaults to no limit.
-        min_relevance: Score from 0 to 1 below which a document is omitted. If no document has any
-            word of the query, none is.
+        max_documents: Maximum number of documents to keep, the best first. Defaults to no limit.
+        min_relevance: Score from 0 to 1 below which a document is omitted. Ignored if no document
+            has any word of the query.
         prefer_diverse: Whether documents that repeat better ones give way to others, and are
             omitted if they repeat nearly all of one.
 
@@ -117,7 +117,7 @@ def compress_documents(
     run.check_budget(tokens_used(selected, known_overheads), token_budget)
     changes = tuple(document.change for document in selected)
     tokens_before, tokens_after = block_tokens(changes)
-    # Without a query all documents are equally relevant; without any match, none is.
+    # Without a query all documents are equally relevant; without any match, no document is.
     unranked_score = 0.0 if ranking_query.text.strip() else 1.0
     return DocumentsResult(
         texts=[document.text for document in selected],

@@ -18,7 +18,7 @@ _DUPLICATE_SHARE = 0.85
 def select_diverse(
     texts: Sequence[str], scores: Sequence[float], limit: int | None = None
 ) -> list[int]:
-    """Return the indices of the texts to read, the best first, without repetitions of better ones.
+    """Return the indices of the texts to read, the best first, without those that repeat others.
 
     Each next text is the one with the highest score, less half of the share of its words that a
     text before it has (maximal marginal relevance). A text is omitted if another one has 85 % of

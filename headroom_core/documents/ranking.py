@@ -65,7 +65,7 @@ _SUBJECT = re.compile(
 )
 _MAX_SUBJECT_WORDS = 7
 
-# What follows a name only to tell it from others: `Mercury (planet)`.
+# An addition to a name that only tells it from others: `Mercury (planet)`.
 _IN_PARENTHESES = re.compile(r"(?<!\s)\s*\([^()]*\)")
 
 # A title is in the first characters of a passage; of a very long one only the beginning counts.

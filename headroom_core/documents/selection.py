@@ -17,7 +17,7 @@ from headroom_core.transforms.router import Outcome
 TRANSFORM_NAME = "passages"
 
 # The first passage of a long document stays from this share of the threshold on if any other
-# passage does: it says what the others are about.
+# passage does: it introduces the subject of the others.
 _FIRST_PASSAGE_SHARE = 0.5
 
 PassageLocation = tuple[int, int]
@@ -92,7 +92,7 @@ class RankedDocuments:
         """Return for each document the indices of its relevant passages.
 
         In a long document, a passage that does not match at all is never relevant; the first one is
-        from half the threshold on if another one is, because it says what they are about.
+        from half the threshold on if another one is, because it introduces their subject.
 
         Args:
             threshold: Share of the best score from which a passage is relevant.

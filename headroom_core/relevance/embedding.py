@@ -33,7 +33,7 @@ _SCORE_DECIMALS = 6
 
 
 class EmbeddingScorer:
-    """Scores items by meaning: the cosine of an item's and the query's vectors, negative ones as 0.
+    """Scores items by meaning: the cosine of its vector and the query's, at least 0.
 
     Use it for questions in other words than the texts'. It is slow, and blind to ids: a
     `HybridScorer` sees both. A blank text scores 0. Each text is embedded once while its vector is
@@ -165,7 +165,7 @@ class _VectorCache:
         return cached
 
     def put(self, vectors: Mapping[str, Vector]) -> None:
-        """Add vectors by key, and drop the ones that were not used for longest."""
+        """Add vectors by key, and drop those that were not used for longest."""
         with self._lock:
             self._vectors.update(vectors)
             while len(self._vectors) > self._size:
@@ -225,7 +225,7 @@ def _divide_rows(matrix: Vector, divisors: Vector) -> Vector:
 
 
 def _cosines(vectors: Sequence[Vector], query_vector: Vector) -> list[float]:
-    """Return the cosine of each unit vector and the query's, negative ones as 0."""
+    """Return the cosine of each unit vector and the query's, at least 0."""
     import numpy as np
 
     for vector in vectors:

@@ -62,7 +62,7 @@ def make_encoder(model: Any) -> Encoder:
         model: Embeddings of LangChain or LlamaIndex, an object with `encode`, or a function.
 
     Raises:
-        ConfigurationError: The model is none of these.
+        ConfigurationError: The model is of another type.
     """
     if not isinstance(model, (type, str)):
         if _has_methods(model, "embed_documents", "embed_query"):  # LangChain

@@ -17,16 +17,16 @@ STOP_WORDS = frozenset(
 )
 """English function words, in lower case, which nearly every text contains."""
 
+# Questions about prose may turn on these ("the most", "over 80", the song "All Over Me"): ignoring
+# them there keeps more passages, or drops the right one. In a table they are only noise.
 _TITLE_WORDS = frozenset(
     "about all here just me more most not other over such under you your".split()
 )
-# Questions about prose may turn on these ("the most", "over 80", the song "All Over Me"): ignoring
-# them there keeps more passages, or drops the right one. In a table they are only noise.
 
+# They ask for rows without saying which. In prose the same words may well be the subject.
 _REQUEST_WORDS = frozenset(
     "give find show list get tell please record row item entry value field".split()
 )
-# They ask for rows without saying which. In prose the same words may well be the subject.
 
 ROW_STOP_WORDS = STOP_WORDS | _TITLE_WORDS | _REQUEST_WORDS
 """Stop words of requests for rows of data."""

@@ -32,7 +32,7 @@ def as_objects(rows: Sequence[Any]) -> list[Any]:
 
 
 def field_names(rows: Sequence[Any], limit: int) -> list[str]:
-    """Return the names of the first fields of rows in order of appearance, nested ones with dots.
+    """Return the names of the first fields of rows in order of appearance, with dots if nested.
 
     Args:
         rows: Rows to look at, until there are enough names.
@@ -172,7 +172,7 @@ def _as_number(value: Any) -> Decimal | None:
         return None
     if value != value:  # NaN
         return None
-    # By its digits: the exact binary value of 0.1 is not what the table shows.
+    # By its digits: the exact binary value of 0.1 has many more than the table shows.
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 

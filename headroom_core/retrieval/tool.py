@@ -159,7 +159,7 @@ def _parse_arguments(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
             )
     if not arguments.get("key"):
         raise ValidationError("key is missing: give the 24 hexadecimal digits of the marker")
-    # Some models fill in every parameter, the ones they do not use with null or an empty string.
+    # Some models fill in every parameter: those they do not use with null or an empty string.
     return {
         name: _convert_argument(name, value)
         for name, value in arguments.items()

@@ -85,16 +85,8 @@ _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 _SYNONYMS = {"=": "==", "===": "==", "is": "==", "!==": "!=", "<>": "!=", "is not": "!="}
 
 # The same comparison with its sides exchanged, for conditions such as `100 < amount`.
-_MIRRORED = {
-    "==": "==",
-    "!=": "!=",
-    "<": ">",
-    "<=": ">=",
-    ">": "<",
-    ">=": "<=",
-    "in": "contains",
-    "not in": "not contains",
-}
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_MIRRORED |= {"in": "contains", "not in": "not contains"}
 
 _ROW_NUMBER: Path = ()
 """Path that the sign `#` is parsed to: it has no keys, because no field is meant."""
@@ -395,10 +387,10 @@ def _unquote(string: str) -> str:
     text = _ESCAPE.sub(replace_escape, string[1:-1])
     if "\\u" not in string:
         return text
-    # Two escapes, each half of a surrogate pair, may spell one character.
+    # Two escapes may be the halves of a surrogate pair, which is one character.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _parse_bare_value(text: str) -> Decimal | str:
-    """Return a number, or as a string what only begins like one: a date, an address."""
+    """Return a number, or the text itself if it only begins like one: a date, an address."""
     return Decimal(text) if NUMBER.fullmatch(text) else text

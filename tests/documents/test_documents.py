@@ -1,4 +1,4 @@
-"""`compress_documents`: which passages stay, what a budget does to them, and what never happens to any of them."""
+"""`compress_documents`: the passages that stay, with and without a budget."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ from headroom_core.text.units import split_units
 ROOT = Path(__file__).parents[2]
 LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
 WITHOUT_MARKERS = HeadroomConfig(ccr=CCRConfig(inject_marker=False))
-ELBE = "The Elbe rises in the Giant Mountains. It is 1,094 km long. Barges travel on it from Hamburg to Bohemia."
+ELBE = (
+    "The Elbe rises in the Giant Mountains. It is 1,094 km long. "
+    "Barges travel on it from Hamburg to Bohemia."
+)
 OTHERS = [
     "Jan Hus was a priest and a teacher.",
     "Prague Castle is the seat of the president.",
@@ -47,7 +50,10 @@ PASSAGES = [*OTHERS[:3], ELBE, *OTHERS[3:]]
 QUESTION = "How long is the Elbe?"
 JOBS = json.dumps([{"id": 1000 + n, "status": "ok", "node": f"worker-{n % 9}"} for n in range(60)])
 
-CODE = "def f(x):\n    msg = 'Failed. Retry now.'\n    print(msg)\n    y = g(x)\n    return y.split('. ')\n"
+CODE = (
+    "def f(x):\n    msg = 'Failed. Retry now.'\n    print(msg)\n    y = g(x)\n"
+    "    return y.split('. ')\n"
+)
 NOTE = 'Note: {"id":1,"t":"Alpha. Beta is here.","u":"Gamma. Delta"}'
 TABLE = "| item | price |\n|---|---|\n" + "".join(
     f"| item {n}. {c} | 0.{n}0 |\n" for n, c in enumerate(["Blue", "Red"] * 4)
@@ -142,7 +148,10 @@ def test_the_threshold_of_the_settings_decides() -> None:
 
 
 def test_a_long_query_lowers_the_bar() -> None:
-    long = "Which river that rises in mountains near Bohemia and passes Hamburg has barges, dams, castles and herbs?"
+    long = (
+        "Which river that rises in mountains near Bohemia and passes Hamburg "
+        "has barges, dams, castles and herbs?"
+    )
     ranking = RankingQuery(long).rank(PASSAGES, [""] * len(PASSAGES))
     assert ranking.scale_threshold(0.3) < RankingQuery(QUESTION).rank(
         PASSAGES, [""] * len(PASSAGES)
@@ -460,7 +469,10 @@ def test_rows_between_tabs_stay_with_the_first_one() -> None:
 
 
 def test_lines_of_fenced_code_stay_with_their_fences() -> None:
-    text = "It is so. See.\n```py\nx = 'Retry. Now'\n\ny = 'It is. So'\nz = 3\n```\nFine. All done here."
+    text = (
+        "It is so. See.\n```py\nx = 'Retry. Now'\n\ny = 'It is. So'\nz = 3\n```\n"
+        "Fine. All done here."
+    )
     (kept,) = compress_documents([text], "retry", token_budget=22).texts
     assert "```py\nx = 'Retry. Now'\n" in kept
     assert kept.count("```") == 2
@@ -643,7 +655,8 @@ def test_the_same_passages_become_the_same(
 def test_every_process_chooses_the_same() -> None:
     code = (
         "from headroom_core import compress_documents as c; from test_documents import *;"
-        "print(repr([c(PASSAGES, q, token_budget=b) for q in (QUESTION, 'dam of the Vltava') for b in (None, 30)]))"
+        "queries = (QUESTION, 'dam of the Vltava');"
+        "print(repr([c(PASSAGES, q, token_budget=b) for q in queries for b in (None, 30)]))"
     )
     seen = {
         subprocess.run(

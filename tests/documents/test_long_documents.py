@@ -24,12 +24,22 @@ from headroom_core.documents.splitting import SplitDocument, split_document
 from headroom_core.text.sentences import ELLIPSIS
 
 QUESTION = "How long is the Elbe?"
-ANSWER = "The Elbe is 1,094 km long, of which 727 km lie in Germany. Barges travel on it from Hamburg to Bohemia."
+ANSWER = (
+    "The Elbe is 1,094 km long, of which 727 km lie in Germany. "
+    "Barges travel on it from Hamburg to Bohemia."
+)
 FILLERS = {
-    "Jan Hus": "Jan Hus was a priest and a teacher at Charles University, and spoke against indulgences. ",
+    "Jan Hus": (
+        "Jan Hus was a priest and a teacher at Charles University, and spoke against indulgences. "
+    ),
     "Becherovka": "Becherovka is made of herbs in Karlovy Vary, and drunk cold after meals. ",
-    "Prague Castle": "Prague Castle is the seat of the president, with a cathedral in its third courtyard. ",
-    "Beer": "Beer has been brewed in Plzeň since the town was founded, from soft water and hops of Žatec. ",
+    "Prague Castle": (
+        "Prague Castle is the seat of the president, with a cathedral in its third courtyard. "
+    ),
+    "Beer": (
+        "Beer has been brewed in Plzeň since the town was founded, "
+        "from soft water and hops of Žatec. "
+    ),
     "Hockey": "Hockey is played by children and grown men alike, in winter on every pond. ",
 }
 

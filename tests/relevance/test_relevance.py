@@ -12,6 +12,7 @@ from rank_bm25 import BM25Plus
 
 from headroom_core.errors import ConfigurationError
 from headroom_core.relevance import BM25Scorer, split_words
+from headroom_core.relevance.bm25 import bm25_scores, idf
 from headroom_core.relevance.words import normalize_text
 
 RIVERS = [
@@ -118,6 +119,25 @@ def test_scores_are_the_textbooks_divided_by_the_most_that_the_query_could_reach
     assert [score * most for score in scores] == pytest.approx(
         textbook.get_scores(asked).tolist(), rel=1e-9, abs=1e-9
     )
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), min_size=1), min_size=1, max_size=8),
+    st.floats(0.01, 10),
+    st.floats(0, 1),
+)
+def test_the_shared_formula_is_the_textbooks(items: list[list[str]], k1: float, b: float) -> None:
+    textbook = BM25Plus(items, k1=k1, b=b, delta=0)
+    terms = [
+        {index: item.count(word) for index, item in enumerate(items) if word in item}
+        for word in textbook.idf
+    ]
+    assert [idf(len(items), len(term)) for term in terms] == pytest.approx([*textbook.idf.values()])
+    lengths = [len(item) for item in items]
+    average = sum(lengths) / len(lengths)
+    assert bm25_scores(
+        terms, lengths, total=len(items), average_length=average, k1=k1, b=b
+    ) == pytest.approx(textbook.get_scores([*textbook.idf]).tolist())
 
 
 @given(st.lists(st.text(), max_size=8), st.text())

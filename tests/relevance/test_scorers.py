@@ -1,4 +1,4 @@
-"""Scorers by meaning and by both: which models they take, what they embed, and what happens without any."""
+"""Scorers by meaning and by both: accepted models, cached vectors, and fallback to words."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Recorder:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]:
-    """A small package in the place of sentence-transformers; what is yielded are the models that it loaded."""
+    """A stand-in for the package sentence-transformers; yields the models that it loaded."""
     (tmp_path / "sentence_transformers.py").write_text(STAND_IN)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
@@ -466,7 +466,8 @@ def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
         (
             "auto",
             {"k1": 0.5},
-            "auto scorers have no option k1: the options are alpha, adaptive_alpha, bm25, embedding",
+            "auto scorers have no option k1: "
+            "the options are alpha, adaptive_alpha, bm25, embedding",
         ),
         ("bm25", {"k1": -1}, "k1 must be a finite number above 0, got -1"),
         ("bm25", {"k1": "x"}, "k1 must be a finite number above 0, got 'x'"),
@@ -722,7 +723,8 @@ def test_the_references_example_of_scoring_by_meaning_without_the_package() -> N
 def test_importing_the_scorers_loads_nothing_heavy() -> None:
     heavy = "{'numpy', 'pydantic', 'rank_bm25', 'sentence_transformers', 'torch'}"
     code = (
-        "import sys; from headroom_core import BM25Scorer, EmbeddingScorer, HybridScorer, create_scorer;"
+        "import sys;"
+        " from headroom_core import BM25Scorer, EmbeddingScorer, HybridScorer, create_scorer;"
         f" BM25Scorer().score_items(['a'], 'a'); print({heavy} & sys.modules.keys())"
     )
     assert (

@@ -18,7 +18,7 @@ from rank_bm25 import BM25Plus
 from benchmarks.__main__ import progress
 from benchmarks.corpus import scorer as corpus_module
 from benchmarks.measure import CORPUS
-from headroom_core.relevance import BM25Scorer, words
+from headroom_core.relevance import BM25Scorer, split_words
 
 SIZES = (1_000, 100_000)
 SETS = ("json_api", "tables_csv")
@@ -51,14 +51,14 @@ def textbook(split: Split) -> Rank:
 RANKS: dict[str, Rank] = {
     "rank-bm25, split()": textbook(str.split),
     "rank-bm25, \\w+": textbook(plain_words),
-    "rank-bm25, our words": textbook(words),
+    "rank-bm25, our words": textbook(split_words),
     "BM25Scorer": BM25Scorer().score_items,
 }
 
 
 def only_words(items: Sequence[str], query: str) -> Sequence[float]:
     """Tell the items' words apart, and score nothing."""
-    return [float(len(words(item))) for item in items]
+    return [float(len(split_words(item))) for item in items]
 
 
 def log_line(rng: random.Random) -> str:

@@ -28,14 +28,14 @@ from headroom_core.dialects.base import (
 )
 from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
 from headroom_core.dialects.google import GOOGLE_FIELDS
-from headroom_core.documents.ranking import title_of
+from headroom_core.documents.ranking import extract_title
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
 from headroom_core.metrics.ledger import Ledger, Summary
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
-from headroom_core.retrieval.originals import declares_retrieval
+from headroom_core.retrieval.tool import declares_retrieval
 from headroom_core.stores import Store, shared_store
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 
@@ -62,6 +62,7 @@ __all__ = [
     "budget_warnings",
     "compact_json",
     "declares_retrieval",
+    "extract_title",
     "fingerprint_of",
     "get_field",
     "has_cache_breakpoint",
@@ -72,7 +73,6 @@ __all__ = [
     "render_draft",
     "require_list",
     "shared_store",
-    "title_of",
     "to_mapping",
     "view_as",
 ]

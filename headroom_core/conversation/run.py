@@ -18,8 +18,7 @@ from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Change, Draft
-from headroom_core.relevance import Scorer, scorer_from
-from headroom_core.relevance.fallback import why_words
+from headroom_core.relevance import Scorer, fallback_reason, scorer_from_config
 from headroom_core.stores import Store, shared_store
 from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.base import Transform, transform_name
@@ -99,7 +98,7 @@ class RunContext:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The warnings so far, each once."""
-        reasons = [reason for scorer in self.scorers if (reason := why_words(scorer))]
+        reasons = [reason for scorer in self.scorers if (reason := fallback_reason(scorer))]
         fallbacks = [f"relevance is scored by words alone: {reason}" for reason in reasons]
         return tuple(dict.fromkeys([*fallbacks, *self.collector.warnings]))
 
@@ -318,7 +317,7 @@ class CompressionRun(RunContext):
         managed = self.config.intelligent_context.enabled
         scorer: Scorer | None = None
         if managed and self.config.relevance.tier != "bm25":
-            scorer = scorer_from(self.config.relevance)
+            scorer = scorer_from_config(self.config.relevance)
             self.scorers.append(scorer)
         return Fitting(
             config=self.config,

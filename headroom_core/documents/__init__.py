@@ -1,4 +1,4 @@
-"""Compressing retrieved documents before they are put into a prompt."""
+"""Compression of retrieved documents before they are put into a prompt."""
 
 from __future__ import annotations
 

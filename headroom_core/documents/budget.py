@@ -1,4 +1,4 @@
-"""What of some documents fits into a number of tokens."""
+"""Filling of a token budget with documents, passages, and parts of passages."""
 
 from __future__ import annotations
 
@@ -11,276 +11,359 @@ from itertools import chain
 
 from headroom_core.conversation.run import RunContext
 from headroom_core.documents.ranking import RankingQuery
-from headroom_core.documents.selection import RankedDocuments, SelectedDocument
+from headroom_core.documents.selection import PassageLocation, RankedDocuments, SelectedDocument
 from headroom_core.documents.splitting import PieceList
 from headroom_core.text.json_spans import find_json
 from headroom_core.text.sentences import ELLIPSIS, excerpt
 from headroom_core.text.units import TextUnit, split_units
 from headroom_core.tokens.tokenizer import Tokenizer
 
-_GIVEN_UP = 8
-"""One in so many kept units, or tokens of the room, is given up at once where there are too many."""
+# Where the count turns out too high, one in this many units or tokens is given up at once: few
+# enough to lose little, many enough not to count for long.
+_BACKOFF_DIVISOR = 8
 
-_MARKS = f"{ELLIPSIS}\n\n{ELLIPSIS}\n\n"
-"""The marks that may stand around a passage."""
+# The ellipses that may stand before and after a passage, and their tokens with it.
+_ELLIPSES = f"{ELLIPSIS}\n\n{ELLIPSIS}\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    """What of a passage stays, what that costs, and the places of the headings that come along."""
+class _FittedPassage:
+    """Passage, or a part of it, that fits into a budget.
 
-    part: PieceList
+    Attributes:
+        pieces: Pieces of the passage, each with whether it is kept.
+        tokens: Tokens that the passage takes, its ellipses and headings included.
+        above: Indices of the headings that are kept along with it.
+    """
+
+    pieces: PieceList
     tokens: int
     above: tuple[int, ...] = ()
 
 
-def tokens_used(chosen: Sequence[SelectedDocument], overheads: Sequence[int]) -> int:
-    """Return the tokens of documents, with those that come with each one that stays."""
+def tokens_used(documents: Sequence[SelectedDocument], overheads: Sequence[int]) -> int:
+    """Return the tokens of documents, including the overhead of each one that is kept."""
     return sum(
-        one.change.tokens_after + overhead for one, overhead in zip(chosen, overheads) if one.text
+        document.change.tokens_after + overhead
+        for document, overhead in zip(documents, overheads)
+        if document.text
     )
 
 
 class BudgetFiller:
-    """What of documents fits into a number of tokens.
+    """Fills a token budget with as much of some documents as fits.
 
     Args:
-        run: the request.
-        query: what sentences are scored against.
-        ranked: the documents as they came.
-        chosen: what they became.
-        overheads: the tokens that come with each document that stays.
-        tokens: the budget.
+        run: Request that the documents belong to.
+        query: Query that sentences are ranked by.
+        ranked: Documents with the scores of their passages.
+        selected: Documents after the selection.
+        overheads: Tokens that come with each document that is kept.
+        budget: Maximum number of tokens.
     """
 
     def __init__(
         self,
         run: RunContext,
+        *,
         query: RankingQuery,
         ranked: RankedDocuments,
-        chosen: Sequence[SelectedDocument],
+        selected: Sequence[SelectedDocument],
         overheads: Sequence[int],
-        tokens: int,
+        budget: int,
     ) -> None:
-        self._tokenizer, self._count, self._query = run.tokenizer, run.tokenizer.count_text, query
-        self._readings, self._chosen, self._overheads, self._tokens = (
-            ranked.readings,
-            chosen,
-            overheads,
-            tokens,
-        )
+        self._tokenizer = run.tokenizer
+        self._count = run.tokenizer.count_text
+        self._query = query
+        self._documents = ranked.documents
+        self._selected = selected
+        self._overheads = overheads
+        self._budget = budget
 
-    def fit(self, order: Sequence[tuple[int, int]]) -> list[SelectedDocument]:
-        """Return the documents, passages whole while there is room, then what parts of others there is room for.
+    def fill(self, order: Iterable[PassageLocation]) -> list[SelectedDocument]:
+        """Return the documents with whole passages while they fit, then parts of further ones.
+
+        If nothing fits, the best sentence or line of the first passage is kept all the same.
 
         Args:
-            order: the passages, the best first.
+            order: Locations of the passages, the best first.
         """
-        order = [
-            (at, place)
-            for at, place in order
-            if self._chosen[at].text and place in self._chosen[at].kept
-        ]
-        room = self._tokens
-        fitted = self._filled(order, room)
-        while (over := tokens_used(fitted, self._overheads) - self._tokens) > 0:
-            room -= max(over, room // _GIVEN_UP)
-            fitted = self._filled(order, room)
-        if order and not any(one.text for one in fitted):
-            fitted[order[0][0]] = self._least(*order[0])
-        return fitted
+        kept = [location for location in order if self._is_kept(*location)]
+        room = self._budget
+        documents = self._fill_room(kept, room)
+        # Passages are counted apart, and together they may have more tokens.
+        excess = tokens_used(documents, self._overheads) - self._budget
+        while excess > 0:
+            room -= max(excess, room // _BACKOFF_DIVISOR)
+            documents = self._fill_room(kept, room)
+            excess = tokens_used(documents, self._overheads) - self._budget
+        if kept and not any(document.text for document in documents):
+            documents[kept[0][0]] = self._shortest_cut(*kept[0])
+        return documents
 
-    def _filled(self, order: Sequence[tuple[int, int]], room: int) -> list[SelectedDocument]:
-        taken: list[dict[int, _Taken]] = [{} for _ in self._chosen]
-        for at, place in order:
-            overhead = 0 if taken[at] else self._overheads[at]
-            if one := self._taken(at, place, room - overhead, taken[at].values()):
-                taken[at][place] = one
-                room -= one.tokens + overhead
-        return [self._with(at, parts) for at, parts in enumerate(taken)]
+    def _is_kept(self, document_index: int, part_index: int) -> bool:
+        selected = self._selected[document_index]
+        return bool(selected.text) and part_index in selected.kept
 
-    def _taken(self, at: int, place: int, room: int, others: Iterable[_Taken]) -> _Taken | None:
-        """Return as much of a passage as there is room for, None where nothing fits."""
-        text, beside = self._text(at, place), self._count(_MARKS) if self._readings[at].apart else 0
-        there = {head for other in others for head in other.above}
-        above = tuple(
-            head for head in self._readings[at].portions[place].above if head not in there
-        )
-        heads = sum(self._count(self._readings[at].portions[head].text) for head in above)
-        whole = beside + (
-            self._count(text) if self._readings[at].apart else self._chosen[at].change.tokens_after
-        )
-        if whole + heads <= max(0, room):
-            return _Taken([(text, True)], whole + heads, above)
-        return self._part(at, text, whole - beside, room - beside, beside)
-
-    def _part(
-        self, at: int, text: str, tokens: int, room: int, beside: int = 0, least: int = 0
-    ) -> _Taken | None:
-        structured = self._chosen[at].change.action == "rewritten"
-        part = None if structured else _part(text, self._query, self._tokenizer, room, least)
-        cost = self._count(_written(part)) if part else tokens
-        return _Taken(part, cost + beside) if part and cost < tokens else None
-
-    def _least(self, at: int, place: int) -> SelectedDocument:
-        """Return a document with the best sentence or line of a passage, or what cannot be cut."""
-        text, was = self._text(at, place), self._chosen[at]
-        tokens = self._count(text) if self._readings[at].apart else was.change.tokens_after
-        one = self._part(at, text, tokens, 0, least=1)
-        if one is None and not self._readings[at].apart:
-            return was
-        return self._with(at, {place: one or _Taken([(text, True)], tokens)})
-
-    def _with(self, at: int, taken: Mapping[int, _Taken]) -> SelectedDocument:
-        """Return a document with what stays of its passages."""
-        was, reading = self._chosen[at], self._readings[at]
-        whole = taken.keys() == was.kept and all(
-            stays for one in taken.values() for _, stays in one.part
-        )
-        if whole or not was.text:
-            return was
-        if not taken:
-            return was.with_text(
-                "",
-                "dropped",
-                f"it does not fit into token_budget = {self._tokens} beside better ones",
-                0,
+    def _fill_room(self, order: Sequence[PassageLocation], room: int) -> list[SelectedDocument]:
+        fitted: list[dict[int, _FittedPassage]] = [{} for _ in self._selected]
+        for document_index, part_index in order:
+            others = fitted[document_index]
+            overhead = 0 if others else self._overheads[document_index]
+            passage = self._fit_passage(
+                document_index, part_index, room - overhead, others.values()
             )
-        if self._readings[at].apart:
-            above = {head for one in taken.values() for head in one.above}
-            text = reading.shown({place: one.part for place, one in taken.items()}, above)
-            reason = f"{len(taken)} of {len(reading.passages)} passages fit"
+            if passage:
+                others[part_index] = passage
+                room -= passage.tokens + overhead
+        return [self._with_passages(index, passages) for index, passages in enumerate(fitted)]
+
+    def _fit_passage(
+        self, document_index: int, part_index: int, room: int, others: Iterable[_FittedPassage]
+    ) -> _FittedPassage | None:
+        """Return as much of a passage as fits, or None if nothing does.
+
+        Args:
+            document_index: Index of the document.
+            part_index: Index of the passage among its parts.
+            room: Number of tokens that are left.
+            others: Passages of the same document that fit already.
+        """
+        document = self._documents[document_index]
+        text = self._passage_text(document_index, part_index)
+        if document.is_divided:
+            tokens, ellipses = self._count(text), self._count(_ELLIPSES)
         else:
-            (one,) = taken.values()
-            text = _written(one.part)
-            reason = (
-                f"{sum(stays for _, stays in one.part)} of {len(one.part)} sentences or lines fit"
-            )
-        return was.with_text(
-            text, "selected", f"{reason} into token_budget = {self._tokens}", self._count(text)
+            tokens, ellipses = self._selected[document_index].change.tokens_after, 0
+        paid = {heading for other in others for heading in other.above}
+        above = tuple(
+            heading for heading in document.parts[part_index].above if heading not in paid
+        )
+        headings = sum(self._count(document.parts[heading].text) for heading in above)
+        total = tokens + ellipses + headings
+        if total <= max(0, room):
+            return _FittedPassage([(text, True)], total, above)
+        return self._fit_pieces(
+            document_index, text, tokens, room=room - ellipses, overhead=ellipses
         )
 
-    def _text(self, at: int, place: int) -> str:
-        return (
-            self._readings[at].portions[place].text
-            if self._readings[at].apart
-            else self._chosen[at].text
-        )
-
-
-def _written(part: PieceList) -> str:
-    """Return a passage with `[…]` in the place of what does not stay."""
-    return excerpt([text for text, _ in part], [at for at, (_, stays) in enumerate(part) if stays])
-
-
-def _part(
-    text: str, query: RankingQuery, tokenizer: Tokenizer, room: int, least: int
-) -> PieceList | None:
-    """Return a passage with as many of its units as there is room for, the best first; None where none fits.
-
-    Args:
-        text: the passage.
-        query: what units are scored against.
-        tokenizer: counts the tokens.
-        room: the tokens that the passage may have.
-        least: the units that are kept beyond that.
-    """
-    if (room < 1 and not least) or _is_json(text):
-        return None
-    own = split_units(
-        text, [(span.start, span.end) for span in find_json(text) if not span.is_json_lines]
-    )
-    parts = [unit.text for unit in own]
-    kept = _Choice(own, tokenizer, room).filled(query.scores(parts), least)
-    # Where counts are estimates, parts may count fewer tokens than together.
-    while len(kept) > least and tokenizer.count_text(excerpt(parts, chain(*kept))) > room:
-        del kept[max(least, len(kept) - 1 - len(kept) // _GIVEN_UP) :]
-    staying = set(chain(*kept))
-    return [(part, at in staying) for at, part in enumerate(parts)] if kept else None
-
-
-class _Choice:
-    """What of a text is kept, and the tokens of that with the marks between.
-
-    Spaces count with what follows them, and line ends with what they end, as tokens have it: for prose the sum is
-    hardly ever off where the model's vocabulary is at hand.
-
-    Args:
-        units: the text's units.
-        tokenizer: counts the tokens.
-        room: the tokens that there may be.
-    """
-
-    def __init__(self, split_units: Sequence[TextUnit], tokenizer: Tokenizer, room: int) -> None:
-        self._units, self._count, self._room = split_units, tokenizer.count_text, room
-        bodies = [unit.text.rstrip() for unit in split_units]
-        spaces = [unit.text[len(body) :] for unit, body in zip(split_units, bodies, strict=True)]
-        ends = [space[: space.rfind("\n") + 1] for space in spaces[:-1]] + spaces[-1:]
-        self._leads = ["", *(space[len(end) :] for space, end in zip(spaces, ends, strict=True))]
-        self._ends = ends
-        self._own = list(map("".join, zip(self._leads, bodies, ends, strict=False)))
-        self._kept: set[int] = set()
-        self._spent = self._opened(0) + self._closed(len(split_units) - 1) if split_units else 0
-
-    def filled(self, scores: Sequence[float], least: int) -> list[list[int]]:
-        """Keep the best units that there is room for, and return them, each with those that it needs.
-
-        Units that have nothing to do with the query are kept beside kept ones only, or where none has anything.
+    def _fit_pieces(
+        self,
+        document_index: int,
+        text: str,
+        tokens: int,
+        *,
+        room: int,
+        overhead: int = 0,
+        min_units: int = 0,
+    ) -> _FittedPassage | None:
+        """Return a passage cut to its best sentences or lines, or None if it cannot be cut.
 
         Args:
-            scores: the score of each unit.
-            least: the units that are kept in any case.
+            document_index: Index of the document.
+            text: Text of the passage.
+            tokens: Number of tokens of the text.
+            room: Number of tokens that are left.
+            overhead: Tokens that come with the passage.
+            min_units: Number of units to keep even if they do not fit.
         """
-        order = sorted(range(len(scores)), key=lambda at: -scores[at])
-        telling = [at for at in order if scores[at]]
+        # A compressed table has a header that declares its rows: cutting it would make that wrong.
+        if self._selected[document_index].change.action == "rewritten":
+            return None
+        pieces = _cut_text(text, self._query, self._tokenizer, room=room, min_units=min_units)
+        if not pieces:
+            return None
+        cost = self._count(_render_pieces(pieces))
+        return _FittedPassage(pieces, cost + overhead) if cost < tokens else None
+
+    def _shortest_cut(self, document_index: int, part_index: int) -> SelectedDocument:
+        """Return a document with the best sentence or line of a passage, or with all of it."""
+        selected = self._selected[document_index]
+        is_divided = self._documents[document_index].is_divided
+        text = self._passage_text(document_index, part_index)
+        tokens = self._count(text) if is_divided else selected.change.tokens_after
+        passage = self._fit_pieces(document_index, text, tokens, room=0, min_units=1)
+        if passage is None:
+            if not is_divided:
+                return selected
+            passage = _FittedPassage([(text, True)], tokens)
+        return self._with_passages(document_index, {part_index: passage})
+
+    def _with_passages(
+        self, document_index: int, passages: Mapping[int, _FittedPassage]
+    ) -> SelectedDocument:
+        """Return a document with the passages that fit."""
+        selected, document = self._selected[document_index], self._documents[document_index]
+        is_whole = passages.keys() == selected.kept and all(
+            is_kept for passage in passages.values() for _, is_kept in passage.pieces
+        )
+        if is_whole or not selected.text:
+            return selected
+        if not passages:
+            reason = f"does not fit into token_budget = {self._budget} after better documents"
+            return selected.with_text("", "dropped", reason, 0)
+        if document.is_divided:
+            pieces = {index: passage.pieces for index, passage in passages.items()}
+            above = {heading for passage in passages.values() for heading in passage.above}
+            text = document.render(pieces, above)
+            fits = f"{len(passages)} of {len(document.passages)} passages fit"
+        else:
+            (passage,) = passages.values()
+            text = _render_pieces(passage.pieces)
+            kept = sum(1 for _, is_kept in passage.pieces if is_kept)
+            fits = f"{kept} of {len(passage.pieces)} sentences or lines fit"
+        reason = f"{fits} into token_budget = {self._budget}"
+        return selected.with_text(text, "selected", reason, self._count(text))
+
+    def _passage_text(self, document_index: int, part_index: int) -> str:
+        document = self._documents[document_index]
+        if document.is_divided:
+            return document.parts[part_index].text
+        return self._selected[document_index].text
+
+
+def _render_pieces(pieces: PieceList) -> str:
+    """Return the text of a passage, with `[…]` instead of the pieces that are dropped."""
+    kept = [index for index, (_, is_kept) in enumerate(pieces) if is_kept]
+    return excerpt([text for text, _ in pieces], kept)
+
+
+def _cut_text(
+    text: str, query: RankingQuery, tokenizer: Tokenizer, *, room: int, min_units: int
+) -> PieceList | None:
+    """Cut a text to its best units, or return None if none fits or it cannot be cut.
+
+    Args:
+        text: Text to cut.
+        query: Query that units are ranked by.
+        tokenizer: Tokenizer to count with.
+        room: Maximum number of tokens.
+        min_units: Number of units to keep even if they do not fit.
+    """
+    if (room < 1 and not min_units) or _is_json(text):
+        return None
+    # JSON inside prose is one unit; lines of JSON may be kept one by one.
+    json_spans = [(span.start, span.end) for span in find_json(text) if not span.is_json_lines]
+    units = split_units(text, json_spans)
+    texts = [unit.text for unit in units]
+    groups = _UnitSelector(units, tokenizer, room).select(query.score_texts(texts), min_units)
+    # If counts are estimates, units may count fewer tokens apart than together.
+    while len(groups) > min_units and tokenizer.count_text(excerpt(texts, chain(*groups))) > room:
+        del groups[max(min_units, len(groups) - 1 - len(groups) // _BACKOFF_DIVISOR) :]
+    if not groups:
+        return None
+    kept = set(chain(*groups))
+    return [(unit_text, index in kept) for index, unit_text in enumerate(texts)]
+
+
+class _UnitSelector:
+    """Selects units of a text that fit into a number of tokens, the ellipses between included.
+
+    Spaces are counted with the text that follows them, and line breaks with the text that they end,
+    as tokenizers merge them: for prose the sum is hardly ever off if the vocabulary is available.
+
+    Args:
+        units: Units of the text.
+        tokenizer: Tokenizer to count with.
+        room: Maximum number of tokens.
+    """
+
+    def __init__(self, units: Sequence[TextUnit], tokenizer: Tokenizer, room: int) -> None:
+        self._units, self._count, self._room = units, tokenizer.count_text, room
+        bodies = [unit.text.rstrip() for unit in units]
+        spaces = [unit.text[len(body) :] for unit, body in zip(units, bodies, strict=True)]
+        # Line breaks end a unit; the indentation after them leads the next. The last unit has all.
+        self._ends = [space[: space.rfind("\n") + 1] for space in spaces[:-1]] + spaces[-1:]
+        leads = [space[len(end) :] for space, end in zip(spaces, self._ends, strict=True)]
+        self._leads = ["", *leads]
+        self._texts = [
+            lead + body + end
+            for lead, body, end in zip(self._leads, bodies, self._ends, strict=False)
+        ]
+        self._kept: set[int] = set()
+        # With nothing kept, the whole text is one ellipsis.
+        self._spent = 0
+        if units:
+            self._spent = self._ellipsis_start(0) + self._ellipsis_end(len(units) - 1)
+
+    def select(self, scores: Sequence[float], min_units: int) -> list[list[int]]:
+        """Return the indices of the best units that fit, each grouped with those that it needs.
+
+        Units that do not match the query are kept only beside others, or if no unit matches.
+
+        Args:
+            scores: Score of each unit.
+            min_units: Number of units to keep even if they do not fit.
+        """
+        best_first = sorted(range(len(scores)), key=lambda index: -scores[index])
+        matching = [index for index in best_first if scores[index]]
         groups: list[list[int]] = []
-        for at in telling or order:
-            groups += self._taken(at, len(groups) < least)
-        beside = deque(chain(*groups) if telling else ())
-        while beside:
-            at = beside.popleft()
-            for other in (at + 1, at - 1):
-                if 0 <= other < len(scores):
-                    more = self._taken(other)
-                    groups += more
-                    beside.extend(chain(*more))
+        for index in matching or best_first:
+            group = self._keep(index, force=len(groups) < min_units)
+            if group:
+                groups.append(group)
+        # Spread outwards from the units that match, while their neighbours fit.
+        neighbours_of = deque(chain(*groups) if matching else ())
+        while neighbours_of:
+            index = neighbours_of.popleft()
+            for neighbour in (index + 1, index - 1):
+                if 0 <= neighbour < len(scores):
+                    group = self._keep(neighbour)
+                    if group:
+                        groups.append(group)
+                        neighbours_of.extend(group)
         return groups
 
-    def _taken(self, at: int, anyway: bool = False) -> list[list[int]]:
-        """Keep a unit and those that it needs, if there is room: return them as a group, else no group."""
-        group = [
-            place
-            for place in dict.fromkeys((*self._units[at].needs, at))
-            if place not in self._kept
-        ]
-        tokens_used = self._spent
-        for place in group:
-            self._spent += self._cost(place)
-            self._kept.add(place)
-        if self._spent <= self._room or anyway:
-            return [group] if group else []
+    def _keep(self, index: int, force: bool = False) -> list[int]:
+        """Keep a unit and those that it needs, if they fit.
+
+        Args:
+            index: Index of the unit.
+            force: Whether to keep them even if they do not fit.
+
+        Returns:
+            The indices of the units that were added.
+        """
+        needed = dict.fromkeys((*self._units[index].needs, index))
+        group = [unit_index for unit_index in needed if unit_index not in self._kept]
+        spent_before = self._spent
+        # The cost of each depends on its neighbours, so they are added one by one and taken back.
+        for unit_index in group:
+            self._spent += self._cost(unit_index)
+            self._kept.add(unit_index)
+        if self._spent <= self._room or force:
+            return group
         self._kept.difference_update(group)
-        self._spent = tokens_used
+        self._spent = spent_before
         return []
 
-    def _cost(self, at: int) -> int:
-        """Return how many tokens more there are when a unit is kept too: its own, and what marks then begin or end."""
-        before = -self._opened(at) if at == 0 or at - 1 in self._kept else self._closed(at - 1)
-        last = at == len(self._units) - 1
-        after = -self._closed(at) if last or at + 1 in self._kept else self._opened(at + 1)
-        return self._count(self._own[at]) + before + after
+    def _cost(self, index: int) -> int:
+        """Return how many tokens are added if a unit is kept too.
 
-    def _opened(self, at: int) -> int:
-        """Return the tokens of a mark that begins in the place of a unit."""
-        return self._count(self._leads[at] + ELLIPSIS)
+        It takes its own tokens, and ellipses on either side that begin, end or disappear.
+        """
+        last = len(self._units) - 1
+        if index == 0 or index - 1 in self._kept:
+            before = -self._ellipsis_start(index)
+        else:
+            before = self._ellipsis_end(index - 1)
+        if index == last or index + 1 in self._kept:
+            after = -self._ellipsis_end(index)
+        else:
+            after = self._ellipsis_start(index + 1)
+        return self._count(self._texts[index]) + before + after
 
-    def _closed(self, at: int) -> int:
-        """Return the tokens more that a mark has that ends in the place of a unit."""
-        return self._count(ELLIPSIS + self._ends[at]) - self._count(ELLIPSIS)
+    def _ellipsis_start(self, index: int) -> int:
+        """Return the tokens of an ellipsis that begins instead of a unit."""
+        return self._count(self._leads[index] + ELLIPSIS)
+
+    def _ellipsis_end(self, index: int) -> int:
+        """Return the tokens that an ellipsis has more if it ends instead of a unit."""
+        return self._count(ELLIPSIS + self._ends[index]) - self._count(ELLIPSIS)
 
 
 def _is_json(text: str) -> bool:
-    """Return whether a text is JSON, whose sentences would be parts of values."""
+    """Return whether a text is JSON, whose apparent sentences are parts of values."""
     with suppress(ValueError, RecursionError):
         return isinstance(json.loads(text), (dict, list))
     return False

@@ -1,105 +1,114 @@
-"""Which of some texts to read, where several say the same."""
+"""Selection of texts that do not repeat each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heapreplace
 
-from headroom_core.relevance.words import words
+from headroom_core.relevance.words import split_words
 
-_PENALTY = 0.5
-"""What of the best score a text gives up whose words another one has all."""
+# Share of the best score that a text loses if another one has all of its words.
+_REPETITION_PENALTY = 0.5
 
-_SAME = 0.85
-"""The share of its words from which on a text repeats another one, if that has its numbers too."""
+# A text repeats another one if that has this share of its words, and all of its numbers: texts that
+# differ only in a number say different things.
+_DUPLICATE_SHARE = 0.85
 
 
-def diverse(texts: Sequence[str], scores: Sequence[float], most: int | None = None) -> list[int]:
-    """Return the places of the texts to read, best first, without those that repeat better ones.
+def select_diverse(
+    texts: Sequence[str], scores: Sequence[float], limit: int | None = None
+) -> list[int]:
+    """Return the indices of the texts to read, the best first, without those that repeat others.
 
-    Each next text is the one with the highest score less half of the share of its words that one text before it
-    has (maximal marginal relevance). A text is left out of whose words another one has 85 %, and all
-    that hold a digit or a sign.
+    Each next text is the one with the highest score, less half of the share of its words that a
+    text before it has (maximal marginal relevance). A text is omitted if another one has 85 % of
+    its words, and all that contain a digit or a sign.
 
     Args:
-        texts: the texts.
-        scores: how relevant each one is, from 0 to 1.
-        most: how many texts to return at most. None: no limit.
+        texts: Texts to select from.
+        scores: Relevance of each text, from 0 to 1.
+        limit: Maximum number of texts to return. Defaults to no limit.
 
     Example:
         >>> texts = ["The Elbe is long.", "The Elbe is long, long.", "The Oder is short."]
-        >>> diverse(texts, [1.0, 0.9, 0.6])
+        >>> select_diverse(texts, [1.0, 0.9, 0.6])
         [0, 2]
     """
     if not texts:
         return []
-    seen = _Words()
-    said = [seen.of(text) for text in texts]
-    chosen: list[int] = []
-    # The value of a text only ever falls, so that one that is still the highest when it is up to date is the next.
-    waiting = [(-score, at, 0) for at, score in enumerate(scores)]
+    vocabulary = _Vocabulary()
+    word_sets = [vocabulary.encode(text) for text in texts]
+    selected: list[int] = []
+    # Entries are the negated value, the index, and how many of the selected texts the value takes
+    # into account. A value only ever falls: an entry that is up to date and still the highest is
+    # the next text, and the others need not be updated.
+    queue = [(-score, index, 0) for index, score in enumerate(scores)]
     shared = [0.0] * len(texts)
-    heapify(waiting)
-    while waiting and (most is None or len(chosen) < most):
-        _, at, known = waiting[0]
-        if known == len(chosen):
-            heappop(waiting)
-            chosen.append(at)
+    heapify(queue)
+    while queue and (limit is None or len(selected) < limit):
+        _, index, compared = queue[0]
+        if compared == len(selected):
+            heappop(queue)
+            selected.append(index)
             continue
-        mine = said[at]
-        shares = [mine.share(said[other]) for other in chosen[known:]]
+        words = word_sets[index]
+        others = [word_sets[other] for other in selected[compared:]]
+        shares = [words.share_in(other) for other in others]
         if any(
-            share >= _SAME and mine.numbers_in(said[other])
-            for share, other in zip(shares, chosen[known:])
+            share >= _DUPLICATE_SHARE and words.numbers_in(other)
+            for share, other in zip(shares, others)
         ):
-            heappop(waiting)
+            heappop(queue)
             continue
-        shared[at] = max(shared[at], *shares)
-        heapreplace(waiting, (_PENALTY * shared[at] - scores[at], at, len(chosen)))
-    return chosen
+        shared[index] = max(shared[index], *shares)
+        value = scores[index] - _REPETITION_PENALTY * shared[index]
+        heapreplace(queue, (-value, index, len(selected)))
+    return selected
 
 
-class _Said:
-    """The words of a text.
+class _WordSet:
+    """Set of the words of a text, as bits: comparing every pair of texts has to be fast.
 
     Args:
-        all_words: the words, a bit each.
-        numbers: those that are not all letters.
+        words: Bits of all words.
+        numbers: Bits of the words that are not all letters.
     """
 
-    def __init__(self, all_words: int, numbers: int) -> None:
-        self._words, self._numbers = all_words, numbers
-        self._count = max(1, all_words.bit_count())
+    def __init__(self, words: int, numbers: int) -> None:
+        self._words, self._numbers = words, numbers
+        self._count = max(1, words.bit_count())
 
-    def share(self, other: _Said) -> float:
+    def share_in(self, other: _WordSet) -> float:
         """Return the share of the words that another text has too."""
         return (self._words & other._words).bit_count() / self._count
 
-    def numbers_in(self, other: _Said) -> bool:
+    def numbers_in(self, other: _WordSet) -> bool:
         """Return whether another text has all the numbers."""
         return not self._numbers & ~other._words
 
 
-class _Words:
-    """Gives each word a bit."""
+class _Vocabulary:
+    """Mapping from words to bits."""
 
     def __init__(self) -> None:
         self._bits: dict[str, int] = {}
 
-    def of(self, text: str) -> _Said:
-        """Return the words of a text."""
-        own = {word: self._bits.setdefault(word, len(self._bits)) for word in words(text)}
-        return _Said(
-            _mask(own.values()), _mask(bit for word, bit in own.items() if not word.isalpha())
-        )
+    def encode(self, text: str) -> _WordSet:
+        """Return the words of a text as a set of bits."""
+        bits = {word: self._bits.setdefault(word, len(self._bits)) for word in split_words(text)}
+        numbers = [bit for word, bit in bits.items() if not word.isalpha()]
+        return _WordSet(_to_mask(bits.values()), _to_mask(numbers))
 
 
-def _mask(bits: Iterable[int]) -> int:
-    """Return the number in which these bits are set."""
-    held = bytearray()
+def _to_mask(bits: Iterable[int]) -> int:
+    """Return the integer with these bits set.
+
+    Setting bits of an integer one by one would copy it every time; bytes are changed in place.
+    """
+    mask = bytearray()
     for bit in bits:
         byte = bit // 8
-        if byte >= len(held):
-            held.extend(bytes(byte + 1 - len(held)))
-        held[byte] |= 1 << bit % 8
-    return int.from_bytes(held, "little")
+        if byte >= len(mask):
+            mask.extend(bytes(byte + 1 - len(mask)))
+        mask[byte] |= 1 << bit % 8
+    return int.from_bytes(mask, "little")

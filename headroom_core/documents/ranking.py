@@ -1,291 +1,356 @@
-"""How much each of some retrieved passages has to do with a query."""
+"""Ranking of passages: how relevant each of some retrieved passages is to a query."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headroom_core.relevance.base import Scorer, checked_scores
-from headroom_core.relevance.bm25 import K1, B
-from headroom_core.relevance.words import words
+from headroom_core.relevance.base import Scorer, score_and_validate
+from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, bm25_scores
+from headroom_core.relevance.stop_words import STOP_WORDS
+from headroom_core.relevance.words import split_words
 
-_TITLE, _SENTENCE = 2.0, 1.0
-"""What a passage's title and its best sentence weigh, beside its whole text."""
+# Weights of a passage's title and of its best sentence, relative to its whole text. A match in the
+# title is the strongest sign; the best sentence keeps long passages from drowning their answer.
+_TITLE_WEIGHT, _SENTENCE_WEIGHT = 2.0, 1.0
 
-_LINK, _SOURCES = 0.5, 8
-"""The share of its score that a passage lends to those which it names or is named by, and how many passages lend."""
+# Share of its score that a passage lends to those that it names or that name it, and how many of
+# the best passages lend. This finds the second half of an answer that takes two steps.
+_LENT_SHARE, _MAX_LENDERS = 0.5, 8
 
-_LEAST = 3
-_USUAL_QUERY, _LOWEST, _HIGHEST = 8, 0.5, 1.3
-"""The words of a query for which the threshold holds as it is, and how far it may move for other queries."""
+# The best passages stay whatever the threshold: a retriever's scores are never that reliable.
+_MIN_RELEVANT = 3
 
-_ROOT = 5
-_PLURAL = rf"[^\W\d_]{{3,{_ROOT - 1}}}(?=(?<!s)s(?![^\W_]))"
+# Length of query, in words, for which the threshold holds as it is, and how far it may be scaled.
+_TYPICAL_QUERY_WORDS, _MIN_SCALE, _MAX_SCALE = 8, 0.5, 1.3
+
+# Words are compared by their first letters, so that endings hardly matter.
+_STEM_LETTERS = 5
+
+# A short word's stem does not include the s of its plural: `cats` is `cat`, but `glass` is `glass`.
+_PLURAL = rf"[^\W\d_]{{3,{_STEM_LETTERS - 1}}}(?=(?<!s)s(?![^\W_]))"
+
+# The stem of each word, or a sign that ends a sentence. A word with a digit is an id or a number
+# and must match whole. One expression for both is several times as fast as two passes.
 _TOKEN = re.compile(
-    rf"({_PLURAL}|[^\W\d_]{{1,{_ROOT}}}(?![^\W_]*\d)|[^\W_]+|[.!?](?=\s)|\n)[^\W_]*"
+    rf"({_PLURAL}|[^\W\d_]{{1,{_STEM_LETTERS}}}(?![^\W_]*\d)|[^\W_]+|[.!?](?=\s)|\n)[^\W_]*"
 )
+
+# Marks that are separate from their letter, and scripts in which words are not simply delimited by
+# spaces: `_TOKEN` would cut these in the wrong places.
 _OTHER_SCRIPT = re.compile("[\u0300-\u036f\u0590-\u1dff\u2c00-\ud7ff\uf900-\U0003ffff]")
-"""Marks that stand apart from their letter, and scripts in which words do not simply stand between spaces."""
 
-_END = "."
-_ENDS = frozenset("!?\n" + _END)
+_SENTENCE_END = "."
+_SENTENCE_ENDS = frozenset("!?\n" + _SENTENCE_END)
 
-_COMMON = re.compile(
-    r"(?<![^\W_])(?:an?|the|of|in|on|at|to|by|for|from|with|as|and|or|but|is|are|was|were|be|been|being|do|does|did|has"
-    r"|have|had|its?|this|that|these|those|s?he|they|his|her|their|there|who|whom|whose|which|what|when|where|why|how"
-    r"|can|could|will|would|should|may|might|(?<=['’])(?:[sdtm]|ll|re|ve))(?![^\W_])",
+# Whole stop words, and the letters after an apostrophe ("it's", "we'll").
+_STOP_WORD = re.compile(
+    rf"(?<![^\W_])(?:{'|'.join(sorted(STOP_WORDS))}|(?<=['’])(?:[sdtm]|ll|re|ve))(?![^\W_])",
     re.IGNORECASE,
 )
-"""English words that nearly every text has, and what stands after an apostrophe."""
 
+# A Markdown heading or a `Title:` line.
 _HEADING = re.compile(r"\s*(?:#{1,6}|[Tt]itle:)[^\S\n]*(\S[^\n]{0,199})")
+
+# A short first line without punctuation at its end, and more text below: not a sentence.
 _FIRST_LINE = re.compile(r"\s*([^\W_][^\n]{0,78}[^\s.!?:;,])[^\S\n]*\n\s*\S")
+
+# The subject of a first sentence such as `"The Elbe" (Czech: Labe) is …`: capitalized or a number,
+# up to a parenthesis, a comma or a form of `to be`. Not a pronoun or a common noun, which are
+# sorted out by the number of capitalized words.
 _SUBJECT = re.compile(
-    r"\s*[\"'“‘(]*((?:The |An? )?[A-Z\d][^,.()\n]{1,58}?)[\"'”’]*\s*(?:\(|,|(?<=\s)(?:is|was|are|were)\b)"
+    r"\s*[\"'“‘(]*((?:The |An? )?[A-Z\d][^,.()\n]{1,58}?)[\"'”’]*"
+    r"\s*(?:\(|,|(?<=\s)(?:is|was|are|were)\b)"
 )
-_MOST_SUBJECT_WORDS = 7
+_MAX_SUBJECT_WORDS = 7
+
+# An addition to a name that only tells it from others: `Mercury (planet)`.
 _IN_PARENTHESES = re.compile(r"(?<!\s)\s*\([^()]*\)")
-_TITLE_FROM, _LONGEST_TITLE = 400, 200
-"""How many characters of a passage may tell its title, and how many of a title count."""
+
+# A title is in the first characters of a passage; of a very long one only the beginning counts.
+_TITLE_SEARCH_CHARS, _MAX_TITLE_CHARS = 400, 200
 
 
-def title_of(text: str) -> str:
-    """Return the title that a passage begins with, else its subject, else nothing.
+def extract_title(text: str) -> str:
+    """Return the title that a passage begins with, else its subject, else an empty string.
 
-    A title is a heading, `Title: …`, or a short first line without a stop. A subject is what the first sentence
-    says something about: a name, as in encyclopedias.
+    A title is a heading, `Title: …`, or a short first line without a full stop. A subject is the
+    name that the first sentence is about, as in encyclopedias.
 
     Example:
-        >>> [title_of(text) for text in ("# The Elbe\\nIt is long.", "Jan Hus was a priest.", "it rained.")]
-        ['The Elbe', 'Jan Hus', '']
+        >>> extract_title("# The Elbe\\nIt is long.")
+        'The Elbe'
+        >>> extract_title("Jan Hus was a priest."), extract_title("it rained.")
+        ('Jan Hus', '')
     """
-    beginning = text.lstrip()[:_TITLE_FROM]
-    if found := _HEADING.match(beginning) or _FIRST_LINE.match(beginning):
-        return found[1].strip()
-    found = _SUBJECT.match(beginning)
-    subject = found[1].strip() if found else ""
-    names = [word for word in subject.split() if not word[0].islower()]
-    few = len(subject.split()) <= _MOST_SUBJECT_WORDS
-    return subject if few and 2 * len(names) >= len(subject.split()) else ""
+    beginning = text.lstrip()[:_TITLE_SEARCH_CHARS]
+    title = _HEADING.match(beginning) or _FIRST_LINE.match(beginning)
+    if title:
+        return title[1].strip()
+    match = _SUBJECT.match(beginning)
+    subject = match[1].strip() if match else ""
+    words = subject.split()
+    capitalized = [word for word in words if not word[0].islower()]
+    is_name = len(words) <= _MAX_SUBJECT_WORDS and 2 * len(capitalized) >= len(words)
+    return subject if is_name else ""
 
 
 @dataclass(frozen=True, slots=True)
 class TermMatches:
-    """What a text, or a sentence of it, has of a query.
+    """Words of a query in a text or in one of its sentences.
 
     Attributes:
-        count: how many words it has.
-        asked: those of its words that the query has, in order.
+        word_count: Number of words in the text.
+        matches: Its words that are also in the query, in order.
     """
 
-    count: int
-    asked: Sequence[str]
+    word_count: int
+    matches: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class PassageMatches:
-    """What a text has of a query, and its sentences.
+    """Words of a query in a passage and in its sentences.
 
-    Those that have nothing of it are only counted: most of them, and as objects they would take long to collect.
+    Most sentences have no word of the query. They are only counted: to collect an object for each
+    would take long.
 
     Attributes:
-        whole: what the text has.
-        sentences: what the sentences have that have anything.
-        others: how many other sentences there are.
-        words: how many words those have.
+        whole: Matches of the passage.
+        sentences: Matches of the sentences that have any.
+        other_sentences: Number of sentences without a match.
+        other_words: Number of words in those.
     """
 
     whole: TermMatches
     sentences: list[TermMatches]
-    others: int
-    words: int
+    other_sentences: int
+    other_words: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What is known of passages with regard to a query.
+    """Scores of passages for a query.
 
     Attributes:
-        scores: of each passage from 0 to 1, as a share of the best one's; empty where nothing matches.
-        query_words: how many words the query has that tell something.
+        scores: Score of each passage from 0 to 1, as a share of the best passage's. Empty if no
+            passage matches.
+        query_words: Number of words of the query that are not stop words.
     """
 
     scores: list[float]
     query_words: int
 
-    def bar(self, threshold: float) -> float:
-        """Return the share of the best score from which passages count as answers.
+    def scale_threshold(self, threshold: float) -> float:
+        """Return the share of the best score from which a passage counts as relevant.
 
-        A long query asks for several things at once, of which a passage may answer one: the bar is lower then.
+        A long query asks for several things at once, and a passage may answer only one of them: the
+        threshold is lower then.
+
+        Args:
+            threshold: Threshold for a query of typical length.
         """
-        return threshold * min(_HIGHEST, max(_LOWEST, _USUAL_QUERY / max(1, self.query_words)))
+        scale = _TYPICAL_QUERY_WORDS / max(1, self.query_words)
+        return threshold * min(_MAX_SCALE, max(_MIN_SCALE, scale))
 
-    def relevant(self, bar: float) -> set[int]:
-        """Return the passages that count as answers: those above the bar, and in any case the best three."""
-        best = set(self.order()[:_LEAST])
-        return {at for at, score in enumerate(self.scores) if at in best or score >= bar}
+    def select_relevant(self, threshold: float) -> set[int]:
+        """Return the indices of the three best passages and of those from the threshold on."""
+        best = set(self.best_first()[:_MIN_RELEVANT])
+        return {
+            index for index, score in enumerate(self.scores) if index in best or score >= threshold
+        }
 
-    def order(self) -> list[int]:
-        """Return the passages, the best first."""
-        return sorted(range(len(self.scores)), key=lambda at: -self.scores[at])
+    def best_first(self) -> list[int]:
+        """Return the indices of the passages, the best first."""
+        return sorted(range(len(self.scores)), key=lambda index: -self.scores[index])
 
 
 class RankingQuery:
-    """A query, and how its words are weighed.
+    """Query that passages are ranked by.
 
     Args:
-        text: what was asked.
-        k1: how much a word's repetition counts.
-        b: how much a long text is held against it.
+        text: Text of the query.
+        k1: How quickly repetitions of a word stop adding to the score.
+        b: How strongly long texts are penalized, from 0 to 1.
 
     Attributes:
-        text: what was asked.
-        words: its words that tell something, as they are compared.
+        text: Text of the query.
+        words: Its words as they are compared, without stop words.
 
     Example:
         >>> query = RankingQuery("How long is the Elbe?")
         >>> query.words
         ['long', 'elbe']
-        >>> query.scores(["It is long.", "Both."])[1]
+        >>> query.score_texts(["It is long.", "Both."])[1]
         0.0
     """
 
-    def __init__(self, text: str, k1: float = K1, b: float = B) -> None:
+    def __init__(self, text: str, k1: float = DEFAULT_K1, b: float = DEFAULT_B) -> None:
         self.text = text
-        self.words = list(dict.fromkeys(_telling(text)))
-        self._seen = _ENDS.union(self.words)
+        self.words = list(dict.fromkeys(_significant_words(text)))
+        self._words_and_ends = _SENTENCE_ENDS.union(self.words)
         self._k1, self._b = k1, b
 
-    def scores(self, texts: Sequence[str]) -> list[float]:
-        """Return the score of each text by its words (BM25)."""
-        return self._weighed([self._parted(_tokens(text)).whole for text in texts])
+    def score_texts(self, texts: Sequence[str]) -> list[float]:
+        """Return the BM25 score of each text."""
+        return self._score_matches([self._find_matches(_tokenize(text)).whole for text in texts])
 
-    def ranking(
+    def rank(
         self,
         texts: Sequence[str],
         titles: Sequence[str],
         scorer: Scorer | None = None,
         names: Sequence[str] | None = None,
     ) -> Ranking:
-        """Return how much passages have to do with the query.
+        """Rank passages by their relevance to the query.
 
-        A passage's score is that of its words, of its title's and of its best sentence's together, or what the
-        scorer says of it; and a passage that names another one's title shares its score with it, which finds the
-        second half of an answer that takes two steps.
+        A passage's score is the sum of the scores of its text, its title and its best sentence, or
+        the score that a scorer returns. A passage that names another one by its title shares its
+        score with it, which finds the second half of an answer that takes two steps.
 
         Args:
-            texts: the passages.
-            titles: a title for each, which may be empty; 200 characters of it count.
-            scorer: scores the passages in the place of their words.
-            names: what other passages call each one by. None: its title.
+            texts: Passages.
+            titles: Title of each passage, which may be empty. Its first 200 characters count.
+            scorer: Scorer to use instead of words.
+            names: Name by which other passages refer to each passage. Defaults to the titles.
         """
         if not self.text.strip():
             return Ranking([], 0)
-        titles, names = (
-            [title[:_LONGEST_TITLE] for title in some] for some in (titles, names or titles)
-        )
-        tokens = [_tokens(text) for text in texts]
+        names = [name[:_MAX_TITLE_CHARS] for name in names or titles]
+        titles = [title[:_MAX_TITLE_CHARS] for title in titles]
+        tokens = [_tokenize(text) for text in texts]
         if scorer is None:
-            scores = self._by_words(tokens, titles)
+            scores = self._score_words(tokens, titles)
         else:
             titled = [
                 f"{title}\n{text}" if title else text
                 for title, text in zip(titles, texts, strict=True)
             ]
-            # A scorer may give numbers of numpy, which callers could not write as JSON.
-            scores = list(map(float, checked_scores(scorer, titled, self.text)))
-        scores = _linked(scores, [f" {' '.join(own)} " for own in tokens], list(map(_name, names)))
-        top = max(scores, default=0.0)
-        return Ranking([score / top for score in scores] if top else [], len(self.words))
+            # A scorer may return numbers of numpy, which cannot be written as JSON.
+            scores = [float(score) for score in score_and_validate(scorer, titled, self.text)]
+        spaced_texts = [f" {' '.join(words)} " for words in tokens]
+        scores = _lend_scores(scores, spaced_texts, [_spaced_name(name) for name in names])
+        best = max(scores, default=0.0)
+        return Ranking([score / best for score in scores] if best else [], len(self.words))
 
-    def _by_words(self, tokens: Sequence[list[str]], titles: Sequence[str]) -> list[float]:
-        texts = [self._parted(own) for own in tokens]
-        others, words = sum([text.others for text in texts]), sum([text.words for text in texts])
-        each = iter(
-            self._weighed(
-                [sentence for text in texts for sentence in text.sentences], others, words
+    def _score_words(self, tokens: Sequence[list[str]], titles: Sequence[str]) -> list[float]:
+        """Return the score of each passage by its words, its title's and its best sentence's."""
+        passages = [self._find_matches(words) for words in tokens]
+        sentence_scores = iter(
+            self._score_matches(
+                [sentence for passage in passages for sentence in passage.sentences],
+                other_texts=sum([passage.other_sentences for passage in passages]),
+                other_words=sum([passage.other_words for passage in passages]),
             )
         )
-        best = [max([next(each) for _ in text.sentences], default=0.0) for text in texts]
-        parts = zip(
-            self._weighed([text.whole for text in texts]), self.scores(titles), best, strict=True
-        )
-        return [body + _TITLE * heading + _SENTENCE * sentence for body, heading, sentence in parts]
+        best_sentences = [
+            max([next(sentence_scores) for _ in passage.sentences], default=0.0)
+            for passage in passages
+        ]
+        bodies = self._score_matches([passage.whole for passage in passages])
+        return [
+            body + _TITLE_WEIGHT * title + _SENTENCE_WEIGHT * sentence
+            for body, title, sentence in zip(
+                bodies, self.score_texts(titles), best_sentences, strict=True
+            )
+        ]
 
-    def _parted(self, tokens: list[str]) -> PassageMatches:
-        """Return what a text has of the query, and what each of its sentences has."""
-        seen = [(at, token) for at, token in enumerate(tokens) if token in self._seen]
-        sentences, start, asked = [], 0, list[str]()
-        others = words = 0
-        for at, token in [*seen, (len(tokens), _END)]:
-            if token not in _ENDS:
-                asked.append(token)
-            elif at > start:
-                if asked:
-                    sentences.append(TermMatches(at - start, asked))
-                    asked = []
+    def _find_matches(self, tokens: list[str]) -> PassageMatches:
+        """Return the words of the query in a tokenized text and in each of its sentences."""
+        # Most tokens are neither: after this line the loop is over a few per cent of them.
+        seen = [
+            (index, token) for index, token in enumerate(tokens) if token in self._words_and_ends
+        ]
+        sentences: list[TermMatches] = []
+        matches: list[str] = []
+        start = other_sentences = other_words = 0
+        for index, token in [*seen, (len(tokens), _SENTENCE_END)]:
+            if token not in _SENTENCE_ENDS:
+                matches.append(token)
+            elif index > start:
+                if matches:
+                    sentences.append(TermMatches(index - start, matches))
+                    matches = []
                 else:
-                    others, words = others + 1, words + at - start
-                start = at + 1
-        whole = TermMatches(len(tokens), [token for _, token in seen if token not in _ENDS])
-        return PassageMatches(whole, sentences, others, words)
+                    other_sentences += 1
+                    other_words += index - start
+                start = index + 1
+        all_matches = [token for _, token in seen if token not in _SENTENCE_ENDS]
+        whole = TermMatches(len(tokens), all_matches)
+        return PassageMatches(whole, sentences, other_sentences, other_words)
 
-    def _weighed(
-        self, texts: Sequence[TermMatches], others: int = 0, words: int = 0
+    def _score_matches(
+        self, texts: Sequence[TermMatches], other_texts: int = 0, other_words: int = 0
     ) -> list[float]:
-        """Return the score of each text by BM25, beside others that have nothing of the query and so many words."""
-        holders = Counter(
-            [word for text in texts if text.asked for word in dict.fromkeys(text.asked)]
+        """Return the BM25 score of each text.
+
+        Args:
+            texts: Matches of the texts to score.
+            other_texts: Number of further texts that have no word of the query.
+            other_words: Number of words in those.
+        """
+        lengths = [text.word_count for text in texts]
+        terms: dict[str, dict[int, int]] = {}
+        for index, text in enumerate(texts):
+            for word in text.matches:
+                frequencies = terms.setdefault(word, {})
+                frequencies[index] = frequencies.get(index, 0) + 1
+        total = len(texts) + other_texts
+        return bm25_scores(
+            terms.values(),
+            lengths,
+            total=total,
+            average_length=(sum(lengths) + other_words) / max(1, total),
+            k1=self._k1,
+            b=self._b,
         )
-        total = len(texts) + others
-        weights = {word: math.log((total + 1) / held) for word, held in holders.items()}
-        usual = (sum([text.count for text in texts]) + words) / max(1, total)
-
-        def score(text: TermMatches) -> float:
-            length = self._k1 * (1 - self._b + self._b * text.count / usual)
-            times = Counter(text.asked)
-            return sum([weights[word] * often / (often + length) for word, often in times.items()])
-
-        return [score(text) if text.asked else 0.0 for text in texts]
 
 
-def _tokens(text: str) -> list[str]:
-    """Return the words of a text as they are compared, and where sentences end.
+def _tokenize(text: str) -> list[str]:
+    """Return the words of a text as they are compared, and the ends of sentences between them.
 
-    Of a word its first five letters count, without a plural's s, so that endings hardly matter; what holds a digit
-    counts whole. The scorers compare whole words and the parts of names, as `relevance.words` tells them, which suits
-    code and data. Passages are prose, where roots find more, and one expression that tells sentences too is several
-    times as fast. Other scripts are left to `relevance.words`.
+    The scorers compare whole words and the parts of names, which suits code and data. Passages are
+    prose, where stems find more. Other scripts are left to `relevance.words`.
     """
     if text.isascii() or not _OTHER_SCRIPT.search(text):
         return _TOKEN.findall(text.lower())
-    return [word[:_ROOT] if word.isalpha() else word for word in words(text)]
+    return [word[:_STEM_LETTERS] if word.isalpha() else word for word in split_words(text)]
 
 
-def _telling(text: str) -> list[str]:
-    """Return the words of a text, as they are compared, without those that are in every text."""
-    return [token for token in _tokens(_COMMON.sub(" ", text)) if token not in _ENDS]
+def _significant_words(text: str) -> list[str]:
+    """Return the words of a text as they are compared, without stop words."""
+    return [token for token in _tokenize(_STOP_WORD.sub(" ", text)) if token not in _SENTENCE_ENDS]
 
 
-def _name(title: str) -> str:
-    """Return a title's words between spaces, as other passages name it; nothing where it has only common words."""
+def _spaced_name(title: str) -> str:
+    """Return the words of a title between spaces, as other passages contain it.
+
+    A title of stop words alone is no name: the result is empty.
+    """
     name = _IN_PARENTHESES.sub("", title) or title
-    return f" {' '.join(_tokens(name))} " if _telling(name) else ""
+    return f" {' '.join(_tokenize(name))} " if _significant_words(name) else ""
 
 
-def _linked(scores: list[float], texts: Sequence[str], names: Sequence[str]) -> list[float]:
-    """Return the scores, each with what the best passages lend it that name it or that it names."""
-    lent = [0.0] * len(scores)
-    for source in sorted(range(len(scores)), key=lambda at: -scores[at])[:_SOURCES]:
-        name, text, loan = names[source], texts[source], _LINK * scores[source]
-        for at, other in enumerate(names):
-            if (
-                other != name
-                and lent[at] < loan
-                and ((other and other in text) or (name and name in texts[at]))
-            ):
-                lent[at] = loan
-    return [score + loan for score, loan in zip(scores, lent, strict=True)]
+def _lend_scores(
+    scores: Sequence[float], texts: Sequence[str], names: Sequence[str]
+) -> list[float]:
+    """Add to each score the largest loan of the best passages that name it or that it names.
+
+    Args:
+        scores: Score of each passage.
+        texts: Words of each passage between spaces.
+        names: Words of each passage's name between spaces, or an empty string.
+    """
+    loans = [0.0] * len(scores)
+    best_first = sorted(range(len(scores)), key=lambda index: -scores[index])
+    for lender in best_first[:_MAX_LENDERS]:
+        lender_name, lender_text = names[lender], texts[lender]
+        loan = _LENT_SHARE * scores[lender]
+        for index, name in enumerate(names):
+            if name == lender_name or loans[index] >= loan:
+                continue
+            is_named = name and name in lender_text
+            if is_named or (lender_name and lender_name in texts[index]):
+                loans[index] = loan
+    return [score + loan for score, loan in zip(scores, loans, strict=True)]

@@ -1,13 +1,13 @@
-"""Which documents stay, and which of their passages."""
+"""Selection of the documents to keep, and of the passages to keep of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from headroom_core.conversation.run import RunContext
-from headroom_core.documents.diversity import diverse
+from headroom_core.documents.diversity import select_diverse
 from headroom_core.documents.ranking import Ranking, RankingQuery
 from headroom_core.documents.splitting import PieceList, SplitDocument
 from headroom_core.messages import Action, Block, Change
@@ -15,102 +15,126 @@ from headroom_core.relevance import Scorer
 from headroom_core.transforms.router import RouteResult
 
 TRANSFORM_NAME = "passages"
-_FIRST = 0.5
-"""What of the bar a long document's first passage has to reach where others stay."""
+
+# The first passage of a long document stays from this share of the threshold on if any other
+# passage does: it introduces the subject of the others.
+_FIRST_PASSAGE_SHARE = 0.5
+
+PassageLocation = tuple[int, int]
+"""Index of a document, and index of the passage among its parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionCriteria:
-    """Which whole documents are wanted.
+    """Conditions that whole documents have to meet.
 
     Attributes:
-        most: how many at most; None for any number.
-        least_score: the score below which none is.
-        diverse: whether documents that say the same as better ones give way.
+        max_documents: Maximum number of documents. None for no limit.
+        min_relevance: Score below which a document is dropped.
+        prefer_diverse: Whether documents that repeat better ones give way to others.
     """
 
-    most: int | None = None
-    least_score: float = 0.0
-    diverse: bool = False
+    max_documents: int | None = None
+    min_relevance: float = 0.0
+    prefer_diverse: bool = False
 
 
 @dataclass(frozen=True)
 class RankedDocuments:
-    """Documents, and how much their passages have to do with a query.
+    """Documents with the scores of their passages.
 
     Attributes:
-        readings: the documents as they are read.
-        ranking: what is known of their passages, document by document.
+        documents: Documents, split into passages.
+        ranking: Scores of all passages, document by document.
     """
 
-    readings: Sequence[SplitDocument]
+    documents: Sequence[SplitDocument]
     ranking: Ranking
 
     @classmethod
-    def by(
-        cls, query: RankingQuery, readings: Sequence[SplitDocument], scorer: Scorer | None
+    def rank(
+        cls, query: RankingQuery, documents: Sequence[SplitDocument], scorer: Scorer | None
     ) -> RankedDocuments:
-        """Return documents with the scores of their passages."""
-        texts = [reading.portions[at].text for reading in readings for at in reading.passages]
-        titles = [title for reading in readings for title in reading.titles()]
-        names = [name for reading in readings for name in reading.names()]
-        return cls(readings, query.ranking(texts, titles, scorer, names))
+        """Rank the passages of documents by their relevance to a query.
+
+        Args:
+            query: Query to rank by.
+            documents: Documents, split into passages.
+            scorer: Scorer to use instead of words.
+        """
+        texts = [
+            document.parts[index].text for document in documents for index in document.passages
+        ]
+        titles = [title for document in documents for title in document.passage_titles()]
+        names = [name for document in documents for name in document.passage_names()]
+        return cls(documents, query.rank(texts, titles, scorer, names))
 
     @cached_property
-    def places(self) -> list[tuple[int, int]]:
-        """The document of each passage, and its place in there."""
+    def locations(self) -> list[PassageLocation]:
+        """Location of each passage."""
         return [
-            (at, place) for at, reading in enumerate(self.readings) for place in reading.passages
+            (document_index, part_index)
+            for document_index, document in enumerate(self.documents)
+            for part_index in document.passages
         ]
 
     @cached_property
     def scores(self) -> list[float]:
-        """The score of each document, which is that of its best passage; empty where nothing is known."""
-        each = iter(self.ranking.scores)
-        return (
-            [max(next(each) for _ in reading.passages) for reading in self.readings]
-            if self.ranking.scores
-            else []
-        )
+        """Score of each document: that of its best passage. Empty if no passage matches."""
+        if not self.ranking.scores:
+            return []
+        passage_scores = iter(self.ranking.scores)
+        return [
+            max([next(passage_scores) for _ in document.passages]) for document in self.documents
+        ]
 
-    def passages(self, bar: float) -> list[set[int]]:
-        """Return for each document the places of its passages that count as answers from a bar on.
+    def select_passages(self, threshold: float) -> list[set[int]]:
+        """Return for each document the indices of its relevant passages.
 
-        Of a long document none counts that has nothing to do with the query, and the first one from half the bar on
-        where another one does, because it says what they are about.
+        In a long document, a passage that does not match at all is never relevant; the first one is
+        from half the threshold on if another one is, because it introduces their subject.
+
+        Args:
+            threshold: Share of the best score from which a passage is relevant.
         """
-        scores, found = self.ranking.scores, [set[int]() for _ in self.readings]
-        for at in self.ranking.relevant(bar):
-            document, place = self.places[at]
-            if scores[at] or not self.readings[document].apart:
-                found[document].add(place)
-        for (document, place), score in zip(self.places, scores):
-            if (
-                found[document]
-                and place == self.readings[document].passages[0]
-                and score >= _FIRST * bar
-            ):
-                found[document].add(place)
-        return found
+        scores = self.ranking.scores
+        selected = [set[int]() for _ in self.documents]
+        for index in self.ranking.select_relevant(threshold):
+            document_index, part_index = self.locations[index]
+            if scores[index] or not self.documents[document_index].is_divided:
+                selected[document_index].add(part_index)
+        for (document_index, part_index), score in zip(self.locations, scores):
+            is_first = part_index == self.documents[document_index].passages[0]
+            if is_first and selected[document_index] and score >= _FIRST_PASSAGE_SHARE * threshold:
+                selected[document_index].add(part_index)
+        return selected
 
-    def order(self, documents: Sequence[int] | None) -> list[tuple[int, int]]:
-        """Return the passages, the best first, or those of the first document first where documents are ordered."""
-        order = self.ranking.order() if self.ranking.scores else range(len(self.places))
-        found = [self.places[at] for at in order]
-        if documents is None:
-            return found
-        rank = {document: at for at, document in enumerate(documents)}
-        return sorted((one for one in found if one[0] in rank), key=lambda one: rank[one[0]])
+    def fill_order(self, document_order: Sequence[int] | None) -> list[PassageLocation]:
+        """Return the locations of the passages, in the order in which they fill a budget.
+
+        Args:
+            document_order: Indices of the documents to fill one after the other; the passages of
+                others are omitted. None to go by the scores of the passages alone.
+        """
+        if self.ranking.scores:
+            locations = [self.locations[index] for index in self.ranking.best_first()]
+        else:
+            locations = self.locations
+        if document_order is None:
+            return locations
+        position = {document: index for index, document in enumerate(document_order)}
+        known = [location for location in locations if location[0] in position]
+        return sorted(known, key=lambda location: position[location[0]])
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedDocument:
-    """What a document became.
+    """Document after the selection.
 
     Attributes:
-        block: the document as it goes.
-        change: what was done with it.
-        kept: the places of the passages that stay.
+        block: Block with the text to return, which is empty if the document is dropped.
+        change: Change to the document.
+        kept: Indices of the passages that are kept, among the document's parts.
     """
 
     block: Block
@@ -119,11 +143,18 @@ class SelectedDocument:
 
     @property
     def text(self) -> str:
-        """The text as it goes."""
+        """Text to return."""
         return self.block.text
 
     def with_text(self, text: str, action: Action, reason: str, tokens: int) -> SelectedDocument:
-        """Return the document with another text, which has that many tokens."""
+        """Return the document with another text.
+
+        Args:
+            text: Text to return.
+            action: Action of the change.
+            reason: Reason for the change.
+            tokens: Number of tokens of the text.
+        """
         change = replace(
             self.change, action=action, by=TRANSFORM_NAME, reason=reason, tokens_after=tokens
         )
@@ -131,100 +162,125 @@ class SelectedDocument:
 
 
 def select_documents(
-    run: RunContext, blocks: Sequence[Block], ranked: RankedDocuments, wanted: SelectionCriteria
+    run: RunContext, blocks: Sequence[Block], ranked: RankedDocuments, criteria: SelectionCriteria
 ) -> tuple[list[SelectedDocument], list[int] | None]:
-    """Return what documents become where no budget is set, and in which order one fills them if not by passages.
+    """Select documents and their passages without regard to a budget, and compress them losslessly.
 
-    What stays is compressed without a loss.
+    Args:
+        run: Request that the documents belong to.
+        blocks: Block of each document.
+        ranked: Documents with the scores of their passages.
+        criteria: Conditions that whole documents have to meet.
+
+    Returns:
+        The documents, and the order in which they fill a budget if not by passages.
     """
     ccr = run.config.ccr
-    bar = ranked.ranking.bar(run.config.relevance.relevance_threshold)
+    threshold = ranked.ranking.scale_threshold(run.config.relevance.relevance_threshold)
     if ranked.scores and ccr.enabled and ccr.inject_marker:
-        kept = ranked.passages(bar)
+        kept = ranked.select_passages(threshold)
     else:
-        kept = [set(reading.passages) for reading in ranked.readings]
-    reasons = _irrelevant(ranked, kept, bar, wanted)
-    others = [at for at, block in enumerate(blocks) if block.text and at not in reasons]
-    best = _best(others, blocks, ranked.scores or [1.0] * len(blocks), wanted)
-    why = (
-        "others say the same"
-        if wanted.most is None
-        else f"it is not among the best max_documents = {wanted.most}"
-    )
-    reasons |= dict.fromkeys(set(others).difference(best), why)
-    chosen = [
-        _left_out(run, block, reasons[at])
-        if at in reasons and block.text
-        else _kept(run, block, reading, kept[at])
-        for at, (block, reading) in enumerate(zip(blocks, ranked.readings))
+        kept = [set(document.passages) for document in ranked.documents]
+    reasons = _explain_irrelevant(ranked, kept, threshold, criteria)
+    candidates = [
+        index for index, block in enumerate(blocks) if block.text and index not in reasons
     ]
-    return chosen, best if wanted.diverse else None
+    scores = ranked.scores or [1.0] * len(blocks)
+    best = _select_best(candidates, blocks, scores, criteria)
+    reason = "repeats other documents"
+    if criteria.max_documents is not None:
+        reason = f"not among the best max_documents = {criteria.max_documents}"
+    reasons.update(dict.fromkeys(set(candidates).difference(best), reason))
+    selected = []
+    for index, (block, document) in enumerate(zip(blocks, ranked.documents)):
+        if index in reasons and block.text:
+            selected.append(_drop_document(run, block, reasons[index]))
+        else:
+            selected.append(_keep_passages(run, block, document, kept[index]))
+    return selected, best if criteria.prefer_diverse else None
 
 
-def _irrelevant(
-    ranked: RankedDocuments, kept: Sequence[set[int]], bar: float, wanted: SelectionCriteria
+def _explain_irrelevant(
+    ranked: RankedDocuments,
+    kept: Sequence[set[int]],
+    threshold: float,
+    criteria: SelectionCriteria,
 ) -> dict[int, str]:
-    """Return why documents have too little to do with the query."""
-    below = "its score is {:.2f} of the best one's, below {}{:.2f}"
+    """Return, by index, why documents are not relevant enough to keep."""
     reasons = {}
-    for at, score in enumerate(ranked.scores):
-        if not kept[at]:
-            reasons[at] = below.format(score, "", bar)
-        elif score < wanted.least_score:
-            reasons[at] = below.format(score, "min_relevance = ", wanted.least_score)
+    for index, score in enumerate(ranked.scores):
+        if not kept[index]:
+            reasons[index] = (
+                f"score {score:.2f}, as a share of the best, is below the threshold {threshold:.2f}"
+            )
+        elif score < criteria.min_relevance:
+            reasons[index] = (
+                f"score {score:.2f}, as a share of the best, "
+                f"is below min_relevance = {criteria.min_relevance:.2f}"
+            )
     return reasons
 
 
-def _best(
-    places: Sequence[int],
+def _select_best(
+    candidates: Sequence[int],
     blocks: Sequence[Block],
     scores: Sequence[float],
-    wanted: SelectionCriteria,
+    criteria: SelectionCriteria,
 ) -> list[int]:
-    """Return the documents that are wanted, the best first."""
-    if wanted.diverse:
-        texts, own = [blocks[at].text for at in places], [scores[at] for at in places]
-        return [places[at] for at in diverse(texts, own, wanted.most)]
-    return sorted(places, key=lambda at: -scores[at])[: wanted.most]
+    """Return the indices of the documents to keep, the best first."""
+    if criteria.prefer_diverse:
+        selected = select_diverse(
+            [blocks[index].text for index in candidates],
+            [scores[index] for index in candidates],
+            criteria.max_documents,
+        )
+        return [candidates[position] for position in selected]
+    best_first = sorted(candidates, key=lambda index: -scores[index])
+    return best_first[: criteria.max_documents]
 
 
-def _left_out(run: RunContext, block: Block, reason: str) -> SelectedDocument:
-    tokens = run.tokenizer.count_text(block.text)
-    return SelectedDocument(
-        block.with_text(""),
-        Change(block.message, block.path, "dropped", TRANSFORM_NAME, reason, tokens, 0),
+def _drop_document(run: RunContext, block: Block, reason: str) -> SelectedDocument:
+    change = Change(
+        message=block.message,
+        path=block.path,
+        action="dropped",
+        by=TRANSFORM_NAME,
+        reason=reason,
+        tokens_before=run.tokenizer.count_text(block.text),
+        tokens_after=0,
     )
+    return SelectedDocument(block.with_text(""), change)
 
 
-def _kept(
-    run: RunContext, block: Block, reading: SplitDocument, kept: Iterable[int]
+def _keep_passages(
+    run: RunContext, block: Block, document: SplitDocument, kept: Iterable[int]
 ) -> SelectedDocument:
-    """Return a document with those of its passages that stay."""
-    staying = frozenset(kept)
-    if len(staying) < len(reading.passages) and block.text:
-        parts: dict[int, PieceList] = {at: [(reading.portions[at].text, True)] for at in staying}
-        cut = block.with_text(reading.shown(parts, reading.above(staying)))
-        outcome, tokens = _routed(run, cut), run.tokenizer.count_text(block.text)
+    """Return a document with the passages to keep, or whole if that takes no more tokens."""
+    indices = frozenset(kept)
+    if len(indices) < len(document.passages) and block.text:
+        pieces: Mapping[int, PieceList] = {
+            index: [(document.parts[index].text, True)] for index in indices
+        }
+        cut = block.with_text(document.render(pieces, document.headings_above(indices)))
+        outcome, tokens = _compress_losslessly(run, cut), run.tokenizer.count_text(block.text)
         if outcome.tokens_after < tokens:
-            reason = f"{len(staying)} of {len(reading.passages)} passages have to do with the query"
             change = Change(
-                block.message,
-                block.path,
-                "selected",
-                TRANSFORM_NAME,
-                reason,
-                tokens,
-                outcome.tokens_after,
+                message=block.message,
+                path=block.path,
+                action="selected",
+                by=TRANSFORM_NAME,
+                reason=f"{len(indices)} of {len(document.passages)} passages are relevant",
+                tokens_before=tokens,
+                tokens_after=outcome.tokens_after,
             )
-            return SelectedDocument(
-                cut if outcome.text is None else cut.with_text(outcome.text), change, staying
-            )
-    routed = _routed(run, block).apply_to(block)
-    return SelectedDocument(routed.block, routed.change, frozenset(reading.passages))
+            if outcome.text is not None:
+                cut = cut.with_text(outcome.text)
+            return SelectedDocument(cut, change, indices)
+    routed = _compress_losslessly(run, block).apply_to(block)
+    return SelectedDocument(routed.block, routed.change, frozenset(document.passages))
 
 
-def _routed(run: RunContext, block: Block) -> RouteResult:
-    """Route a text without losing anything."""
+def _compress_losslessly(run: RunContext, block: Block) -> RouteResult:
     reason = run.router.why_kept(block)
     if reason is not None:
         return run.router.keep(block, reason)

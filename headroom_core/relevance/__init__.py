@@ -1,4 +1,4 @@
-"""How much each of many texts has to do with a query. Importing it loads nothing heavy."""
+"""Scorers: how relevant each of many texts is to a query. Importing this loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from headroom_core.relevance.base import Scorer
 from headroom_core.relevance.bm25 import BM25Scorer
 from headroom_core.relevance.embedding import DEFAULT_MODEL, EmbeddingScorer
 from headroom_core.relevance.encoders import embedding_available, package_origin
-from headroom_core.relevance.fallback import ScorerOrWords, why_words
-from headroom_core.relevance.hybrid import HybridScorer, words_of_hybrid
-from headroom_core.relevance.words import words
+from headroom_core.relevance.fallback import FallbackScorer, fallback_reason
+from headroom_core.relevance.hybrid import HybridScorer, hybrid_word_scorer
+from headroom_core.relevance.words import split_words
 
 if TYPE_CHECKING:
     from headroom_core.config import RelevanceScorerConfig
@@ -25,90 +25,105 @@ __all__ = [
     "Scorer",
     "create_scorer",
     "embedding_available",
-    "scorer_from",
-    "why_words",
-    "words",
+    "fallback_reason",
+    "scorer_from_config",
+    "split_words",
 ]
 
 _AUTO = "auto"
-_TYPES: dict[str, type[BM25Scorer] | type[EmbeddingScorer] | type[HybridScorer]] = {
+_SCORER_TYPES: dict[str, type[BM25Scorer] | type[EmbeddingScorer] | type[HybridScorer]] = {
     "bm25": BM25Scorer,
     "embedding": EmbeddingScorer,
     "hybrid": HybridScorer,
 }
+_MAX_SHARED_SCORERS = 8
 
 
 def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
-    """Return a scorer of a type.
+    """Create a scorer by the name of its type.
 
     Args:
-        scorer_type: `bm25` scores by words, `embedding` by meaning, `hybrid` by both; `auto` by both where
-            embeddings are at hand, else by words.
-        options: what the scorer's class takes; for `auto` what `HybridScorer` takes.
+        scorer_type: `bm25` scores by words, `embedding` by meaning, `hybrid` by both. `auto` is
+            `hybrid` if embeddings are available, else `bm25`.
+        options: Arguments of the scorer's class; for `auto`, those of `HybridScorer`.
 
     Raises:
-        ConfigurationError: there is no such type or option, an option has a wrong value, or `embedding` is asked for
-            where sentence-transformers is not installed.
+        ConfigurationError: The type or an option does not exist, an option has a value that is not
+            allowed, or `embedding` is requested and sentence-transformers is not installed.
 
     Example:
         >>> create_scorer("bm25", k1=1.2).score_items(["Elbe", "Oder"], "Oder")[0]
         0.0
     """
-    named = "hybrid" if scorer_type == _AUTO else scorer_type
-    kind = _TYPES.get(named) if isinstance(named, str) else None
-    if kind is None:
-        allowed = ", ".join([_AUTO, *_TYPES])
+    resolved = "hybrid" if scorer_type == _AUTO else scorer_type
+    scorer_class = _SCORER_TYPES.get(resolved) if isinstance(resolved, str) else None
+    if scorer_class is None:
+        allowed = ", ".join([_AUTO, *_SCORER_TYPES])
         raise ConfigurationError(
             f"scorer_type = {scorer_type!r}: expected one of {allowed}",
             {"scorer_type": scorer_type},
         )
-    known = list(signature(kind).parameters)
-    if unknown := options.keys() - known:
-        name = min(unknown)
-        message = f"{scorer_type} scorers have no option {name}: the options are {', '.join(known)}"
-        raise ConfigurationError(message, {"scorer_type": scorer_type, "option": name})
-    if scorer_type == _AUTO and not (embedding_available() or _brings_embeddings(options)):
-        return words_of_hybrid(
-            **{name: options[name] for name in ("alpha", "bm25") if name in options}
+    known_options = list(signature(scorer_class).parameters)
+    unknown_options = sorted(options.keys() - known_options)
+    if unknown_options:
+        raise ConfigurationError(
+            f"{scorer_type} scorers have no option {unknown_options[0]}: "
+            f"the options are {', '.join(known_options)}",
+            {"scorer_type": scorer_type, "option": unknown_options[0]},
         )
-    return kind(**options)
+    if scorer_type == _AUTO and not (embedding_available() or _gives_embeddings(options)):
+        word_options = {name: options[name] for name in ("alpha", "bm25") if name in options}
+        return hybrid_word_scorer(**word_options)
+    return scorer_class(**options)
 
 
-def scorer_from(config: RelevanceScorerConfig) -> Scorer:
-    """Return the scorer that settings ask for; where it needs embeddings that are not at hand, words score.
+def scorer_from_config(config: RelevanceScorerConfig) -> Scorer:
+    """Return the scorer that settings describe, or one by words if embeddings are not available.
 
-    Equal settings get the same scorer, so that a model is loaded once.
+    Equal settings share a scorer, so a model is loaded once.
 
     Example:
         >>> from headroom_core.config import RelevanceScorerConfig
-        >>> scorer_from(RelevanceScorerConfig(bm25_k1=1.2)).k1
+        >>> scorer_from_config(RelevanceScorerConfig(bm25_k1=1.2)).k1
         1.2
     """
     if config.tier == "bm25" or (config.tier == _AUTO and not embedding_available()):
         return BM25Scorer(config.bm25_k1, config.bm25_b)
-    tier = "hybrid" if config.tier == _AUTO else config.tier
-    model = config.embedding_model or DEFAULT_MODEL
-    words = config.bm25_k1, config.bm25_b
-    return _shared(
-        package_origin(), tier, model, config.hybrid_alpha, config.adaptive_alpha, *words
+    return _shared_scorer(
+        package_origin=package_origin(),
+        tier="hybrid" if config.tier == _AUTO else config.tier,
+        model=config.embedding_model or DEFAULT_MODEL,
+        alpha=config.hybrid_alpha,
+        adaptive_alpha=config.adaptive_alpha,
+        k1=config.bm25_k1,
+        b=config.bm25_b,
     )
 
 
-@lru_cache(maxsize=8)
-def _shared(
-    origin: str | None, tier: str, model: str, alpha: float, adaptive: bool, k1: float, b: float
+@lru_cache(maxsize=_MAX_SHARED_SCORERS)
+def _shared_scorer(
+    *,
+    package_origin: str | None,  # Only a key: another installed package loads other models.
+    tier: str,
+    model: str,
+    alpha: float,
+    adaptive_alpha: bool,
+    k1: float,
+    b: float,
 ) -> Scorer:
-    """Return the scorer of these settings, with the package from that file."""
-    words = BM25Scorer(k1, b)
+    word_scorer = BM25Scorer(k1, b)
 
-    def made() -> Scorer:
-        meaning = EmbeddingScorer(model)
+    def create_preferred() -> Scorer:
+        meaning_scorer = EmbeddingScorer(model)
         if tier == "embedding":
-            return meaning
-        return HybridScorer(alpha, adaptive_alpha=adaptive, bm25=words, embedding=meaning)
+            return meaning_scorer
+        return HybridScorer(
+            alpha, adaptive_alpha=adaptive_alpha, bm25=word_scorer, embedding=meaning_scorer
+        )
 
-    return ScorerOrWords(made, words)
+    return FallbackScorer(create_preferred, word_scorer)
 
 
-def _brings_embeddings(options: dict[str, Any]) -> bool:
+def _gives_embeddings(options: dict[str, Any]) -> bool:
+    """Return whether the options bring an embedding model that needs no package."""
     return not isinstance(options.get("embedding"), (str, type(None)))

@@ -1,4 +1,4 @@
-"""The contract of a scorer: items and a query in, a score for each item out."""
+"""The protocol of scorers: items and a query in, one score for each item out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from headroom_core.errors import TransformError
+from headroom_core.messages import require_list
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Tells how much each of many texts has to do with a query.
+    """Scores texts by their relevance to a query.
 
-    A scorer may be used from several threads at once.
+    A scorer may be called from several threads at once.
     """
 
     def score_items(self, items: Sequence[str], query: str) -> list[float]:
@@ -20,38 +21,41 @@ class Scorer(Protocol):
         ...
 
 
-def as_texts(items: Sequence[str]) -> list[str]:
-    """Return the items as a list.
+def require_texts(name: str, values: Sequence[str]) -> list[str]:
+    """Return a sequence of texts as a list.
+
+    Args:
+        name: Name of the argument, for the message.
+        values: Value to check.
 
     Raises:
-        TypeError: they are one text, whose letters would be scored, or one of them is no text.
+        TypeError: The value is a single string or no sequence, or an item is not a string.
     """
-    if isinstance(items, str):
-        raise TypeError("items is of type str: give a list of texts")
-    texts = list(items)
-    if (
-        odd := next((at for at, text in enumerate(texts) if not isinstance(text, str)), None)
-    ) is not None:
-        raise TypeError(
-            f"items[{odd}] is of type {type(texts[odd]).__name__}: give a list of texts"
-        )
+    texts = require_list(name, values)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}[{index}] must be a string, got {type(text).__name__}")
     return texts
 
 
-def checked_scores(scorer: Scorer, items: Sequence[str], query: str) -> list[float]:
-    """Return what a scorer, which may be somebody else's, says of the items.
+def score_and_validate(scorer: Scorer, items: Sequence[str], query: str) -> list[float]:
+    """Score items, and check the scores: the scorer may be a user's own.
 
     Raises:
-        TransformError: it does not give one number from 0 to 1 an item.
+        TransformError: The scorer did not return one number from 0 to 1 for each item.
     """
     scores = scorer.score_items(items, query)
     name = type(scorer).__name__
     if len(scores) != len(items):
         raise TransformError(
-            f"{name} gave {len(scores)} scores for {len(items)} items", {"scorer": name}
+            f"{name} returned {len(scores)} scores for {len(items)} items: expected one for each",
+            {"scorer": name},
         )
-    if (odd := next((score for score in scores if not 0 <= score <= 1), None)) is not None:
-        raise TransformError(
-            f"{name} gave the score {odd}: expected 0 to 1", {"scorer": name, "score": odd}
-        )
+    for score in scores:
+        # Not written as `score < 0 or score > 1`, so that NaN is refused too.
+        if not 0 <= score <= 1:
+            raise TransformError(
+                f"{name} returned the score {score}: expected a number from 0 to 1",
+                {"scorer": name, "score": score},
+            )
     return scores

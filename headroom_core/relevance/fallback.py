@@ -1,49 +1,50 @@
-"""Words in the place of embeddings that are asked for and not at hand."""
+"""A scorer that falls back to words where embeddings are not available."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from headroom_core.relevance.base import Scorer
-from headroom_core.relevance.encoders import EmbeddingsMissing
+from headroom_core.relevance.encoders import EmbeddingsUnavailableError
 
 
-class ScorerOrWords:
-    """Scores by a scorer, and by words from when it tells that it has no embeddings.
+class FallbackScorer:
+    """Scorer that uses another one until embeddings turn out to be unavailable, then words.
 
     Args:
-        make: makes the scorer.
-        words: scores by words.
+        create: Creates the preferred scorer.
+        word_scorer: Scorer to fall back to.
 
     Attributes:
-        why_words: why words score. None: the scorer does, as far as is known.
+        fallback_reason: Why words are used, or None while the preferred scorer is.
 
     Example:
         >>> from headroom_core.relevance import BM25Scorer
-        >>> def none_here():
-        ...     raise EmbeddingsMissing("there are no embeddings on this machine")
-        >>> ScorerOrWords(none_here, BM25Scorer()).why_words
-        'there are no embeddings on this machine'
+        >>> def create():
+        ...     raise EmbeddingsUnavailableError("there is no embedding model")
+        >>> FallbackScorer(create, BM25Scorer()).fallback_reason
+        'there is no embedding model'
     """
 
-    def __init__(self, make: Callable[[], Scorer], words: Scorer) -> None:
-        self.why_words: str | None = None
-        self._words = words
-        self._scorer = words
+    def __init__(self, create: Callable[[], Scorer], word_scorer: Scorer) -> None:
+        self.fallback_reason: str | None = None
+        self._word_scorer = word_scorer
+        self._scorer = word_scorer
         try:
-            self._scorer = make()
-        except EmbeddingsMissing as error:
-            self.why_words = error.message
+            self._scorer = create()
+        except EmbeddingsUnavailableError as error:
+            self.fallback_reason = error.message
 
     def score_items(self, items: Sequence[str], query: str) -> list[float]:
         """Return a score from 0 to 1 for each item, in their order."""
         try:
             return self._scorer.score_items(items, query)
-        except EmbeddingsMissing as error:
-            self._scorer, self.why_words = self._words, error.message
-            return self._words.score_items(items, query)
+        except EmbeddingsUnavailableError as error:
+            # A model is loaded on first use, so only now is it known to be missing.
+            self._scorer, self.fallback_reason = self._word_scorer, error.message
+            return self._word_scorer.score_items(items, query)
 
 
-def why_words(scorer: Scorer | None) -> str | None:
-    """Return why a scorer goes by words alone where embeddings were asked for, None where it does not."""
-    return scorer.why_words if isinstance(scorer, ScorerOrWords) else None
+def fallback_reason(scorer: Scorer | None) -> str | None:
+    """Return why a scorer fell back to words, or None if it did not."""
+    return scorer.fallback_reason if isinstance(scorer, FallbackScorer) else None

@@ -1,4 +1,4 @@
-"""The words of a text, as a search would look for them in code, logs and data."""
+"""Splits text into words, as a search in code, logs and data would look for them."""
 
 from __future__ import annotations
 
@@ -8,86 +8,116 @@ from itertools import groupby
 from operator import add
 from unicodedata import category, normalize
 
+# A token: letters, digits and underscores, joined by the punctuation inside identifiers, dates,
+# paths and addresses. Punctuation at its end (a full stop, a colon) is not part of it.
 _TOKEN = r"\w{rest}*(?:[-.:/@+]+\w{rest}*)*"
 _ASCII_TOKEN = re.compile(_TOKEN.format(rest=r"\w"))
+
+# Parts of a token in mixed case: `HTTPServer2` is HTTP, Server, 2.
 _CASED_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+# Parts of a token in lower case, where only digits and punctuation separate.
 _PART = re.compile(r"[a-z]+|\d+")
-# Scripts without spaces between words: Chinese and Japanese, Thai and its neighbours; Korean, whose words bear endings.
+
+# Scripts without spaces between words: Chinese and Japanese, Thai and its neighbours; and Korean,
+# whose words carry endings.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
+
+# Runs of one kind inside a token that is not ASCII: unspaced script, digits, other letters.
 _SEGMENT = re.compile(rf"([{_UNSPACED}]+)|(\d+)|([^\W\d_{_UNSPACED}](?:[^\d_.:/@+{_UNSPACED}-])*)")
-_REMEMBERED_CHARACTERS = 64
+
+# Longer tokens are mostly data (base64, hashes), rarely repeated, and would fill the cache.
+_MAX_CACHED_TOKEN_CHARS = 64
+_TOKEN_CACHE_SIZE = 1 << 16
+
+_FIRST_COMBINING_MARK, _END_OF_BASIC_PLANE = 0x300, 0x10000
 
 
-def words(text: str) -> list[str]:
-    """Return the words of a text in lower case: whole tokens, and the parts that they are made of.
+def split_words(text: str) -> list[str]:
+    """Split a text into words in lower case: whole tokens, each followed by its parts.
 
-    Parts end where the case changes, at digits, at punctuation and where another script begins. Where a script
-    puts no spaces between words, every two neighbouring characters are one. Letters that only look different,
-    full-width ones or an accent written apart, are the same.
+    Parts end where the case changes, at digits, at punctuation and where another script begins.
+    Where a script puts no spaces between words, every two neighbouring characters are a word.
+    Characters that only look different, such as full-width letters or an accent as a separate
+    character, are treated as the same.
 
     Example:
-        >>> words("getUserName failed: HTTP_502")
+        >>> split_words("getUserName failed: HTTP_502")
         ['getusername', 'get', 'user', 'name', 'failed', 'http_502', 'http', '502']
-        >>> words("東京都")
+        >>> split_words("東京都")
         ['東京都', '東京', '京都']
     """
-    found: list[str] = []
-    for token in tokens(text):
-        found += _remembered(token) if len(token) <= _REMEMBERED_CHARACTERS else words_of(token)
-    return found
+    words: list[str] = []
+    for token in split_tokens(text):
+        if len(token) <= _MAX_CACHED_TOKEN_CHARS:
+            words += _split_token_cached(token)
+        else:
+            words += split_token(token)
+    return words
 
 
-def tokens(text: str) -> list[str]:
-    """Return the whole tokens of a text, as they stand there."""
-    return (
-        _ASCII_TOKEN.findall(text)
-        if text.isascii()
-        else _any_token().findall(normalize("NFKC", text))
-    )
+def split_tokens(text: str) -> list[str]:
+    """Split a text into whole tokens, without changing their case."""
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text)
+    return _unicode_token_pattern().findall(normalize("NFKC", text))
 
 
-def folded(text: str) -> str:
-    """Return the text in lower case and in the letters in which its words are told."""
+def normalize_text(text: str) -> str:
+    """Return a text in the form in which `split_words` returns its words.
+
+    Every word of the text is a substring of the result.
+    """
     return text.lower() if text.isascii() else normalize("NFKC", text).lower()
 
 
-def words_of(token: str) -> list[str]:
-    """Return the words of a token, each once."""
+def split_token(token: str) -> list[str]:
+    """Split a token into its words, without repetitions: itself in lower case, then its parts."""
     lower = token.lower()
     if not token.isascii():
-        return list(dict.fromkeys([lower, *_segments(token)]))
-    parts = _PART.findall(token) if lower == token else map(str.lower, _CASED_PART.findall(token))
+        parts = _split_unicode_token(token)
+    elif lower == token:
+        parts = _PART.findall(token)
+    else:
+        parts = [part.lower() for part in _CASED_PART.findall(token)]
     return list(dict.fromkeys([lower, *parts]))
 
 
-_remembered = lru_cache(1 << 16)(words_of)
+_split_token_cached = lru_cache(_TOKEN_CACHE_SIZE)(split_token)
 
 
-def _segments(token: str) -> list[str]:
-    found: list[str] = []
+def _split_unicode_token(token: str) -> list[str]:
+    """Return the parts of a token that has characters beyond ASCII."""
+    parts: list[str] = []
     for unspaced, digits, letters in _SEGMENT.findall(token):
         if len(unspaced) > 1:
-            found += map(add, unspaced, unspaced[1:])
-        elif letters.isascii() and letters:
-            found += [letters.lower(), *map(str.lower, _CASED_PART.findall(letters))]
+            parts += map(add, unspaced, unspaced[1:])
+        elif letters and letters.isascii():
+            parts.append(letters.lower())
+            parts += [part.lower() for part in _CASED_PART.findall(letters)]
         else:
-            found.append(unspaced or digits or letters.lower())
-    return found
+            parts.append(unspaced or digits or letters.lower())
+    return parts
 
 
 @lru_cache(maxsize=1)
-def _any_token() -> re.Pattern[str]:
-    """Return what finds tokens in any script, where marks that stand above, below or beside a letter belong to it.
+def _unicode_token_pattern() -> re.Pattern[str]:
+    r"""Return the pattern of tokens in any script.
 
-    Python takes these marks for the end of a word. They are gathered when they are first needed: 20 ms.
+    In `\w` Python leaves out the marks above, below or beside a letter, which would split words of
+    many scripts. Collecting these marks takes 20 ms, so it is done on first use.
     """
-    marks = [code for code in range(0x300, 0x10000) if category(chr(code)) in ("Mn", "Mc")]
-    runs = [
-        [code for _, code in run]
-        for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0])
+    marks = [
+        code
+        for code in range(_FIRST_COMBINING_MARK, _END_OF_BASIC_PLANE)
+        if category(chr(code)) in ("Mn", "Mc")
     ]
-    inside = "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs)
-    return re.compile(_TOKEN.format(rest=rf"[\w{inside}]"))
+    # Consecutive codes have the same distance to their index: they become one range.
+    ranges = []
+    for _, pairs in groupby(enumerate(marks), lambda pair: pair[1] - pair[0]):
+        codes = [code for _, code in pairs]
+        ranges.append(f"{chr(codes[0])}-{chr(codes[-1])}")
+    return re.compile(_TOKEN.format(rest=rf"[\w{''.join(ranges)}]"))

@@ -1,13 +1,8 @@
-"""Bringing back originals: `retrieve()`, and the tool with which a model asks for them."""
+"""Retrieval of originals: `retrieve()`, and the tool with which a model asks for them."""
 
 from __future__ import annotations
 
-from headroom_core.retrieval.originals import (
-    aretrieve,
-    declares_retrieval,
-    handle_retrieve_call,
-    retrieve,
-    retrieve_tool,
-)
+from headroom_core.retrieval.originals import aretrieve, retrieve
+from headroom_core.retrieval.tool import declares_retrieval, handle_retrieve_call, retrieve_tool
 
 __all__ = ["aretrieve", "declares_retrieval", "handle_retrieve_call", "retrieve", "retrieve_tool"]

@@ -1,4 +1,7 @@
-"""Parts of an original: the rows or lines that were asked for, a page at a time."""
+"""Pages of an original: the rows or lines that were requested.
+
+Models read every line that is added here, so its wording is part of the contract.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 from headroom_core.errors import ValidationError
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.relevance import BM25Scorer
-from headroom_core.relevance.words import folded, words
+from headroom_core.relevance.words import normalize_text, split_words
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.fields import field_names, has_field, leaves
 from headroom_core.retrieval.where import parse_where
@@ -20,27 +23,44 @@ from headroom_core.tables.rows import RowSet, find_rows
 
 DEFAULT_LIMIT = 50
 
-_LONG_LINE = 8_000
-_PIECE = re.compile(rf"(?s:.{{1,{_LONG_LINE - 1}}}[\s,]|.{{1,{_LONG_LINE}}})")
-_PAGE_CHARACTERS = 16_000
-_UNIT_CHARACTERS = _PAGE_CHARACTERS // DEFAULT_LIMIT
-_NAMED_FIELDS = 30
-_NAMED_RANGES = 12
-_MOST_RANGES = 100
-_LINES = re.compile(r"L?(\d{1,12})(?:(?:-|–|:|\.\.)L?(\d{1,12}))?", re.IGNORECASE)
+# A longer line, usually minified code or data, is split into pieces: it would fill pages alone.
+_MAX_LINE_CHARS = 8_000
+
+# A piece ends after a space or a comma if there is any, else anywhere.
+_PIECE = re.compile(rf"(?s:.{{1,{_MAX_LINE_CHARS - 1}}}[\s,]|.{{1,{_MAX_LINE_CHARS}}})")
+
+# A page is about 4,000 tokens; one with a higher limit than the default may grow with it.
+_PAGE_CHARS = 16_000
+_CHARS_PER_UNIT = _PAGE_CHARS // DEFAULT_LIMIT
+
+# Bounds of the lists in headings and messages, which cost tokens too.
+_MAX_LISTED_FIELDS = 30
+_MAX_LISTED_RANGES = 12
+
+_MAX_REQUESTED_RANGES = 100
+_MAX_QUOTED_CHARS = 40
+
+# A line number or a range, as models spell them: `7`, `L7`, `1-5`, `1–5`, `1:5`, `1..5`.
+_LINE_RANGE = re.compile(r"L?(\d{1,12})(?:(?:-|–|:|\.\.)L?(\d{1,12}))?", re.IGNORECASE)
+
+_Line = tuple[int, str]
+"""Number of a line, counted from 1, and its text or a piece of it."""
+
+_RowLocation = tuple[int, int]
+"""Index of a row set, and index of the row in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What of an original is wanted.
+    """Request for a part of an original.
 
     Attributes:
-        key: the original's key.
-        where: which rows, as an expression.
-        query: which rows or lines, in words, the best first.
-        lines: which lines, counted from 1.
-        limit: rows or lines a page; None for all at once.
-        page: the page, counted from 1.
+        key: Key of the original.
+        where: Condition on rows.
+        query: Words to search for in rows or lines.
+        lines: Numbers of lines, counted from 1.
+        limit: Maximum number of rows or lines on a page. None for no limit.
+        page: Page to return, counted from 1.
     """
 
     key: str
@@ -51,108 +71,121 @@ class PageRequest:
     page: int = 1
 
     def call(self, page: int) -> str:
-        """Return the tool call that asks for another page."""
-        limit = self.limit if self.limit != DEFAULT_LIMIT else None
-        given = {
+        """Return the tool call that requests another page."""
+        arguments = {
             "key": self.key,
             "where": self.where,
             "query": self.query,
             "lines": self.lines,
-            "limit": limit,
+            "limit": self.limit if self.limit != DEFAULT_LIMIT else None,
         }
-        named = [
+        spelled = [
             f"{name}={json.dumps(value, ensure_ascii=False)}"
-            for name, value in given.items()
+            for name, value in arguments.items()
             if value
         ]
-        return f"{RETRIEVE_TOOL}({', '.join([*named, f'page={page}'])})"
+        return f"{RETRIEVE_TOOL}({', '.join([*spelled, f'page={page}'])})"
 
 
-def read_page(text: str, ask: PageRequest) -> RetrievalResult:
-    """Return the part of a text that is wanted, behind a line that says what it is.
+def read_page(text: str, request: PageRequest) -> RetrievalResult:
+    """Return the part of a text that was requested, below a line that describes it.
+
+    Args:
+        text: Original to read from.
+        request: Part to return.
 
     Raises:
-        ValidationError: the expression or the line numbers cannot be read.
+        ValidationError: The condition or the line numbers cannot be parsed.
 
     Example:
-        >>> print(read_page("ready\\nsteady\\ngo\\n", PageRequest("3f9a", lines="2")).text, end="")
+        >>> result = read_page("ready\\nsteady\\ngo\\n", PageRequest("3f9a", lines="2"))
+        >>> print(result.text, end="")
         line 2 of 3
         steady
     """
-    if ask.lines:
-        return _lines(text, ask)
-    if ask.where:
-        return _rows(text, find_rows(text), ask)
-    if ask.query:
-        sets = find_rows(text)
-        return _rows(text, sets, ask) if sets else _matching_lines(text, ask)
-    if ask.limit is None:
-        return RetrievalResult(text, found=True) if ask.page == 1 else _beyond(1)
-    sets = find_rows(text) if max(map(len, text.split("\n"))) > _LONG_LINE else []
-    return _rows(text, sets, ask) if sets else _lines(text, ask)
+    if request.lines:
+        return _read_lines(text, request)
+    if request.where:
+        return _read_rows(text, find_rows(text), request)
+    if request.query:
+        row_sets = find_rows(text)
+        return _read_rows(text, row_sets, request) if row_sets else _search_lines(text, request)
+    if request.limit is None:
+        return RetrievalResult(text, found=True) if request.page == 1 else _no_such_page(1)
+    # Data on a very long line reads better as rows than as pieces.
+    has_long_line = max(map(len, text.split("\n"))) > _MAX_LINE_CHARS
+    row_sets = find_rows(text) if has_long_line else []
+    return _read_rows(text, row_sets, request) if row_sets else _read_lines(text, request)
 
 
 # Rows
 
 
-def _rows(text: str, sets: list[RowSet], ask: PageRequest) -> RetrievalResult:
-    if not sets:
-        return _miss(
-            f"where finds rows, and this original has none: ask for some of its {len(_units(text))} lines"
+def _read_rows(text: str, row_sets: list[RowSet], request: PageRequest) -> RetrievalResult:
+    if not row_sets:
+        return _not_found(
+            "where finds rows, and this original has none: "
+            f"ask for some of its {len(_split_lines(text))} lines"
         )
-    rows = [
-        (number, index) for number, found in enumerate(sets) for index in range(len(found.values))
-    ]
-    hits = rows
-    if ask.where:
-        where = parse_where(ask.where)
-        hits = [
-            (number, index)
-            for number, found in enumerate(sets)
-            for index in where.select(found.values)
-        ]
-        if not hits:
-            return _miss(_no_match(sets, where.paths, len(rows), ask.where))
-    texts = [_row_text(sets[number].values[index]) for number, index in hits]
-    order = _ranked(texts, ask.query) if ask.query else list(range(len(hits)))
+    total = sum(len(row_set.values) for row_set in row_sets)
+    locations = _select_rows(row_sets, request.where)
+    if request.where and not locations:
+        return _not_found(_explain_no_match(row_sets, request.where, total))
+    texts = [_row_text(row_sets[number].values[index]) for number, index in locations]
+    order = _search(texts, request.query) if request.query else list(range(len(locations)))
     if not order:
-        return _miss(
-            f"none of the {len(hits)} rows{_condition(ask, query=False)} has a word of {ask.query!r}"
+        return _not_found(
+            f"none of the {len(locations)} rows{_where_clause(request)} "
+            f"has a word of {request.query!r}"
         )
-    pages = _pages(order, texts, ask.limit)
-    if ask.page > len(pages):
-        return _beyond(len(pages))
-    shown = [hits[at] for at in pages[ask.page - 1]]
-    return _page(_render(sets, shown), _rows_head(sets, shown, len(rows), ask), pages, ask)
+    pages = _paginate(order, texts, request.limit)
+    if request.page > len(pages):
+        return _no_such_page(len(pages))
+    shown = [locations[position] for position in pages[request.page - 1]]
+    heading = _rows_heading(row_sets, shown, total, request)
+    return _make_page(_render_rows(row_sets, shown), heading, pages, request)
 
 
-def _render(sets: list[RowSet], shown: list[tuple[int, int]]) -> str:
+def _select_rows(row_sets: list[RowSet], condition: str | None) -> list[_RowLocation]:
+    """Return the locations of the rows that meet a condition, or of all rows."""
+    where = parse_where(condition) if condition else None
+    locations = []
+    for number, row_set in enumerate(row_sets):
+        rows = where.select(row_set.values) if where else range(len(row_set.values))
+        locations += [(number, index) for index in rows]
+    return locations
+
+
+def _render_rows(row_sets: list[RowSet], shown: list[_RowLocation]) -> str:
     tables = []
-    for number, group in groupby(shown, key=lambda hit: hit[0]):
-        table = sets[number].render([index for _, index in group])
-        tables.append(f"{sets[number].name}:\n{table}" if sets[number].name else table)
+    for number, group in groupby(shown, key=lambda location: location[0]):
+        row_set = row_sets[number]
+        table = row_set.render([index for _, index in group])
+        tables.append(f"{row_set.name}:\n{table}" if row_set.name else table)
     return "".join(tables)
 
 
-def _rows_head(
-    sets: list[RowSet], shown: list[tuple[int, int]], total: int, ask: PageRequest
+def _rows_heading(
+    row_sets: list[RowSet], shown: list[_RowLocation], total: int, request: PageRequest
 ) -> str:
-    if len(sets) == 1:
-        return f"{_named('row', [index for _, index in shown], total)}{_condition(ask)}"
-    return f"{len(shown)} of {total} rows in {len(sets)} tables{_condition(ask)}"
+    condition = _condition(request)
+    if len(row_sets) > 1:
+        return f"{len(shown)} of {total} rows in {len(row_sets)} tables{condition}"
+    return f"{_list_numbers('row', [index for _, index in shown], total)}{condition}"
 
 
-def _no_match(sets: list[RowSet], paths: Sequence[tuple[str, ...]], total: int, where: str) -> str:
-    names = list(
-        dict.fromkeys(name for found in sets for name in field_names(found.values, _NAMED_FIELDS))
-    )
+def _explain_no_match(row_sets: list[RowSet], condition: str, total: int) -> str:
+    names: dict[str, None] = {}
+    for row_set in row_sets:
+        names.update(dict.fromkeys(field_names(row_set.values, _MAX_LISTED_FIELDS)))
     unknown = [
-        ".".join(path) for path in paths if not any(has_field(found.values, path) for found in sets)
+        ".".join(path)
+        for path in parse_where(condition).paths
+        if not any(has_field(row_set.values, path) for row_set in row_sets)
     ]
-    why = f"no row has {' or '.join(unknown)}; " if unknown else ""
-    return (
-        f"none of the {total} rows matches {where}; {why}fields: {', '.join(names[:_NAMED_FIELDS])}"
-    )
+    missing = f"no row has {' or '.join(unknown)}; " if unknown else ""
+    fields = ", ".join(list(names)[:_MAX_LISTED_FIELDS])
+    return f"none of the {total} rows matches {condition}; {missing}fields: {fields}"
 
 
 def _row_text(row: Any) -> str:
@@ -163,149 +196,201 @@ def _row_text(row: Any) -> str:
 # Lines
 
 
-def _lines(text: str, ask: PageRequest) -> RetrievalResult:
-    units = _units(text)
-    total = units[-1][0] if units else 0
-    wanted = _wanted(ask.lines) if ask.lines else [range(1, total + 1)]
-    chosen = [unit for unit in units if any(unit[0] in some for some in wanted)]
-    if not chosen:
-        return _miss(
-            f"there are no lines {ask.lines}: the original has {total}"
-            if total
-            else "the original is empty"
-        )
-    pages = _pages(range(len(chosen)), [piece for _, piece in chosen], ask.limit)
-    if ask.page > len(pages):
-        return _beyond(len(pages))
-    shown = [chosen[at] for at in pages[ask.page - 1]]
-    return _page("".join(piece for _, piece in shown), _lines_head(shown, units), pages, ask)
+def _read_lines(text: str, request: PageRequest) -> RetrievalResult:
+    lines = _split_lines(text)
+    total = lines[-1][0] if lines else 0
+    selected = lines
+    if request.lines:
+        ranges = _parse_ranges(request.lines)
+        selected = [line for line in lines if any(line[0] in numbers for numbers in ranges)]
+    if not selected:
+        if not total:
+            return _not_found("the original is empty")
+        return _not_found(f"there are no lines {request.lines}: the original has {total}")
+    pages = _paginate(range(len(selected)), [piece for _, piece in selected], request.limit)
+    if request.page > len(pages):
+        return _no_such_page(len(pages))
+    shown = [selected[position] for position in pages[request.page - 1]]
+    body = "".join(piece for _, piece in shown)
+    return _make_page(body, _lines_heading(shown, lines), pages, request)
 
 
-def _matching_lines(text: str, ask: PageRequest) -> RetrievalResult:
-    units = _units(text)
-    pieces = [piece for _, piece in units]
-    order = _ranked(pieces, ask.query or "")
+def _search_lines(text: str, request: PageRequest) -> RetrievalResult:
+    lines = _split_lines(text)
+    pieces = [piece for _, piece in lines]
+    order = _search(pieces, request.query or "")
     if not order:
-        return _miss(f"none of the {len(units)} lines has a word of {ask.query!r}")
-    pages = _pages(order, pieces, ask.limit)
-    if ask.page > len(pages):
-        return _beyond(len(pages))
-    shown = [units[at] for at in pages[ask.page - 1]]
-    body = "".join(
-        f"{number}: {piece}" if piece.endswith("\n") else f"{number}: {piece}\n"
-        for number, piece in shown
-    )
-    head = f"{_lines_head(shown, units)}{_condition(ask)}, each behind its number"
-    return _page(body, head, pages, ask)
+        return _not_found(f"none of the {len(lines)} lines has a word of {request.query!r}")
+    pages = _paginate(order, pieces, request.limit)
+    if request.page > len(pages):
+        return _no_such_page(len(pages))
+    shown = [lines[position] for position in pages[request.page - 1]]
+    numbered = []
+    for number, piece in shown:
+        end = "" if piece.endswith("\n") else "\n"
+        numbered.append(f"{number}: {piece}{end}")
+    heading = f"{_lines_heading(shown, lines)}{_condition(request)}, each behind its number"
+    return _make_page("".join(numbered), heading, pages, request)
 
 
-def _units(text: str) -> list[tuple[int, str]]:
-    """Return the lines with their numbers, each with its end; a very long one in pieces."""
-    lines = text.split("\n")
-    ended = [f"{line}\n" for line in lines[:-1]] + lines[-1:] * bool(lines[-1])
-    return [(number, piece) for number, line in enumerate(ended, 1) for piece in _pieces(line)]
+def _split_lines(text: str) -> list[_Line]:
+    """Return the lines with their numbers and line ends; a very long line in pieces."""
+    *complete, last = text.split("\n")
+    lines = [f"{line}\n" for line in complete]
+    if last:
+        lines.append(last)
+    return [(number, piece) for number, line in enumerate(lines, 1) for piece in _split_line(line)]
 
 
-def _pieces(line: str) -> list[str]:
-    return _PIECE.findall(line) if len(line) > _LONG_LINE else [line]
+def _split_line(line: str) -> list[str]:
+    return _PIECE.findall(line) if len(line) > _MAX_LINE_CHARS else [line]
 
 
-def _lines_head(shown: Sequence[tuple[int, str]], units: Sequence[tuple[int, str]]) -> str:
+def _lines_heading(shown: Sequence[_Line], lines: Sequence[_Line]) -> str:
     numbers = list(dict.fromkeys(number for number, _ in shown))
-    total = units[-1][0]
-    return _named("line", numbers, total) + " (long lines in pieces)" * (len(units) > total)
+    total = lines[-1][0]
+    heading = _list_numbers("line", numbers, total)
+    has_pieces = len(lines) > total
+    return f"{heading} (long lines in pieces)" if has_pieces else heading
 
 
-def _wanted(lines: str) -> list[range]:
-    found = [_LINES.fullmatch("".join(part.split())) for part in lines.split(",")]
-    wanted = [range(int(one[1]), int(one[2] or one[1]) + 1) for one in found if one]
-    if (
-        len(wanted) < len(found)
-        or not all(some and some.start for some in wanted)
-        or len(wanted) > _MOST_RANGES
-    ):
-        raise ValidationError(
-            f"lines = {lines[:40]!r}: expected numbers counted from 1, such as '120-180' or '1-5,90', and at most "
-            f"{_MOST_RANGES} ranges of them",
-            {"lines": lines},
-        )
-    return wanted
+def _parse_ranges(lines: str) -> list[range]:
+    """Parse numbers and ranges of lines.
+
+    Raises:
+        ValidationError: A part is not a range, is empty or has the line 0, or there are too many.
+    """
+    ranges = []
+    for part in lines.split(","):
+        match = _LINE_RANGE.fullmatch("".join(part.split()))
+        numbers = range(0)
+        if match:
+            numbers = range(int(match[1]), int(match[2] or match[1]) + 1)
+        if not numbers or not numbers.start:
+            raise _invalid_lines(lines)
+        ranges.append(numbers)
+    if len(ranges) > _MAX_REQUESTED_RANGES:
+        raise _invalid_lines(lines)
+    return ranges
+
+
+def _invalid_lines(lines: str) -> ValidationError:
+    return ValidationError(
+        f"lines = {lines[:_MAX_QUOTED_CHARS]!r}: expected numbers counted from 1, "
+        f"such as '120-180' or '1-5,90', and at most {_MAX_REQUESTED_RANGES} ranges of them",
+        {"lines": lines},
+    )
 
 
 # Both
 
 
-def _ranked(texts: Sequence[str], query: str) -> list[int]:
-    """Return the indices of the texts that share a telling word with the query, the best first."""
-    wanted = dict.fromkeys(words(query))
-    lowered = [folded(text) for text in texts]
-    holders = {word: [at for at, text in enumerate(lowered) if word in text] for word in wanted}
-    likely = sorted({at for word in _telling(holders, len(texts)) for at in holders[word]})
-    found = {at: words(texts[at]) for at in likely}
-    having = {word: [at for at, own in found.items() if word in own] for word in wanted}
-    matching = sorted({at for word in _telling(having, len(texts)) for at in having[word]})
+def _search(texts: Sequence[str], query: str) -> list[int]:
+    """Return the indices of the texts that share a telling word with a query, the best first."""
+    words = dict.fromkeys(split_words(query))
+    # Splitting is slow, and a word of a text is always a substring of it: first find the texts that
+    # contain the words as substrings, then split only these.
+    normalized = [normalize_text(text) for text in texts]
+    containing = {
+        word: [index for index, text in enumerate(normalized) if word in text] for word in words
+    }
+    candidates = _merge(containing, _telling_words(containing, len(texts)))
+    split_texts = {index: split_words(texts[index]) for index in candidates}
+    having = {
+        word: [index for index, text_words in split_texts.items() if word in text_words]
+        for word in words
+    }
+    matching = _merge(having, _telling_words(having, len(texts)))
     if not matching:
         return []
-    scores = BM25Scorer().score_items([texts[at] for at in matching], query)
-    return [at for _, at in sorted((-score, at) for at, score in zip(matching, scores))]
+    scores = BM25Scorer().score_items([texts[index] for index in matching], query)
+    return [index for _, index in sorted((-score, index) for index, score in zip(matching, scores))]
 
 
-def _telling(holders: Mapping[str, Sequence[int]], total: int) -> list[str]:
-    """Return the words that at most half of the texts have, or all words when there is none such."""
-    return [word for word, having in holders.items() if 0 < 2 * len(having) <= total] or list(
-        holders
-    )
+def _merge(holders: Mapping[str, Sequence[int]], words: Sequence[str]) -> list[int]:
+    """Return the indices of the texts that have any of some words, in order."""
+    return sorted({index for word in words for index in holders[word]})
 
 
-def _pages(order: Sequence[int], texts: Sequence[str], limit: int | None) -> list[list[int]]:
-    """Deal the indices out to pages, each in document order: by number, and by characters where texts are long."""
+def _telling_words(holders: Mapping[str, Sequence[int]], total: int) -> list[str]:
+    """Return the words that at most half of the texts have, or all words if there is no such word.
+
+    Args:
+        holders: Indices of the texts that have each word.
+        total: Number of texts.
+    """
+    telling = [word for word, indices in holders.items() if 0 < 2 * len(indices) <= total]
+    return telling or list(holders)
+
+
+def _paginate(order: Sequence[int], texts: Sequence[str], limit: int | None) -> list[list[int]]:
+    """Divide indices into pages by number, and by characters if texts are long.
+
+    The best come on the first page; each page is in document order.
+
+    Args:
+        order: Indices, the best first.
+        texts: All texts that the indices refer to.
+        limit: Maximum number on a page. None for a single page.
+    """
     if limit is None:
         return [sorted(order)]
-    most = max(_PAGE_CHARACTERS, _UNIT_CHARACTERS * limit)
+    page_chars = max(_PAGE_CHARS, _CHARS_PER_UNIT * limit)
     pages: list[list[int]] = []
     room = 0
-    for at in order:
-        room -= len(texts[at])
+    for index in order:
+        room -= len(texts[index])
         if not pages or len(pages[-1]) == limit or room < 0:
             pages.append([])
-            room = most - len(texts[at])
-        pages[-1].append(at)
+            room = page_chars - len(texts[index])
+        pages[-1].append(index)
     return [sorted(page) for page in pages]
 
 
-def _page(body: str, head: str, pages: list[list[int]], ask: PageRequest) -> RetrievalResult:
+def _make_page(
+    body: str, heading: str, pages: list[list[int]], request: PageRequest
+) -> RetrievalResult:
+    """Return a page with its heading, and the call for the next page if there is one."""
     if len(pages) == 1:
-        return RetrievalResult(f"{head}\n{body}", found=True)
-    head = f"{head} (page {ask.page} of {len(pages)}, {sum(map(len, pages))} in all)"
-    if ask.page == len(pages):
-        return RetrievalResult(f"{head}\n{body}", found=True)
+        return RetrievalResult(f"{heading}\n{body}", found=True)
+    total = sum(map(len, pages))
+    heading = f"{heading} (page {request.page} of {len(pages)}, {total} in all)"
+    if request.page == len(pages):
+        return RetrievalResult(f"{heading}\n{body}", found=True)
     end = "" if body.endswith("\n") else "\n"
-    following = f"[the next page: {ask.call(ask.page + 1)}]"
-    return RetrievalResult(f"{head}\n{body}{end}{following}", found=True, next_page=ask.page + 1)
+    following = f"[the next page: {request.call(request.page + 1)}]"
+    return RetrievalResult(
+        f"{heading}\n{body}{end}{following}", found=True, next_page=request.page + 1
+    )
 
 
-def _condition(ask: PageRequest, query: bool = True) -> str:
-    where = f" where {ask.where}" if ask.where else ""
-    return f"{where} that best match {ask.query!r}" if query and ask.query else where
+def _where_clause(request: PageRequest) -> str:
+    return f" where {request.where}" if request.where else ""
 
 
-def _named(unit: str, numbers: Sequence[int], total: int) -> str:
-    """Return which units are shown: `rows 3, 17, 900-902 of 1000`, or the first and the last where they are many."""
-    spans: list[list[int]] = []
+def _condition(request: PageRequest) -> str:
+    clause = _where_clause(request)
+    return f"{clause} that best match {request.query!r}" if request.query else clause
+
+
+def _list_numbers(unit: str, numbers: Sequence[int], total: int) -> str:
+    """Return which units are shown: `rows 3, 17, 900-902 of 1000`, or first and last if many."""
+    ranges: list[list[int]] = []
     for number in numbers:
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
         else:
-            spans.append([number, number])
-    if len(spans) > _NAMED_RANGES:
+            ranges.append([number, number])
+    if len(ranges) > _MAX_LISTED_RANGES:
         return f"{len(numbers)} of {total} {unit}s, {numbers[0]} to {numbers[-1]},"
-    named = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in spans)
-    return f"{unit}{'s'[: len(numbers) > 1]} {named} of {total}"
+    listed = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+    units = f"{unit}s" if len(numbers) > 1 else unit
+    return f"{units} {listed} of {total}"
 
 
-def _miss(reason: str) -> RetrievalResult:
+def _not_found(reason: str) -> RetrievalResult:
     return RetrievalResult("", found=False, reason=reason)
 
 
-def _beyond(pages: int) -> RetrievalResult:
-    return _miss(f"there is no such page: the last one is page {pages}")
+def _no_such_page(last: int) -> RetrievalResult:
+    return _not_found(f"there is no such page: the last one is page {last}")

@@ -1,4 +1,4 @@
-"""The expressions that select rows: parsed here, never evaluated as code.
+"""Conditions that select rows: parsed here, never evaluated as code.
 
     status == 'failed' and (amount > 100 or not tags contains 'test')
     owner.login in ['ann', 'bob'] and headers."content-type" startswith 'text/'
@@ -6,23 +6,24 @@
 | part | forms |
 |---|---|
 | field | `name`, `two words`, `a.b.c`, `a[0]`, `a."odd (key)"` |
-| the row itself, a bare value | `value`, `values` or `.` |
+| the row itself, if it is a bare value | `value`, `values` or `.` |
 | row number | `#`, counted from 0 as tables show it; a field of that name is `"#"` |
-| comparison | `==` (also `=`, `is`), `!=`, `<`, `<=`, `>`, `>=`, `in`, `contains`, `startswith`, `endswith` |
+| comparison | `==` (also `=`, `is`), `!=`, `<`, `<=`, `>`, `>=` |
+| | `in`, `contains`, `startswith`, `endswith` |
 | value | numbers, strings in either quote, `true`, `false`, `null`, lists of them in `[]` |
-| joined by | `and`, `or`, `not` (also before `in` and the like), parentheses |
+| joined by | `and`, `or`, `not` (also before `in`, `contains`, …), parentheses |
 
-A field that no row has at that place is looked for by the end of its path, so that `state` finds
-`owner.state` where no other path ends so. A missing field is null.
+If no row has a field by its whole path, the field is looked up by the end of its path: `state`
+finds `owner.state` if no other path ends so. A missing field is null.
 
-A name steps through lists: `labels.name`, also written `labels[].name`, is the name of every label. A comparison
-holds when it holds for any of the values, for a list itself or for one of its items; `!=` and `not` hold when
-it does not, so that `labels.name != 'bug'` selects the rows without such a label.
+A path steps through lists: `labels.name`, also written `labels[].name`, is the name of every label.
+A comparison holds if it holds for any of the values, for a list itself or for one of its items;
+`!=` and `not` hold if it does not, so `labels.name != 'bug'` selects the rows without such a label.
 
-Numbers compare by value, exactly, and a number equals a string that is written like one; likewise `true`,
-because a table shows both alike. `contains` finds a part of a string, in a list or an object a whole value at
-any depth, and a key of the object, whatever the case. Values of different types are unequal, and neither is
-less than the other.
+Numbers compare by value, exactly, and a number equals a string that spells it; likewise `true`,
+because a table shows both alike. `contains` finds a part of a string, a whole value at any depth of
+a list or an object, and a key of an object, ignoring case. Values of different types are not equal,
+and neither is less than the other.
 """
 
 from __future__ import annotations
@@ -34,46 +35,79 @@ from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn
 
 from headroom_core.errors import ValidationError
-from headroom_core.retrieval.fields import CHECKS, MAX_KEYS, NUMBER, Path, named, place, values_at
+from headroom_core.retrieval.fields import (
+    CHECKS,
+    MAX_KEYS,
+    NUMBER,
+    Path,
+    as_objects,
+    resolve_path,
+    values_at,
+)
 
 _EXAMPLE = "status == 'failed' and amount > 100"
-_MAX_CHARACTERS = 4000
+
+# Models write conditions of a line. More would only let a text exhaust time or the stack.
+_MAX_CHARS = 4000
 _MAX_DEPTH = 40
 
+_EXCERPT_CHARS = 20
+
+# A name without quotes: a letter, or a sign that begins names in query languages, then also the
+# signs inside header names and ids. Not dots and brackets, which separate keys.
 _NAME = re.compile(r"(?:[^\W\d]|[$@#])[\w$@#%:/-]*")
-_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
+
+# A string in either quote; a backslash escapes the next character.
+_QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
+_STRING = re.compile(_QUOTED, re.DOTALL)
+
+# A number, or a value without quotes that only begins like one: a date, a time, an address.
 _STARTS_WITH_DIGIT = re.compile(r"[-+]?\.?\d[\w.:+-]*")
-_KEY_AFTER_DOT = re.compile(
-    r"\.\s*(?:(\w[\w$@#%:/-]*)|(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'))", re.DOTALL
-)
-_KEY_IN_BRACKETS = re.compile(
-    r"\[\s*(?:(-?\d+)|(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'))\s*\]", re.DOTALL
-)
+
+# Further keys of a path: `.name`, `."odd (key)"`, `[0]`, `['odd (key)']`, and `[]` or `[*]` for
+# every item, which is implied anyway.
+_KEY_AFTER_DOT = re.compile(rf"\.\s*(?:(\w[\w$@#%:/-]*)|({_QUOTED}))", re.DOTALL)
+_KEY_IN_BRACKETS = re.compile(rf"\[\s*(?:(-?\d+)|({_QUOTED}))\s*\]", re.DOTALL)
 _EVERY_ITEM = re.compile(r"\[\s*\*?\s*\]")
+
+# A comparison, in the spellings of several languages. Word operators must end at a word boundary:
+# `index` is not `in` and `dex`.
 _COMPARISON = re.compile(
     r"={1,3}|!={1,2}|<>|<=|>=|<|>|(?:not\s+)?(?:in|contains|startswith|endswith)\b|is\s+not\b|is\b",
     re.IGNORECASE,
 )
-_JOINED = re.compile(r"(?:and|or)\b", re.IGNORECASE)
+_CONNECTIVE = re.compile(r"(?:and|or)\b", re.IGNORECASE)
+
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\\\"'bfnrt/]))")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
-_SAME = {"=": "==", "===": "==", "is": "==", "!==": "!=", "<>": "!=", "is not": "!="}
-_FLIPPED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=", "in": "contains"}
-_FLIPPED["not in"] = "not contains"
+_SYNONYMS = {"=": "==", "===": "==", "is": "==", "!==": "!=", "<>": "!=", "is not": "!="}
+
+# The same comparison with its sides exchanged, for conditions such as `100 < amount`.
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_MIRRORED |= {"in": "contains", "not in": "not contains"}
 
 _ROW_NUMBER: Path = ()
-"""What the sign # parses to: no path to a field."""
+"""Path that the sign `#` is parsed to: it has no keys, because no field is meant."""
 
 
 class _Row(NamedTuple):
+    """Row to test.
+
+    Attributes:
+        number: Row number, counted from 0.
+        fields: Row as an object.
+        full_paths: Full path of each path in the condition.
+    """
+
     number: int
     fields: Mapping[str, Any]
-    places: Mapping[Path, Path]
+    full_paths: Mapping[Path, Path]
 
     def values(self, path: Path) -> list[Any]:
-        return values_at(self.fields, self.places[path]) if path else [self.number]
+        """Return the values at a path of the condition."""
+        return values_at(self.fields, self.full_paths[path]) if path else [self.number]
 
 
 _Test = Callable[[_Row], bool]
@@ -81,11 +115,11 @@ _Test = Callable[[_Row], bool]
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A parsed expression.
+    """Parsed condition on rows.
 
     Attributes:
-        text: the expression as it was written.
-        paths: the fields that it names.
+        text: Condition as it was written.
+        paths: Paths of the fields that it names.
     """
 
     text: str
@@ -93,222 +127,270 @@ class Where:
     _test: _Test
 
     def select(self, rows: Sequence[Any]) -> list[int]:
-        """Return the indices of the rows that match, in order; they are also the rows' numbers.
+        """Return the indices of the rows that match, in order, which are also their row numbers.
 
         Example:
-            >>> parse_where("id >= 2 and state != 'shut'").select([{"id": 1}, {"id": "2"}, {"id": 3, "state": "shut"}])
+            >>> rows = [{"id": 1}, {"id": "2"}, {"id": 3, "state": "shut"}]
+            >>> parse_where("id >= 2 and state != 'shut'").select(rows)
             [1]
         """
-        rows = named(rows)
-        places = {path: place(path, rows) for path in self.paths}
-        return [index for index, row in enumerate(rows) if self._test(_Row(index, row, places))]
+        objects = as_objects(rows)
+        full_paths = {path: resolve_path(path, objects) for path in self.paths}
+        return [
+            index for index, row in enumerate(objects) if self._test(_Row(index, row, full_paths))
+        ]
 
 
 def parse_where(text: str) -> Where:
-    """Parse an expression.
+    """Parse a condition on rows.
+
+    Args:
+        text: Condition to parse.
 
     Raises:
-        ValidationError: it is not one; the message says where, what was expected there, and gives an example.
+        ValidationError: The text is not a condition. The message names the position and the
+            expected part, with an example.
 
     Example:
         >>> parse_where("status = failed")
         Traceback (most recent call last):
         ...
-        headroom_core.errors.ValidationError: where: expected a value (strings stand in quotes) at position 10, ...
+        headroom_core.errors.ValidationError: where: expected a value (strings stand in quotes) ...
     """
-    if len(text) > _MAX_CHARACTERS:
+    if len(text) > _MAX_CHARS:
         raise ValidationError(
-            f"where: {len(text)} characters, at most {_MAX_CHARACTERS} are allowed", {"where": text}
+            f"where: {len(text)} characters, at most {_MAX_CHARS} are allowed", {"where": text}
         )
     parser = _Parser(text)
-    return Where(text, tuple(dict.fromkeys(parser.paths)), parser.test)
+    test = parser.parse()
+    return Where(text, tuple(dict.fromkeys(parser.paths)), test)
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
+    """Literal value in a condition, to tell it from a path."""
+
     value: Any
 
 
 class _Parser:
-    """Reads an expression from left to right; each method takes one kind of thing from where it stands."""
+    """Recursive-descent parser of a condition.
+
+    Args:
+        text: Condition to parse.
+
+    Attributes:
+        paths: Paths of the fields that were named, in order.
+    """
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.depth = 0
         self.paths: list[Path] = []
-        self.test = self._any_of()
-        self._skip_space()
-        if self.at < len(text):
-            self._fail("'and', 'or' or the end")
+        self._text = text
+        self._position = 0
+        self._depth = 0
 
-    def _any_of(self) -> _Test:
-        self.depth += 1
-        if self.depth > _MAX_DEPTH:
+    def parse(self) -> _Test:
+        """Parse the whole text.
+
+        Raises:
+            ValidationError: The text is not a condition.
+        """
+        test = self._parse_disjunction()
+        self._skip_space()
+        if self._position < len(self._text):
+            self._fail("'and', 'or' or the end")
+        return test
+
+    def _parse_disjunction(self) -> _Test:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
             self._fail(f"at most {_MAX_DEPTH} levels of parentheses")
-        tests = [self._all_of()]
-        while self._word("or", "||"):
-            tests.append(self._all_of())
-        self.depth -= 1
+        tests = [self._parse_conjunction()]
+        while self._accept_word("or", "||"):
+            tests.append(self._parse_conjunction())
+        self._depth -= 1
         return tests[0] if len(tests) == 1 else lambda row: any(test(row) for test in tests)
 
-    def _all_of(self) -> _Test:
-        tests = [self._negation()]
-        while self._word("and", "&&"):
-            tests.append(self._negation())
+    def _parse_conjunction(self) -> _Test:
+        tests = [self._parse_negation()]
+        while self._accept_word("and", "&&"):
+            tests.append(self._parse_negation())
         return tests[0] if len(tests) == 1 else lambda row: all(test(row) for test in tests)
 
-    def _negation(self) -> _Test:
-        negated = False
-        while self._word("not", "!"):
-            negated = not negated
-        test = self._group() if self._sign("(") else self._comparison()
-        return (lambda row: not test(row)) if negated else test
+    def _parse_negation(self) -> _Test:
+        is_negated = False
+        while self._accept_word("not", "!"):
+            is_negated = not is_negated
+        test = self._parse_group() if self._accept_sign("(") else self._parse_comparison()
+        return (lambda row: not test(row)) if is_negated else test
 
-    def _group(self) -> _Test:
-        test = self._any_of()
-        if not self._sign(")"):
+    def _parse_group(self) -> _Test:
+        test = self._parse_disjunction()
+        if not self._accept_sign(")"):
             self._fail("')'")
         return test
 
-    def _comparison(self) -> _Test:
-        left = self._operand("a field name")
-        sign = self._comparison_sign()
+    def _parse_comparison(self) -> _Test:
+        left = self._parse_operand("a field name")
+        operator = self._parse_operator()
+        takes_list = operator.endswith("in")
         self._skip_space()
-        start = self.at
-        lists = sign.endswith("in")
-        right = (
-            self._list()
-            if self._sign("[", *("(" if lists else ""))
-            else self._operand("a value", _JOINED)
-        )
-        if isinstance(left, _Value) and isinstance(right, tuple) and sign in _FLIPPED:
-            return self._compared(right, _FLIPPED[sign], left.value)
+        start = self._position
+        list_signs = ("[", "(") if takes_list else ("[",)
+        if self._accept_sign(*list_signs):
+            right: Path | _Value = self._parse_list()
+        else:
+            right = self._parse_operand("a value", _CONNECTIVE)
+        if isinstance(left, _Value) and isinstance(right, tuple) and operator in _MIRRORED:
+            return self._make_test(right, _MIRRORED[operator], left.value)
         if isinstance(right, tuple):
             self._fail("a value (strings stand in quotes)", start)
+        # A quoted name on the left is a field.
         path = (left.value,) if isinstance(left, _Value) and isinstance(left.value, str) else left
         if not isinstance(path, tuple):
             self._fail("a field name on one side", start)
-        if lists and not isinstance(right.value, list):
+        is_list = isinstance(right.value, list)
+        if takes_list and not is_list:
             self._fail("a list such as ['a', 'b']", start)
-        if isinstance(right.value, list) and not (lists or sign in ("==", "!=")):
+        if is_list and not takes_list and operator not in ("==", "!="):
             self._fail("a single value", start)
-        return self._compared(path, sign, right.value)
+        return self._make_test(path, operator, right.value)
 
-    def _compared(self, path: Path, sign: str, value: Any) -> _Test:
+    def _make_test(self, path: Path, operator: str, value: Any) -> _Test:
         if path:
             self.paths.append(path)
-        negated = sign == "!=" or sign.startswith("not ")
-        check = CHECKS["==" if sign == "!=" else sign.removeprefix("not ")]
-        return lambda row: any(check(found, value) for found in row.values(path)) is not negated
+        is_negated = operator == "!=" or operator.startswith("not ")
+        check = CHECKS["==" if operator == "!=" else operator.removeprefix("not ")]
+        return lambda row: any(check(found, value) for found in row.values(path)) is not is_negated
 
-    def _comparison_sign(self) -> str:
-        found = self._match(_COMPARISON)
-        if not found:
+    def _parse_operator(self) -> str:
+        match = self._match(_COMPARISON)
+        if not match:
             self._fail("a comparison such as == 'a', > 5, in ['a', 'b'] or contains 'a'")
-        sign = " ".join(found[0].lower().split())
-        return _SAME.get(sign, sign)
+        operator = " ".join(match[0].lower().split())
+        return _SYNONYMS.get(operator, operator)
 
-    def _operand(self, expected: str, ends: re.Pattern[str] = _COMPARISON) -> Path | _Value:
-        if found := self._match(_STRING):
-            text = _unquoted(found[0])
-            return self._path(text) if self._ahead(".", "[") else _Value(text)
-        if found := self._match(_STARTS_WITH_DIGIT):
-            return _Value(_bare_value(found[0]))
-        if self._sign("."):
-            return self._path(".")
-        found = self._match(_NAME)
-        if not found:
+    def _parse_operand(self, expected: str, end: re.Pattern[str] = _COMPARISON) -> Path | _Value:
+        """Parse a path or a value.
+
+        Args:
+            expected: Description of the operand, for the message.
+            end: Pattern that ends a name of several words.
+        """
+        match = self._match(_STRING)
+        if match:
+            text = _unquote(match[0])
+            return self._parse_path(text) if self._is_next(".", "[") else _Value(text)
+        match = self._match(_STARTS_WITH_DIGIT)
+        if match:
+            return _Value(_parse_bare_value(match[0]))
+        if self._accept_sign("."):
+            return self._parse_path(".")
+        match = self._match(_NAME)
+        if not match:
             self._fail(expected)
-        if found[0].lower() in _CONSTANTS and not self._ahead(".", "["):
-            return _Value(_CONSTANTS[found[0].lower()])
-        path = self._path(self._spaced(found, ends))
+        if match[0].lower() in _CONSTANTS and not self._is_next(".", "["):
+            return _Value(_CONSTANTS[match[0].lower()])
+        path = self._parse_path(self._extend_name(match, end))
         return _ROW_NUMBER if path == ("#",) else path
 
-    def _spaced(self, name: re.Match[str], ends: re.Pattern[str]) -> str:
-        """Return a bare name with the words that follow it, up to what ends the name."""
+    def _extend_name(self, name: re.Match[str], end: re.Pattern[str]) -> str:
+        """Return a name with the words that follow it, up to a match of `end`."""
         self._skip_space()
-        while not ends.match(self.text, self.at) and self._match(_NAME):
+        while not end.match(self._text, self._position) and self._match(_NAME):
             self._skip_space()
-        return self.text[name.start() : self.at].rstrip()
+        return self._text[name.start() : self._position].rstrip()
 
-    def _path(self, first: str) -> Path:
+    def _parse_path(self, first: str) -> Path:
         keys = [first]
-        while (
-            found := self._match(_EVERY_ITEM)
-            or self._match(_KEY_AFTER_DOT)
-            or self._match(_KEY_IN_BRACKETS)
-        ):
-            if found.re is not _EVERY_ITEM:
-                keys.append(found[1] or _unquoted(found[2]))
+        while True:
+            if self._match(_EVERY_ITEM):
+                continue
+            match = self._match(_KEY_AFTER_DOT) or self._match(_KEY_IN_BRACKETS)
+            if not match:
+                break
+            keys.append(match[1] or _unquote(match[2]))
         if len(keys) > MAX_KEYS:
             self._fail(f"at most {MAX_KEYS} keys in a path")
         return tuple(keys)
 
-    def _list(self) -> _Value:
+    def _parse_list(self) -> _Value:
         values: list[Any] = []
-        while not self._sign("]", ")"):
-            item = self._operand("a value or ']'")
+        while not self._accept_sign("]", ")"):
+            item = self._parse_operand("a value or ']'")
             if not isinstance(item, _Value):
                 self._fail("',' or ']' (strings stand in quotes)")
             values.append(item.value)
-            if not self._sign(",") and not self._ahead("]", ")"):
+            if not self._accept_sign(",") and not self._is_next("]", ")"):
                 self._fail("',' or ']'")
         return _Value(values)
 
     def _skip_space(self) -> None:
-        self.at = len(self.text) - len(self.text[self.at :].lstrip())
+        rest = self._text[self._position :]
+        self._position += len(rest) - len(rest.lstrip())
 
     def _match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Skip spaces, and consume a match of a pattern if there is one."""
         self._skip_space()
-        found = pattern.match(self.text, self.at)
-        if found:
-            self.at = found.end()
-        return found
+        match = pattern.match(self._text, self._position)
+        if match:
+            self._position = match.end()
+        return match
 
-    def _ahead(self, *signs: str) -> bool:
+    def _is_next(self, *signs: str) -> bool:
         self._skip_space()
-        return self.text.startswith(signs, self.at)
+        return self._text.startswith(signs, self._position)
 
-    def _sign(self, *signs: str) -> bool:
-        if self._ahead(*signs):
-            self.at += 1
+    def _accept_sign(self, *signs: str) -> bool:
+        """Consume one of some single characters, and return whether there was one."""
+        if self._is_next(*signs):
+            self._position += 1
             return True
         return False
 
-    def _word(self, word: str, sign: str) -> bool:
+    def _accept_word(self, word: str, sign: str) -> bool:
+        """Consume a word or the sign that means the same, and return whether there was one."""
         self._skip_space()
-        found = _NAME.match(self.text, self.at)
-        if found and found[0].lower() == word:
-            self.at = found.end()
+        match = _NAME.match(self._text, self._position)
+        if match and match[0].lower() == word:
+            self._position = match.end()
             return True
-        if self.text.startswith(sign, self.at):
-            self.at += len(sign)
+        if self._text.startswith(sign, self._position):
+            self._position += len(sign)
             return True
         return False
 
-    def _fail(self, expected: str, at: int | None = None) -> NoReturn:
-        start = self.at if at is None else at
-        found = repr(self.text[start : start + 20]) if start < len(self.text) else "the end"
+    def _fail(self, expected: str, position: int | None = None) -> NoReturn:
+        """Raise the error for a missing part.
+
+        Args:
+            expected: Description of the part.
+            position: Position of the error. Defaults to the current one.
+        """
+        start = self._position if position is None else position
+        found = "the end"
+        if start < len(self._text):
+            found = repr(self._text[start : start + _EXCERPT_CHARS])
         raise ValidationError(
-            f"where: expected {expected} at position {start + 1}, found {found}; an example: {_EXAMPLE}",
-            {"where": self.text, "position": start + 1, "expected": expected},
+            f"where: expected {expected} at position {start + 1}, found {found}; "
+            f"an example: {_EXAMPLE}",
+            {"where": self._text, "position": start + 1, "expected": expected},
         )
 
 
-def _unquoted(string: str) -> str:
-    def character(escape: re.Match[str]) -> str:
+def _unquote(string: str) -> str:
+    """Return the text of a string literal."""
+
+    def replace_escape(escape: re.Match[str]) -> str:
         return chr(int(escape[1], 16)) if escape[1] else _ESCAPED.get(escape[2], escape[2])
 
-    text = _ESCAPE.sub(character, string[1:-1])
-    # Two escapes may spell one character.
-    return (
-        text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-        if "\\u" in string
-        else text
-    )
+    text = _ESCAPE.sub(replace_escape, string[1:-1])
+    if "\\u" not in string:
+        return text
+    # Two escapes may be the halves of a surrogate pair, which is one character.
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
-def _bare_value(text: str) -> Any:
-    """Return a number, or what only begins like one (a date, an address) as the string that it is."""
+def _parse_bare_value(text: str) -> Decimal | str:
+    """Return a number, or the text itself if it only begins like one: a date, an address."""
     return Decimal(text) if NUMBER.fullmatch(text) else text

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from llama_index.core.schema import BaseNode, ImageNode, IndexNode, MetadataMode, Node, TextNode
 
-from headroom_core.adapters import title_of
+from headroom_core.adapters import extract_title
 
 _TITLE_KEYS = ("title", "document_title", "header_path", "file_name")
 """Metadata keys that may hold a title, the most informative first.
@@ -46,7 +46,7 @@ def node_title(node: BaseNode) -> str | None:
             return PurePath(title).stem
         if key == "header_path" and node_text(node).startswith("#"):
             # The path ends above the heading that the text begins with.
-            return f"{title} {title_of(node_text(node))}"
+            return f"{title} {extract_title(node_text(node))}"
         return title
     return None
 

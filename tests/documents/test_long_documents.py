@@ -19,17 +19,27 @@ from headroom_core import (
     compress_documents,
     count_tokens_text,
 )
-from headroom_core.documents.diversity import diverse
+from headroom_core.documents.diversity import select_diverse
 from headroom_core.documents.splitting import SplitDocument, split_document
 from headroom_core.text.sentences import ELLIPSIS
 
 QUESTION = "How long is the Elbe?"
-ANSWER = "The Elbe is 1,094 km long, of which 727 km lie in Germany. Barges travel on it from Hamburg to Bohemia."
+ANSWER = (
+    "The Elbe is 1,094 km long, of which 727 km lie in Germany. "
+    "Barges travel on it from Hamburg to Bohemia."
+)
 FILLERS = {
-    "Jan Hus": "Jan Hus was a priest and a teacher at Charles University, and spoke against indulgences. ",
+    "Jan Hus": (
+        "Jan Hus was a priest and a teacher at Charles University, and spoke against indulgences. "
+    ),
     "Becherovka": "Becherovka is made of herbs in Karlovy Vary, and drunk cold after meals. ",
-    "Prague Castle": "Prague Castle is the seat of the president, with a cathedral in its third courtyard. ",
-    "Beer": "Beer has been brewed in Plzeň since the town was founded, from soft water and hops of Žatec. ",
+    "Prague Castle": (
+        "Prague Castle is the seat of the president, with a cathedral in its third courtyard. "
+    ),
+    "Beer": (
+        "Beer has been brewed in Plzeň since the town was founded, "
+        "from soft water and hops of Žatec. "
+    ),
     "Hockey": "Hockey is played by children and grown men alike, in winter on every pond. ",
 }
 
@@ -52,7 +62,7 @@ def test_what_has_nothing_to_do_with_the_query_is_left_out_inside_a_long_documen
     assert f"\n\n{ELLIPSIS}\n\n" in result.texts[0]
     (change,) = result.changes
     assert (change.action, change.by) == ("selected", "passages")
-    assert change.reason.endswith("of 7 passages have to do with the query")
+    assert change.reason.endswith("of 7 passages are relevant")
 
 
 def test_a_passage_stays_under_its_headings_and_the_first_one_stays_beside_it_where_it_tells_something() -> (
@@ -234,12 +244,12 @@ def test_portions_are_together_the_text_and_stand_under_headings_before_them(tex
     assert "".join(portion.text for portion in own) == text
     for at, portion in enumerate(own):
         assert list(portion.above) == sorted(set(portion.above))
-        assert all(head < at and own[head].heading for head in portion.above)
+        assert all(head < at and own[head].is_heading for head in portion.above)
         assert len(own) == 1 or portion.text.strip() or not text.strip()
-    assert any(not portion.heading for portion in own)
+    assert any(not portion.is_heading for portion in own)
     reading = SplitDocument(own, "")
     assert (
-        reading.shown({at: [(own[at].text, True)] for at in reading.passages}, range(len(own)))
+        reading.render({at: [(own[at].text, True)] for at in reading.passages}, range(len(own)))
         == text
     )
 
@@ -313,7 +323,7 @@ RIVERS = [
 def test_at_most_so_many_documents_stay(config: HeadroomConfig | None) -> None:
     result = compress_documents(RIVERS, QUESTION, max_documents=2, config=config)
     assert result.texts == ["", "", RIVERS[2], RIVERS[3], ""]
-    assert result.changes[0].reason == "it is not among the best max_documents = 2"
+    assert result.changes[0].reason == "not among the best max_documents = 2"
 
 
 def test_without_a_query_the_first_documents_stay() -> None:
@@ -323,7 +333,7 @@ def test_without_a_query_the_first_documents_stay() -> None:
 def test_documents_below_a_score_are_left_out() -> None:
     result = compress_documents(RIVERS, QUESTION, min_relevance=0.6)
     assert [bool(text) for text in result.texts] == [score >= 0.6 for score in result.scores]
-    assert any(change.reason.endswith("below min_relevance = 0.60") for change in result.changes)
+    assert any(change.reason.endswith("is below min_relevance = 0.60") for change in result.changes)
 
 
 def test_where_nothing_is_known_about_relevance_no_score_is_too_low() -> None:
@@ -339,7 +349,7 @@ def test_where_nothing_is_known_about_relevance_no_score_is_too_low() -> None:
 )
 def test_limits_that_are_of_no_use_are_refused(limits: dict[str, Any]) -> None:
     (name,) = limits
-    with pytest.raises(ConfigurationError, match=f"{name} = ") as caught:
+    with pytest.raises(ConfigurationError, match=f"{name} must be a") as caught:
         compress_documents(RIVERS, QUESTION, **limits)
     assert caught.value.details.keys() == {name}
 
@@ -350,7 +360,7 @@ def test_documents_that_repeat_better_ones_are_left_out_where_diversity_is_prefe
     assert all(plain.texts)
     result = compress_documents([RIVERS[2], again, RIVERS[0]], QUESTION, prefer_diverse=True)
     assert result.texts == [RIVERS[2], "", RIVERS[0]]
-    assert result.changes[1].reason == "others say the same"
+    assert result.changes[1].reason == "repeats other documents"
 
 
 def test_another_aspect_comes_before_a_repetition() -> None:
@@ -381,9 +391,9 @@ def test_other_numbers_are_no_repetition() -> None:
 )
 def test_diversity_chooses_as_the_definition_says(texts: list[str], data: st.DataObject) -> None:
     scores = [data.draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0])) for _ in texts]
-    found = diverse(texts, scores)
+    found = select_diverse(texts, scores)
     assert len(set(found)) == len(found)
-    assert diverse(texts, scores, 3) == found[:3]
+    assert select_diverse(texts, scores, 3) == found[:3]
     assert {texts[at] for at in found} == set(texts) or len(found) >= 1
     if texts:
         assert scores[found[0]] == max(scores)

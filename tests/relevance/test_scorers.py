@@ -1,4 +1,4 @@
-"""Scorers by meaning and by both: which models they take, what they embed, and what happens without any."""
+"""Scorers by meaning and by both: accepted models, cached vectors, and fallback to words."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import Request
 from headroom_core.compressors.smart_crusher import TableCompressor, create_table_compressor
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
-from headroom_core.relevance import hybrid, scorer_from, why_words
+from headroom_core.relevance import fallback_reason, hybrid, scorer_from_config
 
 Vectors = list[list[float]]
 
@@ -80,7 +80,7 @@ class Recorder:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]:
-    """A small package in the place of sentence-transformers; what is yielded are the models that it loaded."""
+    """A stand-in for the package sentence-transformers; yields the models that it loaded."""
     (tmp_path / "sentence_transformers.py").write_text(STAND_IN)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
@@ -93,7 +93,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tu
 @pytest.fixture
 def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    monkeypatch.setattr(hybrid, "_told", {})
+    monkeypatch.setattr(hybrid, "_warned_reasons", {})
 
 
 def models_made() -> list[tuple[str, bool]]:
@@ -163,7 +163,7 @@ def test_what_is_no_model_is_refused_with_what_would_be_one(model: Any) -> None:
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"cache_size": 0}, {"batch_size": 1.5}])
 def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="expected a whole number from 1 on"):
+    with pytest.raises(ConfigurationError, match="size must be an integer of at least 1, got"):
         EmbeddingScorer(meaning, **options)
 
 
@@ -172,14 +172,14 @@ def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
     [
         (lambda texts: [[1.0]] * (len(texts) + 1), "expected a vector for each of"),
         (lambda texts: [], "expected a vector for each of"),
-        (lambda texts: None, "expected a vector for each of|no table of numbers|not finite"),
+        (lambda texts: None, "expected a vector for each of|not a table of numbers|not finite"),
         (lambda texts: [[]] * len(texts), "expected a vector for each of"),
         (lambda texts: [1.0] * len(texts), "expected a vector for each of"),
         (
             lambda texts: [[1.0] * (at + 1) for at, _ in enumerate(texts)] * 2,
-            "no table of numbers|vector for each",
+            "not a table of numbers|vector for each",
         ),
-        (lambda texts: [["a"]] * len(texts), "no table of numbers"),
+        (lambda texts: [["a"]] * len(texts), "not a table of numbers"),
         (lambda texts: [[float("nan")]] * len(texts), "not finite"),
         (lambda texts: [[float("inf")]] * len(texts), "not finite"),
         (lambda texts: [[1.0] * len(texts)] * len(texts), "vectors of 1 and of 3 numbers"),
@@ -376,7 +376,7 @@ def test_without_embeddings_at_hand_words_score_and_one_warning_says_so() -> Non
 def test_a_model_that_is_not_here_leaves_words_with_one_warning(
     package: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hybrid, "_told", {})
+    monkeypatch.setattr(hybrid, "_warned_reasons", {})
     scorer = HybridScorer(embedding="far-away")
     with pytest.warns(RuntimeWarning, match="'far-away'") as told:
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
@@ -389,7 +389,7 @@ def test_a_model_that_is_not_here_leaves_words_with_one_warning(
     "options", [{"alpha": 1.5}, {"alpha": -0.1}, {"alpha": "0.5"}, {"alpha": float("nan")}]
 )
 def test_a_share_outside_of_none_and_all_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="from 0 to 1"):
+    with pytest.raises(ConfigurationError, match="alpha must be a number between 0 and 1, got"):
         HybridScorer(**options, embedding=meaning)
 
 
@@ -412,9 +412,9 @@ def test_a_part_that_gives_no_score_an_item_is_an_error(scores: list[float]) -> 
         fine.scores
     )
     for parts in ({"bm25": wrong, "embedding": fine}, {"bm25": fine, "embedding": wrong}):
-        with pytest.raises(TransformError, match="Fixed gave"):
+        with pytest.raises(TransformError, match="Fixed returned"):
             HybridScorer(**parts).score_items(items, "a")
-    with pytest.raises(TransformError, match="Fixed gave"):
+    with pytest.raises(TransformError, match="Fixed returned"):
         HybridScorer(1.0, bm25=wrong, embedding=fine).score_items(items, "a")
 
 
@@ -466,14 +466,15 @@ def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
         (
             "auto",
             {"k1": 0.5},
-            "auto scorers have no option k1: the options are alpha, adaptive_alpha, bm25, embedding",
+            "auto scorers have no option k1: "
+            "the options are alpha, adaptive_alpha, bm25, embedding",
         ),
-        ("bm25", {"k1": -1}, "expected k1 above 0"),
-        ("bm25", {"k1": "x"}, "k1 = 'x', b = 0.75: expected k1 above 0"),
-        ("bm25", {"b": None}, "b = None: expected k1 above 0 and b from 0 to 1"),
-        ("auto", {"alpha": 7}, "alpha = 7: expected the share of words"),
+        ("bm25", {"k1": -1}, "k1 must be a finite number above 0, got -1"),
+        ("bm25", {"k1": "x"}, "k1 must be a finite number above 0, got 'x'"),
+        ("bm25", {"b": None}, "b must be a number between 0 and 1, got None"),
+        ("auto", {"alpha": 7}, "alpha must be a number between 0 and 1, got 7"),
         ("auto", {"bm25": "junk"}, "bm25 is of type str"),
-        ("auto", {"bm25": BM25Scorer}, "bm25 is of type BM25Scorer"),
+        ("auto", {"bm25": BM25Scorer}, "bm25 is the class BM25Scorer"),
         ([], {}, r"scorer_type = \[\]: expected one of"),
     ],
 )
@@ -486,15 +487,17 @@ def test_unknown_types_and_options_are_refused_with_what_is_allowed(
 
 
 def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
-    assert scorer_from(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {
+    assert scorer_from_config(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {
         "k1": 0.9,
         "b": 0.1,
     }
     config = RelevanceScorerConfig(scorer_type="auto", hybrid_alpha=0.2, adaptive_alpha=False)
     items, asked = ["kiwi 7", "a car"], "kiwi 7 car"
     both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, asked)
-    assert scorer_from(config).score_items(items, asked) == both
-    named = scorer_from(RelevanceScorerConfig(tier="embedding", embedding_model="one of ours"))
+    assert scorer_from_config(config).score_items(items, asked) == both
+    named = scorer_from_config(
+        RelevanceScorerConfig(tier="embedding", embedding_model="one of ours")
+    )
     assert named.score_items(["kiwi"], "kiwi") == [1.0]
     assert models_made()[-1] == ("one of ours", True)
 
@@ -503,13 +506,15 @@ def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
 def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_why(
     tier: Any, package: Any
 ) -> None:
-    scorer = scorer_from(RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9))
-    assert why_words(scorer) is None
+    scorer = scorer_from_config(
+        RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9)
+    )
+    assert fallback_reason(scorer) is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
     assert scores == [BM25Scorer(k1=0.9).score_items(ITEMS, "stream")] * 2
-    assert "'far-away' cannot be loaded" in str(why_words(scorer))
+    assert "'far-away' cannot be loaded" in str(fallback_reason(scorer))
     assert models_made() == [("far-away", True)]
 
 
@@ -638,7 +643,7 @@ def test_a_tier_that_needs_embeddings_says_so_when_the_compressor_is_made() -> N
 @pytest.mark.parametrize("scores", [[0.5], [2.0] * 500, [float("nan")] * 500])
 def test_what_is_no_score_a_row_is_an_error(scores: list[float]) -> None:
     odd = SimpleNamespace(score_items=lambda items, query: scores)
-    with pytest.raises(TransformError, match="SimpleNamespace gave"):
+    with pytest.raises(TransformError, match="SimpleNamespace returned"):
         kept(TableCompressor(None, odd), "automobile")
 
 
@@ -722,7 +727,8 @@ def test_the_references_example_of_scoring_by_meaning_without_the_package() -> N
 def test_importing_the_scorers_loads_nothing_heavy() -> None:
     heavy = "{'numpy', 'pydantic', 'rank_bm25', 'sentence_transformers', 'torch'}"
     code = (
-        "import sys; from headroom_core import BM25Scorer, EmbeddingScorer, HybridScorer, create_scorer;"
+        "import sys;"
+        " from headroom_core import BM25Scorer, EmbeddingScorer, HybridScorer, create_scorer;"
         f" BM25Scorer().score_items(['a'], 'a'); print({heavy} & sys.modules.keys())"
     )
     assert (

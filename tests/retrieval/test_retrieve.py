@@ -12,14 +12,9 @@ from hypothesis import strategies as st
 
 from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL, content_key
-from headroom_core.relevance.words import words
+from headroom_core.relevance.words import split_words
 from headroom_core.results import RetrievalResult
-from headroom_core.retrieval.originals import (
-    aretrieve,
-    handle_retrieve_call,
-    retrieve,
-    retrieve_tool,
-)
+from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.stores import MemoryStore, SQLiteStore
 
 JOBS = json.dumps(
@@ -215,11 +210,11 @@ def test_a_query_brings_lines_where_there_are_no_rows() -> None:
 
 
 def test_words_are_whole_tokens_their_parts_and_pairs_of_ideographs() -> None:
-    assert words("parseHTTPResponse2 in src/main_app.py") == [
+    assert split_words("parseHTTPResponse2 in src/main_app.py") == [
         *("parsehttpresponse2", "parse", "http", "response", "2", "in"),
         *("src/main_app.py", "src", "main", "app", "py"),
     ]
-    assert words("Zürich 東京都庁") == ["zürich", "東京都庁", "東京", "京都", "都庁"]
+    assert split_words("Zürich 東京都庁") == ["zürich", "東京都庁", "東京", "京都", "都庁"]
 
 
 # Nothing found.

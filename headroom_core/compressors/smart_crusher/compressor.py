@@ -22,7 +22,7 @@ from headroom_core.compressors.smart_crusher.summary import (
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.markers import retrieve_call, write_marker
-from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from
+from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from_config
 from headroom_core.tables.codec import (
     TextPart,
     parse_text,
@@ -177,7 +177,7 @@ def create_table_compressor(
         config.relevance_tier = "hybrid" if embedding_available() else "bm25"
     else:
         config.relevance_tier = relevance.tier
-    scorer = scorer_from(relevance) if config.relevance_tier in _EMBEDDING_TIERS else None
+    scorer = scorer_from_config(relevance) if config.relevance_tier in _EMBEDDING_TIERS else None
     bm25 = BM25Parameters(relevance.bm25_k1, relevance.bm25_b)
     compressor = TableCompressor(config, scorer, bm25=bm25)
     # The class of a scorer does not tell its model and its weights.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from statistics import median
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.query import ParsedQuery
 from headroom_core.compressors.smart_crusher.row_text import RowTextIndex
-from headroom_core.relevance.bm25 import K1, B
+from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, add_term_scores, idf
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import quote
 
@@ -42,8 +42,8 @@ class BM25Parameters:
         b: How much the length of a row counts against it.
     """
 
-    k1: float = K1
-    b: float = B
+    k1: float = DEFAULT_K1
+    b: float = DEFAULT_B
 
 
 DEFAULT_BM25_PARAMETERS = BM25Parameters()
@@ -142,8 +142,8 @@ def _add_given_values(
         for cell, row in zip(column.cells, column.rows):
             if cell in cells:
                 matches[row] += 1
-                idf = _compute_idf(len(frame.rows), column.counts[cell])
-                scores[row] += _GIVEN_VALUE_WEIGHT * idf
+                weight = idf(len(frame.rows), column.counts[cell])
+                scores[row] += _GIVEN_VALUE_WEIGHT * weight
     highest = max(matches.values(), default=0)
     return 0 < sum(count == highest for count in matches.values()) <= max_rare
 
@@ -170,8 +170,8 @@ def _add_cells(
             continue
         for cell, row in zip(column.cells, column.rows):
             if cell in weights:
-                idf = _compute_idf(len(frame.rows), column.counts[cell])
-                scores[row] += _CELL_WEIGHT * idf * weights[cell]
+                rarity = idf(len(frame.rows), column.counts[cell])
+                scores[row] += _CELL_WEIGHT * rarity * weights[cell]
         is_targeted = is_targeted or any(
             column.counts[cell] <= max_rare and query.is_name(_normalize_cell(cell))
             for cell in weights
@@ -211,10 +211,6 @@ def _parse_float(cell: str) -> float | None:
         return None
 
 
-def _compute_idf(total: int, matching: int) -> float:
-    return math.log(1 + (total - matching + 0.5) / (matching + 0.5))
-
-
 def _add_row_scores(scores: Scores, row_scores: Sequence[float]) -> None:
     """Score the rows by how far a scorer puts them above the median.
 
@@ -222,7 +218,7 @@ def _add_row_scores(scores: Scores, row_scores: Sequence[float]) -> None:
     """
     middle = median(row_scores)
     span = max(row_scores) - middle
-    weight = _SCORER_WEIGHT * _compute_idf(len(row_scores), 1)
+    weight = _SCORER_WEIGHT * idf(len(row_scores), 1)
     for row, score in enumerate(row_scores):
         if score > middle:
             scores[row] += weight * (score - middle) / span
@@ -241,10 +237,9 @@ def _add_terms(
     Returns:
         Whether an identifier, or two words that meet in a row, point at few rows.
     """
-    starts = index.starts
-    k1, b = bm25.k1, bm25.b
-    total = len(starts) - 1
-    mean_length = starts[-1] / total
+    lengths = [end - start for start, end in pairwise(index.starts)]
+    total = len(lengths)
+    average_length = index.starts[-1] / total
     # An identifier is worth two words: see the return value.
     strengths: Counter[int] = Counter()
     # A term in more than a quarter of the rows says nothing about any of them.
@@ -253,10 +248,16 @@ def _add_terms(
         counts = index.count_by_row(term, max_rows, whole_word=not _DATE.fullmatch(term))
         if not counts:
             continue
-        weight = _compute_idf(total, len(counts))
-        for row, count in counts.items():
-            length = k1 * (1 - b + b * (starts[row + 1] - starts[row]) / mean_length)
-            scores[row] += weight * count * (k1 + 1) / (count + length)
+        weight = idf(total, len(counts))
+        add_term_scores(
+            scores,
+            counts,
+            lengths,
+            weight,
+            average_length=average_length,
+            k1=bm25.k1,
+            b=bm25.b,
+        )
         if len(counts) <= max_rare and len(term) >= _MIN_IDENTIFIER_CHARACTERS:
             strength = 1 if term.isalpha() else 2
             strengths.update(dict.fromkeys(counts, strength))

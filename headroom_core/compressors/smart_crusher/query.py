@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from headroom_core.relevance.stop_words import ROW_STOP_WORDS
+
 # Of a longer query, the beginning and the end are read: that is where a question is.
 _MAX_CHARACTERS = 8000
 # Shorter words occur in every text.
@@ -34,14 +36,6 @@ _DAY_MONTH_YEAR = re.compile(
 _MONTH_DAY_YEAR = re.compile(r"\b([a-z]{3})[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})\b")
 # Dates in digits: `7.3.2024`, `7/3/2024`. Must not match mixed separators, as in `7.3/2024`.
 _NUMERIC_DATE = re.compile(r"\b(\d{1,2})([./])(\d{1,2})\2(\d{4})\b")
-# Words of questions and instructions, which carry no information about the requested rows.
-_STOP_WORDS = frozenset(
-    "the and for with that this from what which who whom whose when where why how are was were has"
-    " have had its his her their our your you they them she him not but can could would should will"
-    " shall may might must does did done been being into onto over under than then there here about"
-    " any all each every some such only also just more most other give find show list get tell"
-    " please record row item entry value field me of in on at to is it a an".split()
-)
 
 
 class ParsedQuery:
@@ -74,7 +68,7 @@ class ParsedQuery:
 
     def contains(self, text: str) -> bool:
         """Return whether the query contains a lowercase text that is not part of a longer word."""
-        if len(text) < _MIN_TERM_CHARACTERS or text in _STOP_WORDS:
+        if len(text) < _MIN_TERM_CHARACTERS or text in ROW_STOP_WORDS:
             return False
         lower = self.lower
         start = lower.find(text)
@@ -106,7 +100,7 @@ class ParsedQuery:
         return [
             term
             for term in dict.fromkeys(pieces + words)
-            if len(term) >= _MIN_TERM_CHARACTERS and term not in _STOP_WORDS
+            if len(term) >= _MIN_TERM_CHARACTERS and term not in ROW_STOP_WORDS
         ]
 
 

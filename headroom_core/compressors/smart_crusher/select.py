@@ -24,7 +24,7 @@ from headroom_core.compressors.smart_crusher.hits import (
 )
 from headroom_core.compressors.smart_crusher.row_text import RowTextIndex
 from headroom_core.config import SmartCrusherConfig
-from headroom_core.relevance.base import Scorer, checked_scores
+from headroom_core.relevance.base import Scorer, score_and_validate
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import dumps
 
@@ -171,7 +171,7 @@ class _RowSelector:
         config = self.config
         row_scores = None
         if scorer and config.relevance_tier != "none" and query.strip():
-            row_scores = checked_scores(scorer, self.texts, query)
+            row_scores = score_and_validate(scorer, self.texts, query)
         return find_hits(
             self.frame,
             self.stats,

@@ -1,0 +1,117 @@
+"""Checks of numbers that callers pass in; the errors name the field, the rule and the value."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeGuard
+
+from headroom_core.errors import ConfigurationError, HeadroomError
+
+
+def is_int(value: object, *, minimum: int) -> TypeGuard[int]:
+    """Return whether a value is an integer of at least `minimum`, and not a boolean.
+
+    Example:
+        >>> is_int(1, minimum=1), is_int(True, minimum=1), is_int(1.0, minimum=1)
+        (True, False, False)
+    """
+    # Python counts booleans as integers, but True is never meant as the number 1.
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+def require_positive_int(
+    name: str,
+    value: object,
+    *,
+    alternative: str = "",
+    error: type[HeadroomError] = ConfigurationError,
+) -> int:
+    """Return a value that must be an integer of at least 1.
+
+    Args:
+        name: Name of the field, for the message.
+        value: Value to check.
+        alternative: Another value that the caller accepts, such as "None".
+        error: Type of the error to raise.
+
+    Raises:
+        HeadroomError: The value is not an integer of at least 1.
+
+    Example:
+        >>> require_positive_int("limit", 0)
+        Traceback (most recent call last):
+        ...
+        headroom_core.errors.ConfigurationError: limit must be an integer of at least 1, got 0
+    """
+    if not is_int(value, minimum=1):
+        rule = "an integer of at least 1"
+        if alternative:
+            rule += f" or {alternative}"
+        raise _rejection(error, name, value, rule)
+    return value
+
+
+def require_count(
+    name: str, value: object, *, error: type[HeadroomError] = ConfigurationError
+) -> int:
+    """Return a value that must be an integer of at least 0.
+
+    Args:
+        name: Name of the field, for the message.
+        value: Value to check.
+        error: Type of the error to raise.
+
+    Raises:
+        HeadroomError: The value is not an integer of at least 0.
+    """
+    if not is_int(value, minimum=0):
+        raise _rejection(error, name, value, "an integer of at least 0")
+    return value
+
+
+def require_fraction(
+    name: str, value: object, *, error: type[HeadroomError] = ConfigurationError
+) -> float:
+    """Return a value that must be a number between 0 and 1, both included.
+
+    Args:
+        name: Name of the field, for the message.
+        value: Value to check.
+        error: Type of the error to raise.
+
+    Raises:
+        HeadroomError: The value is not a number between 0 and 1.
+
+    Example:
+        >>> require_fraction("share", 1)
+        1
+    """
+    if not (_is_number(value) and 0 <= value <= 1):
+        raise _rejection(error, name, value, "a number between 0 and 1")
+    return value
+
+
+def require_positive_number(
+    name: str, value: object, *, error: type[HeadroomError] = ConfigurationError
+) -> float:
+    """Return a value that must be a finite number above 0.
+
+    Args:
+        name: Name of the field, for the message.
+        value: Value to check.
+        error: Type of the error to raise.
+
+    Raises:
+        HeadroomError: The value is not a finite number above 0.
+    """
+    if not (_is_number(value) and 0 < value < math.inf):
+        raise _rejection(error, name, value, "a finite number above 0")
+    return value
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _rejection(error: type[HeadroomError], name: str, value: object, rule: str) -> HeadroomError:
+    return error(f"{name} must be {rule}, got {value!r:.80}", {name: value})

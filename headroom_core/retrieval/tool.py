@@ -1,0 +1,189 @@
+"""The retrieve tool: its declaration for models, and the answers to their calls.
+
+Models read every string here, error messages included: each word costs tokens or changes behaviour.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from headroom_core.errors import ConfigurationError, HeadroomError, ValidationError
+from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool
+from headroom_core.retrieval.originals import invalid_argument, retrieve
+from headroom_core.retrieval.pages import DEFAULT_LIMIT
+from headroom_core.stores import Store
+
+_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "key": {"type": "string", "description": "The key in the marker: 24 hexadecimal digits."},
+        "where": {
+            "type": "string",
+            "description": (
+                "Only the rows that match, for example: status == 'failed' and amount > 100. "
+                "By their number, as a table shows it: # in [3, 4]. Fields as in the table (nested "
+                "ones as owner.login, in lists too: labels.name; a row that is a bare value is .), "
+                "strings in quotes; == != < <= > >= in contains startswith endswith, and or not, "
+                "parentheses."
+            ),
+        },
+        "query": {
+            "type": "string",
+            "description": "Only the rows or lines that best match these words.",
+        },
+        "lines": {
+            "type": "string",
+            "description": (
+                "Only these lines of the original text, counted from 1, for example: 120-180 or "
+                "1-5,90. Not the rows of a table: those have numbers for where."
+            ),
+        },
+        "limit": {
+            "type": "integer",
+            "description": f"Rows or lines a page, {DEFAULT_LIMIT} unless given.",
+        },
+        "page": {"type": "integer", "description": "The page, counted from 1."},
+    },
+    "required": ["key"],
+}
+_DESCRIPTION = (
+    "Returns what a [headroom: … left out …] marker stands for. The original is intact; ask for "
+    "the part that is needed with where, query or lines, or leave them out to read it from its "
+    "start, page by page."
+)
+
+_DECLARATION_KEYS = (
+    "function",
+    "tools",
+    "toolConfig",
+    "toolSpec",
+    "tool_spec",
+    "function_declarations",
+    "functionDeclarations",
+)
+"""Keys under which providers' declarations have the name of a tool, or further declarations."""
+
+_MAX_QUOTED_NAME_CHARS = 40
+
+
+def retrieve_tool(provider: Literal["openai", "anthropic", "google"] = "openai") -> dict[str, Any]:
+    """Return the declaration of the retrieve tool, for the `tools` parameter of a provider.
+
+    Args:
+        provider: Provider whose format to use.
+
+    Raises:
+        ConfigurationError: The provider is not one of the three.
+
+    Example:
+        >>> retrieve_tool("anthropic")["name"]
+        'headroom_retrieve'
+    """
+    # A deep copy, because callers may edit their declarations.
+    parameters = json.loads(json.dumps(_PARAMETERS))
+    declaration = {"name": RETRIEVE_TOOL, "description": _DESCRIPTION}
+    if provider == "openai":
+        return {"type": "function", "function": {**declaration, "parameters": parameters}}
+    if provider == "anthropic":
+        return {**declaration, "input_schema": parameters}
+    if provider == "google":
+        return {"function_declarations": [{**declaration, "parameters": parameters}]}
+    raise ConfigurationError(
+        f"provider = {provider!r}: expected 'openai', 'anthropic' or 'google'",
+        {"provider": provider},
+    )
+
+
+def declares_retrieval(tools: Any) -> bool:
+    """Return whether the retrieve tool is among declared tools, in the format of any provider.
+
+    Args:
+        tools: Declarations, each a mapping or a pydantic object. Other values declare nothing.
+
+    Example:
+        >>> declares_retrieval([{"name": "orders"}, retrieve_tool("google")])
+        True
+        >>> declares_retrieval([{"name": "orders", "description": "See headroom_retrieve."}])
+        False
+    """
+    if isinstance(tools, BaseModel):
+        tools = dict(tools)
+    if isinstance(tools, Mapping):
+        name = tools.get("name")
+        if isinstance(name, str) and is_retrieve_tool(name):
+            return True
+        return any(declares_retrieval(tools.get(key)) for key in _DECLARATION_KEYS)
+    return isinstance(tools, (list, tuple)) and any(map(declares_retrieval, tools))
+
+
+def handle_retrieve_call(arguments: str | Mapping[str, Any], *, store: Store | None = None) -> str:
+    """Return the answer to a model's call of the retrieve tool.
+
+    Args:
+        arguments: Arguments of the call, as JSON or as a mapping.
+        store: Store that keeps the originals. Defaults to the default store.
+
+    Returns:
+        The text that was requested, or the reason why there is none. The model is never answered
+        with an exception.
+
+    Example:
+        >>> handle_retrieve_call('{"key": "7"}')
+        "headroom_retrieve: '7' is no key: keys are 24 hexadecimal digits"
+    """
+    try:
+        result = retrieve(**_parse_arguments(arguments), store=store)
+    except HeadroomError as error:
+        return f"{RETRIEVE_TOOL}: {error.message}"
+    return result.text if result.found else f"{RETRIEVE_TOOL}: {result.reason}"
+
+
+def _parse_arguments(arguments: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `retrieve` that a model intended."""
+    if isinstance(arguments, str):
+        arguments = _parse_json(arguments)
+    if not isinstance(arguments, Mapping):
+        raise ValidationError(
+            """the arguments must be a JSON object such as {"key": "…", "lines": "120-180"}"""
+        )
+    properties = _PARAMETERS["properties"]
+    for name in arguments:
+        if name not in properties:
+            quoted = repr(str(name)[:_MAX_QUOTED_NAME_CHARS])
+            raise ValidationError(
+                f"no parameter is named {quoted}; there are {', '.join(properties)}"
+            )
+    if not arguments.get("key"):
+        raise ValidationError("key is missing: give the 24 hexadecimal digits of the marker")
+    # Some models fill in every parameter: those they do not use with null or an empty string.
+    return {
+        name: _convert_argument(name, value)
+        for name, value in arguments.items()
+        if value not in (None, "")
+    }
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _convert_argument(name: str, value: Any) -> Any:
+    """Convert a value to the type that `retrieve` takes.
+
+    Models write numbers as strings, and a single line as a number.
+    """
+    try:
+        if name in ("limit", "page"):
+            return int(value)
+        if name == "lines" and isinstance(value, int):
+            return str(value)
+    except (TypeError, ValueError, OverflowError):
+        raise invalid_argument(name, value) from None
+    return value

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from benchmarks.__main__ import progress
-from benchmarks.corpus import add_files, scorer, weight
+from benchmarks.corpus import add_files, load_scoring_module, weight
 from benchmarks.data import Message, exchange
 from benchmarks.windows import OURS, Window, compressing, left_out, unpaired, windows
 from headroom_core import Tokenizer
@@ -363,7 +363,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables that are asked for."""
     asked = options(arguments)
-    score = scorer(asked.corpus)
+    score = load_scoring_module(asked.corpus)
     shares = [int(share) for share in asked.shares.split(",")]
     weighed = asked.weights or asked.search
     sets = WEIGHED if weighed else asked.sets.split(",")

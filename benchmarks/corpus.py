@@ -58,7 +58,7 @@ def weight(facts: Iterable[dict[str, Any]]) -> float:
     return float(sum(fact.get("weight", 1) for fact in facts))
 
 
-def scorer(folder: Path) -> Any:
+def load_scoring_module(folder: Path) -> Any:
     """Return the corpus' own module of scoring functions."""
     os.environ.update(vocabulary())
     path = folder / "score.py"
@@ -179,7 +179,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Score the cases in each mode, and print a table for each."""
     asked = options(arguments)
-    score = scorer(asked.corpus)
+    score = load_scoring_module(asked.corpus)
     sets = None if asked.sets == "all" else asked.sets.split(",")
     cases = [case for _, case in score.load(sets, ("dev",), str(asked.corpus))]
     if not cases:

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.corpus import add_files, assess, misses, report, scorer
+from benchmarks.corpus import add_files, assess, load_scoring_module, misses, report
 from headroom_core.config import HeadroomConfig
 
 SETS = "rag_nq", "rag_hotpot", "rag_squad"
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.long_documents", description=__doc__)
     add_files(parser)
     asked = parser.parse_args(arguments)
-    score = scorer(asked.corpus)
+    score = load_scoring_module(asked.corpus)
     cases = [case for _, case in score.load(SETS, ("dev",), str(asked.corpus))]
     scores = [
         assess(joined(case, headed), HeadroomConfig(), score)

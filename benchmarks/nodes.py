@@ -27,7 +27,7 @@ from llama_index.core.postprocessor import (
 from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 
 from benchmarks.__main__ import progress
-from benchmarks.corpus import Score, add_files, misses, scorer, weight
+from benchmarks.corpus import Score, add_files, load_scoring_module, misses, weight
 from headroom_integrations.llamaindex import HeadroomNodePostprocessor
 
 SETS = "rag_nq", "rag_hotpot", "rag_squad"
@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.nodes", description=__doc__)
     add_files(parser)
     asked = parser.parse_args(arguments)
-    score = scorer(asked.corpus)
+    score = load_scoring_module(asked.corpus)
     results: dict[str, dict[str, list[Score]]] = {}
     for name in SETS:
         progress(name)

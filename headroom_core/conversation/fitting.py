@@ -16,10 +16,10 @@ from headroom_core.relevance import Scorer
 from headroom_core.stores import Store
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
-from headroom_core.transforms.windows.cuts import Shorten
 from headroom_core.transforms.windows.gap import without_originals
 from headroom_core.transforms.windows.intelligent import IntelligentContextManager
 from headroom_core.transforms.windows.limits import Limits, check_budget, draft_tokens, room_for
+from headroom_core.transforms.windows.policy import Shorten
 from headroom_core.transforms.windows.rolling import RollingWindow
 
 

@@ -154,7 +154,7 @@ class Run:
                 return Travelled(draft, chosen.render(draft), *block_tokens(draft.changes))
             growth.keep(steps, counted)
             tokens = draft_tokens(draft, counted, self.tokenizer)
-            if limits is not None and tokens > limits.first:
+            if limits is not None and tokens > limits.threshold:
                 draft = self.fitting.fit(draft, limits, counted)
                 tokens = draft_tokens(draft, counted, self.tokenizer)
             return Travelled(draft, chosen.render(draft), PER_REPLY + sum(counted), tokens)

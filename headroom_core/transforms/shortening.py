@@ -9,7 +9,7 @@ from headroom_core._internal.lru import LRUCache
 from headroom_core.markers import content_key
 from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, causal_queries, original_text
 from headroom_core.transforms.router import ContentRouter, Outcome
-from headroom_core.transforms.windows.cuts import Shorten, ShortenedBlock
+from headroom_core.transforms.windows.policy import Shorten, ShortenedBlock
 
 _OUTCOMES, _BYTES, _BYTES_AN_OUTCOME = 16_384, 32 * 2**20, 500
 

@@ -19,21 +19,21 @@ from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.pipeline import applied
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.shortening import shortening
-from headroom_core.transforms.windows.cuts import (
-    Candidate,
-    CutPolicy,
-    CutState,
-    Remember,
-    Shorten,
-    WindowCutter,
-    first_kept_turn,
-)
+from headroom_core.transforms.windows.cutter import WindowCutter
 from headroom_core.transforms.windows.importance import (
     ImportanceScorer,
     ImportanceSignals,
     ImportanceSource,
 )
 from headroom_core.transforms.windows.limits import Limits, room_for
+from headroom_core.transforms.windows.policy import (
+    Candidate,
+    CutPolicy,
+    CutState,
+    Remember,
+    Shorten,
+    first_kept_turn,
+)
 from headroom_core.transforms.windows.turns import TurnUnit
 
 _LEAST = 0.001

@@ -26,7 +26,7 @@ class Limits:
     break_even: Callable[[int, int], float] | None = None
 
     @property
-    def first(self) -> int:
+    def threshold(self) -> int:
         """The tokens up to which nothing is ever cut."""
         return self.hard if self.soft is None else min(self.hard, self.soft)
 

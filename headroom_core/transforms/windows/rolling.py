@@ -11,15 +11,15 @@ from headroom_core.results import TransformResult
 from headroom_core.stores import Store
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.pipeline import applied
-from headroom_core.transforms.windows.cuts import (
+from headroom_core.transforms.windows.cutter import WindowCutter
+from headroom_core.transforms.windows.limits import Limits, room_for
+from headroom_core.transforms.windows.policy import (
     Candidate,
     CutPolicy,
     CutState,
     Shorten,
-    WindowCutter,
     first_kept_turn,
 )
-from headroom_core.transforms.windows.limits import Limits, room_for
 from headroom_core.transforms.windows.turns import TurnUnit
 
 

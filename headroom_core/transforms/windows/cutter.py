@@ -8,13 +8,12 @@ cuts nothing that was sent changes, and a provider's prompt cache keeps hitting.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from headroom_core._internal.lru import LRUCache
 from headroom_core.markers import content_key
-from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, original_text
+from headroom_core.messages import OUTPUT_KINDS, Change, Draft, original_text
 from headroom_core.tokens.tokenizer import PER_REPLY, Tokenizer
 from headroom_core.transforms.windows.gap import FIRST_KEY, FURTHER_KEY, DroppedMessages, with_gap
 from headroom_core.transforms.windows.knapsack import first_come, least_loss
@@ -24,6 +23,13 @@ from headroom_core.transforms.windows.limits import (
     message_sizes,
     sent_tokens,
 )
+from headroom_core.transforms.windows.policy import (
+    Candidate,
+    CutPolicy,
+    CutState,
+    Shorten,
+    ShortenedBlock,
+)
 from headroom_core.transforms.windows.turns import Turns, TurnUnit
 
 _BETWEEN = 20
@@ -32,85 +38,6 @@ _LARGEST_SHARE = 0.5
 _REMEMBERED = 4096
 _KEY_DIGITS = 24
 _VERSION = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Units that go at once.
-
-    Attributes:
-        units: the units.
-        reason: why they go.
-        worth: what is lost with each of their tokens; None where the order alone decides.
-    """
-
-    units: tuple[TurnUnit, ...]
-    reason: str
-    worth: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CutState:
-    """What is known at a cut.
-
-    Attributes:
-        turns: the units of all messages so far, also of those that are gone.
-        present: the units that may go: nothing of them is gone, every call is answered, and neither the newest
-            message nor the last user's is in them.
-        sizes: the tokens of every message so far.
-    """
-
-    turns: Turns
-    present: tuple[TurnUnit, ...]
-    sizes: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class ShortenedBlock:
-    """A block in fewer tokens.
-
-    Attributes:
-        block: the block with its new text.
-        change: what became of it.
-        originals: the texts that its markers name, by key.
-    """
-
-    block: Block
-    change: Change
-    originals: Mapping[str, str]
-
-
-Rank = Callable[[CutState], Iterable[Candidate]]
-"""Names what may go, what should go first at the start; what it does not name is protected."""
-
-Remember = Callable[[str, Callable[[], dict[int, str]]], dict[int, str]]
-"""Returns what was decided before under a key, else asks for a decision and keeps it."""
-
-Shorten = Callable[[Block], ShortenedBlock | None]
-"""Returns an output in fewer tokens, None where there is no such form."""
-
-
-@dataclass(frozen=True, slots=True)
-class CutPolicy:
-    """How a transform cuts.
-
-    Attributes:
-        name: the transform's name, which stands in the changes.
-        settings: what its rank depends on beside the messages, as text.
-        rank: names what goes first.
-        remember: keeps decisions that rest on more than that; None where they do not.
-        shorten: shortens outputs at a cut, before anything is left out; None where that was done before.
-        shorten_within: the share of the limit up to which an excess is met by shortening some, the oldest first;
-            beyond it, all are shortened.
-    """
-
-    name: str
-    settings: str
-    rank: Rank
-    remember: Remember | None = None
-    shorten: Shorten | None = None
-    shorten_within: float = math.inf
-
 
 _decisions = LRUCache[str, dict[int, str]](_REMEMBERED)
 """Decisions of this process by all that they depend on; they are pure, so that it saves time alone."""
@@ -172,7 +99,7 @@ class WindowCutter:
 
     def run(self) -> Draft:
         """Return the draft with its gap, and with the changes of what was left out."""
-        if sum(self.sizes) + PER_REPLY <= self._limits.first:
+        if sum(self.sizes) + PER_REPLY <= self._limits.threshold:
             return self.draft
         for position, block in enumerate(self.draft.blocks):
             self._blocks.setdefault(block.message, []).append(position)
@@ -247,7 +174,7 @@ class WindowCutter:
         return min(int(_LARGEST_SHARE * max(loose, 0)), max(rooms, default=0))
 
     def _cut(self, index: int) -> None:
-        limit, policy = self._limits.first, self._policy
+        limit, policy = self._limits.threshold, self._policy
         if policy.shorten is not None and self._shortening_suffices(policy.shorten, limit):
             return
         remember = policy.remember or _decisions.of
@@ -433,8 +360,3 @@ def _with_shortened(draft: Draft, made: Mapping[int, ShortenedBlock]) -> Draft:
         changes=(*before, *(one.change for one in made.values())),
         originals={**draft.originals, **originals},
     )
-
-
-def first_kept_turn(moment: CutState, turns: int) -> int:
-    """Return the number of the first of the last so many turns."""
-    return moment.turns.turn - turns + 1

@@ -1,4 +1,4 @@
-"""What a window decides with: what may go at a cut, and how it is shortened before."""
+"""The policy of a cut: which messages may be dropped, and how outputs are shortened first."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from headroom_core.transforms.windows.turns import Turns, TurnUnit
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Units that go at once.
+    """Units that may be dropped, all of them or none.
 
     Attributes:
-        units: the units.
-        reason: why they go.
-        worth: what is lost with each of their tokens; None where the order alone decides.
+        units: The units.
+        reason: Why they are dropped if they are.
+        loss_per_token: Importance that is lost with each of their tokens. None if candidates are
+            dropped in the given order.
     """
 
     units: tuple[TurnUnit, ...]
     reason: str
-    worth: float | None = None
+    loss_per_token: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CutState:
-    """What is known at a cut.
+    """The conversation as it stands at a cut.
 
     Attributes:
-        turns: the units of all messages so far, also of those that are gone.
-        present: the units that may go: nothing of them is gone, every call is answered, and neither the newest
-            message nor the last user's is in them.
-        sizes: the tokens of every message so far.
+        turns: The units of all messages so far, dropped ones included.
+        droppable: The units that a policy may drop: none of their messages has been dropped, every
+            call has its result, and they contain neither the newest nor the last user message.
+        sizes: Number of tokens of each message so far.
     """
 
     turns: Turns
-    present: tuple[TurnUnit, ...]
+    droppable: tuple[TurnUnit, ...]
     sizes: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
 class ShortenedBlock:
-    """A block in fewer tokens.
+    """A block after shortening.
 
     Attributes:
-        block: the block with its new text.
-        change: what became of it.
-        originals: the texts that its markers name, by key.
+        block: The block with its new text.
+        change: The record of the change.
+        originals: The texts that its markers refer to, by key.
     """
 
     block: Block
@@ -57,27 +58,29 @@ class ShortenedBlock:
 
 
 Rank = Callable[[CutState], Iterable[Candidate]]
-"""Names what may go, what should go first at the start; what it does not name is protected."""
+"""Yields the candidates in the order in which to drop them; anything else is protected."""
 
 Remember = Callable[[str, Callable[[], dict[int, str]]], dict[int, str]]
-"""Returns what was decided before under a key, else asks for a decision and keeps it."""
+"""Returns the decision stored under a key, or calls the function to decide, and stores that."""
 
 Shorten = Callable[[Block], ShortenedBlock | None]
-"""Returns an output in fewer tokens, None where there is no such form."""
+"""Returns an output in fewer tokens, or None if it cannot be shortened."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutPolicy:
-    """How a transform cuts.
+    """The way in which a transform cuts a conversation.
 
     Attributes:
-        name: the transform's name, which stands in the changes.
-        settings: what its rank depends on beside the messages, as text.
-        rank: names what goes first.
-        remember: keeps decisions that rest on more than that; None where they do not.
-        shorten: shortens outputs at a cut, before anything is left out; None where that was done before.
-        shorten_within: the share of the limit up to which an excess is met by shortening some, the oldest first;
-            beyond it, all are shortened.
+        name: Name of the transform, as recorded in the changes.
+        settings: Everything besides the messages that `rank` depends on, as text.
+        rank: Yields the candidates for dropping.
+        remember: Looks up and stores decisions that depend on more than messages and settings.
+            None if there are none such.
+        shorten: Shortens outputs at a cut, before messages are dropped. None if they have been
+            shortened already.
+        shorten_within: Share of the limit: an excess up to that is met by shortening the oldest
+            outputs only, a larger excess by shortening all outputs.
     """
 
     name: str
@@ -88,6 +91,6 @@ class CutPolicy:
     shorten_within: float = math.inf
 
 
-def first_kept_turn(moment: CutState, turns: int) -> int:
-    """Return the number of the first of the last so many turns."""
-    return moment.turns.turn - turns + 1
+def first_protected_turn(state: CutState, count: int) -> int:
+    """Return the number of the first of the last `count` turns."""
+    return state.turns.turn_count - count + 1

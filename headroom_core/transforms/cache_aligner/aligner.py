@@ -131,7 +131,7 @@ class CacheAligner:
             moved.extend(parts)
             return aligned
 
-        result = applied(transform, messages, self.tokenizer, store, dialect)
+        result = applied(transform, messages, self.tokenizer, store, dialect=dialect)
         return replace(result, moved=tuple(moved))
 
     def _align_draft(self, draft: Draft) -> tuple[Draft, list[str]]:

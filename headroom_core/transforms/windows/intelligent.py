@@ -146,7 +146,7 @@ class IntelligentContextManager:
                 counter=counter,
             )
 
-        return applied(transform, messages, counter, kept, dialect)
+        return applied(transform, messages, counter, kept, dialect=dialect)
 
     def limits(self, model_limit: int) -> Limits:
         """Return the limits of a conversation that shares a context window with the reply.

@@ -89,7 +89,7 @@ class RollingWindow:
         """
         limits = self.limits(self.config.max_tokens if max_tokens is None else max_tokens)
         return applied(
-            lambda draft: self.fit(draft, limits), messages, self.tokenizer, store, dialect
+            lambda draft: self.fit(draft, limits), messages, self.tokenizer, store, dialect=dialect
         )
 
     def limits(self, max_tokens: int) -> Limits:

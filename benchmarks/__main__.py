@@ -71,7 +71,7 @@ def progress(text: str) -> None:
 
 
 def format_value(value: float | None, unit: str) -> str:
-    """Format a value with its unit; None becomes an empty text."""
+    """Format a value with its unit, or None as an empty text."""
     if value is None:
         return ""
     if unit == "%":

@@ -89,7 +89,7 @@ def _case_texts(case: dict[str, Any]) -> list[str]:
 
 
 def generated_texts() -> Iterator[tuple[str, str]]:
-    """Yield texts of which the corpus has few: in other languages, and random ones."""
+    """Yield texts of which the corpus has few: in other languages, and random texts."""
     paragraphs = (HERE / "languages.txt").read_text("utf-8").split("\n\n")
     for paragraph in paragraphs:
         for _ in range(6):

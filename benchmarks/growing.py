@@ -126,7 +126,7 @@ def measure_turns(format_name: str, count: int) -> Iterator[str]:
     ratios: list[float] = []
     for number in range(count):
         progress(f"{format_name}: turn {number}")
-        # A new counter for each text, since it remembers what it has counted.
+        # A new counter for each text, since it remembers its counts.
         floor = sum(
             time_call(EncodingCounter("o200k_base").count, text)
             for text in texts(openai_turn(number))

@@ -124,7 +124,7 @@ def environment(scratch: str, *, foreign: bool) -> dict[str, str]:
 
     Args:
         scratch: Folder for all files that the worker writes.
-        foreign: Whether the interpreter belongs to another library and must not import this one.
+        foreign: Whether the interpreter is that of another library, and must not import this one.
     """
     offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
     paths = {
@@ -170,7 +170,7 @@ def summarize(name: str, samples: Sequence[Sample], target: float | None = None)
 
 
 def share_saved(samples: Sequence[Sample]) -> float | None:
-    """Return the share of the tokens that was saved, or None if none were counted."""
+    """Return the share of the tokens that was saved, or None if no tokens were counted."""
     before = sum(sample.before for sample in samples)
     if not before:
         return None

@@ -30,7 +30,7 @@ LIMITS = (50_000, 90_000)
 
 REPETITIONS = 7
 SLOW_REPETITIONS = 3
-"""Repetitions of what takes long."""
+"""Number of repetitions of slow calls."""
 
 NO_LIMIT = 10**9
 

@@ -2,9 +2,9 @@
 
 The passages of a case are the nodes of a vector index, which retrieves all of them for the case's
 question. The embedding is simple: each word has a dimension of the vector, so that texts that share
-words are near each other, rare words more so than common ones. The methods to compare with are set
+words are near each other, rare words more so than common words. The methods to compare with are set
 to save as many tokens of a set as the first line does, as nearly as possible:
-`SentenceEmbeddingOptimizer` keeps a node whole if the share is less than one of its sentences.
+`SentenceEmbeddingOptimizer` keeps a node whole if the share is less than a sentence of the node.
 """
 
 from __future__ import annotations

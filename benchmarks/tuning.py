@@ -142,7 +142,7 @@ def ablate(run_trial: RunTrial, shares: Sequence[int]) -> Iterator[str]:
 def search(run_trial: RunTrial, count: int, shares: Sequence[int]) -> Iterator[str]:
     """Yield the best of some random settings, and the same settings without each weight.
 
-    The best settings are chosen on every other case. The remaining cases show what they gain on
+    The best settings are chosen on every other case. The remaining cases show their gain on
     cases that they were not chosen for.
     """
     trials = [run_trial(IntelligentContextConfig())]

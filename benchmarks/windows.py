@@ -54,7 +54,7 @@ def make_compress(
 def make_rolling(store: Store) -> Window:
     """Make a window of `RollingWindow` alone.
 
-    No room is left for the reply, since the other libraries leave none either.
+    No room is left for the reply, since the other libraries do not leave room either.
     """
     window = RollingWindow(RollingWindowConfig(output_buffer_tokens=0))
     return lambda messages, budget: window.apply(messages, max_tokens=budget, store=store).messages

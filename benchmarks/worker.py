@@ -110,7 +110,7 @@ def answer(request: dict[str, Any], get_subject: Callable[[], Compress]) -> dict
 
 
 def main(name: str) -> None:
-    """Answer requests until stdin ends. Anything that a library prints goes to stderr."""
+    """Answer requests until stdin ends. The output of libraries is redirected to stderr."""
     replies, sys.stdout = sys.stdout, sys.stderr
     get_subject = cache(SUBJECTS[name])
     for line in sys.stdin:

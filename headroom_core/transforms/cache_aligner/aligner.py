@@ -311,7 +311,7 @@ def _last_marked_message(draft: Draft) -> int:
 def _count_fixed(blocks: Sequence[Block], message: Any, last_mark: int) -> int:
     """Return how many leading blocks of a message must stay as they are.
 
-    These are the blocks up to the last one that is pinned or precedes a cache breakpoint.
+    These are the blocks up to the last block that is pinned or precedes a cache breakpoint.
     """
     last_fixed_part = _last_fixed_part(blocks[0].message, message, last_mark)
     count = 0
@@ -342,7 +342,7 @@ def _part_index(block: Block) -> int:
 
 
 def _merge_changes(earlier: Sequence[Change], own: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the changes with those of this transform instead of earlier ones of the same blocks.
+    """Replace earlier changes with the changes of this transform to the same blocks.
 
     A block that this transform keeps retains its earlier change.
     """

@@ -1,8 +1,9 @@
-"""Cuts a conversation to its limits, message by message from the first one on.
+"""Cuts a conversation to its limits, message by message from its beginning.
 
-No decision looks at a later message, and none is ever undone, so a conversation that grows is cut
-as it was before. A cut goes below the limit, further so the longer the conversation has lasted:
-between two cuts nothing that was sent changes, and a provider's prompt cache keeps hitting.
+No decision looks at a later message, and no decision is ever undone, so a conversation that grows
+is cut as it was before. A cut leaves free room below the limit, more of it the longer the
+conversation has lasted: between two cuts nothing that was sent changes, and a provider's prompt
+cache keeps hitting.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _decisions = LRUCache[str, dict[int, str]](_MAX_DECISIONS)
 
 
 class WindowCutter:
-    """Adds a conversation's messages one by one, and cuts whenever they exceed the limits.
+    """Adds the messages of a conversation in order, and cuts whenever they exceed the limits.
 
     Args:
         draft: The conversation, with outlines.
@@ -57,7 +58,7 @@ class WindowCutter:
 
     Attributes:
         draft: The conversation with the outputs that have been shortened so far.
-        sizes: Number of tokens of each message, dropped ones included.
+        sizes: Number of tokens of each message, including dropped messages.
         turns: Units of the messages that have been added so far.
         dropped: Reason for each dropped message, by its index.
     """

@@ -12,7 +12,7 @@ from headroom_core.markers import RETRIEVE_TOOL, content_key
 from headroom_core.messages import Draft, Gap, to_mapping
 from headroom_core.tokens.tokenizer import PER_MESSAGE, Tokenizer
 
-# Upper bounds of what a message with a marker costs, for any key and any vocabulary.
+# Upper bounds for a message with a marker, whatever its keys and the vocabulary.
 MAX_MARKER_TOKENS = 52
 """Maximum number of tokens of a message whose marker has a single key."""
 
@@ -135,10 +135,10 @@ def _to_json(draft: Draft, index: int) -> str:
 
 
 def _json_default(value: Any) -> Any:
-    """Return a JSON value for an object that has none.
+    """Return a JSON value for an object that JSON cannot represent.
 
-    The object's `repr` is no substitute: it may contain an address, which would give the same
-    message another key in each process.
+    Not the object's `repr`: it may contain an address, which would give the same message another
+    key in each process.
     """
     if isinstance(value, Mapping) or hasattr(value, "model_dump"):
         return dict(to_mapping(value))

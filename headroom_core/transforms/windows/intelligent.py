@@ -34,7 +34,7 @@ class Records(Protocol):
     """The part of a store that remembers decisions."""
 
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        """Store records whose keys are not known yet, and return what is stored under all keys."""
+        """Store records under keys that are new, and return the stored record of every key."""
         ...
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
@@ -54,11 +54,11 @@ class IntelligentContextManager:
     never dropped.
 
     Dropped messages are stored, and a single marker replaces them. Like `RollingWindow`, this cuts
-    the conversation message by message from the first one on; importance is computed only at cuts.
+    the conversation message by message from its beginning; importance is computed only at cuts.
 
     Args:
         config: The settings, of which a copy is taken. Defaults to `IntelligentContextConfig()`.
-        toin: Statistics learned about tools, such as a `ToolIntelligence`. Defaults to none.
+        toin: Statistics learned about tools, such as a `ToolIntelligence`. They are optional.
         scorer: Scores the similarity to the recent messages. Defaults to the share of their values
             that a message contains.
         model: Name of the model whose tokens are counted.
@@ -96,7 +96,7 @@ class IntelligentContextManager:
     def __call__(self, draft: Draft) -> Draft:
         """Fit the draft into the context window of the model, if its size is known.
 
-        What was learned about tools is not used here, since no store can remember the decisions.
+        Statistics learned about tools are ignored here, since no store can remember the decisions.
         """
         limit = model_info(self.tokenizer.model).context_limit
         return draft if limit is None else self.fit(draft, self.limits(limit))
@@ -110,7 +110,7 @@ class IntelligentContextManager:
         store: Store | None = None,
         dialect: Any = None,
     ) -> TransformResult:
-        """Fit messages into a context window, and store the dropped ones.
+        """Fit messages into a context window, and store the messages that are dropped.
 
         If the excess is within `compress_threshold` of the limit, outputs of tools are shortened
         first.
@@ -226,7 +226,7 @@ class IntelligentContextManager:
     def _make_remember(
         self, records: Records | None, ranking: ImportanceRanking
     ) -> Remember | None:
-        """Return a function that stores decisions based on what has been learned so far.
+        """Return a function that stores decisions based on the current learned statistics.
 
         Without it, the same cut might be decided differently once more has been learned.
         """
@@ -241,7 +241,7 @@ class IntelligentContextManager:
                     stored = records.record({key: json.dumps(decide())})[key]
                 return {int(message): reason for message, reason in json.loads(stored).items()}
             except (StorageError, ValueError):
-                # A decision that cannot be stored or read back must not depend on what was learned.
+                # A decision that cannot be stored or read back must not depend on statistics.
                 ranking.ignore_toin()
                 return decide()
 

@@ -92,7 +92,9 @@ class CutPlanner:
         return selected + [ordered[index] for index in taken]
 
     def _deselect_needless(self, selected: Sequence[int], target: int) -> list[int]:
-        """Return the selection without candidates that fit in after all, the last ones first.
+        """Return the selection without candidates that fit in after all.
+
+        The candidates that were selected last are reconsidered first.
 
         A heavy candidate that was selected late may make room for those before it.
         """

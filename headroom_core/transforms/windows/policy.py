@@ -12,7 +12,7 @@ from headroom_core.transforms.windows.turns import Turns, TurnUnit
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Units that may be dropped, all of them or none.
+    """Units that may only be dropped together.
 
     Attributes:
         units: The units.
@@ -31,9 +31,9 @@ class CutState:
     """The conversation as it stands at a cut.
 
     Attributes:
-        turns: The units of all messages so far, dropped ones included.
-        droppable: The units that a policy may drop: none of their messages has been dropped, every
-            call has its result, and they contain neither the newest nor the last user message.
+        turns: The units of all messages so far, including dropped messages.
+        droppable: The units that a policy may drop: their messages are still kept, every call has
+            its result, and they contain neither the newest nor the last user message.
         sizes: Number of tokens of each message so far.
     """
 
@@ -76,7 +76,7 @@ class CutPolicy:
         settings: Everything besides the messages that `rank` depends on, as text.
         rank: Yields the candidates for dropping.
         remember: Looks up and stores decisions that depend on more than messages and settings.
-            None if there are none such.
+            None if there are no such decisions.
         shorten: Shortens outputs at a cut, before messages are dropped. None if they have been
             shortened already.
         shorten_within: Share of the limit: an excess up to that is met by shortening the oldest

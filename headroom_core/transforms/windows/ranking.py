@@ -47,7 +47,7 @@ class ImportanceRanking:
         )
 
     def ignore_toin(self) -> None:
-        """Ignore from here on what was learned about tools."""
+        """Ignore statistics learned about tools from here on."""
         self._toin = None
 
     def rank(self, state: CutState) -> Iterator[Candidate]:

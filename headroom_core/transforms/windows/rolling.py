@@ -26,15 +26,15 @@ from headroom_core.transforms.windows.turns import TurnUnit
 class RollingWindow:
     """Transform that drops the oldest turns of a conversation that is too large.
 
-    A turn is a user message with everything up to the next one. A tool call is dropped with all
-    its results. If only part of a turn has to be dropped, its oldest tool calls are dropped first
-    and its texts last. System messages and texts in the last turns are kept; tool calls in the
-    last turns are dropped if there is no other way, the oldest first; the newest message is never
-    dropped. Dropped messages are stored, and a single marker replaces them, whose text changes only
-    when further messages are dropped.
+    A turn is a user message with everything up to the next user message. A tool call is dropped
+    with all its results. If only part of a turn has to be dropped, its oldest tool calls are
+    dropped first and its texts last. System messages and texts in the last turns are kept; tool
+    calls in the last turns are dropped if there is no other way, the oldest first; the newest
+    message is never dropped. Dropped messages are stored, and a single marker replaces them, whose
+    text changes only when further messages are dropped.
 
-    The conversation is cut message by message from the first one on: a longer conversation drops
-    every message that its beginning dropped. A cut goes deeper the longer the conversation has
+    The conversation is cut message by message from its beginning: a longer conversation drops every
+    message that its beginning dropped. A cut leaves more free room the longer the conversation has
     lasted, so that the next turns need no cut and a prompt cache keeps hitting.
 
     Args:
@@ -73,7 +73,7 @@ class RollingWindow:
         store: Store | None = None,
         dialect: Any = None,
     ) -> TransformResult:
-        """Fit messages into a window, and store the dropped ones.
+        """Fit messages into a window, and store the messages that are dropped.
 
         Args:
             messages: OpenAI, Anthropic or Google messages. They are not modified.
@@ -141,7 +141,7 @@ class RollingWindow:
                 )
 
     def _rank_turns(self, units: Sequence[TurnUnit]) -> Iterator[Candidate]:
-        """Yield the candidates turn by turn: tool calls one by one, then the texts together."""
+        """Yield the candidates turn by turn: each tool call alone, then the texts together."""
         units_by_turn: dict[int, list[TurnUnit]] = {}
         for unit in units:
             units_by_turn.setdefault(unit.turn, []).append(unit)

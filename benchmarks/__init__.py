@@ -1,4 +1,5 @@
-"""What `compress()` costs and saves, measured against encoding the same input once with tiktoken.
+"""Benchmarks: the cost and the savings of `compress()`.
 
-`python -m benchmarks` times it on generated inputs, `python -m benchmarks.corpus` scores it on real ones.
+`python -m benchmarks` measures times on generated inputs, relative to encoding the same input once
+with tiktoken; `python -m benchmarks.corpus` scores savings and kept facts on real tool outputs.
 """

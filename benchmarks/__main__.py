@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: what `compress()` costs, in encodings of the same input."""
+"""`python -m benchmarks`: the time `compress()` takes, relative to encoding the same input."""
 
 from __future__ import annotations
 
@@ -21,27 +21,29 @@ TITLES = {
     "big": "One big array",
 }
 MODES = {"selecting": "retrieval on", "lossless": "lossless only"}
-ONE_MODE = "start"
+
+SINGLE_MODE_SUITE = "start"
+"""The suite whose results do not depend on the mode."""
 
 
-def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return what the command line asks for."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions and smaller inputs")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller inputs")
     parser.add_argument(
-        "--only", action="append", choices=SUITES, help="a part of it; may be given more than once"
+        "--only", action="append", choices=SUITES, help="run this suite only; may be repeated"
     )
     parser.add_argument(
         "--rival",
         metavar="PYTHON",
-        help="an interpreter that has headroom-ai, measured beside ours",
+        help="interpreter in which headroom-ai is installed, to be measured as well",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     return parser.parse_args(arguments)
 
 
 def run(suite: Suite, plan: Plan, subject: Subject) -> list[Line]:
-    """Return a suite's lines for a subject, telling on the way how far it got."""
+    """Run a suite for a subject, and report the progress."""
     lines = []
     for line in suite(plan, subject):
         progress(f"{subject.name}: {line.name}")
@@ -49,91 +51,91 @@ def run(suite: Suite, plan: Plan, subject: Subject) -> list[Line]:
     return lines
 
 
-def beside(ours: Sequence[Line], theirs: Sequence[Line]) -> Iterator[Line]:
-    """Yield our lines with the rival's figures in them."""
-    by_name = {line.name: line for line in theirs}
+def add_rival(ours: Sequence[Line], rivals: Sequence[Line]) -> Iterator[Line]:
+    """Yield our lines with the rival's figures added."""
+    rival_by_name = {line.name: line for line in rivals}
     for line in ours:
-        other = by_name.get(line.name)
-        yield replace(line, rival=other.value, rival_saved=other.saved) if other else line
+        rival = rival_by_name.get(line.name)
+        if rival is None:
+            yield line
+        else:
+            yield replace(line, rival=rival.value, rival_saved=rival.saved)
 
 
 def progress(text: str) -> None:
-    """Say on the errors' stream what is being done; an empty text clears the line."""
+    """Print the current activity to stderr. An empty text clears the line."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
     elif text:
         print(text, file=sys.stderr, flush=True)
 
 
-def shown(value: float | None, unit: str) -> str:
-    """Return a value with its unit, or nothing."""
+def format_value(value: float | None, unit: str) -> str:
+    """Format a value with its unit, or None as an empty text."""
     if value is None:
         return ""
     if unit == "%":
         return f"{value:.1%}"
-    return (
-        f"{value:,.2f} {unit}"
-        if value < 10
-        else f"{value:,.1f} {unit}"
-        if value < 1000
-        else f"{value:,.0f} {unit}"
-    )
+    if value < 10:
+        return f"{value:,.2f} {unit}"
+    if value < 1000:
+        return f"{value:,.1f} {unit}"
+    return f"{value:,.0f} {unit}"
 
 
-def cells(line: Line) -> list[str]:
-    """Return a line of the table."""
-    met = {None: "", True: "met", False: "MISSED"}[line.met]
+def format_cells(line: Line) -> list[str]:
+    """Format the cells of a line of the table."""
+    verdict = {None: "", True: "met", False: "MISSED"}[line.is_met]
     return [
         line.name,
-        shown(line.value, line.unit),
-        shown(line.least, line.unit),
-        shown(line.saved, "%"),
-        shown(line.floor, "MB" if line.unit == "MB" else "ms"),
+        format_value(line.value, line.unit),
+        format_value(line.least, line.unit),
+        format_value(line.saved, "%"),
+        format_value(line.floor, "MB" if line.unit == "MB" else "ms"),
         f"at most {line.target:g} {line.unit}" if line.target else "",
-        met,
-        shown(line.rival, line.unit),
-        shown(line.rival_saved, "%"),
+        verdict,
+        format_value(line.rival, line.unit),
+        format_value(line.rival_saved, "%"),
     ]
 
 
-def table(lines: Sequence[Line]) -> str:
-    """Return the lines as a table with aligned columns, without the columns that are empty."""
-    heads = ["", "headroom", "least", "saved", "floor", "target", "", "headroom-ai", "saved"]
-    body = [cells(line) for line in lines]
-    used = [index for index in range(len(heads)) if any(row[index] for row in body)]
-    width = {index: max(len(row[index]) for row in [heads, *body]) for index in used}
-    aligned = (
-        "  ".join(
-            row[index].rjust(width[index]) if index else row[index].ljust(width[index])
-            for index in used
-        )
-        for row in [heads, *body]
-    )
-    return "\n".join(row.rstrip() for row in aligned)
+def format_table(lines: Sequence[Line]) -> str:
+    """Format lines as a table with aligned columns, without empty columns."""
+    header = ["", "headroom", "least", "saved", "floor", "target", "", "headroom-ai", "saved"]
+    body = [format_cells(line) for line in lines]
+    rows = [header, *body]
+    columns = [index for index in range(len(header)) if any(row[index] for row in body)]
+    widths = {index: max(len(row[index]) for row in rows) for index in columns}
+    texts = []
+    for row in rows:
+        cells = [
+            row[index].rjust(widths[index]) if index else row[index].ljust(widths[index])
+            for index in columns
+        ]
+        texts.append("  ".join(cells).rstrip())
+    return "\n".join(texts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, and print a table for each suite and mode."""
-    asked = options(arguments)
-    plan = QUICK if asked.quick else Plan()
-    rival = Subject("rival", "headroom", asked.rival) if asked.rival else None
+    """Run the suites, and print a table for each suite and mode."""
+    options = parse_arguments(arguments)
+    plan = QUICK if options.quick else Plan()
+    rival = Subject("rival", "headroom", options.rival) if options.rival else None
     figures = []
-    for name in asked.only or SUITES:
-        theirs = run(SUITES[name], plan, rival) if rival else []
-        for mode, words in MODES.items():
-            if mode == "lossless" and name == ONE_MODE:
+    for name in options.only or SUITES:
+        rival_lines = run(SUITES[name], plan, rival) if rival else []
+        for mode, description in MODES.items():
+            if mode == "lossless" and name == SINGLE_MODE_SUITE:
                 continue
-            lines = list(beside(run(SUITES[name], plan, Subject(mode)), theirs))
+            lines = list(add_rival(run(SUITES[name], plan, Subject(mode)), rival_lines))
             figures += [
-                {"suite": name, "mode": mode, **asdict(line), "met": line.met} for line in lines
+                {"suite": name, "mode": mode, **asdict(line), "met": line.is_met} for line in lines
             ]
             progress("")
-            print(
-                f"\n{TITLES[name]}{'' if name == ONE_MODE else f' ({words})'}\n{table(lines)}",
-                flush=True,
-            )
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+            suffix = "" if name == SINGLE_MODE_SUITE else f" ({description})"
+            print(f"\n{TITLES[name]}{suffix}\n{format_table(lines)}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A conversation in which eleven tools answer in turn, generated: the same seed gives the same texts."""
+"""Generates conversations in which eleven tools take turns; the same seed gives the same texts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from benchmarks.data import (
     Message,
     array,
     database_row,
-    event,
     exchange,
-    hexadecimal,
-    moment,
-    words,
+    make_event,
+    make_hex_id,
+    make_time,
+    make_words,
 )
 
 
-def _csv_table(random: Random) -> str:
+def _make_csv_table(random: Random) -> str:
     out = io.StringIO()
     table = [database_row(random, index) for index in range(80)]
     writer = csv.DictWriter(out, table[0])
@@ -30,92 +30,105 @@ def _csv_table(random: Random) -> str:
     return out.getvalue()
 
 
-def _plain_log(random: Random) -> str:
+def _make_log(random: Random) -> str:
     lines = []
     for second in range(150):
-        level, message = event(random)
-        lines.append(f"{moment(random, second)} {level:<5} [{random.choice(SERVICES)}] {message}")
+        level, message = make_event(random)
+        time = make_time(random, second)
+        lines.append(f"{time} {level:<5} [{random.choice(SERVICES)}] {message}")
     return "\n".join(lines)
 
 
-def _source(random: Random) -> str:
-    names = random.sample(WORDS, 24)
-    return "\n\n\n".join(
-        f'def {name}_{random.choice(WORDS)}(value: int) -> int:\n    """{words(random, 5, 9).capitalize()}."""\n'
-        f"    total = value * {random.randrange(90)}\n    if total > {random.randrange(900)}:\n"
-        f'        raise ValueError(f"{words(random, 3, 5)}: {{total}}")\n    return total'
-        for name in names
+def _make_source_file(random: Random) -> str:
+    return "\n\n\n".join(_make_function(random, name) for name in random.sample(WORDS, 24))
+
+
+def _make_function(random: Random, name: str) -> str:
+    return (
+        f"def {name}_{random.choice(WORDS)}(value: int) -> int:\n"
+        f'    """{make_words(random, 5, 9).capitalize()}."""\n'
+        f"    total = value * {random.randrange(90)}\n"
+        f"    if total > {random.randrange(900)}:\n"
+        f'        raise ValueError(f"{make_words(random, 3, 5)}: {{total}}")\n'
+        "    return total"
     )
 
 
-def _grep(random: Random) -> str:
+def _make_grep_hits(random: Random) -> str:
     files = [f"src/{random.choice(WORDS)}/{random.choice(WORDS)}.py" for _ in range(12)]
-    hits = ((name, line) for name in files for line in sorted(random.sample(range(900), 12)))
-    return "\n".join(f"{name}:{line}:    {words(random, 4, 9)}" for name, line in hits)
+    hits = []
+    for name in files:
+        for line in sorted(random.sample(range(900), 12)):
+            hits.append(f"{name}:{line}:    {make_words(random, 4, 9)}")
+    return "\n".join(hits)
 
 
-def _diff(random: Random) -> str:
+def _make_diff(random: Random) -> str:
     hunks = []
     for _ in range(12):
         name = f"src/{random.choice(WORDS)}.py"
-        body = "".join(f"{random.choice(' +- ')}    {words(random, 3, 8)}\n" for _ in range(14))
+        body = "".join(
+            f"{random.choice(' +- ')}    {make_words(random, 3, 8)}\n" for _ in range(14)
+        )
         start = random.randrange(1, 400)
         hunks.append(
-            f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -{start},10 +{start},14 @@\n{body}"
+            f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n"
+            f"@@ -{start},10 +{start},14 @@\n{body}"
         )
     return "".join(hunks)
 
 
-def _page(random: Random) -> str:
+def _make_page(random: Random) -> str:
     paragraphs = "".join(
-        f'<p class="text-{hexadecimal(random, 4)}">{words(random, 30, 60)}.</p>\n'
+        f'<p class="text-{make_hex_id(random, 4)}">{make_words(random, 30, 60)}.</p>\n'
         for _ in range(30)
     )
-    linked = ((word, hexadecimal(random, 8)) for word in random.sample(WORDS, 30))
     links = "".join(
-        f'<li><a href="/{word}" data-id="{number}">{word}</a></li>' for word, number in linked
+        f'<li><a href="/{word}" data-id="{make_hex_id(random, 8)}">{word}</a></li>'
+        for word in random.sample(WORDS, 30)
     )
     head = "<!doctype html><html><head><style>a{color:red}</style></head>"
     return f"{head}<body><nav><ul>{links}</ul></nav>{paragraphs}</body></html>"
 
 
-def _prose(random: Random) -> str:
-    return "\n\n".join(
-        ". ".join(words(random, 8, 18).capitalize() for _ in range(6)) + "." for _ in range(14)
-    )
+def _make_prose(random: Random) -> str:
+    return "\n\n".join(_make_paragraph(random) for _ in range(14))
 
 
-def _rows_of(shape: str, count: int) -> Callable[[Random], str]:
+def _make_paragraph(random: Random) -> str:
+    return ". ".join(make_words(random, 8, 18).capitalize() for _ in range(6)) + "."
+
+
+def _rows_maker(shape: str, count: int) -> Callable[[Random], str]:
     return lambda random: array(shape, count, random.getrandbits(32))
 
 
 OUTPUTS: dict[str, Callable[[Random], str]] = {
-    "web_search": _rows_of("search", 40),
-    "run_sql": _rows_of("database", 100),
-    "query_logs": _rows_of("log", 100),
-    "list_pods": _rows_of("pods", 60),
-    "export_csv": _csv_table,
-    "tail_log": _plain_log,
-    "read_file": _source,
-    "grep": _grep,
-    "git_diff": _diff,
-    "open_page": _page,
-    "read_document": _prose,
+    "web_search": _rows_maker("search", 40),
+    "run_sql": _rows_maker("database", 100),
+    "query_logs": _rows_maker("log", 100),
+    "list_pods": _rows_maker("pods", 60),
+    "export_csv": _make_csv_table,
+    "tail_log": _make_log,
+    "read_file": _make_source_file,
+    "grep": _make_grep_hits,
+    "git_diff": _make_diff,
+    "open_page": _make_page,
+    "read_document": _make_prose,
 }
-"""Eleven tools, each with what it answers."""
+"""The function that makes an output, by tool."""
 
 
 def conversation(turns: int, seed: int) -> list[list[Message]]:
-    """Return a conversation's turns, each a question, a tool call, its output and an answer; the tools take turns."""
+    """Return a conversation by turns: a question, a tool call, its output and an answer each."""
     random = Random(f"conversation {seed}")
     tools = list(OUTPUTS)
     result = []
     for number in range(turns):
         tool = tools[number % len(tools)]
-        messages = exchange(
-            OUTPUTS[tool](random), number, tool, f"What about the {words(random, 2, 4)}?"
-        )
-        result.append(
-            [*messages, {"role": "assistant", "content": f"It is the {words(random, 8, 14)}."}]
-        )
+        output = OUTPUTS[tool](random)
+        question = f"What about the {make_words(random, 2, 4)}?"
+        messages = exchange(output, number, tool, question)
+        answer = {"role": "assistant", "content": f"It is the {make_words(random, 8, 14)}."}
+        result.append([*messages, answer])
     return result

@@ -1,4 +1,4 @@
-"""Rows of several shapes, generated: the same seed gives the same text, in every process."""
+"""Generates rows of several shapes: the same seed gives the same text in every process."""
 
 from __future__ import annotations
 
@@ -12,38 +12,13 @@ Row = dict[str, Any]
 Message = dict[str, Any]
 
 WORDS = Path(__file__).with_name("words.txt").read_text(encoding="utf-8").split()
-_FIRST = (
-    "Ada",
-    "Björn",
-    "Carla",
-    "Dmitri",
-    "Elif",
-    "Farid",
-    "Grace",
-    "Hiro",
-    "Ines",
-    "Jonas",
-    "Kavya",
-    "Liam",
-    "Mei",
-    "Nadia",
+_FIRST_NAMES = (
+    "Ada Björn Carla Dmitri Elif Farid Grace Hiro Ines Jonas Kavya Liam Mei Nadia".split()
 )
-_LAST = (
-    "Adeyemi",
-    "Berg",
-    "Castillo",
-    "Dubois",
-    "Eriksen",
-    "Fischer",
-    "Gupta",
-    "Haddad",
-    "Ito",
-    "Jansen",
-    "Kowalski",
-    "Lopez",
-    "Moreau",
-    "Novak",
-)
+_LAST_NAMES = (
+    "Adeyemi Berg Castillo Dubois Eriksen Fischer Gupta Haddad Ito Jansen Kowalski Lopez Moreau "
+    "Novak"
+).split()
 _HOSTS = (
     "docs.example.com",
     "blog.example.org",
@@ -52,7 +27,8 @@ _HOSTS = (
     "shop.example.com",
 )
 SERVICES = "checkout", "inventory", "auth", "search", "billing", "mailer"
-_TEMPLATES = (
+
+_EVENTS = (
     ("INFO", "request {id} served in {n} ms"),
     ("INFO", "cache refreshed: {n} entries from {word}"),
     ("INFO", "user {n} signed in from 10.0.{m}.{k}"),
@@ -67,54 +43,58 @@ _ERRORS = (
 )
 
 
-def words(random: Random, least: int, most: int) -> str:
-    """Return between so many and so many words."""
-    return " ".join(random.choices(WORDS, k=random.randint(least, most)))
+def make_words(random: Random, minimum: int, maximum: int) -> str:
+    """Return a random number of random words."""
+    return " ".join(random.choices(WORDS, k=random.randint(minimum, maximum)))
 
 
-def hexadecimal(random: Random, digits: int = 16) -> str:
-    """Return an id of that many digits."""
+def make_hex_id(random: Random, digits: int = 16) -> str:
+    """Return an id of so many hexadecimal digits."""
     return f"{random.getrandbits(digits * 4):0{digits}x}"
 
 
-def moment(random: Random, second: int) -> str:
-    """Return a time of a day in May, some milliseconds after the given second."""
+def make_time(random: Random, second: int) -> str:
+    """Return a time in May 2025, some milliseconds after the given second of the month."""
     minutes, seconds = divmod(second, 60)
     hours, minutes = divmod(minutes, 60)
     day, hour = divmod(hours, 24)
-    return f"2025-05-{day % 31 + 1:02}T{hour:02}:{minutes:02}:{seconds:02}.{random.randrange(1000):03}Z"
+    date = f"2025-05-{day % 31 + 1:02}"
+    return f"{date}T{hour:02}:{minutes:02}:{seconds:02}.{random.randrange(1000):03}Z"
 
 
-def event(random: Random) -> tuple[str, str]:
-    """Return the level and the message of something that was logged; one in fifty is an error."""
-    level, template = random.choice(_ERRORS if random.random() < 0.02 else _TEMPLATES)
+def make_event(random: Random) -> tuple[str, str]:
+    """Return the level and message of a log event; one in fifty is an error."""
+    level, template = random.choice(_ERRORS if random.random() < 0.02 else _EVENTS)
     numbers = {"n": random.randint(1, 4000), "m": random.randrange(64), "k": random.randrange(256)}
-    return level, template.format(id=hexadecimal(random, 12), word=random.choice(WORDS), **numbers)
+    return level, template.format(id=make_hex_id(random, 12), word=random.choice(WORDS), **numbers)
 
 
 def search_row(random: Random, index: int) -> Row:
-    """Return one hit of a web search: long texts, an address and a score."""
-    title = words(random, 4, 9).capitalize()
+    """Return a web search hit: long texts, an address and a score."""
+    title = make_words(random, 4, 9).capitalize()
     host = random.choice(_HOSTS)
+    url = f"https://{host}/{random.choice(WORDS)}/{title.lower().replace(' ', '-')}"
+    sentences = [make_words(random, 8, 16).capitalize() for _ in range(random.randint(2, 4))]
     return {
         "title": title,
-        "url": f"https://{host}/{random.choice(WORDS)}/{title.lower().replace(' ', '-')}",
-        "snippet": ". ".join(words(random, 8, 16).capitalize() for _ in range(random.randint(2, 4)))
-        + ".",
+        "url": url,
+        "snippet": ". ".join(sentences) + ".",
         "source": host,
         "score": round(0.99 * 0.9997**index * random.uniform(0.97, 1.0), 6),
     }
 
 
 def database_row(random: Random, index: int) -> Row:
-    """Return one customer: an id, names, an e-mail address, dates, numbers and enumerations."""
-    first, last = random.choice(_FIRST), random.choice(_LAST)
+    """Return a customer: an id, names, an e-mail address, dates, numbers and enumerations."""
+    first, last = random.choice(_FIRST_NAMES), random.choice(_LAST_NAMES)
     return {
         "id": 100_000 + index,
-        "uuid": hexadecimal(random, 32),
+        "uuid": make_hex_id(random, 32),
         "name": f"{first} {last}",
         "email": f"{first}.{last}{random.randrange(1000)}@example.com".lower(),
-        "created_at": f"20{random.randint(15, 25)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}",
+        "created_at": (
+            f"20{random.randint(15, 25)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
+        ),
         "plan": random.choices(("free", "team", "business"), (70, 25, 5))[0],
         "status": random.choices(("active", "paused", "suspended"), (960, 35, 5))[0],
         "country": random.choice(("DE", "FR", "IN", "JP", "NG", "US")),
@@ -125,25 +105,25 @@ def database_row(random: Random, index: int) -> Row:
 
 
 def log_row(random: Random, index: int) -> Row:
-    """Return one log record as a logging service hands it out."""
-    level, message = event(random)
+    """Return a log record as a logging service returns it."""
+    level, message = make_event(random)
     return {
-        "timestamp": moment(random, index),
+        "timestamp": make_time(random, index),
         "level": level,
         "service": random.choice(SERVICES),
         "host": f"node-{random.randrange(12)}",
-        "trace_id": hexadecimal(random),
+        "trace_id": make_hex_id(random),
         "message": message,
     }
 
 
 def pod_row(random: Random, index: int) -> Row:
-    """Return one pod of a cluster: an object with objects and arrays in it."""
+    """Return a pod of a cluster: an object with nested objects and arrays."""
     service = random.choice(SERVICES)
     restarts = random.choices((0, 1, 17), (90, 9, 1))[0]
     return {
         "metadata": {
-            "name": f"{service}-{hexadecimal(random, 8)}",
+            "name": f"{service}-{make_hex_id(random, 8)}",
             "namespace": "prod",
             "labels": {"app": service, "tier": "web"},
         },
@@ -165,14 +145,16 @@ ROWS: dict[str, Callable[[Random, int], Row]] = {
     "log": log_row,
     "pods": pod_row,
 }
+"""The function that makes a row, by shape."""
+
 SHAPES = "search", "database", "log"
-"""The shapes that are measured by themselves."""
+"""The shapes that are measured separately."""
 
 QUESTION = "Is anything wrong here, and what about number 100042?"
 
 
 def rows(shape: str, count: int, seed: int) -> Iterator[Row]:
-    """Yield that many rows of a shape."""
+    """Yield so many rows of a shape."""
     random = Random(f"{shape} {seed}")
     return (ROWS[shape](random, index) for index in range(count))
 
@@ -181,8 +163,10 @@ def array(shape: str, count: int, seed: int) -> str:
     """Return rows as compact JSON.
 
     Example:
-        >>> array("database", 3, seed=1) == array("database", 3, seed=1) != array("database", 3, seed=2)
+        >>> array("database", 3, seed=1) == array("database", 3, seed=1)
         True
+        >>> array("database", 3, seed=1) == array("database", 3, seed=2)
+        False
     """
     items = (
         json.dumps(row, separators=(",", ":"), ensure_ascii=False)
@@ -192,15 +176,15 @@ def array(shape: str, count: int, seed: int) -> str:
 
 
 def big_array(megabytes: float, seed: int) -> str:
-    """Return database rows as compact JSON of about that size."""
-    sample = len(array("database", 200, seed)) / 200
-    return array("database", round(megabytes * 1e6 / sample), seed)
+    """Return database rows as compact JSON of about the given size."""
+    bytes_per_row = len(array("database", 200, seed)) / 200
+    return array("database", round(megabytes * 1e6 / bytes_per_row), seed)
 
 
 def exchange(
     text: str, number: int = 0, tool: str = "fetch", question: str = QUESTION
 ) -> list[Message]:
-    """Return the messages of a question, a tool call and its output."""
+    """Return the messages of a question, a tool call and the tool's output."""
     function = {"name": tool, "arguments": json.dumps({"page": number})}
     call = {"id": f"call_{number}", "type": "function", "function": function}
     return [

@@ -1,4 +1,7 @@
-"""`python -m benchmarks.growing`: what a request costs in a conversation that grows, and how long event loops wait."""
+"""`python -m benchmarks.growing`: the cost of requests in a conversation that grows.
+
+Also measures how long an event loop is blocked while `acompress` runs.
+"""
 
 from __future__ import annotations
 
@@ -21,167 +24,195 @@ from headroom_core.tokens.tokenizer import EncodingCounter
 from headroom_integrations.langchain import LangChainDialect
 
 SIZES = (10, 100, 500, 2000)
-ROWS, A_TURN, MODEL = 20, 4, "gpt-4.1"
-"""Rows of a result, messages of a turn, and a model that takes a million tokens, so that nothing has to be cut."""
+ROWS_PER_RESULT = 20
+MESSAGES_PER_TURN = 4
 
-REPEATED = 15
+MODEL = "gpt-4.1"
+"""A model with a context window of a million tokens, so that nothing has to be dropped."""
+
+REPETITIONS = 15
+
 INPUTS = {"500 results of 2 kB": (500, 9), "one of 1 MB": (1, 4_200), "one of 5 MB": (1, 21_000)}
-"""How many results wait at once, and the rows of each."""
+"""Number of tool results, and number of rows of each."""
+
+NAP_SECONDS = 0.001
+LONG_WAIT_SECONDS = 0.02
 
 Turn = list[Any]
 
 
-def openai(number: int) -> Turn:
+def openai_turn(number: int) -> Turn:
     """Return a question, a tool call, its output of 20 rows, and an answer."""
-    messages = exchange(
-        array("database", ROWS, seed=number), number, question=f"What about number {number}?"
-    )
-    return [
-        *messages,
-        {"role": "assistant", "content": f"It is the customer {number}, who has paid."},
-    ]
+    output = array("database", ROWS_PER_RESULT, seed=number)
+    messages = exchange(output, number, question=f"What about number {number}?")
+    answer = {"role": "assistant", "content": f"It is the customer {number}, who has paid."}
+    return [*messages, answer]
 
 
-def anthropic(number: int) -> Turn:
-    """Return the same in Anthropic's format."""
-    question, _, result, answer = openai(number)
+def anthropic_turn(number: int) -> Turn:
+    """Return the same turn in Anthropic's format."""
+    question, _, result, answer = openai_turn(number)
     use = {"type": "tool_use", "id": f"call_{number}", "name": "fetch", "input": {"page": number}}
-    made = {"type": "tool_result", "tool_use_id": use["id"], "content": result["content"]}
+    output = {"type": "tool_result", "tool_use_id": use["id"], "content": result["content"]}
     return [
         question,
         {"role": "assistant", "content": [use]},
-        {"role": "user", "content": [made]},
+        {"role": "user", "content": [output]},
         answer,
     ]
 
 
-def langchain(number: int) -> Turn:
-    """Return the same as LangChain's messages."""
-    question, _, result, answer = openai(number)
-    used = {"id": f"call_{number}", "name": "fetch", "args": {"page": number}}
-    said: list[BaseMessage] = [HumanMessage(question["content"]), AIMessage("", tool_calls=[used])]
-    return [
-        *said,
-        ToolMessage(result["content"], tool_call_id=used["id"]),
+def langchain_turn(number: int) -> Turn:
+    """Return the same turn as LangChain messages."""
+    question, _, result, answer = openai_turn(number)
+    call = {"id": f"call_{number}", "name": "fetch", "args": {"page": number}}
+    messages: list[BaseMessage] = [
+        HumanMessage(question["content"]),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage(result["content"], tool_call_id=call["id"]),
         AIMessage(answer["content"]),
     ]
+    return messages
 
 
-FORMS: dict[str, tuple[Callable[[int], Turn], Any]] = {
-    "openai": (openai, "openai"),
-    "anthropic": (anthropic, "anthropic"),
-    "langchain": (langchain, LangChainDialect()),
+FORMATS: dict[str, tuple[Callable[[int], Turn], Any]] = {
+    "openai": (openai_turn, "openai"),
+    "anthropic": (anthropic_turn, "anthropic"),
+    "langchain": (langchain_turn, LangChainDialect()),
 }
-"""How each format's turns are made, and the dialect that reads them."""
+"""The function that makes a turn, and the dialect that reads it, by format."""
 
 
-def seconds(work: Callable[..., object], *given: Any, **options: Any) -> float:
-    """Return how long it takes."""
+def time_call(work: Callable[..., object], *args: Any, **kwargs: Any) -> float:
+    """Return how many seconds a call takes."""
     start = time.perf_counter()
-    work(*given, **options)
+    work(*args, **kwargs)
     return time.perf_counter() - start
 
 
-def sizes(form: str, counts: Sequence[int]) -> Iterator[str]:
-    """Yield a line for each length: a request whose messages came before, all but a new question at the end."""
-    make, dialect = FORMS[form]
-    said = [message for number in range(max(counts) // A_TURN + 1) for message in make(number)]
+def measure_sizes(format_name: str, counts: Sequence[int]) -> Iterator[str]:
+    """Yield a line for each length of a conversation.
+
+    The measured requests consist of messages that were sent before, and a new question.
+    """
+    make_turn, dialect = FORMATS[format_name]
+    turn_count = max(counts) // MESSAGES_PER_TURN + 1
+    all_messages = [message for number in range(turn_count) for message in make_turn(number)]
     for count in counts:
-        progress(f"{form}: {count} messages")
-        messages, options = (
-            said[:count],
-            {"model": MODEL, "dialect": dialect, "store": MemoryStore()},
-        )
-        first = seconds(compress, messages, **options) * 1e3
-        questions = [make(-number - 1)[0] for number in range(REPEATED)]
-        spent = [
-            seconds(compress, [*messages, question], **options) * 1e3 for question in questions
+        progress(f"{format_name}: {count} messages")
+        messages = all_messages[:count]
+        options = {"model": MODEL, "dialect": dialect, "store": MemoryStore()}
+        first = time_call(compress, messages, **options) * 1e3
+        questions = [make_turn(-number - 1)[0] for number in range(REPETITIONS)]
+        times = [
+            time_call(compress, [*messages, question], **options) * 1e3 for question in questions
         ]
         progress("")
-        cells = f"{first:>10.1f} ms{min(spent):>10.2f} ms{median(spent):>10.2f} ms{min(spent) / count * 1e3:>10.1f} µs"
-        yield f"{form:<12}{count:>6}{cells}"
+        per_message = min(times) / count * 1e3
+        yield (
+            f"{format_name:<12}{count:>6}{first:>10.1f} ms{min(times):>10.2f} ms"
+            f"{median(times):>10.2f} ms{per_message:>10.1f} µs"
+        )
 
 
-def turns(form: str, count: int) -> Iterator[str]:
-    """Yield a line for each quarter of a conversation: its turns, in encodings of what each turn added."""
-    make, dialect = FORMS[form]
+def measure_turns(format_name: str, count: int) -> Iterator[str]:
+    """Yield a line for each quarter of a conversation.
+
+    The cost of a turn is measured in encodings of the texts that it adds.
+    """
+    make_turn, dialect = FORMATS[format_name]
     messages: list[Any] = []
-    store, ratios = MemoryStore(), list[float]()
+    store = MemoryStore()
+    ratios: list[float] = []
     for number in range(count):
-        progress(f"{form}: turn {number}")
+        progress(f"{format_name}: turn {number}")
+        # A new counter for each text, since it remembers its counts.
         floor = sum(
-            seconds(EncodingCounter("o200k_base").count, text) for text in texts(openai(number))
+            time_call(EncodingCounter("o200k_base").count, text)
+            for text in texts(openai_turn(number))
         )
-        messages += make(number)
-        ratios.append(
-            seconds(compress, messages, model=MODEL, dialect=dialect, store=store) / floor
-        )
+        messages += make_turn(number)
+        spent = time_call(compress, messages, model=MODEL, dialect=dialect, store=store)
+        ratios.append(spent / floor)
     progress("")
     length = max(1, count // 4)
     for start in range(0, count, length):
         quarter = ratios[start : start + length]
         name = f"{start + 1}–{start + len(quarter)}"
-        yield f"{form:<12}{name:>12}{median(quarter):>10.2f} x{max(quarter):>10.2f} x"
+        yield f"{format_name:<12}{name:>12}{median(quarter):>10.2f} x{max(quarter):>10.2f} x"
 
 
-async def stall(messages: Sequence[Any]) -> tuple[float, list[float]]:
-    """Return how long `acompress` takes, and by how much each nap of a millisecond beside it was too long."""
-    late: list[float] = []
+async def measure_stall(messages: Sequence[Any]) -> tuple[float, list[float]]:
+    """Return the time of `acompress`, and the delays of short naps beside it, longest first."""
+    delays: list[float] = []
 
-    async def nap() -> None:
+    async def nap_repeatedly() -> None:
         while True:
             start = time.perf_counter()
-            await asyncio.sleep(0.001)
-            late.append(time.perf_counter() - start - 0.001)
+            await asyncio.sleep(NAP_SECONDS)
+            delays.append(time.perf_counter() - start - NAP_SECONDS)
 
-    napping = asyncio.create_task(nap())
-    await asyncio.sleep(0.01)
-    late.clear()
+    task = asyncio.create_task(nap_repeatedly())
+    await asyncio.sleep(10 * NAP_SECONDS)
+    delays.clear()
     start = time.perf_counter()
     await acompress(messages, store=MemoryStore())
     spent = time.perf_counter() - start
-    napping.cancel()
-    return spent, sorted(late, reverse=True)
+    task.cancel()
+    return spent, sorted(delays, reverse=True)
 
 
-def stalls(inputs: dict[str, tuple[int, int]]) -> Iterator[str]:
-    """Yield a line for each input: the longest that an event loop waited while it was compressed in a thread."""
-    asyncio.run(stall(exchange(array("database", 50, seed=0))))
-    for seed, (name, (count, rows)) in enumerate(inputs.items(), 1):
+def measure_stalls(inputs: dict[str, tuple[int, int]]) -> Iterator[str]:
+    """Yield a line for each input: how long an event loop was blocked during its compression."""
+    # Everything that is imported at the first call counts for no input.
+    asyncio.run(measure_stall(exchange(array("database", 50, seed=0))))
+    for seed, (name, (result_count, row_count)) in enumerate(inputs.items(), 1):
         progress(name)
-        results = [
-            exchange(array("database", rows, seed=seed * 1000 + at), at)[1:] for at in range(count)
-        ]
-        spent, late = asyncio.run(stall([message for result in results for message in result]))
+        messages: list[Any] = []
+        for number in range(result_count):
+            output = array("database", row_count, seed=seed * 1000 + number)
+            messages += exchange(output, number)[1:]
+        spent, delays = asyncio.run(measure_stall(messages))
         progress("")
-        often = sum(one > 0.02 for one in late)
-        yield f"{name:<22}{spent * 1e3:>10.0f} ms{late[0] * 1e3:>10.1f} ms{often:>8}"
+        long_waits = sum(1 for delay in delays if delay > LONG_WAIT_SECONDS)
+        yield f"{name:<22}{spent * 1e3:>10.0f} ms{delays[0] * 1e3:>10.1f} ms{long_waits:>8}"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the three tables."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser("python -m benchmarks.growing", description=__doc__)
     parser.add_argument(
-        "--sizes", default=",".join(map(str, SIZES)), help="numbers of messages, with commas"
+        "--sizes",
+        default=",".join(map(str, SIZES)),
+        help="numbers of messages, separated by commas; defaults to %(default)s",
     )
     parser.add_argument(
-        "--turns", type=int, default=100, help="the length of the conversation that grows"
+        "--turns",
+        type=int,
+        default=100,
+        help="length of the growing conversation; defaults to %(default)s",
     )
     parser.add_argument(
         "--inputs",
         type=json.loads,
         default=INPUTS,
-        help='as JSON: {"name": [results, rows of each]}',
+        help='inputs beside an event loop, as JSON: {"name": [results, rows of each]}',
     )
-    asked = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the three tables."""
+    options = parse_arguments(arguments)
+    sizes = [int(size) for size in options.sizes.split(",")]
     print(f"{'A request again':<12}{'first':>16}{'least':>13}{'median':>13}{'a message':>13}")
-    for form in FORMS:
-        print(*sizes(form, [int(size) for size in asked.sizes.split(",")]), sep="\n", flush=True)
+    for name in FORMATS:
+        print(*measure_sizes(name, sizes), sep="\n", flush=True)
     print(f"\n{'Turns, in encodings of what each adds':<24}\n{'':<24}{'median':>12}{'dearest':>12}")
-    for form in FORMS:
-        print(*turns(form, asked.turns), sep="\n", flush=True)
+    for name in FORMATS:
+        print(*measure_turns(name, options.turns), sep="\n", flush=True)
     print(f"\n{'An event loop beside':<22}{'takes':>13}{'waits':>13}{'> 20 ms':>8}")
-    print(*stalls(asked.inputs), sep="\n", flush=True)
+    print(*measure_stalls(options.inputs), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

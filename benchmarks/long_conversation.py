@@ -1,15 +1,17 @@
-"""`python -m benchmarks.long_conversation`: what a long conversation of an agent costs, request by request.
+"""`python -m benchmarks.long_conversation`: the cost of a long conversation, request by request.
 
-A generated conversation is replayed: before each answer of the model, and before each of its calls, what has been said
-so far is made to fit the budget, and sent. A provider's prompt cache reads what begins as the request before did, whole
-message by whole message, and writes the rest. A turn is broken when one of its requests does not begin with all of the
-request before, as the bytes of its JSON; "again" is all that such requests hold from the first difference on.
+A generated conversation of an agent is replayed: before each message of the model, the conversation
+so far is fitted into the budget and sent. A provider's prompt cache reads the leading messages that
+equal those of the previous request, and writes the rest. A turn is broken if any of its requests
+does not begin with the whole previous request, as bytes of its JSON; "again" counts the bytes of
+such requests from the first difference on.
 
-The costs are those of the input alone, with a cache that forgets nothing in between and, where requests mark what is
-cached, marks in the best places; fetching an original is not among them. Tokens are counted by gpt-4o's vocabulary for
-all models. Of facts that were told early and are asked for late, `present` ones are in what is sent with the question,
-`retrievable` ones in an original that a marker in it names, and the others are gone. `over` counts requests that are
-larger than the budget.
+The costs are those of the input only, with a cache that never expires and, where requests mark the
+end of the cached part, with marks in the best places. They do not include retrievals of originals.
+Tokens are counted with gpt-4o's vocabulary for all models. Of the facts that are stated early and
+asked for late, `present` counts those in the request with the question, `retrievable` those in an
+original that a marker in it refers to, and `gone` all others. `over` counts the requests that
+exceed the budget.
 """
 
 from __future__ import annotations
@@ -26,15 +28,17 @@ from typing import Any
 from benchmarks.__main__ import progress
 from benchmarks.agents import Talk, agent_conversation
 from benchmarks.data import Message
-from benchmarks.windows import MakeWindow, left_out, windows
+from benchmarks.windows import MakeWindow, Window, available_windows, missing_windows
 from headroom_core import Tokenizer
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.models.lookup import model_info
 from headroom_core.stores import MemoryStore, Store
 
-TURNS, BUDGET, SEED = 200, 32_000, 1
+TURNS = 200
+BUDGET = 32_000
+SEED = 1
 SIZES = (1.0, 2.25)
-"""How large the answers of tools are: 1 gives about 500 tokens a turn."""
+"""Sizes of the tools' outputs: 1 gives about 500 tokens a turn."""
 
 MODELS = ("claude-sonnet-4-5", "gpt-4o", "gpt-4.1")
 NOTHING = "nothing"
@@ -47,26 +51,25 @@ METHODS = (
     "trim_messages",
     "ClearToolUsesEdit",
 )
-BROKEN_SHARE = 0.05
-"""The share of broken turns to stay within."""
 
+# The key in a marker, whose quote may be escaped because the marker stands inside of JSON.
 _KEY = re.compile(rf'{RETRIEVE_TOOL}\(key=\\*"(\w+)')
 
 
 @dataclass(slots=True)
 class Replay:
-    """What became of a conversation with one method.
+    """The figures of a conversation with one method.
 
     Attributes:
-        broken: the turns that broke what was cached.
-        again: bytes from the first difference on, of requests that broke it.
-        sent: the tokens of each request.
-        cached: of these, those that the request before began with.
-        seconds: time that the method took for each request.
-        over: requests larger than the budget.
-        present: facts in what was sent with the question for them.
-        retrievable: facts in an original that a marker in it names.
-        gone: other facts.
+        broken: Turns that broke the cached prefix.
+        again: Bytes from the first difference on, in requests that broke the cached prefix.
+        sent: Number of tokens of each request.
+        cached: Number of tokens of each request that are read from the cache.
+        seconds: Time of the method for each request.
+        over: Number of requests that exceed the budget.
+        present: Number of facts in the request with the question for them.
+        retrievable: Number of facts in an original that a marker in that request refers to.
+        gone: Number of other facts.
     """
 
     broken: set[int] = field(default_factory=set)
@@ -79,17 +82,17 @@ class Replay:
     retrievable: int = 0
     gone: int = 0
 
-    def fact(self, value: str, text: str, store: Store) -> None:
-        """Note where a fact is that a question asks for."""
-        if value in text:
+    def count_fact(self, fact: str, request: str, store: Store) -> None:
+        """Count a fact that a request asks for by where it is found."""
+        if fact in request:
             self.present += 1
-        elif any(value in (store.get(key) or "") for key in _KEY.findall(text)):
+        elif any(fact in (store.get(key) or "") for key in _KEY.findall(request)):
             self.retrievable += 1
         else:
             self.gone += 1
 
     def cost(self, model: str) -> float:
-        """Return what all requests cost with a model, in USD."""
+        """Return the cost of all requests with a model, in USD."""
         info = model_info(model)
         assert info.prices
         assert info.cache
@@ -101,76 +104,83 @@ class Replay:
         return total / 1e6
 
 
-class _Wire:
-    """Sees what is sent, and compares it with what was sent before.
+class _Recorder:
+    """Records requests, and compares each with the previous request.
 
     Args:
-        replay: where that is noted.
-        budget: what a request may have, in tokens.
+        replay: Where the figures are recorded.
+        budget: Maximum number of tokens of a request.
     """
 
     def __init__(self, replay: Replay, budget: int) -> None:
         self._replay = replay
         self._budget = budget
         self._tokenizer = Tokenizer()
-        self._tokens: dict[str, int] = {}
-        self._before: list[str] = []
+        self._sizes: dict[str, int] = {}
+        self._previous: list[str] = []
 
-    def send(self, turn: int, messages: Sequence[Message]) -> str:
-        """Note a request, and return its JSON."""
+    def record(self, turn: int, messages: Sequence[Message]) -> str:
+        """Record a request, and return its JSON."""
         lines = [json.dumps(message, ensure_ascii=False) for message in messages]
         sizes = [self._size(line, message) for line, message in zip(lines, messages)]
-        same = _common(self._before, lines)
+        common = _common_prefix_length(self._previous, lines)
         replay = self._replay
         replay.sent.append(sum(sizes))
-        replay.cached.append(sum(sizes[:same]))
-        replay.over += self._tokenizer.count_messages(messages) > self._budget
-        if same < len(self._before):
+        replay.cached.append(sum(sizes[:common]))
+        if self._tokenizer.count_messages(messages) > self._budget:
+            replay.over += 1
+        if common < len(self._previous):
             replay.broken.add(turn)
-            replay.again += _differing(self._before[same:], lines[same:])
-        self._before = lines
+            replay.again += _bytes_from_difference(self._previous[common:], lines[common:])
+        self._previous = lines
         return "\n".join(lines)
 
     def _size(self, line: str, message: Message) -> int:
-        if line not in self._tokens:
-            self._tokens[line] = self._tokenizer.count_message(message)
-        return self._tokens[line]
+        if line not in self._sizes:
+            self._sizes[line] = self._tokenizer.count_message(message)
+        return self._sizes[line]
 
 
-def _differing(before: Sequence[str], now: Sequence[str]) -> int:
-    """Return the bytes of what is sent now from the first one that differs; the first messages already do."""
-    if not before or not now:
+def _bytes_from_difference(previous: Sequence[str], lines: Sequence[str]) -> int:
+    """Return the number of bytes from the first difference on, which is in the first line."""
+    if not previous or not lines:
         return 0
-    rest = sum(len(line.encode()) for line in now) + len(now) - 1
-    return rest - _common(before[0].encode(), now[0].encode())
+    line_breaks = len(lines) - 1
+    total = sum(len(line.encode()) for line in lines) + line_breaks
+    return total - _common_prefix_length(previous[0].encode(), lines[0].encode())
 
 
-def _common(before: Sequence[Any], now: Sequence[Any]) -> int:
-    """Return how many items both begin with."""
-    pairs = enumerate(zip(before, now))
-    return next((at for at, (old, new) in pairs if old != new), min(len(before), len(now)))
+def _common_prefix_length(first: Sequence[Any], second: Sequence[Any]) -> int:
+    """Return how many leading items two sequences have in common."""
+    for index, (one_item, other_item) in enumerate(zip(first, second)):
+        if one_item != other_item:
+            return index
+    return min(len(first), len(second))
 
 
-def replayed(talk: Talk, make: MakeWindow, budget: int) -> Replay:
-    """Return what becomes of a conversation whose every request is made to fit by a method with one store."""
-    replay, store, history = Replay(), MemoryStore(), list[Message]()
-    window, wire = make(store), _Wire(replay, budget)
+def replay_conversation(talk: Talk, make_window: MakeWindow, budget: int) -> Replay:
+    """Replay a conversation, every request of which a method fits into the budget."""
+    replay = Replay()
+    store = MemoryStore()
+    window = make_window(store)
+    recorder = _Recorder(replay, budget)
+    history: list[Message] = []
     for turn, messages in enumerate(talk.turns):
         for message in messages:
             if message["role"] == "assistant":
-                given = list(history)
+                request = list(history)
                 start = time.perf_counter()
-                sent = window(given, budget)
+                sent = window(request, budget)
                 replay.seconds.append(time.perf_counter() - start)
-                text = wire.send(turn, sent)
-                if turn in talk.asked and history[-1]["role"] == "user":
-                    replay.fact(talk.asked[turn], text, store)
+                text = recorder.record(turn, sent)
+                if turn in talk.facts and history[-1]["role"] == "user":
+                    replay.count_fact(talk.facts[turn], text, store)
             history.append(message)
     return replay
 
 
-def line(name: str, replay: Replay, turns: int) -> str:
-    """Return one line of the table."""
+def format_line(name: str, replay: Replay, turns: int) -> str:
+    """Format a line of the table."""
     sent, cached = sum(replay.sent), sum(replay.cached)
     broken = len(replay.broken)
     cells = [
@@ -183,49 +193,72 @@ def line(name: str, replay: Replay, turns: int) -> str:
     return "".join(cells)
 
 
-def head() -> str:
-    """Return the heads of the table."""
+def format_header() -> str:
+    """Format the header of the table."""
     tokens = "".join(f"{name:>9}" for name in ("MB again", "M tokens", "cached", "uncached"))
     prices = "".join(f"{model:>{len(model) + 2}}" for model in MODELS)
     times = f"{'ms/request':>12}{'last':>8}{'over':>6}"
-    return f"{'':<31}{'broken':>7}{'':>7}{tokens}{prices}{times}{'present':>9}{'retrievable':>13}{'gone':>6}"
+    facts = f"{'present':>9}{'retrievable':>13}{'gone':>6}"
+    return f"{'':<31}{'broken':>7}{'':>7}{tokens}{prices}{times}{facts}"
 
 
-def table(talk: Talk, budget: int, methods: Sequence[str] = METHODS) -> Iterator[str]:
-    """Yield the table of a conversation."""
+def make_nothing(_: Store) -> Window:
+    """Make a window that sends everything."""
+    return lambda messages, budget: messages
+
+
+def format_table(talk: Talk, budget: int, methods: Sequence[str] = METHODS) -> Iterator[str]:
+    """Replay a conversation with each method, and yield the lines of its table."""
     messages = [message for turn in talk.turns for message in turn]
-    requests = sum(message["role"] == "assistant" for message in messages)
+    requests = sum(1 for message in messages if message["role"] == "assistant")
     tokens = Tokenizer().count_messages(messages)
-    yield f"{len(talk.turns)} turns, {requests} requests, {tokens:,} tokens, a budget of {budget:,}; costs in USD"
-    yield head()
-    everything: dict[str, Any] = {NOTHING: lambda store: lambda given, budget: given}
-    for name, make in (everything | windows(methods)).items():
+    yield (
+        f"{len(talk.turns)} turns, {requests} requests, {tokens:,} tokens, "
+        f"a budget of {budget:,}; costs in USD"
+    )
+    yield format_header()
+    windows: dict[str, MakeWindow] = {NOTHING: make_nothing, **available_windows(methods)}
+    for name, make_window in windows.items():
         progress(name)
-        replay = replayed(talk, make, budget)
+        replay = replay_conversation(talk, make_window, budget)
         progress("")
-        yield line(name, replay, len(talk.turns))
-    yield from left_out(methods)
+        yield format_line(name, replay, len(talk.turns))
+    yield from missing_windows(methods)
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser("python -m benchmarks.long_conversation", description=__doc__)
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=TURNS,
+        help="length of the conversation; defaults to %(default)s",
+    )
+    parser.add_argument(
+        "--budget",
+        type=int,
+        default=BUDGET,
+        help="maximum number of tokens of a request; defaults to %(default)s",
+    )
+    parser.add_argument(
+        "--sizes",
+        default=",".join(map(str, SIZES)),
+        help="sizes of the tools' outputs, separated by commas; 1 gives about 500 tokens a turn",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="seed of the conversation; defaults to %(default)s"
+    )
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Replay the conversations, and print a table for each."""
-    parser = argparse.ArgumentParser("python -m benchmarks.long_conversation", description=__doc__)
-    parser.add_argument("--turns", type=int, default=TURNS, help="the length of the conversation")
-    parser.add_argument(
-        "--budget", type=int, default=BUDGET, help="the tokens that a request may have"
-    )
-    parser.add_argument(
-        "--sizes", default=",".join(map(str, SIZES)), help="1 for 500 tokens a turn; with commas"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=SEED, help="another one gives another conversation"
-    )
-    asked = parser.parse_args(arguments)
-    for size in asked.sizes.split(","):
-        for one in table(
-            agent_conversation(asked.turns, asked.seed, size=float(size)), asked.budget
-        ):
-            print(one, flush=True)
+    """Replay a conversation of each size, and print a table for each."""
+    options = parse_arguments(arguments)
+    for size in options.sizes.split(","):
+        talk = agent_conversation(options.turns, options.seed, size=float(size))
+        for line in format_table(talk, options.budget):
+            print(line, flush=True)
         print(flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Workers to send messages to, and what came back as ratios to the floor."""
+"""Worker processes that compress messages, and the measurements that they return."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CORPUS = Path(os.environ.get("HEADROOM_CORPUS") or ROOT.parent / "shared" / "cor
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement.
+    """A measurement.
 
     Attributes:
-        seconds: time to compress.
-        floor: time to encode the same texts once.
-        before: tokens that came in.
-        after: tokens that went out.
-        peak: the most memory that the process has held so far, in MB.
+        seconds: Time to compress the messages.
+        floor: Time to encode the same texts once.
+        before: Number of tokens before compression.
+        after: Number of tokens after compression.
+        peak: Peak memory of the process so far, in MB.
     """
 
     seconds: float = 0.0
@@ -40,24 +40,24 @@ class Sample:
 
     @property
     def ratio(self) -> float:
-        """How many times the floor it took."""
+        """Time to compress, in multiples of the floor."""
         return self.seconds / self.floor
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the report.
+    """A line of the report.
 
     Attributes:
-        name: what was measured.
-        value: the median, in `unit`; smaller is better.
+        name: The quantity that was measured.
+        value: The median, in `unit`; smaller is better.
         unit: `x` for a ratio, `ms` or `MB`.
-        least: the smallest of the repetitions; of a ratio, the fastest time by the fastest floor.
-        floor: what encoding alone needed, in ms or MB.
-        saved: the share of the tokens that was saved, where that is told.
-        target: the value to reach, where there is one.
-        rival: headroom-ai's value, where it was measured.
-        rival_saved: what it saved.
+        least: The smallest value. For a ratio, the shortest time divided by the shortest floor.
+        floor: Cost of encoding alone, in ms or MB.
+        saved: Share of the tokens that was saved, if it was measured.
+        target: Maximum value to meet, if there is a target.
+        rival: The value of headroom-ai, if it was measured.
+        rival_saved: Share of the tokens that headroom-ai saved.
     """
 
     name: str
@@ -71,23 +71,24 @@ class Line:
     rival_saved: float | None = None
 
     @property
-    def met(self) -> bool | None:
-        """Whether the target is reached; None where there is none."""
+    def is_met(self) -> bool | None:
+        """Whether the target is met, or None if there is no target."""
         return None if self.target is None else self.value <= self.target
 
 
 class Worker:
-    """A fresh process that compresses for a subject, until the `with` block ends."""
+    """A fresh process that compresses for a subject until the `with` block ends."""
 
     def __init__(self, subject: str, python: str = sys.executable) -> None:
         self._subject = subject
         self._scratch = tempfile.TemporaryDirectory()
+        is_rival = subject == "rival"
         self._process = subprocess.Popen(
             [python, str(Path(__file__).with_name("worker.py")), subject],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if subject == "rival" else None,
-            env=environment(self._scratch.name, foreign=subject == "rival"),
+            stderr=subprocess.DEVNULL if is_rival else None,
+            env=environment(self._scratch.name, foreign=is_rival),
             text=True,
             encoding="utf-8",
         )
@@ -102,65 +103,75 @@ class Worker:
     def measure(
         self, messages: Sequence[Any] | None = None, floor: Sequence[str] | None = None
     ) -> Sample:
-        """Return what it took to encode the texts once, and then to compress the messages."""
+        """Measure encoding the `floor` texts once, then compressing the messages."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps({"messages": messages, "floor": floor}) + "\n")
         self._process.stdin.flush()
         reply = self._process.stdout.readline()
         if not reply:
-            raise RuntimeError(f"the worker of {self._subject} ended with {self._process.wait()}")
+            status = self._process.wait()
+            raise RuntimeError(f"the worker of {self._subject} exited with status {status}")
         return Sample(**json.loads(reply))
 
-    def against_floor(self, messages: Sequence[Any]) -> Sample:
-        """Return what it took to compress the messages, and to encode their texts once."""
+    def measure_with_floor(self, messages: Sequence[Any]) -> Sample:
+        """Measure encoding the messages' texts once, then compressing the messages."""
         return self.measure(messages, texts(messages))
 
 
 def environment(scratch: str, *, foreign: bool) -> dict[str, str]:
-    """Return the environment of a worker: its files in a folder of its own, the vocabulary at hand, no network.
+    """Return the environment of a worker, which works offline.
 
     Args:
-        scratch: the folder.
-        foreign: whether the interpreter is another library's, which must not see this one.
+        scratch: Folder for all files that the worker writes.
+        foreign: Whether the interpreter is that of another library, and must not import this one.
     """
     offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
-    own = {
+    paths = {
         "TMPDIR": scratch,
         "HEADROOM_WORKSPACE_DIR": scratch,
         "PYTHONPATH": "" if foreign else str(ROOT),
     }
-    return {**os.environ, **vocabulary(), **offline, **own}
+    return {**os.environ, **vocabulary_environment(), **offline, **paths}
 
 
-def vocabulary() -> dict[str, str]:
-    """Return where tiktoken finds its vocabulary: where the environment says, else the copy that LlamaIndex ships."""
+def vocabulary_environment() -> dict[str, str]:
+    """Return the variable that lets tiktoken find its vocabulary offline.
+
+    Unless the environment sets it, it names the copy that LlamaIndex ships, if that is installed.
+    """
     if "TIKTOKEN_CACHE_DIR" in os.environ or not find_spec("llama_index"):
         return {}
     core = find_spec("llama_index.core")
-    return (
-        {"TIKTOKEN_CACHE_DIR": str(Path(str(core.origin)).with_name("_static") / "tiktoken_cache")}
-        if core
-        else {}
-    )
+    if core is None:
+        return {}
+    cache = Path(str(core.origin)).with_name("_static") / "tiktoken_cache"
+    return {"TIKTOKEN_CACHE_DIR": str(cache)}
 
 
 def texts(messages: Sequence[Any]) -> list[str]:
-    """Return all that a counter would encode: contents, and the arguments of calls."""
+    """Return all texts that a token counter would encode: contents, and arguments of calls."""
     contents = [message["content"] for message in messages if message["content"]]
     calls = [call for message in messages for call in message.get("tool_calls", ())]
     return contents + [call["function"]["arguments"] for call in calls]
 
 
-def summarise(name: str, samples: Sequence[Sample], target: float | None = None) -> Line:
-    """Return the line of several measurements of one size: the median ratio, the least, and what was saved."""
+def summarize(name: str, samples: Sequence[Sample], target: float | None = None) -> Line:
+    """Summarize several measurements of the same size in a line."""
     floors = [sample.floor for sample in samples]
-    least = min(sample.seconds for sample in samples) / min(floors)
-    ratio, floor = median(sample.ratio for sample in samples), median(floors) * 1000
-    return Line(name, ratio, least=least, floor=floor, saved=share_saved(samples), target=target)
+    return Line(
+        name,
+        value=median(sample.ratio for sample in samples),
+        least=min(sample.seconds for sample in samples) / min(floors),
+        floor=median(floors) * 1000,
+        saved=share_saved(samples),
+        target=target,
+    )
 
 
 def share_saved(samples: Sequence[Sample]) -> float | None:
-    """Return the share of the tokens that was saved, None where none were counted."""
+    """Return the share of the tokens that was saved, or None if no tokens were counted."""
     before = sum(sample.before for sample in samples)
-    return 1 - sum(sample.after for sample in samples) / before if before else None
+    if not before:
+        return None
+    return 1 - sum(sample.after for sample in samples) / before

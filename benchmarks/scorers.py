@@ -16,7 +16,7 @@ from typing import Any
 from rank_bm25 import BM25Plus
 
 from benchmarks.__main__ import progress
-from benchmarks.corpus import scorer as corpus_module
+from benchmarks.corpus import load_scoring_module
 from benchmarks.measure import CORPUS
 from headroom_core.relevance import BM25Scorer, split_words
 
@@ -156,7 +156,7 @@ def _arrays(value: Any) -> Iterator[list[str]]:
 
 def questions(folder: Path) -> Iterator[tuple[str, str, list[str], set[int]]]:
     """Yield the set, the query, the rows, and the indices of those that hold all that the answer needs."""
-    score = corpus_module(folder)
+    score = load_scoring_module(folder)
     for _, case in score.load(SETS, ("dev",), str(folder)):
         if not case.get("query"):
             continue

@@ -1,4 +1,4 @@
-"""What is measured, and the value to reach: each suite yields lines for one subject."""
+"""The suites: each yields the lines of its report for a subject."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from statistics import median
 
 from benchmarks.conversations import conversation
 from benchmarks.data import SHAPES, array, big_array, exchange
-from benchmarks.measure import Line, Sample, Worker, environment, share_saved, summarise, texts
+from benchmarks.measure import Line, Sample, Worker, environment, share_saved, summarize, texts
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much to measure.
+    """The sizes and repetitions to measure.
 
     Attributes:
-        sizes: numbers of rows, and how often each is measured.
-        megabytes: the size of the big array.
-        turns: the length of the conversation.
-        processes: how many fresh processes are started for each start-up time.
+        sizes: Number of repetitions, by number of rows.
+        megabytes: Size of the big array.
+        turns: Length of the conversation.
+        processes: Number of fresh processes for each start-up time.
     """
 
     sizes: dict[int, int] = field(default_factory=lambda: {100: 25, 1000: 11, 10_000: 5})
@@ -36,12 +36,12 @@ QUICK = Plan(sizes={100: 7, 1000: 3}, megabytes=5, processes=3)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is measured: a library with its settings, in an interpreter that has it.
+    """A library to measure, with its settings, in an interpreter that has it.
 
     Attributes:
-        name: its name in `worker.py`.
-        package: what is imported.
-        python: the path of the interpreter.
+        name: Its name in `worker.py`.
+        package: The package to import.
+        python: Path of the interpreter.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Subject:
     python: str = sys.executable
 
     def worker(self) -> Worker:
-        """Return a fresh process that has done nothing yet."""
+        """Start a process that has not imported anything yet."""
         return Worker(self.name, self.python)
 
     def warm_worker(self) -> Worker:
-        """Return a process that has compressed and encoded something already."""
+        """Start a process that has compressed and encoded something already."""
         worker = self.worker()
-        worker.against_floor(exchange(array("pods", 40, seed=0)))
+        worker.measure_with_floor(exchange(array("pods", 40, seed=0)))
         return worker
 
 
@@ -63,30 +63,29 @@ Suite = Callable[[Plan, Subject], Iterator[Line]]
 
 
 def rows(plan: Plan, subject: Subject) -> Iterator[Line]:
-    """Every repetition is of a text that was not seen before, so that no cache helps."""
+    """Measure texts that are new in every repetition, so that no cache helps."""
     with subject.warm_worker() as worker:
         for shape in SHAPES:
             times: dict[int, float] = {}
             for size, repetitions in plan.sizes.items():
                 samples = [
-                    worker.against_floor(exchange(array(shape, size, seed)))
+                    worker.measure_with_floor(exchange(array(shape, size, seed)))
                     for seed in range(repetitions)
                 ]
                 times[size] = median(sample.seconds for sample in samples)
-                yield summarise(
-                    f"{shape}, {size:,} rows", samples, target=3 if size == 1000 else None
-                )
-            few, many = min(times), max(times)
-            growth = many / few
+                target = 3 if size == 1000 else None
+                yield summarize(f"{shape}, {size:,} rows", samples, target)
+            smallest, largest = min(times), max(times)
+            growth = largest / smallest
             yield Line(
                 f"{shape}, time for {growth:g} x the rows",
-                times[many] / times[few],
+                times[largest] / times[smallest],
                 target=1.1 * growth,
             )
 
 
 def repeat(plan: Plan, subject: Subject) -> Iterator[Line]:
-    """The same message is compressed a second time."""
+    """Measure the compression of a message that was compressed before."""
     size = max(size for size in plan.sizes if size <= 1000)
     with subject.warm_worker() as worker:
         for shape in SHAPES:
@@ -94,12 +93,15 @@ def repeat(plan: Plan, subject: Subject) -> Iterator[Line]:
             for seed in range(plan.sizes[size]):
                 messages = exchange(array(shape, size, seed))
                 worker.measure(messages)
-                samples.append(worker.against_floor(messages))
-            yield summarise(f"{shape}, {size:,} rows a second time", samples, target=0.05)
+                samples.append(worker.measure_with_floor(messages))
+            yield summarize(f"{shape}, {size:,} rows a second time", samples, target=0.05)
 
 
 def big(plan: Plan, subject: Subject) -> Iterator[Line]:
-    """Two processes, one that compresses and one that only encodes, so that the memory of each is its own."""
+    """Measure time and memory for a big array.
+
+    Encoding and compression run in separate processes, to measure the memory of each.
+    """
     messages = exchange(big_array(plan.megabytes, seed=1))
     name = f"{plan.megabytes:g} MB array"
     with subject.warm_worker() as worker:
@@ -112,7 +114,7 @@ def big(plan: Plan, subject: Subject) -> Iterator[Line]:
 
 
 def turns(plan: Plan, subject: Subject) -> Iterator[Line]:
-    """A conversation grows; each turn's cost is told in encodings of what that turn added."""
+    """Measure each turn of a growing conversation, in encodings of the texts that it adds."""
     messages: list[object] = []
     samples: list[Sample] = []
     with subject.warm_worker() as worker:
@@ -124,44 +126,53 @@ def turns(plan: Plan, subject: Subject) -> Iterator[Line]:
     saved = share_saved(samples[-1:])
     yield Line("a turn, median", median(ratios), least=min(ratios), floor=floor, saved=saved)
     yield Line("the dearest turn", max(ratios), saved=saved)
-    whole = sum(sample.seconds for sample in samples) / sum(sample.floor for sample in samples)
-    yield Line("all turns", whole, saved=saved)
+    total = sum(sample.seconds for sample in samples) / sum(sample.floor for sample in samples)
+    yield Line("all turns", total, saved=saved)
 
 
 def start(plan: Plan, subject: Subject) -> Iterator[Line]:
-    """Fresh processes, bare and importing by turns; the first `compress()` includes the import."""
-    spent = [
-        (_run(subject, "pass"), _run(subject, f"import {subject.package}"))
-        for _ in range(plan.processes)
-    ]
-    extra = [(full - bare) * 1000 for bare, full in spent]
-    yield Line("import, over bare Python", median(extra), "ms", least=min(extra), target=50)
+    """Measure the import, and the first `compress()` including the import, in fresh processes."""
+    import_times = []
+    for _ in range(plan.processes):
+        # Alternately without and with the import, so that both meet the same load.
+        bare = _time_python(subject, "pass")
+        importing = _time_python(subject, f"import {subject.package}")
+        import_times.append((importing - bare) * 1000)
+    yield Line(
+        "import, over bare Python",
+        median(import_times),
+        "ms",
+        least=min(import_times),
+        target=50,
+    )
     messages = exchange(array("database", 100, seed=1))
-    firsts: list[float] = []
+    first_times: list[float] = []
     floors: list[float] = []
     for _ in range(plan.processes):
         with subject.worker() as worker:
-            firsts.append(worker.measure(messages).seconds * 1000)
+            first_times.append(worker.measure(messages).seconds * 1000)
         with subject.worker() as worker:
             floors.append(worker.measure(floor=texts(messages)).floor * 1000)
-    name, least, floor = "first compress(), import included", min(firsts), median(floors)
-    yield Line(name, median(firsts), "ms", least=least, floor=floor, target=1000)
+    yield Line(
+        "first compress(), import included",
+        median(first_times),
+        "ms",
+        least=min(first_times),
+        floor=median(floors),
+        target=1000,
+    )
 
 
 def memory(plan: Plan, subject: Subject) -> Iterator[Line]:
-    """The most memory of a fresh process that does this one thing."""
+    """Measure the peak memory of fresh processes that only encode, or only compress."""
     size = max(plan.sizes)
     for shape in SHAPES:
         messages = exchange(array(shape, size, seed=1))
         with subject.worker() as worker:
             floor = worker.measure(floor=texts(messages)).peak
         with subject.worker() as worker:
-            yield Line(
-                f"{shape}, {size:,} rows, peak memory",
-                worker.measure(messages).peak,
-                "MB",
-                floor=floor,
-            )
+            peak = worker.measure(messages).peak
+        yield Line(f"{shape}, {size:,} rows, peak memory", peak, "MB", floor=floor)
 
 
 SUITES: dict[str, Suite] = {
@@ -169,9 +180,9 @@ SUITES: dict[str, Suite] = {
 }
 
 
-def _run(subject: Subject, code: str) -> float:
-    """Return the seconds that a fresh interpreter needs to run the code."""
-    begin = time.perf_counter()
+def _time_python(subject: Subject, code: str) -> float:
+    """Return how many seconds a fresh interpreter takes to run the code."""
     variables = environment("", foreign=subject.name == "rival")
+    begin = time.perf_counter()
     subprocess.run([subject.python, "-c", code], check=True, env=variables, capture_output=True)
     return time.perf_counter() - begin

@@ -1,4 +1,4 @@
-"""Ways to make a conversation fit a budget: this library's, and those of LangChain and of LlamaIndex."""
+"""Ways to fit a conversation into a budget: this library's, LangChain's and LlamaIndex's."""
 
 from __future__ import annotations
 
@@ -16,43 +16,52 @@ from headroom_core.tokens import vocabulary
 from headroom_core.transforms import IntelligentContextManager, RollingWindow
 
 Window = Callable[[list[Message], int], list[Message]]
-"""Returns what is sent of a conversation that may have so many tokens."""
+"""Takes a conversation and a budget in tokens, and returns the messages to send."""
 
 MakeWindow = Callable[[Store], Window]
-"""Returns a window for one conversation, or for several that know nothing of each other."""
+"""Makes a window for a single conversation, or for several that have nothing in common."""
 
 KEPT_RESULTS = 3
-"""How many results of tools context editing never clears; its default."""
+"""Number of tool results that context editing never clears: its default."""
 
 
-def compressing(
+def make_compress(
     store: Store,
     *,
     importance: bool = False,
     settings: IntelligentContextConfig | None = None,
-    kept: bool = True,
+    can_retrieve: bool = True,
 ) -> Window:
-    """Return `compress` with a budget, which leaves out the oldest, or the least important.
+    """Make a window of `compress` with a token budget.
 
-    Where nothing is kept, it shortens results only for the budget, and before it leaves anything out.
+    Args:
+        store: Where originals are stored.
+        importance: Whether to drop the least important messages instead of the oldest.
+        settings: Settings of the intelligent context.
+        can_retrieve: Whether omitted originals can be retrieved. Otherwise results are shortened
+            only as far as the budget demands, before messages are dropped.
     """
-    managed = (settings or IntelligentContextConfig()).snapshot()
-    managed.enabled = importance
-    config = HeadroomConfig(intelligent_context=managed)
-    config = config if kept else config.lossless()
+    context = (settings or IntelligentContextConfig()).snapshot()
+    context.enabled = importance
+    config = HeadroomConfig(intelligent_context=context)
+    if not can_retrieve:
+        config = config.lossless()
     return lambda messages, budget: (
         compress(messages, token_budget=budget, store=store, config=config).messages
     )
 
 
-def rolling(store: Store) -> Window:
-    """Return the rolling window alone; nothing is left free for the reply, as nobody else does."""
+def make_rolling(store: Store) -> Window:
+    """Make a window of `RollingWindow` alone.
+
+    No room is left for the reply, since the other libraries do not leave room either.
+    """
     window = RollingWindow(RollingWindowConfig(output_buffer_tokens=0))
     return lambda messages, budget: window.apply(messages, max_tokens=budget, store=store).messages
 
 
-def intelligent(store: Store) -> Window:
-    """Return the intelligent context alone; nothing is left free for the reply."""
+def make_intelligent(store: Store) -> Window:
+    """Make a window of `IntelligentContextManager` alone, with no room for the reply."""
     manager = IntelligentContextManager(IntelligentContextConfig(output_buffer_tokens=0))
     tokenizer = Tokenizer()
     return lambda messages, budget: (
@@ -60,79 +69,90 @@ def intelligent(store: Store) -> Window:
     )
 
 
-class _LangChain:
-    """LangChain's form of messages, each converted once, and the way back by the ids that they are given."""
+class _LangChainConverter:
+    """Converts messages to LangChain's and back. Each message is converted once.
+
+    LangChain's messages get numbers as ids, by which their originals are found again.
+    """
 
     def __init__(self) -> None:
         self.tokenizer = Tokenizer()
-        self._given: list[Message] = []
+        self._originals: list[Message] = []
         self._converted: list[Any] = []
-        self._number: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
 
-    def there(self, messages: Sequence[Message]) -> list[Any]:
-        """Return the messages as LangChain's."""
-        return [self._converted[self._of(message)] for message in messages]
+    def to_langchain(self, messages: Sequence[Message]) -> list[Any]:
+        """Convert messages to LangChain's."""
+        return [self._converted[self._number_of(message)] for message in messages]
 
-    def back(self, kept: Sequence[Any]) -> list[Message]:
-        """Return the messages that LangChain's came from, with the text of results that were cleared."""
-        return [self._one(message) for message in kept]
+    def from_langchain(self, messages: Sequence[Any]) -> list[Message]:
+        """Return the originals of LangChain's messages, with the texts of cleared results."""
+        return [self._original_of(message) for message in messages]
 
-    def count(self, kept: Sequence[Any]) -> int:
-        """Return the tokens of LangChain's messages."""
-        return self.tokenizer.count_messages(self.back(kept))
+    def count(self, messages: Sequence[Any]) -> int:
+        """Count the tokens of LangChain's messages."""
+        return self.tokenizer.count_messages(self.from_langchain(messages))
 
-    def _of(self, message: Message) -> int:
+    def _number_of(self, message: Message) -> int:
         from langchain_core.messages import convert_to_messages
 
-        number = self._number.get(id(message))
+        number = self._numbers.get(id(message))
         if number is None:
-            number = self._number[id(message)] = len(self._given)
-            self._given.append(message)  # Held, so that no other message gets its id.
+            number = self._numbers[id(message)] = len(self._originals)
+            # A reference to the message, so that no other message gets its id.
+            self._originals.append(message)
             self._converted += convert_to_messages([message])
             self._converted[number].id = str(number)
         return number
 
-    def _one(self, converted: Any) -> Message:
-        given = self._given[int(converted.id)]
-        changed = converted.type == "tool" and converted.content != given["content"]
-        return {**given, "content": converted.content} if changed else given
+    def _original_of(self, message: Any) -> Message:
+        original = self._originals[int(message.id)]
+        if message.type == "tool" and message.content != original["content"]:
+            return {**original, "content": message.content}
+        return original
 
 
-def trimming(_: Store, *, start_on: str | None) -> Window:
-    """Return LangChain's `trim_messages`, which keeps the last messages and the system's."""
+def make_trim_messages(_: Store, *, start_on: str | None) -> Window:
+    """Make a window of LangChain's `trim_messages`, which keeps the system's and last messages."""
     from langchain_core.messages import trim_messages
 
-    form = _LangChain()
-    asked: Any = {
+    converter = _LangChainConverter()
+    options: Any = {
         "strategy": "last",
         "include_system": True,
         "start_on": start_on,
-        "token_counter": form.count,
+        "token_counter": converter.count,
     }
 
     def window(messages: list[Message], budget: int) -> list[Message]:
-        trimmed: Any = trim_messages(form.there(messages), max_tokens=budget, **asked)
-        return form.back(trimmed)
+        converted = converter.to_langchain(messages)
+        trimmed: Any = trim_messages(converted, max_tokens=budget, **options)
+        return converter.from_langchain(trimmed)
 
     return window
 
 
-def editing(_: Store) -> Window:
-    """Return LangChain's context editing, which clears all results of tools but the last ones."""
+def make_context_editing(_: Store) -> Window:
+    """Make a window of LangChain's context editing, which clears all but the last tool results."""
     from langchain.agents.middleware import ClearToolUsesEdit
 
-    form = _LangChain()
+    converter = _LangChainConverter()
 
     def window(messages: list[Message], budget: int) -> list[Message]:
-        edited = deepcopy(form.there(messages))  # As ContextEditingMiddleware does on every call.
-        ClearToolUsesEdit(trigger=budget, keep=KEPT_RESULTS).apply(edited, count_tokens=form.count)
-        return form.back(edited)
+        # ContextEditingMiddleware also copies the messages on every call.
+        edited = deepcopy(converter.to_langchain(messages))
+        edit = ClearToolUsesEdit(trigger=budget, keep=KEPT_RESULTS)
+        edit.apply(edited, count_tokens=converter.count)
+        return converter.from_langchain(edited)
 
     return window
 
 
-def buffering(_: Store) -> Window:
-    """Return LlamaIndex' `ChatMemoryBuffer`; system messages, which it does not hold, are put back before it."""
+def make_chat_memory_buffer(_: Store) -> Window:
+    """Make a window of LlamaIndex's `ChatMemoryBuffer`.
+
+    The buffer does not take system messages, so they are put back before its result.
+    """
     from llama_index.core.llms import ChatMessage
     from llama_index.core.memory import ChatMemoryBuffer
 
@@ -159,43 +179,49 @@ def buffering(_: Store) -> Window:
 
 
 OURS: dict[str, MakeWindow] = {
-    "compress, RollingWindow": compressing,
-    "compress, IntelligentContext": partial(compressing, importance=True),
-    "compress, nothing kept": partial(compressing, kept=False),
-    "RollingWindow": rolling,
-    "IntelligentContext": intelligent,
+    "compress, RollingWindow": make_compress,
+    "compress, IntelligentContext": partial(make_compress, importance=True),
+    "compress, nothing kept": partial(make_compress, can_retrieve=False),
+    "RollingWindow": make_rolling,
+    "IntelligentContext": make_intelligent,
 }
 _OTHERS: dict[str, tuple[str, MakeWindow]] = {
-    "trim_messages, start_on human": ("langchain_core", partial(trimming, start_on="human")),
-    "trim_messages": ("langchain_core", partial(trimming, start_on=None)),
-    "ChatMemoryBuffer": ("llama_index", buffering),
-    "ClearToolUsesEdit": ("langchain", editing),
+    "trim_messages, start_on human": (
+        "langchain_core",
+        partial(make_trim_messages, start_on="human"),
+    ),
+    "trim_messages": ("langchain_core", partial(make_trim_messages, start_on=None)),
+    "ChatMemoryBuffer": ("llama_index", make_chat_memory_buffer),
+    "ClearToolUsesEdit": ("langchain", make_context_editing),
 }
+"""The package and the function that makes the window, by name."""
 
 
-def windows(names: Sequence[str]) -> dict[str, MakeWindow]:
-    """Return those of the windows whose packages are installed."""
+def available_windows(names: Sequence[str]) -> dict[str, MakeWindow]:
+    """Return the named windows whose packages are installed."""
     others = {name: make for name, (package, make) in _OTHERS.items() if find_spec(package)}
     known = OURS | others
     return {name: known[name] for name in names if name in known}
 
 
-def left_out(names: Sequence[str]) -> list[str]:
-    """Return, for each of the windows whose package is not installed, a line that says so."""
+def missing_windows(names: Sequence[str]) -> list[str]:
+    """Return a line of text for each named window whose package is not installed."""
     missing = [name for name in names if name in _OTHERS and not find_spec(_OTHERS[name][0])]
     return [f"{name} was left out: {_OTHERS[name][0]} is not installed" for name in missing]
 
 
-def unpaired(messages: Sequence[Message]) -> bool:
-    """Return whether a result of a tool stands without its call before it, or nothing but system messages stands.
+def is_unpaired(messages: Sequence[Message]) -> bool:
+    """Return whether no provider would accept the messages.
+
+    That is the case if a tool result has no call before it, or if there are only system messages.
 
     Example:
-        >>> unpaired([{"role": "tool", "tool_call_id": "a", "content": "42"}])
+        >>> is_unpaired([{"role": "tool", "tool_call_id": "a", "content": "42"}])
         True
     """
-    called: set[str] = set()
+    call_ids: set[str] = set()
     for message in messages:
-        called.update(call["id"] for call in message.get("tool_calls") or ())
-        if message["role"] == "tool" and message.get("tool_call_id") not in called:
+        call_ids.update(call["id"] for call in message.get("tool_calls") or ())
+        if message["role"] == "tool" and message.get("tool_call_id") not in call_ids:
             return True
     return all(message["role"] == "system" for message in messages)

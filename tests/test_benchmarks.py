@@ -13,19 +13,21 @@ import pytest
 from benchmarks import (
     budgets,
     corpus,
+    fitting,
     growing,
     long_conversation,
     long_documents,
     memory,
     nodes,
     scorers,
+    tuning,
     windows,
 )
-from benchmarks.__main__ import beside, table
+from benchmarks.__main__ import add_rival, format_table
 from benchmarks.agents import agent_conversation
 from benchmarks.conversations import OUTPUTS, conversation
 from benchmarks.data import array, big_array, exchange
-from benchmarks.long_conversation import replayed
+from benchmarks.long_conversation import replay_conversation
 from benchmarks.measure import ROOT, Line, texts
 from benchmarks.suites import SUITES, Plan, Subject
 from headroom_core import Tokenizer
@@ -77,7 +79,7 @@ def test_every_suite_measures(suite: str) -> None:
 @pytest.mark.parametrize("mode", ["selecting", "lossless"])
 def test_both_modes_save_tokens_on_rows(mode: str) -> None:
     with Subject(mode).worker() as worker:
-        sample = worker.against_floor(exchange(array("database", 100, seed=1)))
+        sample = worker.measure_with_floor(exchange(array("database", 100, seed=1)))
     assert 0 < sample.after < sample.before
     assert sample.floor > 0
     assert sample.peak > 10
@@ -85,7 +87,9 @@ def test_both_modes_save_tokens_on_rows(mode: str) -> None:
 
 def test_the_table_shows_what_was_missed_and_the_rival_beside_it() -> None:
     ours = [Line("rows", 2.0, target=3), Line("again", 0.5, target=0.05)]
-    head, first, second = table(list(beside(ours, [Line("rows", 11.5, saved=0.3)]))).splitlines()
+    head, first, second = format_table(
+        list(add_rival(ours, [Line("rows", 11.5, saved=0.3)]))
+    ).splitlines()
     assert "headroom-ai" in head
     assert first.split() == [
         "rows",
@@ -226,7 +230,7 @@ def agents(tmp_path: Path) -> list[str]:
     facts = [{"value": "A77"}, {"value": "never said", "weight": 0.5}]
     cases = [
         {"id": name, "set": name, "messages": messages, "must_keep": facts}
-        for name in budgets.WEIGHED
+        for name in tuning.TUNING_SETS
     ]
     (tmp_path / "score.py").write_text(SCORE)
     (tmp_path / "cases.jsonl").write_text("".join(f"{json.dumps(case)}\n" for case in cases))
@@ -239,7 +243,7 @@ def test_every_method_is_told_what_it_keeps_of_a_conversation_on_a_budget(
     budgets.main([*agents, "--misses", str(tmp_path / "misses.jsonl")])
     printed = capsys.readouterr().out
     ours = [line for line in printed.splitlines() if line.startswith(tuple(windows.OURS))]
-    assert len(ours) == len(budgets.WEIGHED) * len(windows.OURS)
+    assert len(ours) == len(tuning.TUNING_SETS) * len(windows.OURS)
     for line in ours:
         cells = line[31:].split()
         assert cells[:2] == ["66.7", "66.7"]
@@ -253,7 +257,7 @@ def test_importance_is_tried_without_each_weight_and_with_others(
 ) -> None:
     budgets.main([*agents, "--weights", "--search", "2"])
     printed = capsys.readouterr().out
-    assert all(f"without {name}" in printed for name in budgets.WEIGHTS)
+    assert all(f"without {name}" in printed for name in tuning.WEIGHTS)
     assert "the best of 2 by every other case" in printed
 
 
@@ -263,21 +267,21 @@ def test_a_budget_leaves_the_system_prompt_alone_where_it_is_large() -> None:
         {"role": "user", "content": "word " * 100},
     ]
     cases = [{"set": name, "messages": messages} for name in ("agent_tau", "agent_code")]
-    apart, together = (budgets.budget_of(case, 50, Tokenizer()) for case in cases)
+    apart, together = (fitting.budget_of(case, 50, Tokenizer()) for case in cases)
     assert apart > 150 > together > 100
 
 
 def test_results_without_their_calls_are_found() -> None:
     call, result = exchange("42")[1:]
-    assert not windows.unpaired([call, result])
-    assert windows.unpaired([result])
-    assert windows.unpaired([{"role": "system", "content": "Be brief."}])
+    assert not windows.is_unpaired([call, result])
+    assert windows.is_unpaired([result])
+    assert windows.is_unpaired([{"role": "system", "content": "Be brief."}])
 
 
 def test_facts_of_a_generated_conversation_are_told_once_and_asked_for_later() -> None:
     talk = agent_conversation(40, seed=1, facts=5)
-    assert len(talk.asked) == 5
-    for turn, fact in talk.asked.items():
+    assert len(talk.facts) == 5
+    for turn, fact in talk.facts.items():
         told = [
             number for number, messages in enumerate(talk.turns) if fact in json.dumps(messages)
         ]
@@ -287,14 +291,14 @@ def test_facts_of_a_generated_conversation_are_told_once_and_asked_for_later() -
 
 def test_a_replay_tells_what_broke_a_cached_prefix_and_where_facts_are() -> None:
     talk = agent_conversation(30, seed=1, facts=4)
-    whole = replayed(talk, lambda store: lambda messages, budget: messages, 10**6)
+    whole = replay_conversation(talk, lambda store: lambda messages, budget: messages, 10**6)
     assert (whole.broken, whole.again, whole.over, whole.present) == (set(), 0, 0, 4)
     assert whole.cached[1:] == whole.sent[:-1]
-    last = replayed(talk, lambda store: lambda messages, budget: messages[-1:], 10**6)
+    last = replay_conversation(talk, lambda store: lambda messages, budget: messages[-1:], 10**6)
     assert last.broken >= set(range(1, 30))
     assert (last.present, last.gone) == (0, 4)
     assert sum(last.cached) == 0 < last.again
-    ours = replayed(talk, windows.OURS["compress, RollingWindow"], 3000)
+    ours = replay_conversation(talk, windows.OURS["compress, RollingWindow"], 3000)
     assert 0 < len(ours.broken) < 15
     assert (ours.over, ours.gone) == (0, 0)
     assert 0 < ours.cost("claude-sonnet-4-5") < whole.cost("claude-sonnet-4-5")
@@ -317,7 +321,7 @@ def test_growing_conversations_and_waiting_loops_are_timed(
 ) -> None:
     growing.main(["--sizes", "4,9", "--turns", "4", "--inputs", '{"two small ones": [2, 5]}'])
     printed = capsys.readouterr().out
-    assert all(printed.count(f"{form} ") == 6 for form in growing.FORMS)
+    assert all(printed.count(f"{form} ") == 6 for form in growing.FORMATS)
     assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [
         ["openai", "4"],
         ["openai", "9"],

@@ -14,7 +14,6 @@ from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.stores import Store
 from headroom_core.transforms.router import ContentRouter
-from headroom_core.transforms.windows.cuts import Shorten
 from headroom_core.transforms.windows.intelligent import IntelligentContextManager
 from headroom_core.transforms.windows.limits import (
     Limits,
@@ -22,6 +21,7 @@ from headroom_core.transforms.windows.limits import (
     draft_tokens,
     room_for,
 )
+from headroom_core.transforms.windows.policy import Shorten
 from headroom_core.transforms.windows.rolling import RollingWindow
 from headroom_core.transforms.windows.shorten import block_shortener
 
@@ -55,7 +55,7 @@ class Fitting:
         limits = self.limits
         if limits is None or draft.counted is None:
             return draft
-        if draft_tokens(draft, draft.counted, self.router.tokenizer) <= limits.first:
+        if draft_tokens(draft, draft.counted, self.router.tokenizer) <= limits.threshold:
             return draft
         outcome = attempt(lambda: self._cut(draft, limits, self.store))
         if isinstance(outcome, Success):

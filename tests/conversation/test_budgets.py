@@ -180,7 +180,7 @@ def shortened(result: CompressResult, count: int) -> dict[int, str]:
 
 @pytest.mark.parametrize("budget", [0, -1])
 def test_a_budget_below_one_is_refused(budget: int) -> None:
-    with pytest.raises(ConfigurationError, match=rf"token_budget = {budget}: give at least 1"):
+    with pytest.raises(ConfigurationError, match=rf"token_budget must be at least 1, got {budget}"):
         run(turns(1), budget)
 
 

@@ -331,7 +331,7 @@ def test_a_change_of_whitespace_alone_is_a_rewriting() -> None:
     assert (change.action, change.by, change.reason) == (
         "rewritten",
         "cache_aligner",
-        "whitespace was normalised",
+        "whitespace was normalized",
     )
     assert result.moved == ()
 

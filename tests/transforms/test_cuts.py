@@ -49,8 +49,8 @@ from headroom_core import (
     retrieve,
 )
 from headroom_core.config import IntelligentContextConfig, RollingWindowConfig
-from headroom_core.transforms.windows.gap import FIRST_KEY
-from headroom_core.transforms.windows.knapsack import least_loss
+from headroom_core.transforms.windows.gap import MAX_MARKER_TOKENS
+from headroom_core.transforms.windows.knapsack import take_least_loss
 
 ROOT = Path(__file__).parents[2]
 Way = Literal["rolling", "newest first", "no system", "importance", "oldest", "old ones"]
@@ -435,7 +435,7 @@ def test_the_least_is_lost_of_all_beginnings_with_one_more(
 ) -> None:
     items = sorted(items, key=lambda item: item[1] / item[0])
     weights, losses = [weight for weight, _ in items], [float(loss) for _, loss in items]
-    taken = least_loss(weights, losses, excess)
+    taken = take_least_loss(weights, losses, excess)
     assert taken == sorted(set(taken))
     if sum(weights) <= excess:
         assert sum(weights[at] for at in taken) == sum(weights)
@@ -485,5 +485,6 @@ def test_the_room_for_the_marker_is_enough_whatever_its_key_is(model: str) -> No
         for here in ("here", "from here on"):
             text = re.sub(r"\w{24}", key, marker).replace("here", here)
             assert (
-                sum(Tokenizer(model).count_each([{"role": "user", "content": text}])) <= FIRST_KEY
+                sum(Tokenizer(model).count_each([{"role": "user", "content": text}]))
+                <= MAX_MARKER_TOKENS
             )

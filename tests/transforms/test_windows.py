@@ -146,7 +146,9 @@ def test_the_limit_is_the_one_passed_else_the_one_set() -> None:
     assert rolled(turns(12), max_tokens=1500).tokens_after <= 1500
     assert rolled(turns(12), 2000, max_tokens=1500).tokens_after > 1500
     for wrong in (0, -5):
-        with pytest.raises(ConfigurationError, match=rf"max_tokens = {wrong}"):
+        with pytest.raises(
+            ConfigurationError, match=rf"max_tokens must be at least 1, got {wrong}"
+        ):
             rolled(turns(2), wrong)
 
 

@@ -1,4 +1,4 @@
-"""Aligning system prompts, so that a provider's prompt cache hits."""
+"""Align system prompts, so that a provider's prompt cache hits."""
 
 from __future__ import annotations
 

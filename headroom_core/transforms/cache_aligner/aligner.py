@@ -1,7 +1,8 @@
-"""The cache aligner: system prompts that begin with the same bytes every day."""
+"""The cache aligner: makes system prompts begin with the same bytes every day."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,21 +22,32 @@ from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.cache_aligner.volatile import KINDS, VolatilePart, volatile_parts
 from headroom_core.transforms.pipeline import transform_messages
 
+# The name of a moved part, "date" or "date 2", as it stands in placeholders and in the tail.
 _NAME = rf"(?:{'|'.join(KINDS)})(?: \d+)?"
+
+# A placeholder of a moved part; not other text in brackets.
 _PLACEHOLDER = re.compile(rf"\[({_NAME}): see end\]")
-_WORD = re.compile(r"[^\W_]")
+
+# A letter or a digit; not punctuation, which may surround a part at the very end of a prompt.
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 _MOVED = "what changes from day to day moved to the end of the message"
-_TIDIED = "whitespace was normalised"
+_NORMALIZED = "whitespace was normalized"
 _STEADY = "nothing that changes from day to day stands before its end"
-_ALIGNED = "it was aligned before"
+_ALREADY_ALIGNED = "it was aligned before"
 _MARKED = "the caller's cache_control stands in it or after it"
 _SHORT = "its steady part has fewer tokens than stable_prefix_min_tokens"
 
 
 @dataclass(frozen=True, slots=True)
-class _Aligned:
-    """What the texts of one system message became, why each did, and what moved."""
+class _AlignedMessage:
+    """A system message after alignment.
+
+    Attributes:
+        texts: Its texts.
+        reasons: For each text, why it was changed or kept.
+        moved: The parts that were moved to the tail.
+    """
 
     texts: Sequence[str]
     reasons: Sequence[str]
@@ -43,18 +55,20 @@ class _Aligned:
 
 
 class CacheAligner:
-    """Makes system prompts begin with the same bytes every day, so that a provider's prompt cache hits.
+    """Transform that makes system prompts begin with the same bytes every day.
 
-    Dates, times, ids and what the patterns of the settings find move to a tail at the end of the same system
-    message. A placeholder that is the same every day stands in their place and names their line of the tail.
-    What the caller has marked with `cache_control`, and all before it, stays as it is. Where nothing follows
-    on what changes, nothing moves, and a prompt that was aligned stays as it is.
+    A provider's prompt cache only hits if a prompt begins as before. Dates, times, ids and matches
+    of the configured patterns are moved to a tail at the end of the same system message. In their
+    place stands a placeholder that is the same every day and names their line of the tail.
+    Everything up to the last `cache_control` of the caller is kept as it is. Nothing is moved if
+    no other text follows it, and a prompt that has been aligned already is kept.
 
-    This buys cache hits, not fewer tokens: placeholders and the tail add some, as the results report.
+    This gains cache hits, not fewer tokens: placeholders and the tail add some, which the results
+    report.
 
     Args:
-        config: what to move; a snapshot is taken. None: the defaults.
-        model: the model whose tokens are counted.
+        config: The settings, of which a copy is taken. Defaults to `CacheAlignerConfig()`.
+        model: Name of the model whose tokens are counted.
 
     Example:
         >>> prompt = "Today is Saturday, 21 November 2026. You are a travel agent."
@@ -75,13 +89,15 @@ class CacheAligner:
         self.config: CacheAlignerConfig = (config or CacheAlignerConfig()).snapshot()
         self.tokenizer = Tokenizer(model)
         self._patterns = [re.compile(pattern) for pattern in self.config.dynamic_patterns]
-        self._tail = re.compile(
+        # The beginning of a tail: the separator and the first name of its first line.
+        self._tail_start = re.compile(
             rf"{re.escape(self.config.dynamic_tail_separator)}({_NAME})(?:, |: )"
         )
 
     def __call__(self, draft: Draft) -> Draft:
-        """Return the draft with steady system prompts."""
-        return self._aligned(draft)[0]
+        """Return the draft with aligned system prompts."""
+        aligned, _ = self._align_draft(draft)
+        return aligned
 
     def align(
         self,
@@ -90,212 +106,255 @@ class CacheAligner:
         store: Store | None = None,
         dialect: str | Dialect | None = None,
     ) -> TransformResult:
-        """Return the messages with steady system prompts, and what moved.
+        """Align the system prompts of messages.
 
         Args:
-            messages: OpenAI or Anthropic messages, as dicts or as the SDKs' own types. They are not altered.
-            store: taken as by the other transforms; nothing is left out, so that nothing goes there.
-            dialect: the name of their format, or a dialect of your own. None: told from the messages.
+            messages: OpenAI or Anthropic messages, as dicts or as objects of their SDKs. They are
+                not modified.
+            store: Ignored. The aligner omits nothing, so that there are no originals to store. The
+                parameter exists so that all transforms can be called alike.
+            dialect: Format of the messages, by name or as a dialect object. Defaults to detecting
+                it.
+
+        Returns:
+            The result, whose `moved` lists the parts that were moved.
 
         Raises:
-            ConfigurationError: there is no such dialect.
-            TokenizationError: a message refers to itself, or is nested hundreds of levels deep.
-            TypeError: the messages are no list.
+            ConfigurationError: If the dialect is unknown.
+            TokenizationError: If a message contains itself or is nested hundreds of levels deep.
+            TypeError: If the messages are not a list.
         """
         moved: list[str] = []
 
-        def step(draft: Draft) -> Draft:
-            aligned, parts = self._aligned(draft)
+        def transform(draft: Draft) -> Draft:
+            aligned, parts = self._align_draft(draft)
             moved.extend(parts)
             return aligned
 
-        result = transform_messages(step, messages, self.tokenizer, store=store, dialect=dialect)
+        result = transform_messages(
+            transform, messages, self.tokenizer, store=store, dialect=dialect
+        )
         return replace(result, moved=tuple(moved))
 
-    def _aligned(self, draft: Draft) -> tuple[Draft, tuple[str, ...]]:
-        """Return the draft with steady system prompts, and what moved."""
-        blocks, changes, moved = [*draft.blocks], list[Change](), list[str]()
-        system = (
-            [at for at, block in enumerate(blocks) if block.kind == "system"]
-            if self.config.enabled
-            else []
-        )
-        last_mark = _last_mark(draft) if system else -1
-        for message, group in groupby(system, key=lambda at: blocks[at].message):
-            places = [*group]
-            here = [blocks[at] for at in places]
-            became = self._message(
-                [block.text for block in here], _fixed(here, draft.messages[message], last_mark)
-            )
-            for at, text, reason in zip(places, became.texts, became.reasons):
-                changes.append(self._change(blocks[at], text, reason))
-                blocks[at] = blocks[at].with_text(text)
-            moved += became.moved
-        return replace(draft, blocks=tuple(blocks), changes=_merged(draft.changes, changes)), tuple(
-            moved
-        )
+    def _align_draft(self, draft: Draft) -> tuple[Draft, list[str]]:
+        """Return the draft with aligned system prompts, and the parts that were moved."""
+        blocks = [*draft.blocks]
+        changes: list[Change] = []
+        moved: list[str] = []
+        positions: list[int] = []
+        last_mark = -1
+        if self.config.enabled:
+            positions = [
+                position for position, block in enumerate(blocks) if block.kind == "system"
+            ]
+        if positions:
+            last_mark = _last_marked_message(draft)
+        for message, group in groupby(positions, key=lambda position: blocks[position].message):
+            message_positions = [*group]
+            message_blocks = [blocks[position] for position in message_positions]
+            fixed_count = _count_fixed(message_blocks, draft.messages[message], last_mark)
+            aligned = self._align_texts([block.text for block in message_blocks], fixed_count)
+            for position, text, reason in zip(message_positions, aligned.texts, aligned.reasons):
+                changes.append(self._make_change(blocks[position], text, reason))
+                blocks[position] = blocks[position].with_text(text)
+            moved += aligned.moved
+        merged = _merge_changes(draft.changes, changes)
+        return replace(draft, blocks=tuple(blocks), changes=merged), moved
 
-    def _message(self, texts: Sequence[str], fixed: int) -> _Aligned:
-        """Return what the texts of a system message become, of which so many must stay as they are."""
-        free = texts[fixed:]
-        if not free or self._was_aligned(texts):
-            return _Aligned(texts, [_MARKED if not free else _ALIGNED] * len(texts))
-        settings = self.config
-        tidy = [
-            normalize_whitespace(
-                text,
-                spaces=settings.normalize_whitespace,
-                blank_lines=settings.collapse_blank_lines,
-            )
-            for text in free
+    def _align_texts(self, texts: Sequence[str], fixed_count: int) -> _AlignedMessage:
+        """Align the texts of a system message, the first `fixed_count` of which must stay."""
+        fixed, free = texts[:fixed_count], texts[fixed_count:]
+        if not free:
+            return _AlignedMessage(texts, [_MARKED] * len(texts))
+        if self._is_aligned(texts):
+            return _AlignedMessage(texts, [_ALREADY_ALIGNED] * len(texts))
+        normalized = [self._normalize(text) for text in free]
+        parts_by_text = [
+            volatile_parts(text, self._patterns, known=self.config.extract_dates)
+            for text in normalized
         ]
-        parts = [
-            volatile_parts(text, self._patterns, known=settings.extract_dates) for text in tidy
-        ]
-        if not _is_followed(tidy, parts):
-            parts = [[] for _ in tidy]
+        if not _is_text_after_parts(normalized, parts_by_text):
+            parts_by_text = [[] for _ in normalized]
         tail = _Tail(texts)
-        bodies = [tail.taken_from(text, found) for text, found in zip(tidy, parts)]
-        # Counted without what changes, so that every day decides alike.
-        if (
-            sum(map(self.tokenizer.count_text, [*texts[:fixed], *bodies]))
-            < settings.stable_prefix_min_tokens
-        ):
-            return _Aligned(texts, [_SHORT] * len(texts))
-        reasons = [_MOVED if found else _TIDIED for found in parts]
+        bodies = [tail.extract(text, parts) for text, parts in zip(normalized, parts_by_text)]
+        # The tail is not counted, since the decision must be the same every day.
+        token_count = sum(self.tokenizer.count_text(text) for text in (*fixed, *bodies))
+        if token_count < self.config.stable_prefix_min_tokens:
+            return _AlignedMessage(texts, [_SHORT] * len(texts))
+        reasons = [_MOVED if parts else _NORMALIZED for parts in parts_by_text]
         if tail.values:
-            bodies[-1] = self._with_tail(bodies[-1], tail)
+            bodies[-1] = self._append_tail(bodies[-1], tail)
             reasons[-1] = _MOVED
-        became = [
-            _STEADY if body == text else reason for body, text, reason in zip(bodies, free, reasons)
-        ]
-        return _Aligned([*texts[:fixed], *bodies], [_MARKED] * fixed + became, tail.values)
+        for index, (body, text) in enumerate(zip(bodies, free)):
+            if body == text:
+                reasons[index] = _STEADY
+        return _AlignedMessage([*fixed, *bodies], [_MARKED] * len(fixed) + reasons, tail.values)
 
-    def _was_aligned(self, texts: Sequence[str]) -> bool:
-        """Return whether one of the texts has a tail already, to which a placeholder points."""
-        names = {match[1] for text in texts for match in _PLACEHOLDER.finditer(text)}
-        return bool(names) and any(
-            match[1] in names for text in texts for match in self._tail.finditer(text)
+    def _normalize(self, text: str) -> str:
+        return normalize_whitespace(
+            text,
+            spaces=self.config.normalize_whitespace,
+            blank_lines=self.config.collapse_blank_lines,
         )
 
-    def _with_tail(self, body: str, tail: _Tail) -> str:
+    def _is_aligned(self, texts: Sequence[str]) -> bool:
+        """Return whether the texts have a tail already that a placeholder refers to."""
+        names = {match[1] for text in texts for match in _PLACEHOLDER.finditer(text)}
+        if not names:
+            return False
+        return any(match[1] in names for text in texts for match in self._tail_start.finditer(text))
+
+    def _append_tail(self, body: str, tail: _Tail) -> str:
         separator = self.config.dynamic_tail_separator
         if self.config.collapse_blank_lines and separator.startswith("\n"):
             body = body.rstrip("\r\n")
         return f"{body}{separator}{tail}"
 
-    def _change(self, block: Block, text: str, reason: str) -> Change:
-        action: Action = (
-            "kept" if text == block.text else "rewritten" if reason == _TIDIED else "moved"
-        )
-        before, after = self.tokenizer.count_text(block.text), self.tokenizer.count_text(text)
+    def _make_change(self, block: Block, text: str, reason: str) -> Change:
+        action: Action
+        if text == block.text:
+            action = "kept"
+        elif reason == _NORMALIZED:
+            action = "rewritten"
+        else:
+            action = "moved"
         return Change(
-            block.message,
-            block.path,
-            action,
-            "" if action == "kept" else self.name,
-            reason,
-            before,
-            after,
+            message=block.message,
+            path=block.path,
+            action=action,
+            by="" if action == "kept" else self.name,
+            reason=reason,
+            tokens_before=self.tokenizer.count_text(block.text),
+            tokens_after=self.tokenizer.count_text(text),
         )
 
 
 class _Tail:
-    """What moved out of a system message, and the names under which its placeholders know it.
+    """The parts moved out of a system message, under the names that their placeholders use.
 
-    Every place has a name of its own, so that two values that happen to be equal today change no placeholder.
+    Each occurrence has a name of its own, so that two values that happen to be equal on one day
+    change no placeholder.
+
+    Args:
+        texts: The texts of the message. Names that they use in placeholders already are avoided.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._taken = {match[1] for text in texts for match in _PLACEHOLDER.finditer(text)}
-        self._counts: dict[str, int] = defaultdict(int)
-        self._lines: dict[tuple[str, str], list[str]] = {}
+        self._taken_names = {match[1] for text in texts for match in _PLACEHOLDER.finditer(text)}
+        self._name_counts: dict[str, int] = defaultdict(int)
+        # The names of each value, by its kind and text.
+        self._names: dict[tuple[str, str], list[str]] = {}
 
     @property
     def values(self) -> tuple[str, ...]:
-        """What moved, in order, each value once."""
-        return tuple(value for _, value in self._lines)
+        """The different values that were moved, in order."""
+        return tuple(value for _, value in self._names)
 
-    def taken_from(self, text: str, parts: Sequence[VolatilePart]) -> str:
-        """Return the text with placeholders for its parts, which go into the tail."""
-        pieces, at = list[str](), 0
-        for start, end, kind in parts:
-            name = self._new_name(kind)
-            self._lines.setdefault((kind, text[start:end]), []).append(name)
-            pieces += text[at:start], f"[{name}: see end]"
-            at = end
-        return "".join([*pieces, text[at:]])
+    def extract(self, text: str, parts: Sequence[VolatilePart]) -> str:
+        """Move parts of a text into the tail, and return the text with placeholders."""
+        pieces: list[str] = []
+        position = 0
+        for part in parts:
+            name = self._make_name(part.kind)
+            value = text[part.start : part.end]
+            self._names.setdefault((part.kind, value), []).append(name)
+            pieces.append(text[position : part.start])
+            pieces.append(f"[{name}: see end]")
+            position = part.end
+        pieces.append(text[position:])
+        return "".join(pieces)
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{', '.join(names)}: {value}" for (_, value), names in self._lines.items()
+            f"{', '.join(names)}: {value}" for (_, value), names in self._names.items()
         )
 
-    def _new_name(self, kind: str) -> str:
+    def _make_name(self, kind: str) -> str:
         while True:
-            self._counts[kind] += 1
-            name = kind if self._counts[kind] == 1 else f"{kind} {self._counts[kind]}"
-            # The prompt may speak of such a placeholder itself.
-            if name not in self._taken:
+            self._name_counts[kind] += 1
+            count = self._name_counts[kind]
+            name = kind if count == 1 else f"{kind} {count}"
+            if name not in self._taken_names:
                 return name
 
 
-def _is_followed(texts: Sequence[str], parts: Sequence[Sequence[VolatilePart]]) -> bool:
-    """Return whether any word that stays the same follows on the first part that changes."""
-    begun = False
-    for text, found in zip(texts, parts):
-        at = 0
-        for part in found:
-            if begun and _WORD.search(text, at, part.start):
+def _is_text_after_parts(
+    texts: Sequence[str], parts_by_text: Sequence[Sequence[VolatilePart]]
+) -> bool:
+    """Return whether any letter or digit that stays follows the first part that changes.
+
+    Otherwise the parts are at the end already, and moving them would gain nothing.
+    """
+    has_part = False
+    for text, parts in zip(texts, parts_by_text):
+        position = 0
+        for part in parts:
+            if has_part and _LETTER_OR_DIGIT.search(text, position, part.start):
                 return True
-            begun, at = True, part.end
-        if begun and _WORD.search(text, at):
+            has_part = True
+            position = part.end
+        if has_part and _LETTER_OR_DIGIT.search(text, position):
             return True
     return False
 
 
-def _last_mark(draft: Draft) -> int:
-    """Return the index of the last message that holds a cache breakpoint of the caller's, -1 where none does."""
-    marks = [outline.mark for outline in draft.outlines] or [
-        get_field(message, "cache_control") is not None
-        or has_cache_breakpoint(get_field(message, "content"))
-        for message in draft.messages
+def _last_marked_message(draft: Draft) -> int:
+    """Return the index of the last message with a cache breakpoint, or -1 if there is none."""
+    marks = [outline.mark for outline in draft.outlines]
+    if not marks:
+        # The draft comes from a dialect without outlines.
+        marks = [
+            get_field(message, "cache_control") is not None
+            or has_cache_breakpoint(get_field(message, "content"))
+            for message in draft.messages
+        ]
+    return max((index for index, mark in enumerate(marks) if mark), default=-1)
+
+
+def _count_fixed(blocks: Sequence[Block], message: Any, last_mark: int) -> int:
+    """Return how many leading blocks of a message must stay as they are.
+
+    These are the blocks up to the last block that is pinned or precedes a cache breakpoint.
+    """
+    last_fixed_part = _last_fixed_part(blocks[0].message, message, last_mark)
+    count = 0
+    for number, block in enumerate(blocks, 1):
+        if block.pinned or _part_index(block) <= last_fixed_part:
+            count = number
+    return count
+
+
+def _last_fixed_part(index: int, message: Any, last_mark: int) -> float:
+    """Return the index of the last content part that must stay: -1 if none must, inf if all."""
+    if index > last_mark:
+        return -1
+    marked_parts = [
+        part_index
+        for part_index, part in enumerate(as_items(get_field(message, "content")))
+        if has_cache_breakpoint([part])
     ]
-    return max((at for at, mark in enumerate(marks) if mark), default=-1)
+    is_marked_as_whole = get_field(message, "cache_control") is not None
+    if index < last_mark or is_marked_as_whole or not marked_parts:
+        return math.inf
+    return marked_parts[-1]
 
 
-def _fixed(blocks: Sequence[Block], message: Any, last_mark: int) -> int:
-    """Return how many of a message's blocks must stay: those up to the last that is pinned, or at or before a mark."""
-    if blocks[0].message <= last_mark:
-        parts = as_items(get_field(message, "content"))
-        last = max(
-            (at for at, part in enumerate(parts) if has_cache_breakpoint([part])), default=None
-        )
-        whole = (
-            blocks[0].message < last_mark
-            or last is None
-            or get_field(message, "cache_control") is not None
-        )
-        stays = [whole or _position(block) <= (last or 0) for block in blocks]
-    else:
-        stays = [False for _ in blocks]
-    return max(
-        (at for at, block in enumerate(blocks, 1) if stays[at - 1] or block.pinned), default=0
-    )
-
-
-def _position(block: Block) -> int:
-    """Return the index of the part in which a block stands; 0 where the message has no parts."""
+def _part_index(block: Block) -> int:
+    """Return the index of a block's content part, 0 if its message has no parts."""
     return next((key for key in block.path if isinstance(key, int)), 0)
 
 
-def _merged(earlier: Sequence[Change], own: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the changes with those that were made now in the place of earlier ones of the same blocks."""
-    mine = {(change.message, change.path): change for change in own}
-    merged = []
+def _merge_changes(earlier: Sequence[Change], own: Sequence[Change]) -> tuple[Change, ...]:
+    """Replace earlier changes with the changes of this transform to the same blocks.
+
+    A block that this transform keeps retains its earlier change.
+    """
+    own_by_place = {(change.message, change.path): change for change in own}
+    merged: list[Change] = []
     for change in earlier:
-        now = mine.pop((change.message, change.path), change)
-        merged.append(
-            change if now.action == "kept" else replace(now, tokens_before=change.tokens_before)
-        )
-    return (*merged, *mine.values())
+        now = own_by_place.pop((change.message, change.path), None)
+        if now is None or now.action == "kept":
+            merged.append(change)
+        else:
+            merged.append(replace(now, tokens_before=change.tokens_before))
+    return (*merged, *own_by_place.values())

@@ -1,1 +1,1 @@
-"""Windows: leaving out messages of a conversation that is larger than its limit."""
+"""Context windows: drop messages of a conversation that exceeds its token limit."""

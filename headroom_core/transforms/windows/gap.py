@@ -1,4 +1,4 @@
-"""What is left out of a conversation: its originals, and the one marker that stands in their place."""
+"""Dropped messages: their originals, and the marker that replaces them in the conversation."""
 
 from __future__ import annotations
 
@@ -13,113 +13,134 @@ from headroom_core.markers import content_key, retrieve_call, write_marker
 from headroom_core.messages import Draft, Gap, to_mapping
 from headroom_core.tokens.tokenizer import Tokenizer
 
-FIRST_KEY, FURTHER_KEY = 52, 34
-"""Tokens that a message with a marker takes at most with one key, and with each further one."""
+# Upper bounds for a message with a marker, whatever its keys and the vocabulary.
+MAX_MARKER_TOKENS = 52
+"""Maximum number of tokens of a message whose marker has a single key."""
 
-_ROLE = 1
-"""Tokens that the role of the message with the marker takes at most."""
+MAX_FURTHER_KEY_TOKENS = 34
+"""Maximum number of tokens that each further key adds."""
 
-_KEY = 24
-"""Tokens that a key takes at most, where digits and letters take turns: 24 hexadecimal digits."""
+_MAX_ROLE_TOKENS = 1
+_MAX_KEY_TOKENS = 24
+"""A key has 24 hexadecimal digits; if digits and letters alternate, each is a token of its own."""
 
 
 @dataclass(slots=True)
 class DroppedMessages:
-    """The messages that are left out, in parts that are kept under a key each.
+    """Dropped messages, in parts that are stored under a key each.
 
-    Every part is more than twice as large as the next: there are few of them, so that the marker stays short, and
-    what is stored again stays in proportion.
+    Each part has more than twice as many tokens as the next. So there are few parts, which keeps
+    the marker short, and a new drop stores only the small parts again.
 
     Attributes:
-        parts: the indices of each part's messages, in order.
-        key_of: the key under which each message is kept.
+        parts: Indices of the messages of each part, in order.
+        key_of: The key under which each message is stored, by the message's index.
     """
 
     parts: list[list[int]] = field(default_factory=list)
     key_of: dict[int, str] = field(default_factory=dict)
-    _tokens: list[int] = field(default_factory=list)
+    _part_tokens: list[int] = field(default_factory=list)
 
     @property
-    def keys(self) -> int:
-        """How many keys the marker names."""
-        return len(self.parts)
+    def messages(self) -> list[int]:
+        """Indices of all dropped messages, in order."""
+        return sorted(message for part in self.parts for message in part)
 
-    def marker_tokens(self, tokenizer: Tokenizer) -> int:
-        """Return how many tokens the message with the marker takes at most."""
+    def count_marker_tokens(self, tokenizer: Tokenizer) -> int:
+        """Return the maximum number of tokens of the message with the marker, 0 without a marker.
+
+        The keys depend on the messages' texts, which are only serialized at the end.
+        """
         if not self.parts:
             return 0
-        messages = sorted(message for part in self.parts for message in part)
-        text = _marker(messages, [""] * self.keys)
-        return TOKENS_PER_MESSAGE + _ROLE + tokenizer.count_text(text) + _KEY * self.keys
+        key_count = len(self.parts)
+        text = _render_marker(self.messages, [""] * key_count)
+        fixed = TOKENS_PER_MESSAGE + _MAX_ROLE_TOKENS + tokenizer.count_text(text)
+        return fixed + _MAX_KEY_TOKENS * key_count
 
-    def added(self, messages: list[int], tokens: int) -> DroppedMessages:
-        """Return a copy in which further messages are left out."""
-        copy = DroppedMessages([*self.parts], {}, [*self._tokens])
+    def copy_with(self, messages: list[int], tokens: int) -> DroppedMessages:
+        """Return a copy to which further messages have been added."""
+        copy = DroppedMessages([*self.parts], {}, [*self._part_tokens])
         copy.add(messages, tokens)
         return copy
 
     def add(self, messages: list[int], tokens: int) -> None:
-        """Leave out further messages."""
+        """Add further dropped messages, which have so many tokens together."""
         self.parts.append(messages)
-        self._tokens.append(tokens)
-        while len(self.parts) > 1 and self._tokens[-2] <= 2 * self._tokens[-1]:
+        self._part_tokens.append(tokens)
+        while len(self.parts) > 1 and self._part_tokens[-2] <= 2 * self._part_tokens[-1]:
             last = self.parts.pop()
             self.parts[-1] = sorted([*self.parts[-1], *last])
-            self._tokens[-2:] = [sum(self._tokens[-2:])]
+            self._part_tokens[-2:] = [sum(self._part_tokens[-2:])]
 
 
-def with_gap(draft: Draft, left: DroppedMessages, since: Mapping[int, int]) -> Draft:
-    """Return the draft with its gap, and with the originals to be stored.
+def with_gap(draft: Draft, dropped: DroppedMessages, dropped_at: Mapping[int, int]) -> Draft:
+    """Return the draft with a gap for its dropped messages, and with their originals.
+
+    The keys of the originals are recorded in `dropped.key_of`.
+
+    Args:
+        draft: The conversation.
+        dropped: The messages to drop.
+        dropped_at: For each of them, the index of the message at which it was dropped.
 
     Raises:
-        TransformError: a message that is to be left out cannot be written as JSON.
+        TransformError: If a dropped message cannot be written as JSON.
     """
-    if not left.parts:
+    if not dropped.parts:
         return draft
-    originals = {content_key(text): text for text in (_record(draft, part) for part in left.parts)}
-    for key, part in zip(originals, left.parts):
-        left.key_of.update(dict.fromkeys(part, key))
-    messages = sorted(message for part in left.parts for message in part)
+    originals: dict[str, str] = {}
+    for part in dropped.parts:
+        text = _to_json_lines(draft, part)
+        key = content_key(text)
+        originals[key] = text
+        dropped.key_of.update(dict.fromkeys(part, key))
+    messages = dropped.messages
     gap = Gap(
-        tuple(messages),
-        _marker(messages, list(originals)),
-        tuple(since[message] for message in messages),
+        messages=tuple(messages),
+        marker=_render_marker(messages, list(originals)),
+        since=tuple(dropped_at[message] for message in messages),
     )
     return replace(draft, gap=gap, originals={**draft.originals, **originals})
 
 
 def without_originals(draft: Draft) -> Draft:
-    """Return the draft with a marker that promises nothing, for where the originals cannot be kept."""
+    """Return the draft with a marker that has no keys, for originals that cannot be stored."""
     if draft.gap is None:
         return draft
     changes = tuple(
         replace(change, keys=()) if change.action == "dropped" else change
         for change in draft.changes
     )
-    gap = replace(draft.gap, marker=_marker(draft.gap.messages, []))
+    gap = replace(draft.gap, marker=_render_marker(draft.gap.messages, []))
     return replace(draft, gap=gap, changes=changes, originals={})
 
 
-def _record(draft: Draft, part: Iterable[int]) -> str:
-    """Return messages as lines of JSON, so that they can be asked for as rows."""
-    return "\n".join(_line(draft, index) for index in part)
+def _to_json_lines(draft: Draft, part: Iterable[int]) -> str:
+    """Serialize messages as JSON lines, so that a retrieval can filter them as rows."""
+    return "\n".join(_to_json(draft, index) for index in part)
 
 
-def _line(draft: Draft, index: int) -> str:
+def _to_json(draft: Draft, index: int) -> str:
+    message = draft.messages[index]
     try:
-        row = {"message": index + 1, **_plain(draft, draft.messages[index])}
-        return json.dumps(row, ensure_ascii=False, skipkeys=True, default=_inside)
+        fields = {"text": message} if isinstance(message, str) else draft.plain(message)
+        row = {"message": index + 1, **fields}
+        return json.dumps(row, ensure_ascii=False, skipkeys=True, default=_json_default)
     except (TypeError, ValueError, RecursionError) as error:
-        said = f"message {index + 1} cannot be kept ({type(error).__name__}): give messages of plain JSON values"
-        raise TransformError(said, {"message": index + 1}) from None
+        raise TransformError(
+            f"message {index + 1} cannot be stored as JSON ({type(error).__name__}): "
+            "pass messages of plain JSON values",
+            {"message": index + 1},
+        ) from None
 
 
-def _plain(draft: Draft, message: Any) -> Mapping[str, Any]:
-    return {"text": message} if isinstance(message, str) else draft.plain(message)
+def _json_default(value: Any) -> Any:
+    """Return a JSON value for an object that JSON cannot represent.
 
-
-def _inside(value: Any) -> Any:
-    """Return what stands for a value that JSON cannot say: its own text might hold an address, each time another."""
+    Not the object's `repr`: it may contain an address, which would give the same message another
+    key in each process.
+    """
     if isinstance(value, Mapping) or hasattr(value, "model_dump"):
         return dict(to_mapping(value))
     if isinstance(value, (set, frozenset)):
@@ -127,7 +148,8 @@ def _inside(value: Any) -> Any:
     return f"<{type(value).__name__}>"
 
 
-def _marker(messages: Sequence[int], keys: Sequence[str]) -> str:
-    is_one_run = messages[-1] - messages[0] < len(messages)
-    omission = f"{len(messages)} messages left out {'here' if is_one_run else 'from here on'}"
+def _render_marker(messages: Sequence[int], keys: Sequence[str]) -> str:
+    are_adjacent = messages[-1] - messages[0] < len(messages)
+    place = "here" if are_adjacent else "from here on"
+    omission = f"{len(messages)} messages left out {place}"
     return write_marker(omission, [retrieve_call(key) for key in keys], label="originals")

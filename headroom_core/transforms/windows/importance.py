@@ -1,10 +1,10 @@
-"""How important the parts of a conversation are for what is still to come."""
+"""Scores how important the parts of a conversation are for its further course."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Protocol
 
@@ -15,26 +15,44 @@ from headroom_core.messages import OUTPUT_KINDS, Block, Draft, original_text
 from headroom_core.relevance import Scorer
 from headroom_core.transforms.windows.turns import Turns, TurnUnit
 
+# A run of 5 to 200 characters that may be a value: a word, id, number, path, price or address. It
+# ends in a letter, digit or underscore, so that punctuation after it is not part of the match, and
+# never begins in the middle of a word.
 _VALUE = re.compile(r"(?<![A-Za-z0-9_$#@])[A-Za-z0-9_$#@][A-Za-z0-9_./@:$#-]{3,198}[A-Za-z0-9_]")
-_NAME = re.compile(r"[0-9_/.:@#]|[a-z][A-Z]")
-_LONG = 8
-_REMEMBERED = 4096
+
+# A sign that a short run is a name or a number: a digit, a joining character, or camel case. Plain
+# lower-case words and words with a capital in front do not match.
+_NAME_SIGN = re.compile(r"[0-9_/.:@#]|[a-z][A-Z]")
+
+_MIN_WORD_VALUE_LENGTH = 8
+"""Plain words count as values from this length on; most shorter ones are everyday words."""
+
+# Whole words that report a failure. Not parts of other words: "errors" and "no_error" do not match.
 _ERROR = re.compile(r"\b(?:error|exception|traceback|failed|failure|fatal)\b", re.IGNORECASE)
+
 _RECENT_MESSAGES = 4
-_MANY_REFERENCES = 5
+"""How many of the last messages tell the topic of the conversation."""
+
+_MAX_REFERENCES = 5
+"""Number of references from which on `forward_reference` is 1."""
+
+_MIN_REPORTED_SHARE = 0.005
+"""Smaller shares would be displayed as 0.00."""
+
+_MAX_CACHED_TEXTS = 4096
 
 
 class ImportanceSource(Protocol):
-    """Knows how often what a tool returned was asked for again."""
+    """A source of learned statistics on how often the outputs of a tool are retrieved."""
 
     def importance(self, tool: str | None) -> tuple[float, float]:
-        """Return a number from 0 to 1, and how far it is to be trusted, from 0 to 1."""
+        """Return the importance of a tool's outputs and its confidence, each from 0 to 1."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ImportanceSignals:
-    """What speaks for a unit, each from 0 to 1; the names are those of `ScoringWeights`."""
+    """The signals of a unit, each from 0 to 1, under the names of `ScoringWeights`."""
 
     recency: float
     semantic_similarity: float
@@ -43,173 +61,196 @@ class ImportanceSignals:
     forward_reference: float
     token_density: float
 
-    def weighed(self, weights: ScoringWeights) -> float:
-        """Return the importance: the weighted sum."""
+    def weighted(self, weights: ScoringWeights) -> float:
+        """Return the importance: the weighted sum of the signals."""
         return math.fsum(self._shares(weights).values())
 
-    def told(self, weights: ScoringWeights) -> str:
-        """Return the importance and what it is made of, in words."""
-        shares = self._shares(weights)
-        most = sorted(
-            ((share, name) for name, share in shares.items() if share >= 0.005), reverse=True
-        )
-        parts = ", ".join(f"{name} {share:.2f}" for share, name in most)
-        return f"importance {self.weighed(weights):.2f}" + (f" ({parts})" if parts else "")
+    def describe(self, weights: ScoringWeights) -> str:
+        """Return the importance and the signals that contribute to it, as text."""
+        shares = [
+            (share, name)
+            for name, share in self._shares(weights).items()
+            if share >= _MIN_REPORTED_SHARE
+        ]
+        total = f"importance {self.weighted(weights):.2f}"
+        if not shares:
+            return total
+        parts = ", ".join(f"{name} {share:.2f}" for share, name in sorted(shares, reverse=True))
+        return f"{total} ({parts})"
 
     def _shares(self, weights: ScoringWeights) -> dict[str, float]:
         return {
-            sign.name: getattr(self, sign.name) * getattr(weights, sign.name)
-            for sign in fields(self)
+            signal.name: getattr(self, signal.name) * getattr(weights, signal.name)
+            for signal in fields(self)
         }
 
 
 class ImportanceScorer:
-    """Looks at messages as they arrive, each once, and tells what speaks for a unit.
+    """Scores the units of a conversation that grows; each message is read once.
 
     Args:
-        draft: the conversation.
-        decay: how fast recency falls: by a factor of e over 1 / decay units.
-        tool: what a tool counts for, from 0 to 1.
-        scorer: scores similarity to the recent messages. None: by the values that they share.
+        draft: The conversation.
+        decay: Rate at which recency decays: by a factor of e over 1 / decay units.
+        tool_importance: Returns the importance of a tool's outputs, from 0 to 1.
+        scorer: Scores the similarity to the recent messages. Defaults to the share of their values
+            that a unit contains.
     """
 
     def __init__(
-        self, draft: Draft, decay: float, tool: Callable[[str | None], float], scorer: Scorer | None
+        self,
+        draft: Draft,
+        decay: float,
+        tool_importance: Callable[[str | None], float],
+        scorer: Scorer | None,
     ) -> None:
         self._decay = decay
-        self._tool = tool
+        self._tool_importance = tool_importance
         self._scorer = scorer
-        self._blocks: dict[int, list[Block]] = {}
+        self._blocks_of: dict[int, list[Block]] = {}
         for block in draft.blocks:
-            self._blocks.setdefault(block.message, []).append(block)
+            self._blocks_of.setdefault(block.message, []).append(block)
         self._outlines = draft.outlines
-        self._seen = 0
-        self._first: dict[str, int] = {}
-        self._last: dict[str, int] = {}
+        self._read_count = 0
+        # The first and the last message that contains a value, by the value.
+        self._first_message: dict[str, int] = {}
+        self._last_message: dict[str, int] = {}
+        # How many later messages of the model use a value that the message introduced.
         self._references: dict[int, int] = {}
 
-    def signs(
+    def score(
         self, units: Sequence[TurnUnit], turns: Turns, sizes: Sequence[int]
     ) -> list[ImportanceSignals]:
-        """Return what speaks for each of the units.
+        """Return the signals of each unit.
 
         Args:
-            units: the units to weigh.
-            turns: the messages so far.
-            sizes: the tokens of every message so far.
+            units: The units to score.
+            turns: The conversation so far.
+            sizes: Number of tokens of each message so far.
         """
-        for message in range(self._seen, len(turns.of)):
-            self._look_at(message)
-        self._seen = len(turns.of)
-        age = {id(unit): number for number, unit in enumerate(reversed(turns.units))}
-        near = self._similarities(units)
+        for message in range(self._read_count, len(turns.unit_of)):
+            self._read_message(message)
+        self._read_count = len(turns.unit_of)
+        ages = {id(unit): age for age, unit in enumerate(reversed(turns.units))}
         return [
-            ImportanceSignals(
-                recency=math.exp(-self._decay * age[id(unit)]),
-                semantic_similarity=similar,
-                toin_importance=max(
-                    (self._tool(block.tool) for block in self._answers(unit)), default=0.0
-                ),
-                error_indicator=float(
-                    any(text_contents(original_text(block)).error for block in self._answers(unit))
-                ),
-                forward_reference=self._referenced(unit),
-                token_density=self._density(unit, sizes),
-            )
-            for unit, similar in zip(units, near)
+            self._signals(unit, ages[id(unit)], similarity, sizes)
+            for unit, similarity in zip(units, self._similarities(units))
         ]
 
-    def _look_at(self, message: int) -> None:
-        values = self._values(message)
-        if self._outlines[message].kind == "assistant":
-            for source in {self._first[value] for value in values if value in self._first}:
-                self._references[source] = self._references.get(source, 0) + 1
-        for value in values:
-            self._first.setdefault(value, message)
-            self._last[value] = message
-
-    def _values(self, message: int) -> frozenset[str]:
-        return frozenset().union(
-            *(text_contents(original_text(block)).values for block in self._blocks.get(message, ()))
+    def _signals(
+        self, unit: TurnUnit, age: int, similarity: float, sizes: Sequence[int]
+    ) -> ImportanceSignals:
+        outputs = self._outputs(unit)
+        has_error = any(_contents_of(block).has_error for block in outputs)
+        return ImportanceSignals(
+            recency=math.exp(-self._decay * age),
+            semantic_similarity=similarity,
+            toin_importance=max(
+                (self._tool_importance(block.tool) for block in outputs), default=0.0
+            ),
+            error_indicator=1.0 if has_error else 0.0,
+            forward_reference=self._forward_reference(unit),
+            token_density=self._token_density(unit, outputs, sizes),
         )
 
-    def _answers(self, unit: TurnUnit) -> list[Block]:
-        return [
-            block
-            for message in unit.messages
-            for block in self._blocks.get(message, ())
-            if block.kind in OUTPUT_KINDS
-        ]
+    def _read_message(self, message: int) -> None:
+        values = self._values_of([message])
+        if self._outlines[message].kind == "assistant":
+            sources = {
+                self._first_message[value] for value in values if value in self._first_message
+            }
+            for source in sources:
+                self._references[source] = self._references.get(source, 0) + 1
+        for value in values:
+            self._first_message.setdefault(value, message)
+            self._last_message[value] = message
 
-    def _referenced(self, unit: TurnUnit) -> float:
+    def _blocks(self, messages: Iterable[int]) -> list[Block]:
+        return [block for message in messages for block in self._blocks_of.get(message, ())]
+
+    def _outputs(self, unit: TurnUnit) -> list[Block]:
+        return [block for block in self._blocks(unit.messages) if block.kind in OUTPUT_KINDS]
+
+    def _values_of(self, messages: Iterable[int]) -> frozenset[str]:
+        return _union_of_values(self._blocks(messages))
+
+    def _text_of(self, messages: Iterable[int]) -> str:
+        return "\n".join(original_text(block) for block in self._blocks(messages))
+
+    def _forward_reference(self, unit: TurnUnit) -> float:
+        """Score how often the model used values that the unit introduced."""
         count = sum(
             self._references.get(message, 0)
             for message in unit.messages
-            if message < self._seen and self._outlines[message].kind != "assistant"
+            if message < self._read_count and self._outlines[message].kind != "assistant"
         )
-        return min(1.0, count / _MANY_REFERENCES)
+        return min(1.0, count / _MAX_REFERENCES)
 
-    def _density(self, unit: TurnUnit, sizes: Sequence[int]) -> float:
-        """Return how many values it is the last to hold, by its tokens, both on a scale of logarithms."""
+    def _token_density(
+        self, unit: TurnUnit, outputs: Sequence[Block], sizes: Sequence[int]
+    ) -> float:
+        """Score how many values would be lost with the unit, relative to its tokens.
+
+        Both are taken on a logarithmic scale.
+        """
         end = unit.messages[-1]
-        held = frozenset().union(
-            *(text_contents(original_text(block)).values for block in self._answers(unit))
-        )
-        alone = sum(self._last.get(value, 0) <= end for value in held)
+        values = _union_of_values(outputs)
+        lost_count = sum(1 for value in values if self._last_message.get(value, 0) <= end)
         tokens = sum(sizes[message] for message in unit.messages)
-        return min(1.0, math.log1p(alone) / math.log(2 + tokens))
+        return min(1.0, math.log1p(lost_count) / math.log(2 + tokens))
 
     def _similarities(self, units: Sequence[TurnUnit]) -> list[float]:
-        recent = range(max(0, self._seen - _RECENT_MESSAGES), self._seen)
-        said = [
+        """Score the similarity of each unit to the recent messages of the user and the model."""
+        recent = range(max(0, self._read_count - _RECENT_MESSAGES), self._read_count)
+        spoken = [
             message for message in recent if self._outlines[message].kind in ("user", "assistant")
         ]
         if self._scorer is not None:
-            texts = [self._text(unit.messages) for unit in units]
-            return self._scorer.score_items(texts, self._text(said))
-        asked = frozenset().union(*(self._values(message) for message in said))
-        if not asked:
+            texts = [self._text_of(unit.messages) for unit in units]
+            return self._scorer.score_items(texts, self._text_of(spoken))
+        topic = self._values_of(spoken)
+        if not topic:
             return [0.0] * len(units)
-        held = (
-            frozenset().union(*(self._values(message) for message in unit.messages))
-            for unit in units
-        )
-        return [len(values & asked) / len(asked) for values in held]
-
-    def _text(self, messages: Sequence[int]) -> str:
-        return "\n".join(
-            original_text(block) for message in messages for block in self._blocks.get(message, ())
-        )
+        return [len(self._values_of(unit.messages) & topic) / len(topic) for unit in units]
 
 
 class TextContents(NamedTuple):
-    """What a text holds.
+    """The contents of a text that matter for its importance.
 
     Attributes:
-        values: what looks like an id, a name, a path or a number.
-        error: whether it tells of an error.
+        values: Words that look like ids, names, paths or numbers.
+        has_error: Whether the text reports an error.
     """
 
     values: frozenset[str]
-    error: bool
+    has_error: bool
 
 
-_contents: LRUCache[tuple[int, int], TextContents] = process_caches.lru(_REMEMBERED)
-"""The contents of the texts that were read last, so that a conversation which grows is not read again."""
+_contents: LRUCache[tuple[int, int], TextContents] = process_caches.lru(_MAX_CACHED_TEXTS)
+"""Contents of recent texts, so that the texts of a growing conversation are not read again."""
 
 
 def text_contents(text: str) -> TextContents:
-    """Return what a text holds.
+    """Return the contents of a text.
 
     Example:
         >>> sorted(text_contents("order W2378156 for mei_kovacs was sent").values)
         ['W2378156', 'mei_kovacs']
     """
-    return _contents.get_or_compute(text_key(text), lambda: _read(text))
+    return _contents.get_or_compute(text_key(text), lambda: _read_contents(text))
 
 
-def _read(text: str) -> TextContents:
+def _read_contents(text: str) -> TextContents:
     values = frozenset(
-        value for value in _VALUE.findall(text) if len(value) >= _LONG or _NAME.search(value)
+        value
+        for value in _VALUE.findall(text)
+        if len(value) >= _MIN_WORD_VALUE_LENGTH or _NAME_SIGN.search(value)
     )
     return TextContents(values, _ERROR.search(text) is not None)
+
+
+def _contents_of(block: Block) -> TextContents:
+    return text_contents(original_text(block))
+
+
+def _union_of_values(blocks: Iterable[Block]) -> frozenset[str]:
+    return frozenset().union(*(_contents_of(block).values for block in blocks))

@@ -1,9 +1,9 @@
-"""The intelligent context: the least important goes first."""
+"""The intelligent context manager: drops the least important messages first."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -18,67 +18,61 @@ from headroom_core.stores import Store, default_store
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.pipeline import transform_messages
 from headroom_core.transforms.router import ContentRouter
-from headroom_core.transforms.windows.cuts import (
-    Candidate,
+from headroom_core.transforms.windows.cutter import WindowCutter
+from headroom_core.transforms.windows.importance import ImportanceSource
+from headroom_core.transforms.windows.limits import Limits, room_for
+from headroom_core.transforms.windows.policy import (
     CutPolicy,
-    CutState,
     Remember,
     Shorten,
-    WindowCutter,
-    first_kept_turn,
 )
-from headroom_core.transforms.windows.importance import (
-    ImportanceScorer,
-    ImportanceSignals,
-    ImportanceSource,
-)
-from headroom_core.transforms.windows.limits import Limits, room_for
+from headroom_core.transforms.windows.ranking import ImportanceRanking
 from headroom_core.transforms.windows.shorten import block_shortener
-from headroom_core.transforms.windows.turns import TurnUnit
-
-_LEAST = 0.001
-"""What is lost with each token at least."""
-
-_UNKNOWN_TOOL = 0.5
-"""What a tool counts for about which too little was learnt."""
 
 
 class Records(Protocol):
     """The part of a store that remembers decisions."""
 
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        """Remember what is not known yet, and return what stands now."""
+        """Store records under keys that are new, and return the stored record of every key."""
         ...
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return those of the records that are known."""
+        """Return the stored records of those keys that are known."""
         ...
 
 
 class IntelligentContextManager:
-    """Leaves out what matters least of a conversation that is larger than it may be.
+    """Transform that drops the least important messages of a conversation that is too large.
 
-    Importance is the sum of six signs, weighed by `ScoringWeights`: how new a message is, how many values it
-    shares with the last messages, how often what its tool returned was asked for again, whether it tells of an
-    error, how many later messages use a value that it was the first to name, and how many values it alone holds
-    for its tokens. A call goes with all its results. What users and the model said in the last turns is kept, and
-    of the older turns what users said goes last; the newest message and the last user's are never left out.
+    Importance is the weighted sum of six signals, with the weights of `ScoringWeights`: how new a
+    message is, how many values it shares with the last messages, how often outputs of its tool
+    have been retrieved, whether it reports an error, how many later messages use a value that it
+    introduced, and how many values would be lost with it, relative to its tokens. A tool call is
+    dropped with all its results. Texts of users and of the model in the last turns are kept;
+    users' texts in older turns are dropped last; the newest message and the last user message are
+    never dropped.
 
-    What goes stands in the store, behind one marker. The conversation is cut message by message from the first
-    one on, as `RollingWindow` does; importance is looked at only at cuts.
+    Dropped messages are stored, and a single marker replaces them. Like `RollingWindow`, this cuts
+    the conversation message by message from its beginning; importance is computed only at cuts.
 
     Args:
-        config: what to keep, and what counts; a snapshot is taken. None: the defaults.
-        toin: what was learnt about tools; a `ToolIntelligence`. None: nothing.
-        scorer: scores similarity to the recent messages. None: by the values that they share.
-        model: the model whose tokens are counted.
+        config: The settings, of which a copy is taken. Defaults to `IntelligentContextConfig()`.
+        toin: Statistics learned about tools, such as a `ToolIntelligence`. They are optional.
+        scorer: Scores the similarity to the recent messages. Defaults to the share of their values
+            that a message contains.
+        model: Name of the model whose tokens are counted.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
-        >>> roles = ("user", "assistant")
-        >>> talk = [{"role": role, "content": f"{n} " + "word " * 200} for n in range(20) for role in roles]
-        >>> result = IntelligentContextManager().apply(talk, model_limit=4000, store=MemoryStore())
-        >>> result.tokens_after < 4000, result.messages[-1] is talk[-1]
+        >>> messages = [
+        ...     {"role": role, "content": f"{n} " + "word " * 200}
+        ...     for n in range(20)
+        ...     for role in ("user", "assistant")
+        ... ]
+        >>> manager = IntelligentContextManager()
+        >>> result = manager.apply(messages, model_limit=4000, store=MemoryStore())
+        >>> result.tokens_after < 4000, result.messages[-1] is messages[-1]
         (True, True)
         >>> result.changes[1].action, result.changes[1].reason[:10]
         ('dropped', 'importance')
@@ -96,13 +90,13 @@ class IntelligentContextManager:
     ) -> None:
         self.config: IntelligentContextConfig = (config or IntelligentContextConfig()).snapshot()
         self.tokenizer = Tokenizer(model)
-        self._learnt = toin if self.config.toin_integration else None
+        self._toin = toin if self.config.toin_integration else None
         self._scorer = scorer
 
     def __call__(self, draft: Draft) -> Draft:
-        """Return the draft with a gap where it is larger than the model's limit, if that is known.
+        """Fit the draft into the context window of the model, if its size is known.
 
-        What was learnt about tools counts for nothing here, since no store remembers the decisions.
+        Statistics learned about tools are ignored here, since no store can remember the decisions.
         """
         limit = model_info(self.tokenizer.model).context_limit
         return draft if limit is None else self.fit(draft, self.limits(limit))
@@ -116,24 +110,27 @@ class IntelligentContextManager:
         store: Store | None = None,
         dialect: Any = None,
     ) -> TransformResult:
-        """Return the messages that stay, and store those that do not.
+        """Fit messages into a context window, and store the messages that are dropped.
 
-        Outputs of tools are shortened first, where the excess is within `compress_threshold` of the limit.
+        If the excess is within `compress_threshold` of the limit, outputs of tools are shortened
+        first.
 
         Args:
-            messages: OpenAI, Anthropic or Google messages. They are not altered.
-            tokenizer: counts the tokens. None: that of the manager's model.
-            model_limit: tokens that the conversation may have, those of the reply included. None: the model's.
-            store: where what is left out is kept. None: the default store.
-            dialect: the name of the messages' format, or a dialect of your own. None: told from the messages.
+            messages: OpenAI, Anthropic or Google messages. They are not modified.
+            tokenizer: Counts the tokens. Defaults to the manager's tokenizer.
+            model_limit: Number of tokens for the conversation and the reply. Defaults to the size
+                of the model's context window.
+            store: Where originals are stored. Defaults to the default store.
+            dialect: Format of the messages, by name or as a dialect object. Defaults to detecting
+                it.
 
         Returns:
-            The result; its `changes` explain every message.
+            The result, whose `changes` explain every message.
 
         Raises:
-            ConfigurationError: model_limit is less than 1, or not given for a model whose limit is not known, or
-                there is no such dialect.
-            StorageError: what is left out cannot be kept.
+            ConfigurationError: If `model_limit` is less than 1 or is missing for a model of
+                unknown size, or if the dialect is unknown.
+            StorageError: If originals cannot be stored.
         """
         counter = tokenizer or self.tokenizer
         limits = self.limits(_limit_of(counter.model) if model_limit is None else model_limit)
@@ -152,7 +149,14 @@ class IntelligentContextManager:
         return transform_messages(transform, messages, counter, store=kept, dialect=dialect)
 
     def limits(self, model_limit: int) -> Limits:
-        """Return what a conversation may have when so many tokens are to hold it and the reply."""
+        """Return the limits of a conversation that shares a context window with the reply.
+
+        Args:
+            model_limit: Size of the context window in tokens.
+
+        Raises:
+            ConfigurationError: If `model_limit` is less than 1.
+        """
         return Limits(room_for(model_limit, self.config.output_buffer_tokens))
 
     def fit(
@@ -166,166 +170,92 @@ class IntelligentContextManager:
         counter: Tokenizer | None = None,
         counted: Sequence[int] | None = None,
     ) -> Draft:
-        """Return the draft with a gap where it is larger than the limits allow, and with each message explained.
+        """Return the draft within its limits, with a change that explains each message.
 
         Args:
-            draft: the conversation, with outlines.
-            limits: how large it may be.
-            records: where decisions are remembered that rest on what was learnt. None: nothing learnt counts.
-            shorten: shortens blocks before anything is left out. None: that was done before.
-            shorten_within: the share of the limit up to which an excess is met by shortening some outputs, the oldest
-                first. None: the settings'.
-            counter: counts the tokens. None: that of the manager's model.
-            counted: the tokens of every message as it came. None: they are counted.
+            draft: The conversation, with outlines.
+            limits: Maximum size of the conversation.
+            records: Remembers decisions that depend on learned statistics. If None, learned
+                statistics are ignored.
+            shorten: Shortens blocks before messages are dropped. None if they have been shortened
+                already.
+            shorten_within: Share of the limit up to which an excess is met by shortening only the
+                oldest outputs. Defaults to `compress_threshold` of the settings.
+            counter: Counts the tokens. Defaults to the manager's tokenizer.
+            counted: Number of tokens of each message as received. Defaults to counting them.
         """
         if len(draft.outlines) != len(draft.messages):
             return draft
-        learnt = None if records is None else self._learnt
-        ranking = _Ranking(self.config, draft, learnt, self._scorer)
+        toin = None if records is None else self._toin
+        ranking = ImportanceRanking(self.config, draft, toin, self._scorer)
         policy = CutPolicy(
-            self.name,
-            f"{self.config.model_dump_json()} {type(self._scorer).__name__}",
-            ranking.rank,
-            remember=self._remembering(records, ranking),
+            name=self.name,
+            settings=f"{self.config.model_dump_json()} {type(self._scorer).__name__}",
+            rank=ranking.rank,
+            remember=self._make_remember(records, ranking),
             shorten=shorten,
-            shorten_within=self.config.compress_threshold
-            if shorten_within is None
-            else shorten_within,
+            shorten_within=(
+                self.config.compress_threshold if shorten_within is None else shorten_within
+            ),
         )
-        fold = WindowCutter(draft, counter or self.tokenizer, limits, policy, counted)
-        made = fold.run()
-        reasons = ranking.explained(fold.moment()) if fold.gone else {}
-        explained = [
-            Change(
-                message,
-                (),
-                "kept",
-                self.name,
-                reasons.get(message, "there is room for it"),
-                size,
-                size,
-            )
-            for message, size in enumerate(fold.sizes)
-            if message not in fold.gone
-        ]
-        # Another manager's explanations, of a pipeline, gave the reasons of its own limit.
-        others = (change for change in made.changes if change.path or change.action != "kept")
-        return replace(
-            made, changes=tuple(sorted((*others, *explained), key=lambda change: change.message))
-        )
+        cutter = WindowCutter(draft, counter or self.tokenizer, limits, policy, counted=counted)
+        result = cutter.run()
+        explanations = self._explain_kept(cutter, ranking)
+        # Explanations by an earlier manager in a pipeline refer to that manager's limit.
+        others = (change for change in result.changes if change.path or change.action != "kept")
+        changes = sorted((*others, *explanations), key=lambda change: change.message)
+        return replace(result, changes=tuple(changes))
 
-    def _remembering(self, records: Records | None, ranking: _Ranking) -> Remember | None:
-        """Return what lets a decision stand that was made with what was learnt until then."""
-        if records is None or self._learnt is None:
-            return None if self._scorer is None else lambda _, decide: decide()
+    def _explain_kept(self, cutter: WindowCutter, ranking: ImportanceRanking) -> list[Change]:
+        """Return a change for each kept message that says why it is kept."""
+        reasons = ranking.explain(cutter.state()) if cutter.dropped else {}
+        return [
+            Change(
+                message=message,
+                path=(),
+                action="kept",
+                by=self.name,
+                reason=reasons.get(message, "there is room for it"),
+                tokens_before=size,
+                tokens_after=size,
+            )
+            for message, size in enumerate(cutter.sizes)
+            if message not in cutter.dropped
+        ]
+
+    def _make_remember(
+        self, records: Records | None, ranking: ImportanceRanking
+    ) -> Remember | None:
+        """Return a function that stores decisions based on the current learned statistics.
+
+        Without it, the same cut might be decided differently once more has been learned.
+        """
+        if records is None or self._toin is None:
+            # The decisions of a custom scorer must not be shared: its settings are unknown.
+            return None if self._scorer is None else _decide_anew
 
         def remember(key: str, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
             try:
-                stands = (
-                    records.recall([key]).get(key)
-                    or records.record({key: json.dumps(decide())})[key]
-                )
-                return {int(message): reason for message, reason in json.loads(stands).items()}
+                stored = records.recall([key]).get(key)
+                if not stored:
+                    stored = records.record({key: json.dumps(decide())})[key]
+                return {int(message): reason for message, reason in json.loads(stored).items()}
             except (StorageError, ValueError):
-                # What was learnt counts for nothing where the decision cannot be kept, or read again.
-                ranking.unlearn()
+                # A decision that cannot be stored or read back must not depend on statistics.
+                ranking.ignore_toin()
                 return decide()
 
         return remember
+
+
+def _decide_anew(_key: str, decide: Callable[[], dict[int, str]]) -> dict[int, str]:
+    return decide()
 
 
 def _limit_of(model: str) -> int:
     limit = model_info(model).context_limit
     if limit is None:
         raise ConfigurationError(
-            f"model = {model!r}: its limit is not known; give model_limit", {"model": model}
+            f"model = {model!r} has no known context limit: pass model_limit", {"model": model}
         )
     return limit
-
-
-class _Ranking:
-    """One conversation's order of going, and why each message stays."""
-
-    def __init__(
-        self,
-        config: IntelligentContextConfig,
-        draft: Draft,
-        learnt: ImportanceSource | None,
-        scorer: Scorer | None,
-    ) -> None:
-        self._config = config
-        self._learnt = learnt
-        self._importance = ImportanceScorer(draft, config.recency_decay_rate, self._tool, scorer)
-
-    def unlearn(self) -> None:
-        """Let what was learnt about tools count for nothing from here on."""
-        self._learnt = None
-
-    def rank(self, moment: CutState) -> Iterator[Candidate]:
-        """Yield what may go, the least important first, and what users said after everything else."""
-        for unit, reason, worth in self._in_order(self._loose(moment), moment):
-            yield Candidate((unit,), reason, worth)
-        for unit in moment.present:
-            if self._is_old(unit, moment) and _is_said_by_users(unit):
-                yield Candidate(
-                    (unit,), "an old message of the user's, since nothing else could go"
-                )
-
-    def explained(self, moment: CutState) -> dict[int, str]:
-        """Return why each message would stay."""
-        reasons = {id(unit): _protection(unit, moment) for unit in moment.turns.units}
-        for unit, why, _ in self._in_order(self._loose(moment), moment):
-            reasons[id(unit)] = f"there is room for it: {why}"
-        return {
-            message: reasons[id(unit)] for unit in moment.turns.units for message in unit.messages
-        }
-
-    def _loose(self, moment: CutState) -> list[TurnUnit]:
-        """Return what may go by its importance."""
-        return [
-            unit
-            for unit in moment.present
-            if not _is_said_by_users(unit)
-            and (unit.kind != "system" or not self._config.keep_system)
-            and (unit.kind == "step" or self._is_old(unit, moment))
-        ]
-
-    def _is_old(self, unit: TurnUnit, moment: CutState) -> bool:
-        return unit.turn < first_kept_turn(moment, self._config.keep_last_turns)
-
-    def _in_order(
-        self, units: list[TurnUnit], moment: CutState
-    ) -> list[tuple[TurnUnit, str, float | None]]:
-        if not self._config.use_importance_scoring:
-            return [(unit, "the oldest that is not protected", None) for unit in units]
-        weights = self._config.scoring_weights
-        signs = self._importance.signs(units, moment.turns, moment.sizes)
-        ranked: list[tuple[TurnUnit, ImportanceSignals]] = sorted(
-            zip(units, signs), key=lambda pair: pair[1].weighed(weights)
-        )
-        return [(unit, sign.told(weights), _LEAST + sign.weighed(weights)) for unit, sign in ranked]
-
-    def _tool(self, name: str | None) -> float:
-        if self._learnt is None:
-            return _UNKNOWN_TOOL
-        value, confidence = self._learnt.importance(name)
-        return value if confidence >= self._config.toin_confidence_threshold else _UNKNOWN_TOOL
-
-
-def _protection(unit: TurnUnit, moment: CutState) -> str:
-    """Return why a unit would be protected."""
-    if unit.kind in ("system", "unknown"):
-        return f"{unit.kind} messages are kept"
-    if unit is moment.turns.spoke:
-        return "the last user's message is kept"
-    if unit is moment.turns.of[-1]:
-        return "the newest message is kept"
-    return (
-        "a call is kept until it has its result"
-        if unit.unanswered
-        else "what was said in the last turns is kept"
-    )
-
-
-def _is_said_by_users(unit: TurnUnit) -> bool:
-    return unit.kind == "user" or unit.spoken

@@ -1,4 +1,4 @@
-"""Which of many things to give up, so that enough room is made and little is lost."""
+"""Choose items to drop so that enough room is made at a small loss."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import bisect
 from collections.abc import Sequence
 
 
-def first_come(weights: Sequence[int], excess: int) -> list[int]:
-    """Return the first positions whose weights together reach the excess, as far as there are enough.
+def take_in_order(weights: Sequence[int], excess: int) -> list[int]:
+    """Return the leading positions whose weights add up to the excess, or all positions.
 
     Example:
-        >>> first_come([5, 3, 9, 1], 7)
+        >>> take_in_order([5, 3, 9, 1], 7)
         [0, 1]
     """
     taken: list[int] = []
@@ -22,47 +22,63 @@ def first_come(weights: Sequence[int], excess: int) -> list[int]:
     return taken
 
 
-def least_loss(weights: Sequence[int], losses: Sequence[float], excess: int) -> list[int]:
-    """Return positions whose weights together reach the excess, and whose losses together are small.
+def take_least_loss(weights: Sequence[int], losses: Sequence[float], excess: int) -> list[int]:
+    """Return positions whose weights add up to the excess at a small total loss.
 
-    Taken are the first so many positions and then, at most, one that is heavy enough to reach the excess alone:
-    the best of all such choices. Where everything together does not reach it, everything is taken.
+    The choice is a run of leading positions, optionally followed by a single further position that
+    is heavy enough to reach the excess; of all such choices it is the one with the least loss. If
+    all weights together do not reach the excess, all positions are returned.
 
     Args:
-        weights: how much room each makes.
-        losses: what each costs; they should rise by weight, so that the first are the cheapest for their room.
-        excess: how much room is needed.
+        weights: Room that each item makes.
+        losses: Loss that each item causes. Items should be sorted by loss per weight, so that the
+            first items are the cheapest for the room they make.
+        excess: Room that is needed.
 
     Example:
-        >>> least_loss([100, 900, 120], [10.0, 180.0, 60.0], 150)
+        >>> take_least_loss([100, 900, 120], [10.0, 180.0, 60.0], 150)
         [0, 2]
     """
-    last = first_come(weights, excess)
-    best, best_loss = last, sum(losses[position] for position in last)
-    made, lost = sum(weights[: len(last)]), sum(losses[: len(last)])
-    # Of the positions from `start` on, by rising weight and loss: those that no heavier one beats on loss.
-    heavy: list[int] = []
-    cheapest: list[tuple[float, int]] = []
+    leading = take_in_order(weights, excess)
+    best = leading
+    best_loss = sum(losses[position] for position in leading)
+    room = sum(weights[: len(leading)])
+    loss = sum(losses[: len(leading)])
+    # Items from `start` on that no other item beats in both weight and loss. Both lists rise, so
+    # that a binary search by weight finds the cheapest item that is heavy enough.
+    front_weights: list[int] = []
+    front: list[tuple[float, int]] = []
     for start in range(len(weights) - 1, -1, -1):
-        _insert(heavy, cheapest, weights[start], losses[start], start)
-        if start < len(last):
-            made, lost = made - weights[start], lost - losses[start]
-            at = bisect.bisect_left(heavy, excess - made)
-            if at < len(heavy) and lost + cheapest[at][0] < best_loss:
-                best, best_loss = [*range(start), cheapest[at][1]], lost + cheapest[at][0]
+        _add_to_front(front_weights, front, weights[start], losses[start], position=start)
+        if start >= len(leading):
+            continue
+        room -= weights[start]
+        loss -= losses[start]
+        index = bisect.bisect_left(front_weights, excess - room)
+        if index < len(front):
+            extra_loss, position = front[index]
+            if loss + extra_loss < best_loss:
+                best = [*range(start), position]
+                best_loss = loss + extra_loss
     return best
 
 
-def _insert(
-    heavy: list[int], cheapest: list[tuple[float, int]], weight: int, loss: float, position: int
+def _add_to_front(
+    front_weights: list[int],
+    front: list[tuple[float, int]],
+    weight: int,
+    loss: float,
+    *,
+    position: int,
 ) -> None:
-    at = bisect.bisect_left(heavy, weight)
-    if at < len(heavy) and cheapest[at][0] <= loss:
+    """Add an item unless a heavier item costs less, and remove the items that it beats."""
+    index = bisect.bisect_left(front_weights, weight)
+    if index < len(front) and front[index][0] <= loss:
         return
-    if at < len(heavy) and heavy[at] == weight:
-        del heavy[at], cheapest[at]
-    while at and cheapest[at - 1][0] >= loss:
-        at -= 1
-        del heavy[at], cheapest[at]
-    heavy.insert(at, weight)
-    cheapest.insert(at, (loss, position))
+    if index < len(front) and front_weights[index] == weight:
+        del front_weights[index], front[index]
+    while index and front[index - 1][0] >= loss:
+        index -= 1
+        del front_weights[index], front[index]
+    front_weights.insert(index, weight)
+    front.insert(index, (loss, position))

@@ -1,4 +1,4 @@
-"""How large a conversation may be, and how large it is."""
+"""Token limits of a conversation, and the token counts that are compared with them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a conversation may be, in tokens, the request for the reply included.
+    """Maximum size of a conversation in tokens, including those that prime the reply.
 
     Attributes:
-        hard: what the result has at most, if that can be had.
-        soft: from where to cut if it pays; None: not before `hard`.
-        break_even: from the tokens that would be sent anew and those that would go, how many further requests it
-            takes until changing what was sent has paid; None: it always pays.
+        hard: Maximum size of the result, if it can be reached.
+        soft: Size from which to cut if a cut pays off. None if only `hard` counts.
+        break_even: Takes the number of tokens that would be sent uncached and the number that
+            would be dropped, and returns how many further requests it takes until a cut has paid
+            off. None if a cut always pays off.
     """
 
     hard: int
@@ -26,86 +27,107 @@ class Limits:
     break_even: Callable[[int, int], float] | None = None
 
     @property
-    def first(self) -> int:
-        """The tokens up to which nothing is ever cut."""
+    def threshold(self) -> int:
+        """Size up to which nothing is ever cut."""
         return self.hard if self.soft is None else min(self.hard, self.soft)
 
 
 def room_for(max_tokens: int, reply: int) -> int:
-    """Return how many tokens may be sent when so many are to hold the conversation and the reply.
+    """Return how many tokens of a context window are left for the conversation.
 
     Args:
-        max_tokens: what is to hold both.
-        reply: what to leave free for the reply; at most half is.
+        max_tokens: Size of the window, which must hold the conversation and the reply.
+        reply: Number of tokens to reserve for the reply; at most half of the window is reserved.
 
     Raises:
-        ConfigurationError: max_tokens is less than 1.
+        ConfigurationError: If `max_tokens` is less than 1.
     """
     if max_tokens < 1:
         raise ConfigurationError(
-            f"max_tokens = {max_tokens}: give at least 1", {"max_tokens": max_tokens}
+            f"max_tokens must be at least 1, got {max_tokens}", {"max_tokens": max_tokens}
         )
     return max_tokens - min(reply, max_tokens // 2)
 
 
 def check_budget(token_budget: int | None) -> None:
-    """Refuse a budget that nothing can meet.
+    """Check that a token budget is a positive integer or None.
 
     Raises:
-        ConfigurationError: it is no whole number, or less than 1.
+        ConfigurationError: If it is not.
     """
     if token_budget is None:
         return
+    details = {"token_budget": token_budget}
     if not isinstance(token_budget, int) or isinstance(token_budget, bool):
-        message = f"token_budget = {token_budget!r}: give a whole number of tokens, or None"
-        raise ConfigurationError(message, {"token_budget": token_budget})
-    if token_budget < 1:
         raise ConfigurationError(
-            f"token_budget = {token_budget}: give at least 1", {"token_budget": token_budget}
+            f"token_budget must be an integer or None, got {token_budget!r}", details
         )
+    if token_budget < 1:
+        raise ConfigurationError(f"token_budget must be at least 1, got {token_budget}", details)
 
 
 def budget_warnings(
     tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False
 ) -> list[str]:
-    """Return a warning where a result has more tokens than it may have.
+    """Return a warning if a result exceeds its limit, otherwise an empty list.
+
+    Args:
+        tokens: Number of tokens of the result.
+        limit: Maximum number of tokens, or None if there is no limit.
+        name: Name of the limit in the warning.
+        estimated: Whether `tokens` is an estimate.
 
     Example:
         >>> budget_warnings(120, 100, "token_budget")
-        ['the result has 120 tokens, more than token_budget = 100: too little of it may be left out; ...']
+        ['the result has 120 tokens, more than token_budget = 100: too little of it may be ...']
     """
     if limit is None or tokens <= limit:
         return []
-    said = f"the result has {'about ' * estimated}{tokens} tokens, more than {name} = {limit}"
-    return [f"{said}: too little of it may be left out; protect less, send less, or raise it"]
+    amount = f"about {tokens}" if estimated else str(tokens)
+    return [
+        f"the result has {amount} tokens, more than {name} = {limit}: "
+        "too little of it may be left out; protect less, send less, or raise it"
+    ]
 
 
 def message_sizes(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> list[int]:
-    """Return the tokens of every message as the draft's blocks have it.
+    """Return the number of tokens of each message with the current texts of its blocks.
 
     Args:
-        draft: the draft.
-        counted: the tokens of every message as it came.
-        tokenizer: what counted them.
+        draft: The draft.
+        counted: Number of tokens of each message as received.
+        tokenizer: The tokenizer that counted them.
     """
     sizes = [*counted]
     for block in draft.blocks:
         if block.original is not None:
-            sizes[block.message] += tokenizer.count_text(block.text) - tokenizer.count_text(
-                block.original
-            )
+            before = tokenizer.count_text(block.original)
+            sizes[block.message] += tokenizer.count_text(block.text) - before
     return sizes
 
 
 def draft_tokens(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> int:
-    """Return the tokens of what a draft sends, the marker of its gap included; it takes what `message_sizes` takes."""
+    """Return the number of tokens that a draft sends, including the marker of its gap.
+
+    Args:
+        draft: The draft.
+        counted: Number of tokens of each message as received.
+        tokenizer: The tokenizer that counted them.
+    """
     return sent_tokens(draft, message_sizes(draft, counted, tokenizer), tokenizer)
 
 
 def sent_tokens(draft: Draft, sizes: Sequence[int], tokenizer: Tokenizer) -> int:
-    """Return the tokens of what a draft sends, the marker of its gap included, from the sizes of its messages."""
+    """Return the number of tokens that a draft sends, including the marker of its gap.
+
+    Args:
+        draft: The draft.
+        sizes: Number of tokens of each message with the current texts of its blocks.
+        tokenizer: The tokenizer that counted them.
+    """
+    tokens = TOKENS_PER_REPLY + sum(sizes)
     if draft.gap is None:
-        return TOKENS_PER_REPLY + sum(sizes)
-    gone = sum(sizes[message] for message in draft.gap.messages)
+        return tokens
+    dropped = sum(sizes[message] for message in draft.gap.messages)
     note = tokenizer.count_message(draft.note(draft.gap.marker), draft.counter)
-    return TOKENS_PER_REPLY + sum(sizes) - gone + note
+    return tokens - dropped + note

@@ -1,4 +1,4 @@
-"""The rolling window: the oldest turns go first."""
+"""The rolling window: drops the oldest turns first."""
 
 from __future__ import annotations
 
@@ -11,41 +11,48 @@ from headroom_core.results import TransformResult
 from headroom_core.stores import Store
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.pipeline import transform_messages
-from headroom_core.transforms.windows.cuts import (
+from headroom_core.transforms.windows.cutter import WindowCutter
+from headroom_core.transforms.windows.limits import Limits, room_for
+from headroom_core.transforms.windows.policy import (
     Candidate,
     CutPolicy,
     CutState,
     Shorten,
-    WindowCutter,
-    first_kept_turn,
+    first_protected_turn,
 )
-from headroom_core.transforms.windows.limits import Limits, room_for
 from headroom_core.transforms.windows.turns import TurnUnit
 
 
 class RollingWindow:
-    """Leaves out the oldest turns of a conversation that is larger than it may be.
+    """Transform that drops the oldest turns of a conversation that is too large.
 
-    A turn is a user's message with all that follows up to the next one; a call goes with all its results. Of a
-    turn that need not go whole, its oldest calls go first and what was said last. What is said in system messages
-    and in the last turns is kept; of the last turns' calls the oldest go where there is no other way, the newest
-    message never. What goes stands in the store, behind one marker, whose text changes only when something more goes.
+    A turn is a user message with everything up to the next user message. A tool call is dropped
+    with all its results. If only part of a turn has to be dropped, its oldest tool calls are
+    dropped first and its texts last. System messages and texts in the last turns are kept; tool
+    calls in the last turns are dropped if there is no other way, the oldest first; the newest
+    message is never dropped. Dropped messages are stored, and a single marker replaces them, whose
+    text changes only when further messages are dropped.
 
-    The conversation is cut message by message from the first one on: what a longer one leaves out holds all that
-    a shorter one left out. So that the next turns need no cut, and a prompt cache keeps hitting, a cut goes
-    deeper the longer the conversation has gone on.
+    The conversation is cut message by message from its beginning: a longer conversation drops every
+    message that its beginning dropped. A cut leaves more free room the longer the conversation has
+    lasted, so that the next turns need no cut and a prompt cache keeps hitting.
 
     Args:
-        config: what to keep; a snapshot is taken. None: the defaults.
-        model: the model whose tokens are counted.
+        config: The settings, of which a copy is taken. Defaults to `RollingWindowConfig()`.
+        model: Name of the model whose tokens are counted.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
-        >>> roles = ("user", "assistant")
-        >>> talk = [{"role": role, "content": f"{n} " + "word " * 200} for n in range(20) for role in roles]
-        >>> result = RollingWindow().apply(talk, max_tokens=4000, store=MemoryStore())
-        >>> result.tokens_after < 4000, result.messages[-1] is talk[-1], result.messages[0]["content"][:50]
-        (True, True, '[headroom: 30 messages left out here; originals: h')
+        >>> messages = [
+        ...     {"role": role, "content": f"{n} " + "word " * 200}
+        ...     for n in range(20)
+        ...     for role in ("user", "assistant")
+        ... ]
+        >>> result = RollingWindow().apply(messages, max_tokens=4000, store=MemoryStore())
+        >>> result.tokens_after < 4000, result.messages[-1] is messages[-1]
+        (True, True)
+        >>> result.messages[0]["content"][:50]
+        '[headroom: 30 messages left out here; originals: h'
     """
 
     name = "rolling_window"
@@ -55,7 +62,7 @@ class RollingWindow:
         self.tokenizer = Tokenizer(model)
 
     def __call__(self, draft: Draft) -> Draft:
-        """Return the draft with a gap where it is larger than the settings allow."""
+        """Fit the draft into the window of the settings."""
         return self.fit(draft, self.limits(self.config.max_tokens))
 
     def apply(
@@ -66,17 +73,19 @@ class RollingWindow:
         store: Store | None = None,
         dialect: Any = None,
     ) -> TransformResult:
-        """Return the messages that stay, and store those that do not.
+        """Fit messages into a window, and store the messages that are dropped.
 
         Args:
-            messages: OpenAI, Anthropic or Google messages. They are not altered.
-            max_tokens: tokens that the conversation may have, those of the reply included. None: the settings'.
-            store: where what is left out is kept. None: the default store.
-            dialect: the name of the messages' format, or a dialect of your own. None: told from the messages.
+            messages: OpenAI, Anthropic or Google messages. They are not modified.
+            max_tokens: Number of tokens for the conversation and the reply. Defaults to
+                `max_tokens` of the settings.
+            store: Where originals are stored. Defaults to the default store.
+            dialect: Format of the messages, by name or as a dialect object. Defaults to detecting
+                it.
 
         Raises:
-            ConfigurationError: max_tokens is less than 1, or there is no such dialect.
-            StorageError: what is left out cannot be kept.
+            ConfigurationError: If `max_tokens` is less than 1, or if the dialect is unknown.
+            StorageError: If originals cannot be stored.
         """
         limits = self.limits(self.config.max_tokens if max_tokens is None else max_tokens)
         return transform_messages(
@@ -88,7 +97,14 @@ class RollingWindow:
         )
 
     def limits(self, max_tokens: int) -> Limits:
-        """Return what a conversation may have when so many tokens are to hold it and the reply."""
+        """Return the limits of a conversation that shares a window with the reply.
+
+        Args:
+            max_tokens: Size of the window.
+
+        Raises:
+            ConfigurationError: If `max_tokens` is less than 1.
+        """
         return Limits(room_for(max_tokens, self.config.output_buffer_tokens))
 
     def fit(
@@ -99,45 +115,53 @@ class RollingWindow:
         shorten: Shorten | None = None,
         counted: Sequence[int] | None = None,
     ) -> Draft:
-        """Return the draft with a gap where it is larger than the limits allow.
+        """Return the draft within its limits.
 
         Args:
-            draft: the conversation, with outlines.
-            limits: how large it may be.
-            shorten: shortens blocks before anything is left out. None: that was done before.
-            counted: the tokens of every message as it came. None: they are counted.
+            draft: The conversation, with outlines.
+            limits: Maximum size of the conversation.
+            shorten: Shortens blocks before messages are dropped. None if they have been shortened
+                already.
+            counted: Number of tokens of each message as received. Defaults to counting them.
         """
         if not self.config.enabled or len(draft.outlines) != len(draft.messages):
             return draft
         policy = CutPolicy(self.name, self.config.model_dump_json(), self._rank, shorten=shorten)
-        return WindowCutter(draft, self.tokenizer, limits, policy, counted).run()
+        return WindowCutter(draft, self.tokenizer, limits, policy, counted=counted).run()
 
-    def _rank(self, moment: CutState) -> Iterator[Candidate]:
-        kept_from = first_kept_turn(moment, self.config.preserve_recent_turns)
-        loose = [
+    def _rank(self, state: CutState) -> Iterator[Candidate]:
+        """Yield unprotected turns, then tool calls of the protected turns."""
+        first_protected = first_protected_turn(state, self.config.preserve_recent_turns)
+        units = [
             unit
-            for unit in moment.present
+            for unit in state.droppable
             if unit.kind != "system" or not self.config.preserve_system
         ]
-        yield from self._turns([unit for unit in loose if unit.turn < kept_from])
-        for unit in loose:
-            if unit.turn >= kept_from and unit.kind == "step" and not unit.spoken:
+        yield from self._rank_turns([unit for unit in units if unit.turn < first_protected])
+        for unit in units:
+            if unit.turn >= first_protected and _is_plain_step(unit):
                 yield Candidate(
-                    (unit,), "an old call of the last turns, since nothing else could go"
+                    (unit,), "old tool call of the last turns: nothing else could be dropped"
                 )
 
-    def _turns(self, units: Sequence[TurnUnit]) -> Iterator[Candidate]:
-        """Yield whole turns in the order in which they go, those with calls piece by piece."""
-        turns: dict[int, list[TurnUnit]] = {}
+    def _rank_turns(self, units: Sequence[TurnUnit]) -> Iterator[Candidate]:
+        """Yield the candidates turn by turn: each tool call alone, then the texts together."""
+        units_by_turn: dict[int, list[TurnUnit]] = {}
         for unit in units:
-            turns.setdefault(unit.turn, []).append(unit)
-        first = self.config.drop_oldest_first
-        for turn in sorted(turns, reverse=not first):
-            reason = (
-                f"turn {turn} is among the {'oldest' if first else 'newest'} that are not protected"
-            )
-            steps = [unit for unit in turns[turn] if unit.kind == "step" and not unit.spoken]
-            said = tuple(unit for unit in turns[turn] if unit.kind != "step" or unit.spoken)
-            yield from (Candidate((step,), reason) for step in steps)
-            if said:
-                yield Candidate(said, reason)
+            units_by_turn.setdefault(unit.turn, []).append(unit)
+        age = "oldest" if self.config.drop_oldest_first else "newest"
+        for turn in sorted(units_by_turn, reverse=not self.config.drop_oldest_first):
+            reason = f"turn {turn} is among the {age} that are not protected"
+            texts: list[TurnUnit] = []
+            for unit in units_by_turn[turn]:
+                if _is_plain_step(unit):
+                    yield Candidate((unit,), reason)
+                else:
+                    texts.append(unit)
+            if texts:
+                yield Candidate(tuple(texts), reason)
+
+
+def _is_plain_step(unit: TurnUnit) -> bool:
+    """Return whether a unit is a tool call with its results, in which no user speaks."""
+    return unit.kind == "step" and not unit.has_user_text

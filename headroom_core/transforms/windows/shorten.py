@@ -9,7 +9,7 @@ from headroom_core._internal.lru import LRUCache
 from headroom_core.markers import content_key
 from headroom_core.messages import Block, Draft, causal_queries, original_text
 from headroom_core.transforms.router import ContentRouter, RouteResult
-from headroom_core.transforms.windows.cuts import Shorten, ShortenedBlock
+from headroom_core.transforms.windows.policy import Shorten, ShortenedBlock
 
 _MAX_RESULTS = 16_384
 _BYTES_PER_RESULT = 500

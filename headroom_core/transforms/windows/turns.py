@@ -1,4 +1,4 @@
-"""What goes together when messages are left out: a call with all its results, and whose turn it is."""
+"""Groups messages that must be kept or dropped together, and assigns them to turns."""
 
 from __future__ import annotations
 
@@ -19,86 +19,105 @@ _KINDS: dict[str | None, TurnUnitKind] = {
 
 @dataclass(slots=True)
 class TurnUnit:
-    """Messages that stay or go together.
+    """Messages that are kept or dropped together.
 
     Attributes:
-        kind: `step` for calls with all their results, else who speaks in its one message.
-        turn: which turn it belongs to: the number of users' messages up to it, or to the last one in it.
-        messages: the indices of its messages, in order.
-        unanswered: the ids of its calls that have no result yet.
-        spoken: whether a user speaks in it, beside results.
+        kind: `step` for tool calls with all their results; otherwise the speaker of its only
+            message.
+        turn: Number of the turn it belongs to: how many user messages there are up to its first
+            message or, if a user speaks in it, up to the last of those.
+        messages: Indices of its messages, in order.
+        pending_calls: Ids of its tool calls that have no result yet.
+        has_user_text: Whether a user speaks in it, possibly beside tool results.
     """
 
     kind: TurnUnitKind
     turn: int
     messages: list[int] = field(default_factory=list)
-    unanswered: set[str] = field(default_factory=set)
-    spoken: bool = False
+    pending_calls: set[str] = field(default_factory=set)
+    has_user_text: bool = False
 
 
 class Turns:
-    """The units of a conversation as its messages arrive, without a look at those that are still to come.
+    """The units of a conversation, built message by message without looking ahead.
 
-    A result belongs to the unit of the latest call with its id, however late it arrives.
+    A tool result belongs to the unit of the latest call with its id, however late it arrives.
 
     Attributes:
-        units: the units, in the order of their first messages.
-        of: the unit of each message.
-        turn: the number of users' messages so far.
-        spoke: the unit of the last user's message.
-        requests: how often the model has spoken.
-        callers: the message of the latest call with each id.
+        units: The units, in the order of their first messages.
+        unit_of: The unit of each message.
+        turn_count: Number of user messages so far.
+        request_count: Number of messages by the model so far.
+        last_user_unit: The unit of the last user message.
+        message_of_call: Index of the latest message that makes the call, by the call's id.
 
     Example:
         >>> turns = Turns()
-        >>> turns.arrive(Outline("user"))
-        >>> turns.arrive(Outline("assistant", calls=("a", "b")))
-        >>> turns.arrive(Outline("tool_result", answers=("a",)))
-        >>> [(unit.kind, unit.messages, sorted(unit.unanswered)) for unit in turns.units]
+        >>> turns.add(Outline("user"))
+        >>> turns.add(Outline("assistant", calls=("a", "b")))
+        >>> turns.add(Outline("tool_result", answers=("a",)))
+        >>> [(unit.kind, unit.messages, sorted(unit.pending_calls)) for unit in turns.units]
         [('user', [0], []), ('step', [1, 2], ['b'])]
     """
 
     def __init__(self) -> None:
         self.units: list[TurnUnit] = []
-        self.of: list[TurnUnit] = []
-        self.turn = 0
-        self.spoke: TurnUnit | None = None
-        self.requests = 0
-        self.callers: dict[str, int] = {}
+        self.unit_of: list[TurnUnit] = []
+        self.turn_count = 0
+        self.request_count = 0
+        self.last_user_unit: TurnUnit | None = None
+        self.message_of_call: dict[str, int] = {}
 
-    def arrive(self, outline: Outline) -> None:
-        """Take in the next message."""
-        self.turn += outline.kind == "user"
-        self.requests += outline.kind == "assistant"
-        unit = self._answered(outline)
-        unit.messages.append(len(self.of))
-        unit.unanswered.update(outline.calls)
-        self.callers.update(dict.fromkeys(outline.calls, len(self.of)))
-        self.of.append(unit)
+    def add(self, outline: Outline) -> None:
+        """Add the next message of the conversation."""
         if outline.kind == "user":
-            self.spoke = unit
-            # What a user says belongs to the turn that it opens, also beside results of the turn before.
-            unit.spoken, unit.turn = True, self.turn
+            self.turn_count += 1
+        elif outline.kind == "assistant":
+            self.request_count += 1
+        unit = self._find_or_create_unit(outline)
+        index = len(self.unit_of)
+        unit.messages.append(index)
+        unit.pending_calls.update(outline.calls)
+        self.message_of_call.update(dict.fromkeys(outline.calls, index))
+        self.unit_of.append(unit)
+        if outline.kind == "user":
+            self.last_user_unit = unit
+            # User text beside results of the previous turn still opens the next turn.
+            unit.has_user_text = True
+            unit.turn = self.turn_count
 
-    def _answered(self, outline: Outline) -> TurnUnit:
-        """Return the unit whose calls the message answers, or a new one."""
-        asked = [self.of[self.callers[key]] for key in outline.answers if key in self.callers]
-        units = list({id(unit): unit for unit in asked}.values())
+    def _find_or_create_unit(self, outline: Outline) -> TurnUnit:
+        """Return the unit whose calls the message answers, or a new unit."""
+        units: list[TurnUnit] = []
+        for call_id in outline.answers:
+            if call_id not in self.message_of_call:
+                continue
+            unit = self.unit_of[self.message_of_call[call_id]]
+            if not any(unit is known for known in units):
+                units.append(unit)
         if not units:
-            kind = "step" if outline.calls or outline.answers else _KINDS.get(outline.kind, "step")
-            self.units.append(TurnUnit(kind, self.turn))
-            return self.units[-1]
+            return self._create_unit(outline)
         first = min(units, key=lambda unit: unit.messages[0])
         for unit in units:
-            unit.unanswered.difference_update(outline.answers)
+            unit.pending_calls.difference_update(outline.answers)
             if unit is not first:
-                self._join(first, unit)
+                self._merge(unit, into=first)
         return first
 
-    def _join(self, first: TurnUnit, other: TurnUnit) -> None:
-        first.messages = sorted([*first.messages, *other.messages])
-        first.unanswered |= other.unanswered
-        first.spoken |= other.spoken
-        self.units = [unit for unit in self.units if unit is not other]
-        self.spoke = first if self.spoke is other else self.spoke
-        self.of = [first if unit is other else unit for unit in self.of]
+    def _create_unit(self, outline: Outline) -> TurnUnit:
+        kind: TurnUnitKind = "step"
+        if not (outline.calls or outline.answers):
+            kind = _KINDS.get(outline.kind, "step")
+        unit = TurnUnit(kind, self.turn_count)
+        self.units.append(unit)
+        return unit
+
+    def _merge(self, unit: TurnUnit, *, into: TurnUnit) -> None:
+        """Merge a unit into an earlier unit, because a single message answers calls of both."""
+        into.messages = sorted([*into.messages, *unit.messages])
+        into.pending_calls |= unit.pending_calls
+        into.has_user_text = into.has_user_text or unit.has_user_text
+        self.units = [known for known in self.units if known is not unit]
+        self.unit_of = [into if known is unit else known for known in self.unit_of]
+        if self.last_user_unit is unit:
+            self.last_user_unit = into

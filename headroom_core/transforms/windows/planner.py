@@ -1,0 +1,130 @@
+"""Plans a cut: which of the candidates to drop so that a conversation fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headroom_core.tokens.tokenizer import Tokenizer
+from headroom_core.transforms.windows.gap import (
+    MAX_FURTHER_KEY_TOKENS,
+    MAX_MARKER_TOKENS,
+    DroppedMessages,
+)
+from headroom_core.transforms.windows.knapsack import take_in_order, take_least_loss
+from headroom_core.transforms.windows.policy import Candidate
+
+
+class CutPlanner:
+    """Selects candidates for dropping. Candidates are referred to by their positions.
+
+    Args:
+        candidates: The candidates, in the order in which to drop them.
+        sizes: Number of tokens of each message.
+        kept_tokens: Number of tokens that are sent before the cut, without a marker.
+        archive: The messages that were dropped by earlier cuts.
+        tokenizer: Counts the marker's tokens.
+    """
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        sizes: Sequence[int],
+        *,
+        kept_tokens: int,
+        archive: DroppedMessages,
+        tokenizer: Tokenizer,
+    ) -> None:
+        self._candidates = candidates
+        self._weights = [
+            sum(sizes[message] for unit in candidate.units for message in unit.messages)
+            for candidate in candidates
+        ]
+        self._kept_tokens = kept_tokens
+        self._archive = archive
+        self._tokenizer = tokenizer
+        self._tokens_before = kept_tokens + archive.count_marker_tokens(tokenizer)
+        # The marker's text is only known after the selection, so its maximum is assumed.
+        marker_growth = MAX_FURTHER_KEY_TOKENS if archive.parts else MAX_MARKER_TOKENS
+        self._tokens_with_new_key = self._tokens_before + marker_growth
+
+    @property
+    def protected_tokens(self) -> int:
+        """Maximum number of tokens that are sent if all candidates are dropped."""
+        return self._tokens_with_new_key - sum(self._weights)
+
+    def plan(self, target: int) -> dict[int, str]:
+        """Return the messages to drop to reach a target, with the reason for each.
+
+        The result is empty if the marker would cost more than the dropped messages.
+
+        Args:
+            target: Maximum number of tokens to send.
+        """
+        selected = self._select(self._tokens_with_new_key - target)
+        if any(candidate.loss_per_token is not None for candidate in self._candidates):
+            selected = self._deselect_needless(selected, target)
+        if self._tokens_without(selected) >= self._tokens_before:
+            return {}
+        return {
+            message: self._candidates[position].reason
+            for position in selected
+            for message in self._messages_of(position)
+        }
+
+    def _select(self, excess: int) -> list[int]:
+        """Return candidates with at least the excess tokens, or all candidates.
+
+        Those with a known loss come first, at a small total loss, then the others in order.
+        """
+        weighted: list[int] = []
+        losses: list[float] = []
+        ordered: list[int] = []
+        for position, candidate in enumerate(self._candidates):
+            if candidate.loss_per_token is None:
+                ordered.append(position)
+            else:
+                weighted.append(position)
+                losses.append(self._weights[position] * candidate.loss_per_token)
+        taken = take_least_loss(self._weights_of(weighted), losses, excess)
+        selected = [weighted[index] for index in taken]
+        excess -= sum(self._weights_of(selected))
+        taken = take_in_order(self._weights_of(ordered), excess)
+        return selected + [ordered[index] for index in taken]
+
+    def _deselect_needless(self, selected: Sequence[int], target: int) -> list[int]:
+        """Return the selection without candidates that fit in after all.
+
+        The candidates that were selected last are reconsidered first.
+
+        A heavy candidate that was selected late may make room for those before it.
+        """
+        needed = list(selected)
+        tokens = self._tokens_without(needed)
+        for position in reversed(selected):
+            # A lower bound first: to count the marker again takes much longer.
+            if tokens + self._weights[position] > target:
+                continue
+            fewer = [other for other in needed if other != position]
+            tokens_with_candidate = self._tokens_without(fewer)
+            if tokens_with_candidate <= target:
+                needed = fewer
+                tokens = tokens_with_candidate
+        return needed
+
+    def _tokens_without(self, selected: Sequence[int]) -> int:
+        """Return the maximum number of tokens that are sent without the selected candidates."""
+        messages = sorted(
+            message for position in selected for message in self._messages_of(position)
+        )
+        if not messages:
+            return self._tokens_before
+        weight = sum(self._weights_of(selected))
+        archive = self._archive.copy_with(messages, weight)
+        return self._kept_tokens - weight + archive.count_marker_tokens(self._tokenizer)
+
+    def _messages_of(self, position: int) -> list[int]:
+        units = self._candidates[position].units
+        return [message for unit in units for message in unit.messages]
+
+    def _weights_of(self, positions: Sequence[int]) -> list[int]:
+        return [self._weights[position] for position in positions]

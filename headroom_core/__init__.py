@@ -1,6 +1,6 @@
-"""Shortens what agents and retrieval pipelines send to a model, loses nothing, and brings originals back.
+"""Compress what agents and RAG pipelines send to language models, and bring every original back.
 
-The names below are loaded when they are first used, so that importing the package costs nothing.
+Names are imported when they are first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations

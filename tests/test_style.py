@@ -20,7 +20,7 @@ MIN_COMMENT_SHARE = 0.02
 
 # Words of a private dialect that the packages once were written in; each has a plain word.
 BANNED = re.compile(
-    r"\b(?:is none|are none|is no text|at hand|in the place of|[Ww]hat becomes of)\b"
+    r"\b(?:(?<!there )(?:is|are) none|is no text|at hand|in the place of|[Ww]hat becomes of)\b"
     r"|\bNone: (?:the defaults|none|no limit|told)"
 )
 

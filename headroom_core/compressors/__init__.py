@@ -1,4 +1,4 @@
-"""Compressors: a text in, a shorter text out. A new kind of text is a file here, and a line below."""
+"""Compressors: a text in, a shorter text out. A new one is a file here, and a line below."""
 
 from __future__ import annotations
 

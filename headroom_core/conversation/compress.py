@@ -74,7 +74,8 @@ def compress(
     Example:
         >>> from headroom_core.stores import MemoryStore
         >>> rows = ",".join(f'{{"id": {n}, "status": "ok"}}' for n in range(200))
-        >>> result = compress([{"role": "tool", "tool_call_id": "1", "content": f"[{rows}]"}], store=MemoryStore())
+        >>> messages = [{"role": "tool", "tool_call_id": "1", "content": f"[{rows}]"}]
+        >>> result = compress(messages, store=MemoryStore())
         >>> result.tokens_after < result.tokens_before / 5
         True
     """

@@ -1,4 +1,4 @@
-"""The memory of the content router: recorded results, so that a text is always sent the same way."""
+"""The content router's memory of results, so that a text is always sent the same way."""
 
 from __future__ import annotations
 

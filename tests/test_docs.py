@@ -1,4 +1,4 @@
-"""Every Python example of the README and of `docs/` runs."""
+"""The README and `docs/`: every Python example runs, and every table agrees with the code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_MAPPED = {"py.typed", "__pycache__"}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-PLUGGED = """
+PLUGIN_TEST = """
 from acme_headroom import output
 from headroom_core import compress, retrieve
 
@@ -108,20 +108,20 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
     (loop,) = [source for source in EXAMPLE.findall(README) if "def answer(" in source]
     requests: list[dict[str, Any]] = []
 
-    def served(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         requests.append(json.loads(request.content))
         message: dict[str, Any] = {"role": "assistant", "content": "worker-2"}
         if len(requests) == 1:
             (key,) = re.findall(
                 r'headroom_retrieve\(key="(\w+)"', requests[0]["messages"][1]["content"]
             )
-            asked = {
+            function = {
                 "name": "headroom_retrieve",
                 "arguments": json.dumps({"key": key, "where": "id == 1203"}),
             }
             message = {
                 "role": "assistant",
-                "tool_calls": [{"id": "call_2", "type": "function", "function": asked}],
+                "tool_calls": [{"id": "call_2", "type": "function", "function": function}],
             }
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         return httpx.Response(
@@ -141,7 +141,7 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
         {"role": "tool", "tool_call_id": "call_1", "content": rows},
     ]
     client = openai.OpenAI(
-        api_key="none", http_client=httpx.Client(transport=httpx.MockTransport(served))
+        api_key="none", http_client=httpx.Client(transport=httpx.MockTransport(respond))
     )
     names: dict[str, Any] = {}
     exec(loop, names)
@@ -259,7 +259,7 @@ def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_p
         "HEADROOM_STORE_URL": "memory://",
     }
     done = subprocess.run(
-        [sys.executable, "-c", PLUGGED], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", PLUGIN_TEST], env=environment, capture_output=True, text=True
     )
     expected = ["passed_tests", "line 7 of 200", "tests/test_api.py::test_6 PASSED"]
     assert done.stdout.rstrip().splitlines()[-3:] == expected, done.stderr

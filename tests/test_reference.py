@@ -1,4 +1,4 @@
-"""The examples of the reference, as they stand there: what they are given is beside them, then what they yield."""
+"""The examples of the API reference, verbatim: each test supplies their inputs and checks the results."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import openai
 import pytest
 from test_imports import LEVELS
 
-from headroom_core import ScoringWeights
+from headroom_core import ScoringWeights, adapters
 
 ROOT = Path(__file__).parent.parent
 NOT_MAPPED = {"py.typed", "__pycache__"}
@@ -211,6 +211,13 @@ def test_every_variable_that_is_read_is_explained() -> None:
         name for name in strings if isinstance(name, str) and re.fullmatch("[A-Z]+(_[A-Z]+)*", name)
     }
     assert {*re.findall("`([A-Z_]+)`", README.split("## Environment variables")[1])} == read
+
+
+def test_the_helpers_for_integrations_are_exported() -> None:
+    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8").split("## Integrations")[1]
+    rows = re.findall(r"^\| (`.+`) \|", page, re.MULTILINE)
+    assert rows
+    assert {*re.findall(r"`(\w+)`", " ".join(rows))} <= {*adapters.__all__}
 
 
 def test_the_extras_are_those_that_the_README_names() -> None:

@@ -1,4 +1,4 @@
-# On a machine that has only Python (3.10-3.13) and make, `make test` and `make demo` do all the set-up first.
+# `make test` and `make demo` need only Python (3.10 to 3.13) and make: they install everything else.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,21 +6,22 @@ BIN := $(VENV)/bin
 PIP := python -m pip install -qq --disable-pip-version-check --no-warn-script-location
 INSTALL := $(BIN)/$(PIP) -c constraints.txt
 SETUP := pyproject.toml constraints.txt
-# Whose lowest and newest versions are tested: what runs are the tests with such a name in theirs or their file's.
+# Frameworks that are tested with their lowest and newest versions. The expression selects the tests
+# by their names and the names of their files.
 FRAMEWORKS := langchain or llamaindex
 
 .PHONY: help test demo format lint types notebooks versions lowest newest nightly bench clean
 
 help:
-	@echo "make test      set up what is missing, then run the tests"
-	@echo "make demo      set up what is missing, then run the demonstration"
-	@echo "make format    ruff: rewrite in the one format"
-	@echo "make lint      ruff: style and format"
-	@echo "make types     mypy --strict"
-	@echo "make notebooks runs the notebooks and stores what they show"
-	@echo "make versions  the tests of the frameworks' adapters with the lowest and the newest versions"
-	@echo "make nightly   the properties with 10,000 examples each"
-	@echo "make bench     the benchmarks"
+	@echo "make test      run the tests; the first run sets up .venv"
+	@echo "make demo      run the demonstration; the first run sets up .venv"
+	@echo "make format    format the code with ruff"
+	@echo "make lint      check style and format with ruff"
+	@echo "make types     check types with mypy --strict"
+	@echo "make notebooks run the notebooks and store their output"
+	@echo "make versions  test the integrations with the lowest and the newest frameworks"
+	@echo "make nightly   run the property tests with 10,000 examples each"
+	@echo "make bench     run the benchmarks"
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n auto -m "not nightly"
@@ -65,16 +66,17 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(BIN)/python $(SETUP)
-	@echo "Installing what the demonstration needs (once; a minute or two)"
+	@echo "Installing the packages for the demonstration (once; a minute or two)"
 	@$(INSTALL) -e ".[demo]"
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python $(SETUP)
-	@echo "Installing what the tests need (once; a minute or two)"
+	@echo "Installing the packages for the tests (once; a minute or two)"
 	@$(INSTALL) -e ".[dev]"
 	@touch $@
 
-# Beside the frameworks, and what they need, all is as usual: so are the newest found at once.
+# The newest versions are tested with the usual pins, except for the packages in constraints-lowest.txt.
+# Without the other pins, pip would need much longer to find versions that work together.
 $(VENV)/constraints-newest.txt: constraints.txt constraints-lowest.txt | $(BIN)/python
 	@sed -n 's/^\(.*==\).*/^\1/p' constraints-lowest.txt | grep -v -f - constraints.txt > $@
 

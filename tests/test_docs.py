@@ -1,4 +1,4 @@
-"""Every Python example of the README and of `docs/` runs."""
+"""The README and `docs/`: every Python example runs, and every table agrees with the code."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ import openai
 import pytest
 from test_imports import LEVELS
 
-from headroom_core import ScoringWeights
+from headroom_core import ScoringWeights, adapters
 
 ROOT = Path(__file__).parent.parent
-USED_BY = {"token_weights.json": "estimate", "models.json": "models"}
-"""The modules whose data lie beside them."""
+NOT_MAPPED = {"py.typed", "__pycache__"}
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-PLUGGED = """
+PLUGIN_TEST = """
 from acme_headroom import output
 from headroom_core import compress, retrieve
 
@@ -61,19 +60,19 @@ def test_the_example_runs(
 def test_the_warnings_that_the_documentation_explains_are_those_that_are_given() -> None:
     explained = re.findall(
         r"^\| [^|]+ \| `([^`]+)` \|",
-        (ROOT / "docs/journey.md").read_text(encoding="utf-8"),
+        (ROOT / "docs/how-it-works.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     code = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "headroom_core").rglob("*.py")
     )
-    told = [
+    parts = [
         part.strip(" :=")
         for warning in explained
         for part in re.split(r"\d+|…|token_budget", warning)
     ]
-    assert len(explained) == 17
-    assert not [part for part in told if part not in code]
+    assert len(explained) == 19
+    assert [part for part in parts if part not in code] == []
 
 
 def test_the_weights_that_the_documentation_explains_are_the_defaults() -> None:
@@ -109,20 +108,20 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
     (loop,) = [source for source in EXAMPLE.findall(README) if "def answer(" in source]
     requests: list[dict[str, Any]] = []
 
-    def served(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         requests.append(json.loads(request.content))
         message: dict[str, Any] = {"role": "assistant", "content": "worker-2"}
         if len(requests) == 1:
             (key,) = re.findall(
                 r'headroom_retrieve\(key="(\w+)"', requests[0]["messages"][1]["content"]
             )
-            asked = {
+            function = {
                 "name": "headroom_retrieve",
                 "arguments": json.dumps({"key": key, "where": "id == 1203"}),
             }
             message = {
                 "role": "assistant",
-                "tool_calls": [{"id": "call_2", "type": "function", "function": asked}],
+                "tool_calls": [{"id": "call_2", "type": "function", "function": function}],
             }
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         return httpx.Response(
@@ -142,7 +141,7 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
         {"role": "tool", "tool_call_id": "call_1", "content": rows},
     ]
     client = openai.OpenAI(
-        api_key="none", http_client=httpx.Client(transport=httpx.MockTransport(served))
+        api_key="none", http_client=httpx.Client(transport=httpx.MockTransport(respond))
     )
     names: dict[str, Any] = {}
     exec(loop, names)
@@ -153,39 +152,56 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
 
 
 def test_the_map_of_the_house_shows_what_is_there() -> None:
-    rows = re.findall(
-        r"^\| (`.*`) \| .* \| (\S+) \|$", README.split("## The map of the house")[1], re.MULTILINE
-    )
-    mapped = {path: level for cell, level in rows for path in paths_of(cell)}
-    assert [path for path in mapped if not (ROOT / path).exists()] == []
-    core = {
-        path
+    inside, around = README.split("## Map of the code")[1].split("Around the core:")
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \| (\d+) \|$", inside, re.MULTILINE)
+    rooms = {
+        f"{path.name}/" if path.is_dir() else path.name: path.stem
         for path in (ROOT / "headroom_core").iterdir()
-        if path.name not in ("py.typed", "__pycache__")
+        if path.name not in NOT_MAPPED
     }
-    adapters = {path.parent for path in (ROOT / "headroom_integrations").glob("*/__init__.py")}
-    assert (
-        sorted(
-            {str(path.relative_to(ROOT)) for path in core | adapters}
-            - {path.rstrip("/") for path in mapped}
-        )
-        == []
-    )
-    told = {
-        path.split("/")[1].removesuffix(".py"): level
-        for path, level in mapped.items()
-        if level.isdigit()
+    assert len(rows) == len(rooms)
+    assert {room: level for room, _, level in rows} == {
+        room: str(LEVELS["" if name == "__init__" else name]) for room, name in rooms.items()
     }
-    assert told == {name: str(LEVELS[USED_BY.get(name, name)]) for name in told}
-
-
-def paths_of(cell: str) -> list[str]:
-    """Return the paths in a cell of the map, in which names alone lie beside the first path."""
-    first, *more = re.findall(r"`([^`]+)`", cell)
-    return [
-        first,
-        *(name if "/" in name else f"{Path(first).parent.as_posix()}/{name}" for name in more),
+    levels = [int(level) for _, _, level in rows]
+    assert levels == sorted(levels, reverse=True)
+    pieces = [
+        f"{room}{piece}"
+        for room, purpose, _ in rows
+        for piece in re.findall(r"`([\w/]+(?:/|\.py))`", purpose)
     ]
+    assert [piece for piece in pieces if not (ROOT / "headroom_core" / piece).exists()] == []
+    mapped = set(re.findall(r"`([^`]+/)`", around.split("## ")[0]))
+    integrations = (ROOT / "headroom_integrations").glob("*/__init__.py")
+    assert {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in integrations} <= mapped
+    assert [path for path in mapped if not (ROOT / path).is_dir()] == []
+
+
+def test_every_link_of_the_documentation_resolves() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT).as_posix()}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8"))
+        if not resolves(page, link)
+    ]
+    assert broken == []
+
+
+def resolves(page: Path, link: str) -> bool:
+    """Return whether a link of a page leads to a file, and to a heading of it."""
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    if not target.exists():
+        return False
+    return not anchor or anchor in anchors(target.read_text(encoding="utf-8"))
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_every_variable_that_is_read_is_explained() -> None:
@@ -194,7 +210,14 @@ def test_every_variable_that_is_read_is_explained() -> None:
     read = {
         name for name in strings if isinstance(name, str) and re.fullmatch("[A-Z]+(_[A-Z]+)*", name)
     }
-    assert {*re.findall("`([A-Z_]+)`", README.split("## Environment")[1])} == read
+    assert {*re.findall("`([A-Z_]+)`", README.split("## Environment variables")[1])} == read
+
+
+def test_the_helpers_for_integrations_are_exported() -> None:
+    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8").split("## Integrations")[1]
+    rows = re.findall(r"^\| (`.+`) \|", page, re.MULTILINE)
+    assert rows
+    assert {*re.findall(r"`(\w+)`", " ".join(rows))} <= {*adapters.__all__}
 
 
 def test_the_extras_are_those_that_the_README_names() -> None:
@@ -223,7 +246,7 @@ def test_the_versions_that_the_documentation_names_are_those_that_are_pinned(
 
 
 def pins(name: str) -> dict[str, str]:
-    """Return the versions that a file pins, by package; where Python decides, the one of newer Pythons."""
+    """Return the pinned versions by package: for newer Pythons, if they depend on the Python."""
     return dict(
         re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
     )
@@ -243,7 +266,7 @@ def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_p
         "HEADROOM_STORE_URL": "memory://",
     }
     done = subprocess.run(
-        [sys.executable, "-c", PLUGGED], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", PLUGIN_TEST], env=environment, capture_output=True, text=True
     )
-    told = "passed_tests_1", "line 7 of 200", "tests/test_api.py::test_6 PASSED"
-    assert done.stdout.rstrip().splitlines()[-3:] == [*told], done.stderr
+    expected = ["passed_tests", "line 7 of 200", "tests/test_api.py::test_6 PASSED"]
+    assert done.stdout.rstrip().splitlines()[-3:] == expected, done.stderr

@@ -1,4 +1,4 @@
-"""The examples of the reference, as they stand there: what they are given is beside them, then what they yield."""
+"""The examples of the API reference, verbatim: each test supplies inputs and checks results."""
 
 from __future__ import annotations
 
@@ -230,8 +230,8 @@ def test_the_turns_that_are_kept_when_that_is_assigned(turns: int) -> None:
     config.rolling_window.preserve_recent_turns = turns
     messages = conversation()
     result = compress(messages, config=config, token_budget=1, store=MemoryStore())
-    asked = [message for message in result.messages if message["role"] == "user"]
-    assert asked[1:] == [message for message in messages if message["role"] == "user"][-turns:]
+    questions = [message for message in result.messages if message["role"] == "user"]
+    assert questions[1:] == [message for message in messages if message["role"] == "user"][-turns:]
     assert "more than token_budget = 1" in result.warnings[0]
 
 

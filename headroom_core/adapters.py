@@ -29,7 +29,7 @@ from headroom_core.dialects.base import (
 from headroom_core.documents.ranking import title_of
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
-from headroom_core.metrics.ledger import Ledger, Summary
+from headroom_core.metrics import Ledger, MetricsMixin, Summary
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
@@ -44,6 +44,7 @@ __all__ = [
     "ConfigSnapshot",
     "Image",
     "Ledger",
+    "MetricsMixin",
     "Outline",
     "PositiveInt",
     "Reader",

@@ -30,8 +30,7 @@ from headroom_core import (
     Tokenizer,
     retrieve_tool,
 )
-from headroom_core.adapters import Ledger, get_field, is_retrieve_tool
-from headroom_integrations.langchain.chat_model.books import MetricsMixin
+from headroom_core.adapters import Ledger, MetricsMixin, get_field, is_retrieve_tool
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression
 from headroom_integrations.langchain.tool_results import ToolResult, saved
@@ -143,7 +142,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             return answer
         return await run_in_executor(None, self._tool_result(request).shortened, answer)
 
-    def books(self) -> Ledger:
+    def _get_ledger(self) -> Ledger:
         """Return where model calls are booked."""
         return self._ledger
 

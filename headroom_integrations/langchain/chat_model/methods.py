@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
 
-from headroom_integrations.langchain.chat_model.books import MetricsMixin
+from headroom_core.adapters import MetricsMixin
 from headroom_integrations.langchain.chat_model.inner import Compressing
 
 

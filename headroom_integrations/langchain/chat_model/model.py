@@ -154,7 +154,7 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
         """Return what is wrapped."""
         return self.wrapped
 
-    def books(self) -> Ledger:
+    def _get_ledger(self) -> Ledger:
         """Return where requests are booked."""
         return self.ledger
 

@@ -82,7 +82,7 @@ class _Variant(Delegating):
     def caller(self: Any, config: RunnableConfig | None = None) -> CompressedModel:
         return CompressedModel(self.uncompressed(), self.headroom)
 
-    def books(self: Any) -> Any:
+    def _get_ledger(self: Any) -> Any:
         return self.headroom.ledger
 
     def uncompressed(self: Any) -> Any:

@@ -11,6 +11,19 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BaseModel
 
 from headroom_core._internal.validated import PositiveInt, ValidatedModel
+from headroom_core.client import (
+    RetrieveRounds,
+    RoundDecision,
+    RoundStep,
+    ToolCall,
+    Usage,
+    UsageRecorder,
+    allows_tool_choice,
+    check_max_rounds,
+    forbid_tool_calls,
+    has_strict_tools,
+    read_usage,
+)
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.compress import compress
 from headroom_core.dialects import Dialect
@@ -49,21 +62,32 @@ __all__ = [
     "PositiveInt",
     "Reader",
     "Reading",
+    "RetrieveRounds",
+    "RoundDecision",
+    "RoundStep",
     "ScorerInstance",
     "Speaker",
     "Summary",
+    "ToolCall",
+    "Usage",
+    "UsageRecorder",
     "ValidatedModel",
+    "allows_tool_choice",
     "as_items",
     "budget_warnings",
+    "check_max_rounds",
     "compact",
     "declares_retrieval",
+    "forbid_tool_calls",
     "get_field",
+    "has_strict_tools",
     "image_of",
     "is_retrieve_tool",
     "marked",
     "model_info",
     "part_texts",
     "pin_reason",
+    "read_usage",
     "render_draft",
     "require_list",
     "shared_store",

@@ -166,6 +166,9 @@ def read_usage(usage: Any) -> Usage | None:
         ... })
         Usage(input_tokens=100, output_tokens=20, cached_tokens=64)
     """
+    if not usage:
+        # Most chunks of a stream have no usage.
+        return None
     for input_key, output_key, read in _FORMATS:
         if _is_count(get_field(usage, input_key)) or _is_count(get_field(usage, output_key)):
             return read(usage)

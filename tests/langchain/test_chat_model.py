@@ -600,7 +600,8 @@ class TestWrapping:
 
     def test_the_variant_refuses_what_has_no_chat_model(self) -> None:
         with pytest.raises(
-            ConfigurationError, match=r"RunnableLambda, inside which no chat model.*HeadroomChatModel"
+            ConfigurationError,
+            match=r"RunnableLambda, inside which no chat model.*HeadroomChatModel",
         ):
             wrap_chat_model(RunnableLambda(lambda messages: messages))
 

@@ -14,8 +14,8 @@ _OPEN_CHOICES = frozenset({"auto", "any", "required"})
 def allows_tool_choice(request: Mapping[str, Any]) -> bool:
     """Return whether a request lets the model choose which tool it calls.
 
-    It does not if one tool is forced, if tools are forbidden, or if the answer has to follow a
-    format and there are no tools.
+    It does not if it forces a tool, forbids tools, or asks for an answer in a fixed format without
+    offering tools.
 
     Args:
         request: Parameters of the request besides its messages, as OpenAI or Anthropic name them.

@@ -58,8 +58,8 @@ class UsageRecorder:
     Args:
         ledger: Ledger to record the request in.
         tokenizer: Tokenizer of the model that is called.
-        added_tools: Declarations of tools that were added to every round. Their tokens are part
-            of what was sent.
+        added_tools: Declarations of tools that were added to every round. Their tokens count as
+            sent.
 
     Example:
         >>> ledger = Ledger()

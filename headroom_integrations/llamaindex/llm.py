@@ -327,6 +327,7 @@ _PRIVATE_NAMES = ("_headroom", "_headroom_ledger")
 
 
 def _wrap(llm: Any, compression: LlamaIndexCompression, ledger: Ledger) -> Any:
+    """Copy a language model as an object of its compressing subclass."""
     original = _unwrap(llm) if isinstance(llm, _CompressingMethods) else llm
     copy = original.model_copy()
     private = {
@@ -344,7 +345,7 @@ def _unwrap(llm: Any) -> Any:
     return view_as(type(llm).__bases__[1], llm)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # More classes than a program wraps; tests may define many.
 def _wrapped_class(cls: Any) -> Any:
     """Return a subclass that compresses, with the same name and module."""
     namespace = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}

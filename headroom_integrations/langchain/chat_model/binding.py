@@ -17,7 +17,7 @@ from headroom_core.adapters import (
 def can_offer_tool(kwargs: Mapping[str, Any]) -> bool:
     """Return whether the retrieve tool can be offered in a request.
 
-    It cannot if the answer has to be of one form: structured output or a forced tool.
+    It cannot if the answer has a fixed format, that is with structured output or a forced tool.
     """
     return not kwargs.get("ls_structured_output_format") and allows_tool_choice(kwargs)
 

@@ -99,7 +99,9 @@ class CompressedModel:
         return request.shown
 
     async def _aanswer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
-        with await run_in_executor(None, self._new_request, input, config, kwargs) as request:
+        with await run_in_executor(
+            None, self._new_request, input, config, kwargs=kwargs
+        ) as request:
             while request.continues:
                 messages, round_config = await run_in_executor(None, request.next_round)
                 response = await self.model.ainvoke(messages, round_config, **request.kwargs)
@@ -121,7 +123,9 @@ class CompressedModel:
         self, inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any
     ) -> _Chunks:
         async for input in inputs:
-            with await run_in_executor(None, self._new_request, input, config, kwargs) as request:
+            with await run_in_executor(
+                None, self._new_request, input, config, kwargs=kwargs
+            ) as request:
                 while request.continues:
                     messages, round_config = await run_in_executor(None, request.next_round)
                     chunks = self.model.astream(messages, round_config, **request.kwargs)
@@ -161,7 +165,7 @@ class CompressedModel:
     ) -> Any:
         """Stream as `stream_events` does; messages are compressed in a thread."""
         messages, config, kwargs = await run_in_executor(
-            None, self._prepare_events, input, config, kwargs
+            None, self._prepare_events, input, config, kwargs=kwargs
         )
         return await self.model.astream_events(messages, config, **kwargs)
 

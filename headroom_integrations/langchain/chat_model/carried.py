@@ -57,9 +57,9 @@ def retrieve_message(call: ToolCall, text: str) -> ToolMessage:
 
 
 def roundtrip_message(message: BaseMessage) -> BaseMessage:
-    """Return a message as it comes back after it was carried.
+    """Return the form that a message has after it was carried.
 
-    Sending this form from the first request on keeps later requests equal to it.
+    It is sent in this form from the first request on, so that later requests repeat its bytes.
     """
     return unpack_messages(pack_messages([message]))[0]
 

@@ -31,7 +31,7 @@ def unwrap_model(model: Any) -> Any:
 def inner_model(runnable: Any) -> BaseChatModel | None:
     """Return the chat model inside bindings, retries, fallbacks and configurable models.
 
-    Of several models it is the first. None if there is none to be found.
+    If there are several, return the first; return None if none can be reached.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel

@@ -44,17 +44,17 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
     as it arrives, and calls of the caller's own tools come back alone. Whatever the caller does not
     see is carried in the answer's `additional_kwargs["headroom"]`, and is put back when the answer
     is part of a later request, so that each request begins with the bytes of the one before. A
-    model that still asks reads that there is no more, and gets one last request in which it may
-    call no tool; if it asks even then, the answer is a text that says so.
+    model that keeps retrieving is informed that it can retrieve no more, and gets a last request in
+    which it may call no tool; if it retrieves even then, the answer is a text that says so.
 
     The answer's usage is that of the last request, which shows how large the conversation is.
     Callbacks see each of the requests with its usage, in a run named `headroom`; `get_metrics` has
-    their total. A stream also shows the text of a model before it asked; `invoke` returns the
+    their total. A stream also shows the text of a model before it retrieved; `invoke` returns the
     answer alone.
 
-    The tool is not offered, and so nothing is dropped, if the answer has to be of one form
-    (structured output, a forced tool), by `generate` and for typed events (`version="v3"`). Such a
-    request begins with other bytes, as it does anyway if its tools differ.
+    The tool is not offered, and so nothing is dropped, if the answer has a fixed format (structured
+    output, a forced tool), by `generate` and for typed events (`version="v3"`). Such a request
+    begins with other bytes, as it does anyway if its tools differ.
 
     Attributes:
         wrapped: The chat model, or a runnable around one: a binding, retry, fallbacks or

@@ -141,7 +141,7 @@ class VisibleStream:
         )
 
     def _message_id(self, chunk: AIMessageChunk) -> str | None:
-        # Chunks of different ids would not merge into one message.
+        # Chunks merge into a single message only if their ids are equal.
         return self.visible[0].id if self.visible else chunk.id
 
     def _visible_content(self, content: Any) -> Any:

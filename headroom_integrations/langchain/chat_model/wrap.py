@@ -110,7 +110,7 @@ class _VariantMethods(WrapperMethods):
         return make_variant, (original, original.__dict__.pop("headroom"))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # More classes than a program wraps; tests may define many.
 def _variant_class(cls: type[BaseChatModel]) -> type[BaseChatModel]:
     """Return the variant of a class, which has the same name and module."""
     bases: Any = (_VariantMethods, cls)

@@ -95,16 +95,21 @@ def read_response_usage(response: Any) -> Usage | None:
     """
     if not isinstance(response, ChatResponse | CompletionResponse):
         return None
+    raw = response.raw
+    if raw is None:
+        return read_usage(response.additional_kwargs)
     return (
-        _read_raw_usage(response.raw)
-        or _read_raw_usage(get_field(response.raw, "message"))
-        or _read_raw_usage(get_field(response.raw, "response"))
+        _read_raw_usage(raw)
+        or _read_raw_usage(get_field(raw, "message"))
+        or _read_raw_usage(get_field(raw, "response"))
         or read_usage(response.additional_kwargs)
     )
 
 
 def _read_raw_usage(raw: Any) -> Usage | None:
     """Read the usage in a provider's response; Google names the field differently."""
+    if raw is None:
+        return None
     return read_usage(get_field(raw, "usage")) or read_usage(get_field(raw, "usage_metadata"))
 
 

@@ -11,6 +11,19 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import AfterValidator, BaseModel
 
 from headroom_core._internal.validated import PositiveInt, ValidatedModel
+from headroom_core.client import (
+    RetrieveRounds,
+    RoundDecision,
+    RoundStep,
+    ToolCall,
+    Usage,
+    UsageRecorder,
+    allows_tool_choice,
+    check_max_rounds,
+    forbid_tool_calls,
+    has_strict_tools,
+    read_usage,
+)
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.compress import compress
 from headroom_core.dialects import Dialect
@@ -31,7 +44,7 @@ from headroom_core.dialects.google import GOOGLE_FIELDS
 from headroom_core.documents.ranking import extract_title
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
-from headroom_core.metrics.ledger import Ledger, Summary
+from headroom_core.metrics import Ledger, MetricsMixin, Summary
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
@@ -51,25 +64,37 @@ __all__ = [
     "Fingerprint",
     "Ledger",
     "MessageReader",
+    "MetricsMixin",
     "Outline",
     "ParseState",
     "PositiveInt",
+    "RetrieveRounds",
+    "RoundDecision",
+    "RoundStep",
     "ScorerInstance",
     "Speaker",
     "Summary",
+    "ToolCall",
+    "Usage",
+    "UsageRecorder",
     "ValidatedModel",
+    "allows_tool_choice",
     "as_items",
     "budget_warnings",
+    "check_max_rounds",
     "compact_json",
     "declares_retrieval",
     "extract_title",
     "fingerprint_of",
+    "forbid_tool_calls",
     "get_field",
     "has_cache_breakpoint",
+    "has_strict_tools",
     "is_retrieve_tool",
     "model_info",
     "parse_anthropic_part",
     "pin_reason",
+    "read_usage",
     "render_draft",
     "require_list",
     "shared_store",

@@ -24,8 +24,8 @@ from headroom_core.stores import MemoryStore
 
 __all__ = [
     "FailingStore",
+    "ScriptedCall",
     "ScriptedModel",
-    "ToolCall",
     "registered_compressor",
     "tool_conversation",
 ]
@@ -34,7 +34,7 @@ Messages: TypeAlias = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class ScriptedCall:
     """A call of a tool.
 
     Attributes:
@@ -48,7 +48,7 @@ class ToolCall:
     result: str = ""
 
 
-Reply: TypeAlias = "str | ToolCall | Sequence[ToolCall]"
+Reply: TypeAlias = "str | ScriptedCall | Sequence[ScriptedCall]"
 
 
 class ScriptedModel:
@@ -62,7 +62,7 @@ class ScriptedModel:
         requests: The messages of every request so far.
 
     Example:
-        >>> model = ScriptedModel([ToolCall("list_jobs", {"day": 3}), "Job 77 failed."])
+        >>> model = ScriptedModel([ScriptedCall("list_jobs", {"day": 3}), "Job 77 failed."])
         >>> message = model([{"role": "user", "content": "Which job failed?"}])
         >>> message["tool_calls"][0]["function"]
         {'name': 'list_jobs', 'arguments': '{"day": 3}'}
@@ -90,17 +90,17 @@ class ScriptedModel:
             reply = reply(messages)
         if isinstance(reply, str):
             return {"role": "assistant", "content": reply}
-        calls = [reply] if isinstance(reply, ToolCall) else reply
+        calls = [reply] if isinstance(reply, ScriptedCall) else reply
         return {"role": "assistant", "content": None, "tool_calls": [*map(self._write, calls)]}
 
-    def _write(self, call: ToolCall) -> dict[str, Any]:
+    def _write(self, call: ScriptedCall) -> dict[str, Any]:
         self._calls += 1
         return _openai_call(f"call_{self._calls}", call)
 
 
 def tool_conversation(
     question: str,
-    calls: Iterable[ToolCall],
+    calls: Iterable[ScriptedCall],
     *,
     dialect: Literal["openai", "anthropic", "google"] = "openai",
 ) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def tool_conversation(
         ValidationError: There is no such format.
 
     Example:
-        >>> messages = tool_conversation("Which job failed?", [ToolCall("list_jobs", result="[]")])
+        >>> messages = tool_conversation("Which job failed?", [ScriptedCall("list_jobs", result="[]")])
         >>> [message["role"] for message in messages]
         ['user', 'assistant', 'tool']
     """
@@ -129,12 +129,12 @@ def tool_conversation(
     return messages
 
 
-def _openai_call(identifier: str, call: ToolCall) -> dict[str, Any]:
+def _openai_call(identifier: str, call: ScriptedCall) -> dict[str, Any]:
     function = {"name": call.tool, "arguments": json.dumps(dict(call.arguments))}
     return {"id": identifier, "type": "function", "function": function}
 
 
-def _openai_messages(identifier: str, call: ToolCall) -> list[dict[str, Any]]:
+def _openai_messages(identifier: str, call: ScriptedCall) -> list[dict[str, Any]]:
     called = [_openai_call(identifier, call)]
     return [
         {"role": "assistant", "content": None, "tool_calls": called},
@@ -142,7 +142,7 @@ def _openai_messages(identifier: str, call: ToolCall) -> list[dict[str, Any]]:
     ]
 
 
-def _anthropic_messages(identifier: str, call: ToolCall) -> list[dict[str, Any]]:
+def _anthropic_messages(identifier: str, call: ScriptedCall) -> list[dict[str, Any]]:
     use = {
         "type": "tool_use",
         "id": identifier,
@@ -153,7 +153,7 @@ def _anthropic_messages(identifier: str, call: ToolCall) -> list[dict[str, Any]]
     return [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
 
 
-def _google_messages(identifier: str, call: ToolCall) -> list[dict[str, Any]]:
+def _google_messages(identifier: str, call: ScriptedCall) -> list[dict[str, Any]]:
     called = {"id": identifier, "name": call.tool, "args": dict(call.arguments)}
     response = {"id": identifier, "name": call.tool, "response": {"result": call.result}}
     return [
@@ -170,7 +170,7 @@ def _ask_google(question: str) -> dict[str, Any]:
     return {"role": "user", "parts": [{"text": question}]}
 
 
-_Writer: TypeAlias = Callable[[str, ToolCall], list[dict[str, Any]]]
+_Writer: TypeAlias = Callable[[str, ScriptedCall], list[dict[str, Any]]]
 
 _FORMATS: dict[str, tuple[Callable[[str], dict[str, Any]], _Writer]] = {
     "openai": (_ask, _openai_messages),
@@ -197,7 +197,7 @@ class FailingStore(MemoryStore):
         >>> from headroom_core import compress
         >>> store = FailingStore("put_many")
         >>> rows = ",".join(f'{{"id": {n}, "status": "ok"}}' for n in range(400))
-        >>> call = ToolCall("list_jobs", result=f"[{rows}]")
+        >>> call = ScriptedCall("list_jobs", result=f"[{rows}]")
         >>> result = compress(tool_conversation("Which failed?", [call]), store=store)
         >>> result.ccr_hashes, result.warnings[0][:30]
         ([], 'originals cannot be stored, so')

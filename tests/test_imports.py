@@ -58,7 +58,8 @@ SHARED = {
     "conversation": {"fitting", "prefix_cache", "replay", "run"},
     "retrieval": {"fields", "originals", "pages", "tool", "where"},
     "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
-    "client": {"rounds", "usage"},
+    "metrics": {"ledger"},
+    "client": {"rounds", "tools", "usage"},
 }
 """The modules that other members of their family may import; `base` alone where nothing is said."""
 

@@ -1,4 +1,4 @@
-"""The ledger of what requests cost, and what they would have cost."""
+"""The ledger of requests: the tokens and costs they had, and would have had uncompressed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ _PROVIDERS: dict[str, Provider] = {
 
 
 class Summary(TypedDict):
-    """What requests cost in all.
+    """Totals of many requests.
 
     Attributes:
-        total_requests: how many there were.
-        total_tokens_saved: input tokens that were not sent; below 0 where what was brought back weighs more.
-        avg_compression_ratio: input tokens after by input tokens before, of all requests together; 1.0 without any.
-        total_cost_saved_usd: USD saved, by list prices, in the requests whose price is known. None: there are
-            requests, and the price of none of them is known.
+        total_requests: Number of requests.
+        total_tokens_saved: Input tokens that were not sent. Negative if retrieved originals had
+            more tokens than compression saved.
+        avg_compression_ratio: Input tokens after compression divided by input tokens before, over
+            all requests together. 1.0 if there are no requests.
+        total_cost_saved_usd: USD saved according to list prices, over the requests whose price is
+            known. None if there are requests but none of their prices is known.
     """
 
     total_requests: int
@@ -41,46 +43,66 @@ class Summary(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    requests: int = 0
-    before: int = 0
-    after: int = 0
-    saved: float = 0.0
-    priced: int = 0
+    """Running totals of requests.
 
-    def plus(self, one: RequestMetrics) -> _Totals:
-        priced = one.cost_before is not None and one.cost_after is not None
+    Attributes:
+        requests: Number of requests.
+        tokens_before: Their input tokens before compression.
+        tokens_after: Their input tokens after compression.
+        cost_saved: USD saved by the requests whose price is known.
+        priced_requests: Number of those requests.
+    """
+
+    requests: int = 0
+    tokens_before: int = 0
+    tokens_after: int = 0
+    cost_saved: float = 0.0
+    priced_requests: int = 0
+
+    def add(self, request: RequestMetrics) -> _Totals:
+        """Return the totals with one more request."""
+        cost_saved, priced_requests = self.cost_saved, self.priced_requests
+        if request.cost_before is not None and request.cost_after is not None:
+            cost_saved = cost_saved + request.cost_before - request.cost_after
+            priced_requests += 1
         return _Totals(
-            self.requests + 1,
-            self.before + one.tokens_input_before,
-            self.after + one.tokens_input_after,
-            self.saved + (one.cost_before or 0.0) - (one.cost_after or 0.0)
-            if priced
-            else self.saved,
-            self.priced + priced,
+            requests=self.requests + 1,
+            tokens_before=self.tokens_before + request.tokens_input_before,
+            tokens_after=self.tokens_after + request.tokens_input_after,
+            cost_saved=cost_saved,
+            priced_requests=priced_requests,
         )
 
-    def summary(self) -> Summary:
+    def summarize(self) -> Summary:
+        is_priced = bool(self.priced_requests) or not self.requests
         return {
             "total_requests": self.requests,
-            "total_tokens_saved": self.before - self.after,
-            "avg_compression_ratio": self.after / self.before if self.before else 1.0,
-            "total_cost_saved_usd": self.saved if self.priced or not self.requests else None,
+            "total_tokens_saved": self.tokens_before - self.tokens_after,
+            "avg_compression_ratio": (
+                self.tokens_after / self.tokens_before if self.tokens_before else 1.0
+            ),
+            "total_cost_saved_usd": self.cost_saved if is_priced else None,
         }
 
 
 class Ledger:
-    """Keeps the metrics of the last requests, and the totals of all.
+    """Thread-safe record of the metrics of the latest requests, and the totals of all requests.
 
-    It is safe in threads. Copies are the same ledger, so that what is copied with it books in one place; a pickle
-    holds no requests.
+    Copies are the same ledger, so that an object and its copies record in one place. A pickle
+    contains no requests.
 
     Args:
-        keep: how many requests are kept; the totals go on.
+        keep: Maximum number of requests to keep. The totals include all requests.
+
+    Raises:
+        ConfigurationError: `keep` is not a whole number of at least 1.
 
     Example:
         >>> ledger = Ledger()
-        >>> booked = ledger.record(model="gpt-4o", tokens_input_before=2_000, tokens_input_after=500)
-        >>> booked.cost_before, booked.cost_after
+        >>> metrics = ledger.record(
+        ...     model="gpt-4o", tokens_input_before=2_000, tokens_input_after=500
+        ... )
+        >>> metrics.cost_before, metrics.cost_after
         (0.005, 0.00125)
         >>> ledger.get_summary()["total_tokens_saved"]
         1500
@@ -108,39 +130,41 @@ class Ledger:
         transforms_applied: Iterable[str] = (),
         latency_ms: float = 0.0,
     ) -> RequestMetrics:
-        """Book a request, and return its metrics.
+        """Record a request and return its metrics.
 
         Args:
-            model: the model's name, by which it is priced.
-            tokens_input_before: tokens of the messages that the caller sent.
-            tokens_input_after: tokens of all that was sent instead.
-            tokens_output: tokens of the answers.
-            cached_tokens: input tokens that the provider says it read from its cache.
-            cached_of: the input tokens that the provider counted in all, of which those are a share. None:
-                `tokens_input_after`.
-            transforms_applied: what changed something.
-            latency_ms: how long it took, in milliseconds.
+            model: Name of the model, which determines the price.
+            tokens_input_before: Tokens of the caller's messages.
+            tokens_input_after: Tokens of everything that was sent instead.
+            tokens_output: Tokens of the answers.
+            cached_tokens: Input tokens that the provider reports as read from its cache.
+            cached_of: Total input tokens that the provider reports, which include the cached ones.
+                Defaults to `tokens_input_after`.
+            transforms_applied: Names of the compressors and transforms that changed something.
+            latency_ms: Duration of the request in milliseconds.
         """
         total = tokens_input_after if cached_of is None else cached_of
-        share = min(cached_tokens / total, 1.0) if total else 0.0
-        booked = RequestMetrics(
+        # Providers and this library count differently, so only the share of cached tokens carries
+        # over. It is taken to be the same for the messages that would have been sent uncompressed.
+        cached_share = min(cached_tokens / total, 1.0) if total else 0.0
+        metrics = RequestMetrics(
             request_id=str(uuid.uuid4()),
             timestamp=datetime.now(timezone.utc),
             model=model,
             tokens_input_before=tokens_input_before,
             tokens_input_after=tokens_input_after,
             tokens_output=tokens_output,
-            cost_before=_cost(model, tokens_input_before, tokens_output, share),
-            cost_after=_cost(model, tokens_input_after, tokens_output, share),
+            cost_before=_estimate_cost(model, tokens_input_before, tokens_output, cached_share),
+            cost_after=_estimate_cost(model, tokens_input_after, tokens_output, cached_share),
             transforms_applied=tuple(transforms_applied),
             provider=model_info(model).provider,
             cached_tokens=cached_tokens,
             latency_ms=latency_ms,
         )
         with self._lock:
-            self._requests.append(booked)
-            self._totals = self._totals.plus(booked)
-        return booked
+            self._requests.append(metrics)
+            self._totals = self._totals.add(metrics)
+        return metrics
 
     def get_metrics(
         self,
@@ -149,49 +173,55 @@ class Ledger:
         model: str | None = None,
         limit: int = 100,
     ) -> list[RequestMetrics]:
-        """Return the metrics of the last requests, the oldest first.
+        """Return the metrics of the latest requests, oldest first.
 
         Args:
-            start_time: booked at this time or later; a naive time is read as UTC.
-            end_time: booked at this time or before.
-            model: of this model only.
-            limit: how many at most; the newest ones are returned.
+            start_time: Only requests recorded at this time or later. A naive time is read as UTC.
+            end_time: Only requests recorded at this time or earlier.
+            model: Only requests of this model.
+            limit: Maximum number of requests. The newest are returned.
 
         Raises:
-            ValidationError: a time is no datetime, or the limit no whole number from 1 on.
+            ValidationError: A time is not a datetime, or `limit` is not a whole number of at least
+                1.
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise ValidationError(
                 f"limit = {limit!r}: expected a whole number, 1 or more", {"limit": limit}
             )
-        found = self._between(start_time, end_time)
-        return [one for one in found if model is None or one.model == model][-limit:]
+        requests = self._requests_between(start_time, end_time)
+        return [request for request in requests if model is None or request.model == model][-limit:]
 
     def get_summary(
         self, start_time: datetime | None = None, end_time: datetime | None = None
     ) -> Summary:
-        """Return what requests cost in all: every one since the start, or those kept that lie between two times.
+        """Return the totals of all requests, or of the kept requests between two times.
+
+        Args:
+            start_time: Only requests recorded at this time or later. A naive time is read as UTC.
+            end_time: Only requests recorded at this time or earlier.
 
         Raises:
-            ValidationError: a time is no datetime.
+            ValidationError: A time is not a datetime.
         """
         if start_time is None and end_time is None:
-            return self._totals.summary()
+            return self._totals.summarize()
         totals = _Totals()
-        for one in self._between(start_time, end_time):
-            totals = totals.plus(one)
-        return totals.summary()
+        for request in self._requests_between(start_time, end_time):
+            totals = totals.add(request)
+        return totals.summarize()
 
-    def _between(
+    def _requests_between(
         self, start_time: datetime | None, end_time: datetime | None
     ) -> list[RequestMetrics]:
-        start, end = _utc("start_time", start_time), _utc("end_time", end_time)
+        start, end = _to_utc("start_time", start_time), _to_utc("end_time", end_time)
         with self._lock:
-            kept = list(self._requests)
+            requests = list(self._requests)
         return [
-            one
-            for one in kept
-            if (start is None or start <= one.timestamp) and (end is None or one.timestamp <= end)
+            request
+            for request in requests
+            if (start is None or start <= request.timestamp)
+            and (end is None or request.timestamp <= end)
         ]
 
     def __copy__(self) -> Ledger:
@@ -204,7 +234,7 @@ class Ledger:
         return type(self), (self.keep,)
 
 
-def _utc(name: str, time: datetime | None) -> datetime | None:
+def _to_utc(name: str, time: datetime | None) -> datetime | None:
     if time is None:
         return None
     if not isinstance(time, datetime):
@@ -212,18 +242,19 @@ def _utc(name: str, time: datetime | None) -> datetime | None:
     return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
 
 
-def _cost(model: str, input_tokens: int, output_tokens: int, cached_share: float) -> float | None:
-    """Return what a request costs in USD, None where the price is not known."""
+def _estimate_cost(
+    model: str, input_tokens: int, output_tokens: int, cached_share: float
+) -> float | None:
+    """Return the cost of a request in USD, None if the price is not known."""
     provider = _PROVIDERS.get(model_info(model).provider or "")
     if provider is None:
         return None
-    cached = round(input_tokens * cached_share)
     try:
         return provider.estimate_cost(
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             model=model,
-            cached_tokens=cached,
+            cached_tokens=round(input_tokens * cached_share),
         )
     except ProviderError:
         return None

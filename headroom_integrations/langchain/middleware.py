@@ -30,8 +30,7 @@ from headroom_core import (
     Tokenizer,
     retrieve_tool,
 )
-from headroom_core.adapters import Ledger, get_field, is_retrieve_tool
-from headroom_integrations.langchain.chat_model.books import MetricsMixin
+from headroom_core.adapters import Ledger, MetricsMixin, get_field, is_retrieve_tool
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression
 from headroom_integrations.langchain.tool_results import ToolResultCompressor, count_saved_tokens
@@ -163,7 +162,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             return output
         return await run_in_executor(None, self._result_compressor(request).compress, output)
 
-    def books(self) -> Ledger:
+    def _get_ledger(self) -> Ledger:
         """Return the ledger that records the model calls."""
         return self._ledger
 

@@ -1,11 +1,11 @@
-"""A language model that compresses what it is sent, and is still of its class."""
+"""A copy of a language model that compresses its requests and keeps its class."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -24,17 +24,38 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.tools import BaseTool
 from pydantic import PrivateAttr
 
-from headroom_core import CompressResult, ConfigurationError, HeadroomConfig, Store
-from headroom_core.adapters import RETRIEVE_TOOL, as_items, declares_retrieval, model_info, view_as
+from headroom_core import CompressResult, ConfigurationError, HeadroomConfig, Store, Tokenizer
+from headroom_core import retrieve_tool as declare_retrieve_tool
+from headroom_core.adapters import (
+    RETRIEVE_TOOL,
+    Ledger,
+    MetricsMixin,
+    UsageRecorder,
+    as_items,
+    declares_retrieval,
+    model_info,
+    view_as,
+)
 from headroom_integrations.llamaindex.compression import LlamaIndexCompression, model_name
 from headroom_integrations.llamaindex.events import MessagesCompressedEvent
+from headroom_integrations.llamaindex.usage import (
+    arecord_stream,
+    count_retrieval_tokens,
+    record_response,
+    record_stream,
+)
 
 _dispatcher = get_dispatcher(__name__)
 _LLM = TypeVar("_LLM", bound=BaseLLM)
-_DESCRIBED = re.compile(
+
+_DEFAULT_CONFIG = HeadroomConfig()
+"""Shared by all requests, which only copy it: validating a new one takes longer than the copy."""
+
+# The retrieve tool in the system prompts of `ReActAgent` (first alternative, quoted or not) and of
+# `CodeActAgent` (second). It must not match prose that only mentions the tool.
+_TOOL_DESCRIPTION = re.compile(
     rf"^(?:> )?Tool Name: {RETRIEVE_TOOL}$|^def {RETRIEVE_TOOL}\(", re.MULTILINE
 )
-"""How the system prompts of `ReActAgent` and of `CodeActAgent` describe the retrieve tool."""
 
 
 def wrap_llm(
@@ -46,202 +67,287 @@ def wrap_llm(
     store: Store | None = None,
     retrieve: bool = False,
 ) -> _LLM:
-    """Return a copy of a language model that compresses what it is sent, and is still an instance of its class.
+    """Copy a language model so that the copy compresses its requests and keeps its class.
 
-    Agents, chat engines and query engines take it where they take the model, and keep in their memories what was
-    said; `FunctionAgent` and `ReActAgent` send the results of tools shortened. Prompts for completion are a user's
-    text, of which nothing is left out. Events and callbacks show what was sent. To wrap what is wrapped already is
-    to wrap the model inside it.
+    Agents, chat engines and query engines accept it instead of the model, and their memories keep
+    the full messages; `FunctionAgent` and `ReActAgent` send tool results compressed. The prompt of
+    a completion is a user's text, of which nothing is dropped. Events and callbacks show the
+    messages that were sent. Wrapping a wrapped model wraps the model inside it.
 
-    A `MessagesCompressedEvent` tells LlamaIndex's instrumentation of each request, before the model is called, how many
-    tokens it had and has. Each warning is logged. It is pickled with its store.
+    A `MessagesCompressedEvent` reports the tokens before and after compression to LlamaIndex's
+    instrumentation, before the model is called. Each warning is logged. The copy also has
+    `get_metrics()` and `get_summary()`, as `HeadroomChatModel` has for LangChain: they report the
+    tokens and costs of all requests, chats and completions, whole and streamed. A stream is
+    recorded when it ends or is closed. Copies record in the same ledger. The model is pickled with
+    its store, but without recorded requests.
 
     Args:
-        llm: a language model.
-        config: the settings, of which a snapshot is taken. None: the defaults.
-        query: what relevance is scored against. None: the last user message before each block.
-        token_budget: tokens that a request's messages have at most; declarations of tools do not count. None: no limit
-            but the model's, where `retrieve` is set: the one that `config.model_context_limits` names, or else the
-            model's own `metadata.context_window`.
-        store: where originals are kept. None: the default store.
-        retrieve: whether something may be left out of requests that offer the model `headroom_retrieve`: give
-            `retrieve_tool()` to the agent. Of other requests nothing is, unless `token_budget` cannot be met otherwise.
+        llm: A language model.
+        config: Settings, of which a snapshot is taken. Defaults to `HeadroomConfig()`.
+        query: Query to score relevance against. Defaults to the last user message before each
+            block.
+        token_budget: Maximum number of tokens in a request's messages; declarations of tools do
+            not count. By default there is only the model's limit, if `retrieve` is set: the limit
+            in `config.model_context_limits`, or else the model's own `metadata.context_window`.
+        store: Store to keep originals in. Defaults to the default store.
+        retrieve: Whether units may be dropped from requests that offer the model
+            `headroom_retrieve`: give `retrieve_tool()` to the agent. Nothing is dropped from other
+            requests unless `token_budget` cannot be met otherwise.
 
     Raises:
-        ConfigurationError: it is no language model of LlamaIndex, or the budget is less than 1.
+        ConfigurationError: `llm` is not a language model of LlamaIndex, or `token_budget` is less
+            than 1.
 
     Example:
         >>> from llama_index.core.llms import MockLLM
         >>> llm = wrap_llm(MockLLM())
         >>> isinstance(llm, MockLLM), llm.complete("Are you there?").text
         (True, 'Are you there?')
+        >>> llm.get_summary()["total_requests"]
+        1
     """
     if not isinstance(llm, BaseLLM):
         kind = type(llm).__name__
         raise ConfigurationError(
-            f"llm is of type {kind}: give a language model of LlamaIndex", {"llm": kind}
+            f"llm is of type {kind}: expected a language model of LlamaIndex", {"llm": kind}
         )
-    snapshot = None if config is None else config.snapshot()
-    wrapped: _LLM = _wrapped(
-        llm, LlamaIndexCompression("", snapshot, query, token_budget, store, retrieve)
+    compression = LlamaIndexCompression(
+        model="",
+        config=None if config is None else config.snapshot(),
+        query=query,
+        token_budget=token_budget,
+        store=store,
+        retrieve=retrieve,
     )
+    wrapped: _LLM = _wrap(llm, compression, Ledger())
     return wrapped
 
 
-class _Compressing:
-    """What comes before a model's class in the class of its copy.
+class _CompressingMethods(MetricsMixin):
+    """Methods that override those of a model's class in the class of its wrapped copy.
 
-    The model itself is called with what was compressed: what its methods say to each other is not compressed again.
+    They call the original model with compressed messages, so that calls between its own methods
+    are not compressed, and recorded, again.
     """
 
     def chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        answer: ChatResponse = _plain(self).chat(_sent(self, messages, kwargs), **kwargs)
-        return answer
+        request = _prepare(self, messages, kwargs)
+        response: ChatResponse = _unwrap(self).chat(request.messages, **kwargs)
+        record_response(request.recorder, response)
+        return response
 
     async def achat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        sent = await _asent(self, messages, kwargs)
-        answer: ChatResponse = await _plain(self).achat(sent, **kwargs)
-        return answer
+        request = await _aprepare(self, messages, kwargs)
+        response: ChatResponse = await _unwrap(self).achat(request.messages, **kwargs)
+        await asyncio.to_thread(record_response, request.recorder, response)
+        return response
 
     def stream_chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        chunks: ChatResponseGen = _plain(self).stream_chat(_sent(self, messages, kwargs), **kwargs)
-        return chunks
+        request = _prepare(self, messages, kwargs)
+        chunks: ChatResponseGen = _unwrap(self).stream_chat(request.messages, **kwargs)
+        return record_stream(request.recorder, chunks)
 
     async def astream_chat(
         self: Any, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
-        sent = await _asent(self, messages, kwargs)
-        chunks: ChatResponseAsyncGen = await _plain(self).astream_chat(sent, **kwargs)
-        return chunks
+        request = await _aprepare(self, messages, kwargs)
+        chunks: ChatResponseAsyncGen = await _unwrap(self).astream_chat(request.messages, **kwargs)
+        return arecord_stream(request.recorder, chunks)
 
     def complete(
         self: Any, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponse:
-        answer: CompletionResponse = _plain(self).complete(
-            _prompt(self, prompt), formatted=formatted, **kwargs
+        request = _prepare_prompt(self, prompt)
+        response: CompletionResponse = _unwrap(self).complete(
+            request.prompt or prompt, formatted=formatted, **kwargs
         )
-        return answer
+        record_response(request.recorder, response)
+        return response
 
     async def acomplete(
         self: Any, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponse:
-        sent = await _aprompt(self, prompt)
-        answer: CompletionResponse = await _plain(self).acomplete(
-            sent, formatted=formatted, **kwargs
+        request = await _aprepare_prompt(self, prompt)
+        response: CompletionResponse = await _unwrap(self).acomplete(
+            request.prompt or prompt, formatted=formatted, **kwargs
         )
-        return answer
+        await asyncio.to_thread(record_response, request.recorder, response)
+        return response
 
     def stream_complete(
         self: Any, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseGen:
-        sent = _prompt(self, prompt)
-        chunks: CompletionResponseGen = _plain(self).stream_complete(
-            sent, formatted=formatted, **kwargs
+        request = _prepare_prompt(self, prompt)
+        chunks: CompletionResponseGen = _unwrap(self).stream_complete(
+            request.prompt or prompt, formatted=formatted, **kwargs
         )
-        return chunks
+        return record_stream(request.recorder, chunks)
 
     async def astream_complete(
         self: Any, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> CompletionResponseAsyncGen:
-        sent = await _aprompt(self, prompt)
-        chunks: CompletionResponseAsyncGen = await _plain(self).astream_complete(
-            sent, formatted=formatted, **kwargs
+        request = await _aprepare_prompt(self, prompt)
+        chunks: CompletionResponseAsyncGen = await _unwrap(self).astream_complete(
+            request.prompt or prompt, formatted=formatted, **kwargs
         )
-        return chunks
+        return arecord_stream(request.recorder, chunks)
+
+    def _get_ledger(self: Any) -> Ledger:
+        ledger: Ledger = self._headroom_ledger
+        return ledger
 
     def __reduce__(self: Any) -> tuple[Any, ...]:
-        plain = _plain(self).model_copy()  # Pickling takes out of a model what cannot be pickled.
-        plain.__pydantic_private__.pop("_headroom")
-        return _wrapped, (plain, self._headroom)
+        # The class is created at run time, so a pickle cannot name it. The copy is needed because
+        # LlamaIndex removes unpicklable attributes from the object that is pickled.
+        original = _unwrap(self).model_copy()
+        for name in _PRIVATE_NAMES:
+            original.__pydantic_private__.pop(name)
+        return _wrap, (original, self._headroom, self._headroom_ledger)
 
 
-def _sent(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> list[ChatMessage]:
-    """Return what becomes of the messages of a request."""
-    return _told(_compressed(llm, messages, kwargs))
+@dataclass(frozen=True, slots=True)
+class _CompressedChat:
+    """The compressed messages of a request that is about to be sent.
+
+    Attributes:
+        result: The compressed messages, and the tokens before and after.
+        recorder: Records the usage of the request.
+    """
+
+    result: CompressResult
+    recorder: UsageRecorder
+
+    @property
+    def messages(self) -> list[ChatMessage]:
+        """The messages to send."""
+        return self.result.messages
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt to send, if the only message was a prompt."""
+        return self.messages[-1].content
 
 
-async def _asent(
+def _prepare(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> _CompressedChat:
+    """Compress the messages of a request and report that to LlamaIndex's instrumentation."""
+    return _announce(_compress(llm, messages, kwargs))
+
+
+async def _aprepare(
     llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
-) -> list[ChatMessage]:
-    # The event is dispatched in the event loop, where handlers expect it.
-    return _told(await asyncio.to_thread(_compressed, llm, messages, kwargs))
+) -> _CompressedChat:
+    # Handlers expect events in the event loop, so only the rest runs in a thread.
+    return _announce(await asyncio.to_thread(_compress, llm, messages, kwargs))
 
 
-def _prompt(llm: Any, prompt: str) -> str:
-    return _sent(llm, [ChatMessage(prompt)], {})[-1].content or prompt
+def _prepare_prompt(llm: Any, prompt: str) -> _CompressedChat:
+    return _prepare(llm, [ChatMessage(prompt)], {})
 
 
-async def _aprompt(llm: Any, prompt: str) -> str:
-    return (await _asent(llm, [ChatMessage(prompt)], {}))[-1].content or prompt
+async def _aprepare_prompt(llm: Any, prompt: str) -> _CompressedChat:
+    return await _aprepare(llm, [ChatMessage(prompt)], {})
 
 
-def _told(result: CompressResult) -> list[ChatMessage]:
-    """Tell LlamaIndex's instrumentation what was done, and return the messages."""
-    tokens = {"tokens_before": result.tokens_before, "tokens_after": result.tokens_after}
-    _dispatcher.event(
-        MessagesCompressedEvent(**tokens, transforms_applied=[*result.transforms_applied])
+def _announce(request: _CompressedChat) -> _CompressedChat:
+    event = MessagesCompressedEvent(
+        tokens_before=request.result.tokens_before,
+        tokens_after=request.result.tokens_after,
+        transforms_applied=[*request.result.transforms_applied],
     )
-    return result.messages
+    _dispatcher.event(event)
+    return request
 
 
-def _compressed(
-    llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]
-) -> CompressResult:
+def _compress(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> _CompressedChat:
+    """Compress the messages of a request and start to record it."""
     compression: LlamaIndexCompression = llm._headroom
-    retrieve = compression.retrieve and _offers_retrieval(messages, kwargs)
-    config = _limited(compression.config or HeadroomConfig(), llm)
-    return replace(compression, model=model_name(llm), config=config, retrieve=retrieve).compress(
-        messages
+    is_declared = compression.retrieve and _declares_retrieve_tool(kwargs.get("tools"))
+    can_retrieve = compression.retrieve and _can_retrieve(messages, kwargs, is_declared)
+    name = model_name(llm)
+    recorder = UsageRecorder(
+        llm._headroom_ledger,
+        Tokenizer(name),
+        [declare_retrieve_tool("openai")] if is_declared else (),
     )
+    config = _apply_context_window(compression.config or _DEFAULT_CONFIG, llm)
+    settings = replace(compression, model=name, config=config, retrieve=can_retrieve)
+    result = settings.compress(messages)
+    retrieval_tokens = count_retrieval_tokens(messages, result) if compression.retrieve else 0
+    recorder.begin_round(result, added_tokens=retrieval_tokens)
+    return _CompressedChat(result, recorder)
 
 
-def _limited(config: HeadroomConfig, llm: BaseLLM) -> HeadroomConfig:
-    """Return the settings with the limit that a language model tells of itself, where they name none for it."""
-    name, window, limits = model_name(llm), llm.metadata.context_window, config.model_context_limits
-    if window < 1 or window == DEFAULT_CONTEXT_WINDOW:  # That is what those have that do not tell.
+def _apply_context_window(config: HeadroomConfig, llm: BaseLLM) -> HeadroomConfig:
+    """Return the settings with the model's own context window, unless they limit the model."""
+    name, window = model_name(llm), llm.metadata.context_window
+    # LlamaIndex's default stands for a window that is not known.
+    if window < 1 or window == DEFAULT_CONTEXT_WINDOW:
         return config
-    if (
-        limits
-        and model_info(name, overrides=limits).context_limit != model_info(name).context_limit
-    ):
-        return config  # They may name the model without its date.
+    limits = config.model_context_limits
+    if limits:
+        # The settings may name the model without its date, so their effect is compared.
+        limited = model_info(name, overrides=limits).context_limit
+        if limited != model_info(name).context_limit:
+            return config
     return config.model_copy(update={"model_context_limits": {name: window, **limits}})
 
 
-def _offers_retrieval(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> bool:
-    """Return whether the model can call the retrieve tool: it is among the tools, or a system prompt describes it."""
+def _can_retrieve(
+    messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], is_declared: bool
+) -> bool:
+    """Return whether the model can call the retrieve tool.
+
+    Args:
+        messages: Messages of the request, whose system prompt may describe the tool.
+        kwargs: The request's other arguments.
+        is_declared: Whether the tool is among the request's tools.
+    """
     if kwargs.get("tool_choice") in ("none", {"type": "none"}):
         return False
-    tools = kwargs.get("tools")
-    names = (tool.metadata.name for tool in as_items(tools) if isinstance(tool, BaseTool))
-    systems = (
-        message.content or ""
+    if is_declared:
+        return True
+    return any(
+        _TOOL_DESCRIPTION.search(message.content or "")
         for message in messages
         if message.role.value in ("system", "developer")
     )
-    return (
-        declares_retrieval(tools) or RETRIEVE_TOOL in names or any(map(_DESCRIBED.search, systems))
+
+
+def _declares_retrieve_tool(tools: Any) -> bool:
+    """Return whether the retrieve tool is among tools, declared or as LlamaIndex's objects."""
+    return declares_retrieval(tools) or any(
+        tool.metadata.name == RETRIEVE_TOOL
+        for tool in as_items(tools)
+        if isinstance(tool, BaseTool)
     )
 
 
-def _wrapped(llm: Any, compression: LlamaIndexCompression) -> Any:
-    plain = _plain(llm) if isinstance(llm, _Compressing) else llm
-    copy = plain.model_copy()
-    private = {**(copy.__pydantic_private__ or {}), "_headroom": compression}
+_PRIVATE_NAMES = ("_headroom", "_headroom_ledger")
+"""Private attributes of wrapped copies, of names that no model's class uses."""
+
+
+def _wrap(llm: Any, compression: LlamaIndexCompression, ledger: Ledger) -> Any:
+    """Copy a language model as an object of its compressing subclass."""
+    original = _unwrap(llm) if isinstance(llm, _CompressingMethods) else llm
+    copy = original.model_copy()
+    private = {
+        **(copy.__pydantic_private__ or {}),
+        "_headroom": compression,
+        "_headroom_ledger": ledger,
+    }
     object.__setattr__(copy, "__pydantic_private__", private)
-    cls: Any = type(plain)
-    return view_as(_class_of(cls), copy)
+    cls: Any = type(original)
+    return view_as(_wrapped_class(cls), copy)
 
 
-def _plain(llm: Any) -> Any:
+def _unwrap(llm: Any) -> Any:
+    """Return a wrapped model as an object of its original class, with the same state."""
     return view_as(type(llm).__bases__[1], llm)
 
 
-@lru_cache(maxsize=256)
-def _class_of(cls: Any) -> Any:
-    named = {
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "_headroom": PrivateAttr(),
-    }
-    return type(cls)(cls.__name__, (_Compressing, cls), named)
+@lru_cache(maxsize=256)  # More classes than a program wraps; tests may define many.
+def _wrapped_class(cls: Any) -> Any:
+    """Return a subclass that compresses, with the same name and module."""
+    namespace = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    namespace.update((name, PrivateAttr()) for name in _PRIVATE_NAMES)
+    return type(cls)(cls.__name__, (_CompressingMethods, cls), namespace)

@@ -589,18 +589,19 @@ class TestWrapping:
     )
     def test_what_the_wrapped_model_does_is_not_asked_of_the_wrapper(self, name: str) -> None:
         with pytest.raises(
-            ConfigurationError, match=f"{name} = .*give it to the model that is wrapped"
+            ConfigurationError, match=f"{name} = .*set it on the model that is wrapped"
         ):
             HeadroomChatModel(scripted(DONE), **{name: "x"})
         model = HeadroomChatModel(scripted(DONE))
         with pytest.raises(
-            ConfigurationError, match=f"{name} = .*give it to the model that is wrapped"
+            ConfigurationError, match=f"{name} = .*set it on the model that is wrapped"
         ):
             setattr(model, name, "x")
 
     def test_the_variant_refuses_what_has_no_chat_model(self) -> None:
         with pytest.raises(
-            ConfigurationError, match=r"RunnableLambda, in which no chat model.*HeadroomChatModel"
+            ConfigurationError,
+            match=r"RunnableLambda, inside which no chat model.*HeadroomChatModel",
         ):
             wrap_chat_model(RunnableLambda(lambda messages: messages))
 
@@ -624,7 +625,7 @@ class TestWrapping:
     def test_what_the_inner_model_caches_it_caches_once(self) -> None:
         anthropic = ChatAnthropic(model="claude-haiku-4-5", api_key="none")
         variant = wrap_chat_model(anthropic)
-        assert variant.uncompressed()._client is variant.uncompressed()._client is variant._client
+        assert variant.unwrap()._client is variant.unwrap()._client is variant._client
 
     def test_a_setting_of_the_inner_model_that_is_changed_later_counts(self) -> None:
         inner = scripted(DONE)

@@ -1,1 +1,1 @@
-"""A chat model around another one, which compresses the messages that it is sent."""
+"""A chat model that wraps another one and compresses its requests."""

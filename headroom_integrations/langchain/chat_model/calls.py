@@ -1,4 +1,4 @@
-"""Calling a model with compressed messages, in each of LangChain's ways."""
+"""Calling a model with compressed messages, in each way that LangChain offers."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import merge_configs, run_in_executor
 
-from headroom_integrations.langchain.chat_model.carried import KEY
-from headroom_integrations.langchain.chat_model.rounds import (
-    RetrieveRounds,
-    RoundSettings,
-    leaves_a_choice,
-)
+from headroom_integrations.langchain.chat_model.binding import can_offer_tool
+from headroom_integrations.langchain.chat_model.carried import HEADROOM_KEY
+from headroom_integrations.langchain.chat_model.rounds import CompressedRequest, RoundSettings
 
 _Chunks: TypeAlias = AsyncGenerator[Any, None]
-_RUN = "headroom"
-"""What a trace calls the run around the rounds of a request."""
+
+_RUN_NAME = "headroom"
+"""Name that traces show for the run around the rounds of a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompressedModel:
-    """Calls a model with compressed messages, and answers its calls of the retrieve tool.
+    """Calls a model with compressed messages and answers its retrieve calls.
 
     Attributes:
-        model: a chat model, or any runnable that takes messages, as far as it offers these ways.
-        settings: how.
+        model: A chat model, or any runnable that takes messages. It must have the methods that
+            are called here.
+        settings: How messages are compressed and recorded.
     """
 
     model: Any
@@ -45,166 +44,192 @@ class CompressedModel:
         """Return the model's answer."""
         if not self._may_retrieve(kwargs):
             return self._answer(input, config or {}, **kwargs)
-        return self._grouped().invoke(input, config, **kwargs)
+        return self._group_answer().invoke(input, config, **kwargs)
 
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
-        """Return the model's answer; the event loop goes on meanwhile."""
+        """Return the model's answer; messages are compressed in a thread."""
         if not self._may_retrieve(kwargs):
             return await self._aanswer(input, config or {}, **kwargs)
-        return await self._grouped().ainvoke(input, config, **kwargs)
+        return await self._group_answer().ainvoke(input, config, **kwargs)
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        """Yield the model's answer as it comes."""
+        """Yield the model's answer as it arrives."""
         if not self._may_retrieve(kwargs):
             return self._chunks(iter([input]), config or {}, **kwargs)
-        return self._grouped_chunks().stream(input, config, **kwargs)
+        return self._group_chunks().stream(input, config, **kwargs)
 
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        """Yield the model's answer as it comes; the event loop goes on meanwhile."""
+        """Yield the model's answer as it arrives; messages are compressed in a thread."""
         chunks: Any
         if self._may_retrieve(kwargs):
-            chunks = self._grouped_chunks().astream(input, config, **kwargs)
+            chunks = self._group_chunks().astream(input, config, **kwargs)
         else:
-            chunks = self._achunks(_once(input), config or {}, **kwargs)
+            chunks = self._achunks(_yield_once(input), config or {}, **kwargs)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
 
     def _may_retrieve(self, kwargs: dict[str, Any]) -> bool:
-        """Return whether there may be several requests; they have to share a run, which events belong to."""
-        return self.settings.compression.retrieve and leaves_a_choice(kwargs)
+        """Return whether a request may take several rounds.
 
-    def _grouped(self) -> Runnable[Any, Any]:
-        return RunnableLambda(self._answer, self._aanswer, _RUN)
+        The rounds then have to share a run, so that traces and events show that they belong
+        together.
+        """
+        return self.settings.compression.retrieve and can_offer_tool(kwargs)
 
-    def _grouped_chunks(self) -> Runnable[Any, Any]:
+    def _group_answer(self) -> Runnable[Any, Any]:
+        return RunnableLambda(self._answer, self._aanswer, _RUN_NAME)
+
+    def _group_chunks(self) -> Runnable[Any, Any]:
         chunks: Any = self._chunks
         achunks: Any = self._achunks
-        return RunnableGenerator(chunks, achunks, name=_RUN)
+        return RunnableGenerator(chunks, achunks, name=_RUN_NAME)
 
     def _answer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
-        with self._exchange(input, config, kwargs) as exchange:
-            while exchange.goes_on:
-                messages, sent = exchange.request()
-                exchange.take(self.model.invoke(messages, sent, **exchange.kwargs))
-        return exchange.shown
+        with self._new_request(input, config, kwargs) as request:
+            while request.continues:
+                messages, round_config = request.next_round()
+                request.receive(self.model.invoke(messages, round_config, **request.kwargs))
+        return request.shown
 
     async def _aanswer(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
-        with await run_in_executor(None, self._exchange, input, config, kwargs) as exchange:
-            while exchange.goes_on:
-                messages, sent = await run_in_executor(None, exchange.request)
-                answer = await self.model.ainvoke(messages, sent, **exchange.kwargs)
-                await run_in_executor(None, exchange.take, answer)
-        return exchange.shown
+        with await run_in_executor(
+            None, self._new_request, input, config, kwargs=kwargs
+        ) as request:
+            while request.continues:
+                messages, round_config = await run_in_executor(None, request.next_round)
+                response = await self.model.ainvoke(messages, round_config, **request.kwargs)
+                await run_in_executor(None, request.receive, response)
+        return request.shown
 
     def _chunks(
         self, inputs: Iterator[Any], config: RunnableConfig, **kwargs: Any
     ) -> Iterator[Any]:
         for input in inputs:
-            with self._exchange(input, config, kwargs) as exchange:
-                while exchange.goes_on:
-                    messages, sent = exchange.request()
-                    for chunk in self.model.stream(messages, sent, **exchange.kwargs):
-                        yield from exchange.seen(chunk)
-                    yield from exchange.ended()
+            with self._new_request(input, config, kwargs) as request:
+                while request.continues:
+                    messages, round_config = request.next_round()
+                    for chunk in self.model.stream(messages, round_config, **request.kwargs):
+                        yield from request.receive_chunk(chunk)
+                    yield from request.end_stream()
 
     async def _achunks(
         self, inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any
     ) -> _Chunks:
         async for input in inputs:
-            with await run_in_executor(None, self._exchange, input, config, kwargs) as exchange:
-                while exchange.goes_on:
-                    messages, sent = await run_in_executor(None, exchange.request)
-                    async for chunk in self.model.astream(messages, sent, **exchange.kwargs):
-                        for seen in exchange.seen(chunk):
-                            yield seen
-                    for last in await run_in_executor(None, exchange.ended):
+            with await run_in_executor(
+                None, self._new_request, input, config, kwargs=kwargs
+            ) as request:
+                while request.continues:
+                    messages, round_config = await run_in_executor(None, request.next_round)
+                    chunks = self.model.astream(messages, round_config, **request.kwargs)
+                    async for chunk in chunks:
+                        for visible in request.receive_chunk(chunk):
+                            yield visible
+                    for last in await run_in_executor(None, request.end_stream):
                         yield last
 
     def generate(
         self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any
     ) -> LLMResult:
-        """Return what the model generates, of each list of messages; the retrieve tool is not offered."""
-        exchanges, sent, kwargs = self._generating(messages, kwargs)
-        result: LLMResult = self.model.generate(sent, *args, **kwargs)
-        return _booked(exchanges, result)
+        """Generate an answer to each list of messages; the retrieve tool is not offered."""
+        requests, compressed, kwargs = self._prepare_generate(messages, kwargs)
+        result: LLMResult = self.model.generate(compressed, *args, **kwargs)
+        return _record(requests, result)
 
     async def agenerate(
         self, messages: Sequence[Sequence[BaseMessage]], *args: Any, **kwargs: Any
     ) -> LLMResult:
-        """Do what `generate` does; the event loop goes on meanwhile."""
-        exchanges, sent, kwargs = await run_in_executor(None, self._generating, messages, kwargs)
-        result: LLMResult = await self.model.agenerate(sent, *args, **kwargs)
-        return await run_in_executor(None, _booked, exchanges, result)
+        """Generate as `generate` does; messages are compressed in a thread."""
+        requests, compressed, kwargs = await run_in_executor(
+            None, self._prepare_generate, messages, kwargs
+        )
+        result: LLMResult = await self.model.agenerate(compressed, *args, **kwargs)
+        return await run_in_executor(None, _record, requests, result)
 
     def stream_events(
         self, input: LanguageModelInput, config: RunnableConfig | None, **kwargs: Any
     ) -> Any:
-        """Return the model's stream of typed events (version 3); the retrieve tool is not offered."""
-        messages, sent, kwargs = self._typed(input, config, kwargs)
-        return self.model.stream_events(messages, sent, **kwargs)
+        """Return the model's stream of typed events (version 3); no retrieve tool is offered."""
+        messages, config, kwargs = self._prepare_events(input, config, kwargs)
+        return self.model.stream_events(messages, config, **kwargs)
 
     async def astream_events(
         self, input: LanguageModelInput, config: RunnableConfig | None, **kwargs: Any
     ) -> Any:
-        """Do what `stream_events` does; the event loop goes on meanwhile."""
-        messages, sent, kwargs = await run_in_executor(None, self._typed, input, config, kwargs)
-        return await self.model.astream_events(messages, sent, **kwargs)
+        """Stream as `stream_events` does; messages are compressed in a thread."""
+        messages, config, kwargs = await run_in_executor(
+            None, self._prepare_events, input, config, kwargs=kwargs
+        )
+        return await self.model.astream_events(messages, config, **kwargs)
 
-    def _exchange(
+    def _new_request(
         self,
         input: Any,
         config: RunnableConfig | None,
         kwargs: dict[str, Any],
-        retrieve: bool = True,
-    ) -> RetrieveRounds:
-        return RetrieveRounds(self.model, self.settings, _messages(input), config, kwargs, retrieve)
+        can_retrieve: bool = True,
+    ) -> CompressedRequest:
+        return CompressedRequest(
+            self.model,
+            self.settings,
+            _read_messages(input),
+            config,
+            kwargs=kwargs,
+            can_retrieve=can_retrieve,
+        )
 
-    def _typed(
+    def _prepare_events(
         self, input: Any, config: RunnableConfig | None, kwargs: dict[str, Any]
     ) -> tuple[Any, Any, Any]:
-        exchange = self._exchange(input, config, kwargs, retrieve=False)
-        messages, sent = exchange.request()
-        return messages, merge_configs(sent, {"callbacks": [_Booking(exchange)]}), exchange.kwargs
+        """Return the messages, config and arguments with which the model streams events."""
+        request = self._new_request(input, config, kwargs, can_retrieve=False)
+        messages, round_config = request.next_round()
+        round_config = merge_configs(round_config, {"callbacks": [_RecordingCallback(request)]})
+        return messages, round_config, request.kwargs
 
-    def _generating(
+    def _prepare_generate(
         self, lists: Sequence[Sequence[BaseMessage]], kwargs: dict[str, Any]
     ) -> tuple[Any, Any, Any]:
-        exchanges = [self._exchange(messages, None, kwargs, retrieve=False) for messages in lists]
-        requests = [exchange.request() for exchange in exchanges]
-        saved = [config["metadata"][KEY] for _, config in requests]
+        """Return the requests, their compressed messages, and the arguments of `generate`."""
+        requests = [
+            self._new_request(messages, None, kwargs, can_retrieve=False) for messages in lists
+        ]
+        rounds = [request.next_round() for request in requests]
+        saved = [config["metadata"][HEADROOM_KEY] for _, config in rounds]
         total = {
-            name: sum(one[name] for one in saved) for name in ("tokens_before", "tokens_after")
+            name: sum(tokens[name] for tokens in saved)
+            for name in ("tokens_before", "tokens_after")
         }
-        metadata = {**(kwargs.get("metadata") or {}), KEY: total}
-        return exchanges, [messages for messages, _ in requests], {**kwargs, "metadata": metadata}
+        metadata = {**(kwargs.get("metadata") or {}), HEADROOM_KEY: total}
+        return requests, [messages for messages, _ in rounds], {**kwargs, "metadata": metadata}
 
 
-class _Booking(BaseCallbackHandler):
-    """Books a request when its answer has come."""
+class _RecordingCallback(BaseCallbackHandler):
+    """Callback that records a request when its answer is complete."""
 
-    def __init__(self, exchange: RetrieveRounds) -> None:
-        self._exchange = exchange
+    def __init__(self, request: CompressedRequest) -> None:
+        self._request = request
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        """Take the answer in."""
-        _booked([self._exchange], response)
+        """Record the answer."""
+        _record([self._request], response)
 
 
-def _booked(exchanges: Sequence[RetrieveRounds], result: LLMResult) -> LLMResult:
-    for exchange, generations in zip(exchanges, result.generations, strict=True):
-        with exchange:
-            exchange.take(getattr(generations[0], "message", None))
+def _record(requests: Sequence[CompressedRequest], result: LLMResult) -> LLMResult:
+    for request, generations in zip(requests, result.generations, strict=True):
+        with request:
+            request.receive(getattr(generations[0], "message", None))
     return result
 
 
-def _messages(input: LanguageModelInput) -> list[BaseMessage]:
+def _read_messages(input: LanguageModelInput) -> list[BaseMessage]:
     if isinstance(input, PromptValue):
         return input.to_messages()
     if isinstance(input, str):
@@ -217,5 +242,5 @@ def _messages(input: LanguageModelInput) -> list[BaseMessage]:
     )
 
 
-async def _once(input: Any) -> _Chunks:
+async def _yield_once(input: Any) -> _Chunks:
     yield input

@@ -1,7 +1,8 @@
-"""Calls of the retrieve tool in messages: taken out of an answer, and put back before the next request.
+"""Retrieve calls in messages: removed from a response, and put back before the next request.
 
-What a caller is not shown travels with the message that it is shown, under `headroom` in `additional_kwargs`: plain
-data, so that it survives every store and serialiser, and no object has to remember a conversation.
+The parts of a conversation that the caller does not see are carried by the message that it sees,
+under `headroom` in `additional_kwargs`. They are plain data and survive every store and serializer,
+so no object has to remember a conversation.
 """
 
 from __future__ import annotations
@@ -20,143 +21,169 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from headroom_core.adapters import RETRIEVE_TOOL
+from headroom_core.adapters import RETRIEVE_TOOL, ToolCall
 
-KEY = "headroom"
-"""Where in `additional_kwargs` lies what a message does not show."""
+HEADROOM_KEY = "headroom"
+"""Key of this library's data in `additional_kwargs`, and in the metadata of a run."""
 
 _log = logging.getLogger(__package__)
 _Message = TypeVar("_Message", bound=BaseMessage)
-_CALLS = ("tool_calls", "invalid_tool_calls")
+
+_CALL_FIELDS = ("tool_calls", "invalid_tool_calls")
+"""The fields of a message in which LangChain puts calls, whatever the provider's format is."""
 
 
-def is_retrieval(call: Any) -> bool:
-    """Return whether a tool call, a piece of one, or a block of content calls the retrieve tool."""
-    if not isinstance(call, Mapping):
+def is_retrieve_call(piece: Any) -> bool:
+    """Return whether a tool call, a chunk of one, or a block of content calls the retrieve tool."""
+    if not isinstance(piece, Mapping):
         return False
-    function = call.get("function")
-    return RETRIEVE_TOOL in (
-        call.get("name"),
-        function.get("name") if isinstance(function, Mapping) else None,
-    )
+    function = piece.get("function")
+    function_name = function.get("name") if isinstance(function, Mapping) else None
+    return RETRIEVE_TOOL in (piece.get("name"), function_name)
 
 
-def retrievals(message: AIMessage) -> list[Any]:
-    """Return a message's calls of the retrieve tool, those that cannot be read included."""
-    return [call for field in _CALLS for call in getattr(message, field) if is_retrieval(call)]
+def read_tool_calls(message: AIMessage) -> list[ToolCall]:
+    """Return a message's tool calls, including those whose arguments are invalid."""
+    return [
+        ToolCall(call.get("id"), call.get("name"), call.get("args") or "")
+        for field in _CALL_FIELDS
+        for call in getattr(message, field)
+    ]
 
 
-def other_calls(message: AIMessage) -> list[Any]:
-    """Return a message's calls of other tools."""
-    return [call for field in _CALLS for call in getattr(message, field) if not is_retrieval(call)]
+def retrieve_message(call: ToolCall, text: str) -> ToolMessage:
+    """Return the message that answers a retrieve call."""
+    return ToolMessage(text, tool_call_id=call.id or "", name=RETRIEVE_TOOL)
 
 
-def retrieve_answer(call: Mapping[str, Any], text: str) -> ToolMessage:
-    """Return the message that answers a call of the retrieve tool."""
-    return ToolMessage(text, tool_call_id=call.get("id") or "", name=RETRIEVE_TOOL)
+def roundtrip_message(message: BaseMessage) -> BaseMessage:
+    """Return the form that a message has after it was carried.
 
-
-def as_stored(message: BaseMessage) -> BaseMessage:
-    """Return a message as it will be after it travelled, so that what is sent now and later is the same."""
+    It is sent in this form from the first request on, so that later requests repeat its bytes.
+    """
     return unpack_messages(pack_messages([message]))[0]
 
 
 def pack_messages(messages: Iterable[BaseMessage]) -> list[dict[str, Any]]:
-    """Return messages as plain data."""
-    return [message_to_dict(_whole(message)) for message in messages]
+    """Convert messages to plain data."""
+    return [message_to_dict(_as_message(message)) for message in messages]
 
 
 def unpack_messages(data: Sequence[dict[str, Any]]) -> list[BaseMessage]:
-    """Return the messages that were packed."""
+    """Convert plain data of `pack_messages` back to messages."""
     return messages_from_dict(data)
 
 
-def remove_retrievals(message: AIMessage) -> tuple[AIMessage, dict[str, Any]]:
-    """Return a message without its calls of the retrieve tool, and those with their places."""
-    places = {field: _places(value) for field, value in _holders(message).items()}
-    removed = {field: found for field, found in places.items() if found}
-    return _with(
-        message,
-        {field: _without(_holders(message)[field], found) for field, found in removed.items()},
-    ), removed
+def remove_retrieve_calls(message: AIMessage) -> tuple[AIMessage, dict[str, Any]]:
+    """Remove the retrieve calls from a message.
+
+    Returns:
+        The message without them, and the removed calls with their positions, for `restore_calls`.
+    """
+    removed: dict[str, Any] = {}
+    remaining: dict[str, list[Any]] = {}
+    for field, items in _call_lists(message).items():
+        calls = [[position, item] for position, item in enumerate(items) if is_retrieve_call(item)]
+        if calls:
+            removed[field] = calls
+            remaining[field] = [item for item in items if not is_retrieve_call(item)]
+    return _replace_call_lists(message, remaining), removed
 
 
-def put_back(message: AIMessage, removed: Mapping[str, Any]) -> AIMessage:
-    """Return a message with the calls that were taken out of it."""
-    holders = _holders(message)
-    return _with(
-        message,
-        {field: _inserted(holders.get(field) or [], found) for field, found in removed.items()},
-    )
+def restore_calls(message: AIMessage, removed: Mapping[str, Any]) -> AIMessage:
+    """Put removed retrieve calls back into a message.
+
+    Raises:
+        ValueError: One of them calls another tool.
+    """
+    lists = _call_lists(message)
+    restored = {
+        field: _insert_calls(lists.get(field) or [], calls) for field, calls in removed.items()
+    }
+    return _replace_call_lists(message, restored)
 
 
-def carried_data(
+def build_carried(
     rounds: Sequence[BaseMessage] = (),
+    *,
     removed: Mapping[str, Any] | None = None,
     answers: Sequence[BaseMessage] = (),
     shown: str | int | None = None,
     shown_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what travels with a message.
+    """Build the data that a message carries.
 
     Args:
-        rounds: what was said and answered before it.
-        removed: the calls that were taken out of it.
-        answers: the answers to those.
-        shown: what of its content the rounds said, when a stream showed it: the text, or how many blocks.
-        shown_kwargs: the texts that they said under `additional_kwargs`.
+        rounds: Messages of the rounds before it.
+        removed: Retrieve calls that were removed from it.
+        answers: Answers to these calls.
+        shown: The part of its content that belongs to the rounds because a stream showed it: the
+            text, or the number of blocks.
+        shown_kwargs: Texts of its `additional_kwargs` that belong to the rounds.
+
+    Returns:
+        The data without empty entries.
     """
-    said = {"shown": shown, "shown_kwargs": shown_kwargs}
-    parts = {
+    data = {
         "rounds": pack_messages(rounds),
         "removed": removed,
         "answers": pack_messages(answers),
-        **said,
+        "shown": shown,
+        "shown_kwargs": shown_kwargs,
     }
-    return {name: part for name, part in parts.items() if part}
+    return {name: value for name, value in data.items() if value}
 
 
 def restore_carried(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """Return messages with what travels with them at its place."""
-    return [one for message in messages for one in _restored(message)]
+    """Return messages with everything that they carry at its place in the conversation."""
+    restored: list[BaseMessage] = []
+    for message in messages:
+        restored += _restore(message)
+    return restored
 
 
 def strip_carried(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """Return messages without what travels with them."""
-    return [_bare(message) if _carries(message) else message for message in messages]
+    """Return messages without the data that they carry."""
+    return [_strip(message) if _has_carried(message) else message for message in messages]
 
 
-def _restored(message: BaseMessage) -> list[BaseMessage]:
-    if not _carries(message):
+def _restore(message: BaseMessage) -> list[BaseMessage]:
+    if not _has_carried(message):
         return [message]
     try:
-        return _unfolded(message, message.additional_kwargs[KEY])
+        return _unpack_carried(message, message.additional_kwargs[HEADROOM_KEY])
     except (TypeError, ValueError, AttributeError, LookupError) as error:
-        # Whatever changed it, the message itself can be sent.
+        # The data went through the caller's hands. However they were changed, the message itself
+        # can be sent.
         _log.warning(
-            "additional_kwargs[%r] of a message cannot be read (%s): left out",
-            KEY,
+            "additional_kwargs[%r] of a message cannot be read (%s) and is ignored",
+            HEADROOM_KEY,
             type(error).__name__,
         )
-        return [_bare(message)]
+        return [_strip(message)]
 
 
-def _unfolded(message: AIMessage, travelling: Mapping[str, Any]) -> list[BaseMessage]:
-    own = _bare(message)
-    said = travelling.get("shown_kwargs", {})
-    kwargs = {name: _own(value, said.get(name)) for name, value in own.additional_kwargs.items()}
-    content = _own(own.content, travelling.get("shown"))
+def _unpack_carried(message: AIMessage, carried: Mapping[str, Any]) -> list[BaseMessage]:
+    own = _strip(message)
+    shown_kwargs = carried.get("shown_kwargs", {})
+    kwargs = {
+        name: _remove_shown(value, shown_kwargs.get(name))
+        for name, value in own.additional_kwargs.items()
+    }
+    content = _remove_shown(own.content, carried.get("shown"))
     own = own.model_copy(update={"content": content, "additional_kwargs": kwargs})
-    whole = put_back(own, travelling.get("removed", {}))
     return [
-        *unpack_messages(travelling.get("rounds", [])),
-        whole,
-        *unpack_messages(travelling.get("answers", [])),
+        *unpack_messages(carried.get("rounds", [])),
+        restore_calls(own, carried.get("removed", {})),
+        *unpack_messages(carried.get("answers", [])),
     ]
 
 
-def _own(content: Any, shown: str | int | None) -> Any:
-    """Return what a message itself says of its content; all of it where somebody changed the beginning."""
+def _remove_shown(content: Any, shown: str | int | None) -> Any:
+    """Return content without the beginning that belongs to earlier rounds.
+
+    If the caller has changed that beginning, the content is returned as it is.
+    """
     if isinstance(shown, str) and isinstance(content, str):
         return content.removeprefix(shown)
     if isinstance(shown, int) and shown > 0 and isinstance(content, list):
@@ -164,59 +191,61 @@ def _own(content: Any, shown: str | int | None) -> Any:
     return content
 
 
-def _carries(message: BaseMessage) -> TypeGuard[AIMessage]:
+def _has_carried(message: BaseMessage) -> TypeGuard[AIMessage]:
     return isinstance(message, AIMessage) and isinstance(
-        message.additional_kwargs.get(KEY), Mapping
+        message.additional_kwargs.get(HEADROOM_KEY), Mapping
     )
 
 
-def _bare(message: AIMessage) -> AIMessage:
-    others = {name: value for name, value in message.additional_kwargs.items() if name != KEY}
-    return _whole(message).model_copy(update={"additional_kwargs": others})
+def _strip(message: AIMessage) -> AIMessage:
+    kwargs = {
+        name: value for name, value in message.additional_kwargs.items() if name != HEADROOM_KEY
+    }
+    return _as_message(message).model_copy(update={"additional_kwargs": kwargs})
 
 
-def _whole(message: _Message) -> _Message:
-    return message_chunk_to_message(message) if isinstance(message, AIMessageChunk) else message  # type: ignore[return-value]
+def _as_message(message: _Message) -> _Message:
+    if isinstance(message, AIMessageChunk):
+        return message_chunk_to_message(message)  # type: ignore[return-value]
+    return message
 
 
-def _holders(message: AIMessage) -> dict[str, list[Any]]:
-    """Return the lists in which a message's calls stand."""
-    lists = {field: getattr(message, field) for field in _CALLS}
-    lists |= {
+def _call_lists(message: AIMessage) -> dict[str, list[Any]]:
+    """Return the lists of a message in which calls may stand, by field.
+
+    Providers' own calls stand in the content (Anthropic) or in `additional_kwargs` (OpenAI).
+    """
+    lists = {
+        "tool_calls": message.tool_calls,
+        "invalid_tool_calls": message.invalid_tool_calls,
         "content": message.content,
         "additional_kwargs": message.additional_kwargs.get("tool_calls"),
     }
     return {field: value for field, value in lists.items() if isinstance(value, list)}
 
 
-def _with(message: AIMessage, lists: Mapping[str, list[Any]]) -> AIMessage:
+def _replace_call_lists(message: AIMessage, lists: Mapping[str, list[Any]]) -> AIMessage:
+    """Return a message with other lists of calls; see `_call_lists`."""
     if not lists:
         return message
     update: dict[str, Any] = {
         field: value for field, value in lists.items() if field != "additional_kwargs"
     }
     if "additional_kwargs" in lists:
-        raw = {"tool_calls": lists["additional_kwargs"]} if lists["additional_kwargs"] else {}
-        others = {
+        kwargs = {
             name: value for name, value in message.additional_kwargs.items() if name != "tool_calls"
         }
-        update["additional_kwargs"] = {**others, **raw}
+        if lists["additional_kwargs"]:
+            kwargs["tool_calls"] = lists["additional_kwargs"]
+        update["additional_kwargs"] = kwargs
     return message.model_copy(update=update)
 
 
-def _places(items: Sequence[Any]) -> list[list[Any]]:
-    return [[at, item] for at, item in enumerate(items) if is_retrieval(item)]
-
-
-def _without(items: Sequence[Any], places: Sequence[Sequence[Any]]) -> list[Any]:
-    gone = {at for at, _ in places}
-    return [item for at, item in enumerate(items) if at not in gone]
-
-
-def _inserted(items: Sequence[Any], places: Sequence[Sequence[Any]]) -> list[Any]:
-    whole = list(items)
-    for at, item in places:
-        if not is_retrieval(item):
-            raise ValueError("only calls of the retrieve tool are taken out")
-        whole.insert(at, item)
-    return whole
+def _insert_calls(items: Sequence[Any], calls: Sequence[Sequence[Any]]) -> list[Any]:
+    restored = list(items)
+    for position, call in calls:
+        # Carried data must not smuggle in a call that the caller never saw.
+        if not is_retrieve_call(call):
+            raise ValueError("only retrieve calls can be restored")
+        restored.insert(position, call)
+    return restored

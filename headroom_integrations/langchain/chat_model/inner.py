@@ -1,4 +1,4 @@
-"""The chat models inside whatever runnable was put around them."""
+"""The chat models inside the runnables that were put around them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfi
 from headroom_core import ConfigurationError
 
 
-class Compressing:
-    """Marks chat models that compress what they are sent."""
+class ModelWrapper:
+    """Base of chat models that compress their requests and pass them to another model."""
 
-    def uncompressed(self) -> Runnable[Any, Any]:
-        """Return the model, or the runnable around one, that gets what was compressed."""
+    def unwrap(self) -> Runnable[Any, Any]:
+        """Return the model, or the runnable around one, that receives compressed messages."""
         raise NotImplementedError
 
 
-def unwrap(model: Any) -> Any:
+def unwrap_model(model: Any) -> Any:
     """Return a model without the compression around it."""
-    while isinstance(model, Compressing):
-        model = model.uncompressed()
+    while isinstance(model, ModelWrapper):
+        model = model.unwrap()
     return model
 
 
 def inner_model(runnable: Any) -> BaseChatModel | None:
-    """Return the chat model inside bindings, retries, fallbacks (the first one) and configurable models.
+    """Return the chat model inside bindings, retries, fallbacks and configurable models.
+
+    If there are several, return the first; return None if none can be reached.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
@@ -37,7 +39,7 @@ def inner_model(runnable: Any) -> BaseChatModel | None:
         >>> inner_model(model.with_retry().bind(stop=["."])) is model
         True
     """
-    runnable = unwrap(runnable)
+    runnable = unwrap_model(runnable)
     if isinstance(runnable, BaseChatModel):
         return runnable
     if isinstance(runnable, RunnableBindingBase):
@@ -54,79 +56,89 @@ def replace_models(
     wrap: Callable[[BaseChatModel], Runnable[Any, Any]],
     config: RunnableConfig | None = None,
 ) -> Any:
-    """Return the runnable around other chat models, None where one of them cannot be reached.
+    """Rebuild a runnable around other chat models.
 
     Args:
-        runnable: a chat model, bare or compressing, or bindings, retries, fallbacks and configurable models
-            around some.
-        wrap: what becomes of each chat model.
-        config: what a request configures, by which configurable models are chosen. None: it is not known yet, and a
-            configurable model of `init_chat_model` cannot be reached.
+        runnable: A chat model, with or without compression, or bindings, retries, fallbacks and
+            configurable models around some.
+        wrap: Returns the replacement of a chat model.
+        config: Config of the request, which selects among configurable models. None if it is not
+            known yet; a configurable model of `init_chat_model` cannot be reached then.
+
+    Returns:
+        The runnable, or None if one of its chat models cannot be reached.
     """
 
-    def mapped(inner: Any) -> Any:
+    def replace_inner(inner: Any) -> Any:
         return None if inner is None else replace_models(inner, wrap, config)
 
-    runnable = unwrap(runnable)
+    runnable = unwrap_model(runnable)
     if isinstance(runnable, BaseChatModel):
         return wrap(runnable)
     if isinstance(runnable, RunnableBindingBase):
-        return _replaced(runnable, {"bound": mapped(runnable.bound)})
+        return _copy_with(runnable, {"bound": replace_inner(runnable.bound)})
     if isinstance(runnable, RunnableWithFallbacks):
-        others = [mapped(other) for other in runnable.fallbacks]
-        first = mapped(runnable.runnable)
-        return (
-            None
-            if None in others
-            else _replaced(runnable, {"runnable": first, "fallbacks": others})
-        )
+        return _replace_fallbacks(runnable, replace_inner)
     if isinstance(runnable, DynamicRunnable) and config is not None:
-        chosen, bound = runnable.prepare({"configurable": config.get("configurable", {})})
-        inside = mapped(chosen)
-        return None if inside is None else inside.with_config(bound)
+        selected, bound_config = runnable.prepare({"configurable": config.get("configurable", {})})
+        replaced = replace_inner(selected)
+        return None if replaced is None else replaced.with_config(bound_config)
     if isinstance(runnable, RunnableConfigurableAlternatives):
-        return _alternatives(runnable, mapped)
+        return _replace_alternatives(runnable, replace_inner)
     if isinstance(runnable, DynamicRunnable):
-        return _replaced(runnable, {"default": mapped(runnable.default)})
-    if config is not None and (configured := getattr(type(runnable), "_model", None)) is not None:
-        return mapped(configured(runnable, config))
+        return _copy_with(runnable, {"default": replace_inner(runnable.default)})
+    # The class of `init_chat_model`'s configurable models is private; this method marks it.
+    build_model = getattr(type(runnable), "_model", None)
+    if config is not None and build_model is not None:
+        return replace_inner(build_model(runnable, config))
     return None
 
 
-def _replaced(runnable: Any, parts: dict[str, Any]) -> Any:
+def _copy_with(runnable: Any, parts: dict[str, Any]) -> Any:
+    """Return a copy with other parts, None if one of the parts is None."""
     return None if None in parts.values() else runnable.model_copy(update=parts)
 
 
-def _alternatives(
-    runnable: RunnableConfigurableAlternatives[Any, Any], mapped: Callable[[Any], Any]
+def _replace_fallbacks(
+    runnable: RunnableWithFallbacks[Any, Any], replace_inner: Callable[[Any], Any]
 ) -> Any:
-    others: dict[str, Any] = {}
-    for name, other in runnable.alternatives.items():
-        if isinstance(other, Runnable):
-            others[name] = mapped(other)
+    fallbacks = [replace_inner(fallback) for fallback in runnable.fallbacks]
+    first = replace_inner(runnable.runnable)
+    if None in fallbacks:
+        return None
+    return _copy_with(runnable, {"runnable": first, "fallbacks": fallbacks})
+
+
+def _replace_alternatives(
+    runnable: RunnableConfigurableAlternatives[Any, Any], replace_inner: Callable[[Any], Any]
+) -> Any:
+    alternatives: dict[str, Any] = {}
+    for name, alternative in runnable.alternatives.items():
+        if isinstance(alternative, Runnable):
+            alternatives[name] = replace_inner(alternative)
         else:
-            others[name] = lambda make=other: mapped(make())
-    default = mapped(runnable.default)
-    return (
-        None
-        if None in others.values()
-        else _replaced(runnable, {"default": default, "alternatives": others})
-    )
+            # A factory makes its model only when that is selected.
+            alternatives[name] = lambda make=alternative: replace_inner(make())
+    default = replace_inner(runnable.default)
+    if None in alternatives.values():
+        return None
+    return _copy_with(runnable, {"default": default, "alternatives": alternatives})
 
 
 def check_tools(runnable: Any) -> None:
     """Check that the chat models in a runnable can be offered the retrieve tool.
 
     Raises:
-        ConfigurationError: one of them cannot call tools.
+        ConfigurationError: One of them cannot call tools.
     """
 
     def check(model: BaseChatModel) -> BaseChatModel:
         if type(model).bind_tools is BaseChatModel.bind_tools:
             name = type(model).__name__
             raise ConfigurationError(
-                f"retrieve = True: {name} cannot call tools, since it has no bind_tools; "
-                "use retrieve=False, which leaves nothing out, or a model that can",
+                f"retrieve = True: {name} cannot call tools because it does not implement "
+                "bind_tools; use retrieve=False, which drops nothing, or a model that can call "
+                "tools",
                 {"retrieve": True, "model": name},
             )
         return model
@@ -135,9 +147,13 @@ def check_tools(runnable: Any) -> None:
 
 
 def model_name(runnable: Any) -> str:
-    """Return the name of the model by which tokens are counted; `gpt-4o` where a model tells none."""
+    """Return the name of the model whose tokens are counted.
+
+    Defaults to `gpt-4o` if the model has no name.
+    """
     inner = inner_model(runnable)
-    names = (
-        () if inner is None else (getattr(inner, "model_name", None), getattr(inner, "model", None))
-    )
-    return next((name for name in names if isinstance(name, str) and name), "gpt-4o")
+    if inner is not None:
+        for name in (getattr(inner, "model_name", None), getattr(inner, "model", None)):
+            if isinstance(name, str) and name:
+                return name
+    return "gpt-4o"

@@ -1,4 +1,4 @@
-"""The public methods of chat models that compress what they are sent."""
+"""The public methods of chat models that compress their requests."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
 
-from headroom_integrations.langchain.chat_model.books import MetricsMixin
-from headroom_integrations.langchain.chat_model.inner import Compressing
+from headroom_core.adapters import MetricsMixin
+from headroom_integrations.langchain.chat_model.inner import ModelWrapper
 
 
-class Delegating(MetricsMixin, Compressing):
-    """Hands every request to `caller`."""
+class WrapperMethods(MetricsMixin, ModelWrapper):
+    """Mixin that passes every request to a `CompressedModel`, or to a runnable around some."""
 
-    def caller(self, config: RunnableConfig | None = None) -> Any:
-        """Return what sends requests, a `Caller` or a runnable around some."""
+    def _get_compressed_model(self, config: RunnableConfig | None = None) -> Any:
+        """Return the runnable that takes a request.
+
+        Args:
+            config: Config of the request, which may select the model.
+        """
         raise NotImplementedError
 
     def invoke(
@@ -31,7 +35,8 @@ class Delegating(MetricsMixin, Compressing):
         **kwargs: Any,
     ) -> AIMessage:
         """Return the model's answer."""
-        answer: AIMessage = self.caller(config).invoke(input, config, **_given(stop, kwargs))
+        model = self._get_compressed_model(config)
+        answer: AIMessage = model.invoke(input, config, **_merge_stop(stop, kwargs))
         return answer
 
     async def ainvoke(
@@ -43,7 +48,8 @@ class Delegating(MetricsMixin, Compressing):
         **kwargs: Any,
     ) -> AIMessage:
         """Return the model's answer."""
-        answer: AIMessage = await self.caller(config).ainvoke(input, config, **_given(stop, kwargs))
+        model = self._get_compressed_model(config)
+        answer: AIMessage = await model.ainvoke(input, config, **_merge_stop(stop, kwargs))
         return answer
 
     def stream(
@@ -54,8 +60,9 @@ class Delegating(MetricsMixin, Compressing):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
-        """Yield the model's answer as it comes."""
-        yield from self.caller(config).stream(input, config, **_given(stop, kwargs))
+        """Yield the model's answer as it arrives."""
+        model = self._get_compressed_model(config)
+        yield from model.stream(input, config, **_merge_stop(stop, kwargs))
 
     async def astream(
         self,
@@ -65,8 +72,9 @@ class Delegating(MetricsMixin, Compressing):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
-        """Yield the model's answer as it comes."""
-        async for chunk in self.caller(config).astream(input, config, **_given(stop, kwargs)):
+        """Yield the model's answer as it arrives."""
+        model = self._get_compressed_model(config)
+        async for chunk in model.astream(input, config, **_merge_stop(stop, kwargs)):
             yield chunk
 
     def generate(
@@ -76,8 +84,9 @@ class Delegating(MetricsMixin, Compressing):
         callbacks: Callbacks = None,
         **kwargs: Any,
     ) -> LLMResult:
-        """Return what the model generates, of each list of messages; the retrieve tool is not offered."""
-        result: LLMResult = self.caller().generate(messages, stop, callbacks, **kwargs)
+        """Generate an answer to each list of messages; the retrieve tool is not offered."""
+        model = self._get_compressed_model()
+        result: LLMResult = model.generate(messages, stop, callbacks, **kwargs)
         return result
 
     async def agenerate(
@@ -87,25 +96,26 @@ class Delegating(MetricsMixin, Compressing):
         callbacks: Callbacks = None,
         **kwargs: Any,
     ) -> LLMResult:
-        """Do what `generate` does."""
-        result: LLMResult = await self.caller().agenerate(messages, stop, callbacks, **kwargs)
+        """Generate as `generate` does."""
+        model = self._get_compressed_model()
+        result: LLMResult = await model.agenerate(messages, stop, callbacks, **kwargs)
         return result
 
     def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """Return events; with `version="v3"` typed ones, for which the retrieve tool is not offered."""
+        """Stream events; with `version="v3"` they are typed and no retrieve tool is offered."""
         if kwargs.get("version") == "v3":
-            return self.caller(config).stream_events(input, config, **kwargs)
+            return self._get_compressed_model(config).stream_events(input, config, **kwargs)
         return super().stream_events(input, config, **kwargs)  # type: ignore[misc]
 
     def astream_events(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
-        """Do what `stream_events` does."""
+        """Stream events as `stream_events` does."""
         if kwargs.get("version") == "v3":
-            return self.caller(config).astream_events(input, config, **kwargs)
+            return self._get_compressed_model(config).astream_events(input, config, **kwargs)
         return super().astream_events(input, config, **kwargs)  # type: ignore[misc]
 
 
-def _given(stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call; None would undo what a binding says of `stop`."""
+def _merge_stop(stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call; `stop=None` would override the `stop` of a binding."""
     return kwargs if stop is None else {**kwargs, "stop": stop}

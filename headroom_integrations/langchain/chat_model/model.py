@@ -1,4 +1,4 @@
-"""A chat model around another one, which compresses what that one is sent."""
+"""A chat model that wraps another one and compresses its requests."""
 
 from __future__ import annotations
 
@@ -23,51 +23,56 @@ from headroom_integrations.langchain.chat_model.inner import (
     check_tools,
     inner_model,
     replace_models,
-    unwrap,
+    unwrap_model,
 )
-from headroom_integrations.langchain.chat_model.methods import Delegating
-from headroom_integrations.langchain.chat_model.rounds import CALLED, RoundSettings
-from headroom_integrations.langchain.chat_model.wrap import variant
+from headroom_integrations.langchain.chat_model.methods import WrapperMethods
+from headroom_integrations.langchain.chat_model.rounds import UNKNOWN_MODEL, RoundSettings
+from headroom_integrations.langchain.chat_model.wrap import make_variant
 from headroom_integrations.langchain.compression import LangChainCompression
 
 
-class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
-    """A chat model that compresses what another one is sent: `HeadroomChatModel(llm)`.
+class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
+    """A chat model that compresses the requests of another one: `HeadroomChatModel(llm)`.
 
-    The other model is called in the way in which this one is called, and does all else itself: callbacks, caches,
-    rate limits, streaming, structured output. Its attributes are read through this one. A trace shows what was sent,
-    with what it saved under `headroom` in the metadata. It is pickled with its store.
+    The other model is called in the same way as this one and does everything else itself:
+    callbacks, caches, rate limits, streaming, structured output. Its attributes can be read through
+    this one. A trace shows the messages that were sent, and the tokens before and after compression
+    under `headroom` in the metadata. The model is pickled with its store.
 
-    With `retrieve` the model is offered the tool `headroom_retrieve` in each request, and its calls are answered
-    here, in up to `max_rounds` more requests. The caller sees none of it: text streams as it comes, and calls of the
-    caller's own tools come back alone. What the caller does not see travels in the answer's
-    `additional_kwargs["headroom"]`, and is put back when the answer comes in again with a later request, so that each
-    request begins with the bytes of the one before. A model that still asks is told that there is no more, and gets
-    one last request in which it is to call nothing; if it asks even then, the answer is a text that says so.
+    With `retrieve` the model is offered the tool `headroom_retrieve` in each request, and its calls
+    are answered here, in up to `max_rounds` more requests. The caller sees none of it: text streams
+    as it arrives, and calls of the caller's own tools come back alone. Whatever the caller does not
+    see is carried in the answer's `additional_kwargs["headroom"]`, and is put back when the answer
+    is part of a later request, so that each request begins with the bytes of the one before. A
+    model that keeps retrieving is informed that it can retrieve no more, and gets a last request in
+    which it may call no tool; if it retrieves even then, the answer is a text that says so.
 
-    The answer's usage is that of the last request, which tells how large the conversation is. Callbacks see each of
-    the requests with its usage, in a run named `headroom`; `get_metrics` has what they cost together. A stream also
-    shows what the model said before it asked; `invoke` returns the answer alone.
+    The answer's usage is that of the last request, which shows how large the conversation is.
+    Callbacks see each of the requests with its usage, in a run named `headroom`; `get_metrics` has
+    their total. A stream also shows the text of a model before it retrieved; `invoke` returns the
+    answer alone.
 
-    The tool is not offered, and so nothing is left out, where the answer has to be of one form (structured output, a
-    forced tool), by `generate` and for typed events (`version="v3"`). Such a request begins with other bytes, as it
-    does anyway where its tools differ.
+    The tool is not offered, and so nothing is dropped, if the answer has a fixed format (structured
+    output, a forced tool), by `generate` and for typed events (`version="v3"`). Such a request
+    begins with other bytes, as it does anyway if its tools differ.
 
     Attributes:
-        wrapped: the chat model, or a runnable around one: a binding, retry, fallbacks, configurable fields.
-        config: the settings, of which a snapshot is taken. None: the defaults.
-        query: what relevance is scored against. None: the last user message before each block.
-        token_budget: tokens that a request has at most. None: no limit but the model's.
-        store: where originals are kept. None: the default store.
-        retrieve: whether the model is offered the retrieve tool. If not, nothing is left out, unless `token_budget`
-            cannot be met otherwise.
-        max_rounds: how often calls of the retrieve tool are answered in one request.
-        ledger: where requests are booked. Copies share it.
+        wrapped: The chat model, or a runnable around one: a binding, retry, fallbacks or
+            configurable fields.
+        config: Settings, of which a snapshot is taken. Defaults to `HeadroomConfig()`.
+        query: Query to score relevance against. Defaults to the last user message before each
+            block.
+        token_budget: Maximum number of tokens in a request. Defaults to the model's limit.
+        store: Store to keep originals in. Defaults to the default store.
+        retrieve: Whether the model is offered the retrieve tool. If not, nothing is dropped unless
+            `token_budget` cannot be met otherwise.
+        max_rounds: Maximum number of rounds in which retrieve calls are answered in one request.
+        ledger: Ledger to record requests in. Copies share it.
 
     Raises:
-        ConfigurationError: an attribute has a value that is not allowed, or none has that name; `retrieve` is set, and
-            the model cannot call tools; or a setting of chat models, such as `cache`, is given here rather than to
-            the wrapped model.
+        ConfigurationError: An attribute's value is not allowed, there is no attribute of that name,
+            `retrieve` is set and the model cannot call tools, or a setting of chat models, such as
+            `cache`, is set here instead of on the wrapped model.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
@@ -76,7 +81,7 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
         ('yes', 1)
     """
 
-    model_config = ConfigDict(extra="forbid")  # LangChain ignores what no field is named.
+    model_config = ConfigDict(extra="forbid")  # LangChain's models ignore unknown names.
 
     wrapped: InstanceOf[Runnable]  # type: ignore[type-arg]
     config: ConfigSnapshot = None
@@ -99,21 +104,23 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
             if name not in BaseChatModel.model_fields:
                 super().__setattr__(name, value)
                 return
-            # LangChain assigns some when a model is validated, which would validate it again without an end.
+            # LangChain assigns `profile` during validation, and validating that assignment would
+            # never end.
             if name != "profile":
                 _check_settings({"wrapped": self.wrapped, name: value})
             self.__dict__[name] = value
 
     @field_validator("wrapped")
     @classmethod
-    def _uncompressed(cls, wrapped: Runnable[Any, Any]) -> Any:
-        return unwrap(wrapped)
+    def _unwrap_model(cls, wrapped: Runnable[Any, Any]) -> Any:
+        return unwrap_model(wrapped)
 
     @model_validator(mode="after")
-    def _is_the_wrapped_model_in_all_else(self) -> HeadroomChatModel:
+    def _copy_inner_settings(self) -> HeadroomChatModel:
         if self.retrieve:
             check_tools(self.wrapped)
-        if (inner := inner_model(self.wrapped)) is not None:
+        inner = inner_model(self.wrapped)
+        if inner is not None:
             self.__dict__.update(
                 {name: getattr(inner, name) for name in BaseChatModel.model_fields}
             )
@@ -121,7 +128,7 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
 
     @property
     def _inner(self) -> Any:
-        """The chat model that is wrapped; of several the first, and what is wrapped where none can be reached."""
+        """The first chat model inside `wrapped`, or `wrapped` itself if none can be reached."""
         return inner_model(self.wrapped) or self.wrapped
 
     def __getattr__(self, name: str) -> Any:
@@ -134,53 +141,60 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Return whether LangChain's `dumps` can write it: it writes what is wrapped."""
+        """Return whether LangChain's `dumps` can serialize it: it serializes the wrapped model."""
         return True
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """The settings that are not written, by the environment variables that have them."""
+        """Names of environment variables for the settings that are not serialized."""
         return dict(getattr(self.wrapped, "lc_secrets", {}))
 
     def to_json(self) -> Any:
-        """Return how what is wrapped is written, since `loads` takes no class of another package."""
-        return (
-            self.wrapped.to_json()
-            if isinstance(self.wrapped, Serializable)
-            else self.to_json_not_implemented()
-        )
+        """Serialize the wrapped model, because `loads` accepts no class of another package."""
+        if isinstance(self.wrapped, Serializable):
+            return self.wrapped.to_json()
+        return self.to_json_not_implemented()
 
-    def uncompressed(self) -> Runnable[Any, Any]:
-        """Return what is wrapped."""
+    def unwrap(self) -> Runnable[Any, Any]:
+        """Return the wrapped model."""
         return self.wrapped
 
-    def books(self) -> Ledger:
-        """Return where requests are booked."""
+    def _get_ledger(self) -> Ledger:
         return self.ledger
 
-    def caller(self, config: RunnableConfig | None = None) -> Any:
-        """Return what sends requests to the wrapped model, or to each chat model inside what is wrapped."""
+    def _get_compressed_model(self, config: RunnableConfig | None = None) -> Any:
+        """Return the runnable that compresses the requests of each chat model in `wrapped`."""
         if isinstance(self.wrapped, BaseChatModel):
-            return self._caller(self.wrapped)
-        inside = replace_models(self.wrapped, self._around, ensure_config(config))
-        if inside is None and self.retrieve:
+            return CompressedModel(self.wrapped, self._settings)
+        # Fallbacks and retries have to repeat the rounds of one model, so each model is wrapped.
+        replaced = replace_models(self.wrapped, self._copy_around, ensure_config(config))
+        if replaced is not None:
+            return replaced
+        if self.retrieve:
+            kind = type(self.wrapped).__name__
             raise ConfigurationError(
-                f"retrieve = True: in {type(self.wrapped).__name__} no chat model can be reached that is to be offered "
-                "the tool; wrap the chat model before it is put in there, or use retrieve=False",
-                {"retrieve": True, "wrapped": type(self.wrapped).__name__},
+                f"retrieve = True: in {kind} no chat model can be reached that could be offered "
+                "the retrieve tool; wrap the chat model before you put it in there, or use "
+                "retrieve=False",
+                {"retrieve": True, "wrapped": kind},
             )
-        return self._caller(self.wrapped) if inside is None else inside
+        return CompressedModel(self.wrapped, self._settings)
 
-    def _around(self, inner: Any) -> HeadroomChatModel:
-        return self.model_copy(update={"wrapped": inner})
+    def _copy_around(self, wrapped: Any) -> HeadroomChatModel:
+        return self.model_copy(update={"wrapped": wrapped})
 
-    def _caller(self, model: Any) -> CompressedModel:
-        return CompressedModel(model, self._settings)
+    def _make_variant(self, model: BaseChatModel) -> BaseChatModel:
+        return make_variant(model, self._settings)
 
     @property
     def _settings(self) -> RoundSettings:
         compression = LangChainCompression(
-            CALLED, self.config, self.query, self.token_budget, self.store, self.retrieve
+            model=UNKNOWN_MODEL,
+            config=self.config,
+            query=self.query,
+            token_budget=self.token_budget,
+            store=self.store,
+            retrieve=self.retrieve,
         )
         return RoundSettings(compression, self.max_rounds, self.ledger)
 
@@ -191,48 +205,45 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
         tool_choice: str | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return this model with tools that it may call."""
+        """Bind tools that the model may call."""
         choice = {} if tool_choice is None else {"tool_choice": tool_choice}
         bound = self.wrapped.bind_tools(tools, **choice, **kwargs)  # type: ignore[attr-defined]
         if isinstance(bound, RunnableBinding) and bound.bound is self._inner:
             return self.bind(**bound.kwargs).with_config(bound.config)
-        return self._around(bound)
+        return self._copy_around(bound)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Return a runnable whose answers are of a schema, as the wrapped model makes it."""
+        """Return a runnable that answers in a schema, as the wrapped model builds it."""
         settings = {"include_raw": include_raw, **kwargs}
-        inside = replace_models(self.wrapped, self._compressing)
-        if inside is not None:
-            return _structured(inside, schema, **settings)
+        replaced = replace_models(self.wrapped, self._make_variant)
+        if replaced is not None:
+            return _bind_schema(replaced, schema, **settings)
 
-        def chosen(_: Any, config: RunnableConfig) -> Any:
-            return _structured(self._inside(config), schema, **settings)
+        def bind_configured(_: Any, config: RunnableConfig) -> Any:
+            return _bind_schema(self._replace_configured(config), schema, **settings)
 
-        return RunnableLambda(chosen, name="headroom")
+        return RunnableLambda(bind_configured, name="headroom")
 
-    def _inside(self, config: RunnableConfig) -> Any:
-        """Return what is wrapped, around chat models that compress, where only a request says which they are."""
-        inside = replace_models(self.wrapped, self._compressing, config)
-        if inside is None:
+    def _replace_configured(self, config: RunnableConfig) -> Any:
+        """Return `wrapped` around compressing models if only a request's config selects them."""
+        replaced = replace_models(self.wrapped, self._make_variant, config)
+        if replaced is None:
             kind = type(self.wrapped).__name__
             raise ConfigurationError(
-                f"with_structured_output: in {kind} no chat model can be reached whose requests are to be compressed; "
-                "wrap the chat model before it is put in there",
+                f"with_structured_output: in {kind} no chat model can be reached whose requests "
+                "could be compressed; wrap the chat model before you put it in there",
                 {"wrapped": kind},
             )
-        return inside
-
-    def _compressing(self, model: BaseChatModel) -> BaseChatModel:
-        return variant(model, self._settings)
+        return replaced
 
     def configurable_fields(self, **kwargs: Any) -> Any:
-        """Return a runnable whose fields, or the wrapped model's, can be configured for each request."""
-        own = {name: field for name, field in kwargs.items() if name in _OWN}
-        others = {name: field for name, field in kwargs.items() if name not in _OWN}
-        inside: Any = self.wrapped
-        model = self._around(inside.configurable_fields(**others)) if others else self
+        """Make fields of this model, or of the wrapped one, configurable for each request."""
+        own = {name: field for name, field in kwargs.items() if name in _OWN_FIELDS}
+        others = {name: field for name, field in kwargs.items() if name not in _OWN_FIELDS}
+        wrapped: Any = self.wrapped
+        model = self._copy_around(wrapped.configurable_fields(**others)) if others else self
         return BaseChatModel.configurable_fields(model, **own) if own else model
 
     @property
@@ -248,17 +259,17 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
         return params
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the ids of a text's tokens, as the wrapped model tells them."""
+        """Return the ids of a text's tokens according to the wrapped model."""
         return list(self._inner.get_token_ids(text))
 
     def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text, as the wrapped model counts them."""
+        """Return the number of tokens of a text according to the wrapped model."""
         return int(self._inner.get_num_tokens(text))
 
     def get_num_tokens_from_messages(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> int:
-        """Return the number of tokens of messages as they are, as the wrapped model counts them."""
+        """Return the number of tokens of uncompressed messages according to the wrapped model."""
         return int(self._inner.get_num_tokens_from_messages(messages, *args, **kwargs))
 
     def _generate(
@@ -268,9 +279,8 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return ChatResult(
-            generations=[ChatGeneration(message=self.invoke(messages, stop=stop, **kwargs))]
-        )
+        message = self.invoke(messages, stop=stop, **kwargs)
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
         self,
@@ -283,20 +293,24 @@ class HeadroomChatModel(Delegating, ValidatedModel, BaseChatModel):
             yield ChatGenerationChunk(message=chunk)
 
 
-def _structured(model: Any, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
-    made: Runnable[LanguageModelInput, Any] = model.with_structured_output(schema, **kwargs)
-    return made
+def _bind_schema(model: Any, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
+    bound: Runnable[LanguageModelInput, Any] = model.with_structured_output(schema, **kwargs)
+    return bound
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
-    """Check that what the wrapped model does is not asked of its wrapper."""
+    """Check that no setting of the wrapped model is set on its wrapper.
+
+    Raises:
+        ConfigurationError: A setting differs from the wrapped model's.
+    """
     inner = inner_model(settings.get("wrapped"))
     for name in settings.keys() & BaseChatModel.model_fields.keys():
         value = settings[name]
         if value and value != getattr(inner, name, None):
             raise ConfigurationError(
-                f"{name} = {value!r}: give it to the model that is wrapped", {name: value}
+                f"{name} = {value!r}: set it on the model that is wrapped", {name: value}
             )
 
 
-_OWN = {*HeadroomChatModel.model_fields} - {*BaseChatModel.model_fields}
+_OWN_FIELDS = {*HeadroomChatModel.model_fields} - {*BaseChatModel.model_fields}

@@ -90,7 +90,7 @@ class CountedFields:
         return tokens
 
     def count_value(self, value: Any, count_text: CountText) -> int:
-        """Count the tokens of everything that a model reads in a text, a part or a list of parts."""
+        """Count the tokens that a model reads in a text, a part or a list of parts."""
         if isinstance(value, str):
             return count_text(value)
         if isinstance(value, (list, tuple)):

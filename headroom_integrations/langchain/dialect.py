@@ -111,7 +111,7 @@ class LangChainDialect(MessageReader):
             state.blocks += _said(message, Block(index, ("content",), kind, ""), calls)
         if isinstance(message, AIMessage):
             state.blocks += _called(index, message, calls)
-        return calls.outline(kind, mark=kind is not None and _marked(message))
+        return calls.finish_message(kind, has_breakpoint=kind is not None and _marked(message))
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
         """Return the draft of messages that were read."""

@@ -108,11 +108,11 @@ class LlamaIndexDialect(MessageReader):
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
         """Add the texts of the message at an index to a state, and return the message's outline."""
         if not isinstance(message, ChatMessage):
-            return state.calls.outline(None, mark=False)
+            return state.calls.finish_message(None)
         kind, tool, call = _speaker(index, message, state)
         at = Block(index, ("blocks",), kind, "", tool, call, pin_reason(tool))
         state.blocks += _texts(message, at, state.calls)
-        return state.calls.outline(kind, mark=_marked(message))
+        return state.calls.finish_message(kind, has_breakpoint=_marked(message))
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
         """Return the draft of messages that were read."""

@@ -627,5 +627,5 @@ class TestChoice:
         assert dialect_for([result("[]")], mine) is mine
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"'latin'.*google, anthropic, openai"):
+        with pytest.raises(ConfigurationError, match=r"google, anthropic, openai.*'latin'"):
             dialect_for([], "latin")

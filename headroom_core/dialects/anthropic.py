@@ -15,6 +15,7 @@ from headroom_core.dialects.base import (
     compact_json,
     has_cache_breakpoint,
 )
+from headroom_core.dialects.counting import CHAT_FIELDS
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -42,6 +43,7 @@ class AnthropicDialect(MessageReader):
     """
 
     name: str = "anthropic"
+    counted_fields = CHAT_FIELDS
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether a part of this dialect comes before any sign of another dialect.

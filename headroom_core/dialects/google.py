@@ -74,8 +74,7 @@ class GoogleDialect(MessageReader):
     """
 
     name: str = "google"
-
-    # Messages of other formats may stand among the contents: they are carried, and cost as much.
+    # Chat messages may stand among the contents. They are carried, and paid for as well.
     counted_fields = CHAT_FIELDS | GOOGLE_FIELDS
 
     def matches(self, messages: Sequence[Any]) -> bool:

@@ -13,6 +13,7 @@ from headroom_core.dialects.base import (
     Speaker,
     has_cache_breakpoint,
 )
+from headroom_core.dialects.counting import CHAT_FIELDS
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -41,6 +42,7 @@ class OpenAIDialect(MessageReader):
     """
 
     name: str = "openai"
+    counted_fields = CHAT_FIELDS
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether any message has a role of this dialect."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import marshal
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from headroom_core._internal.lru import memoized
 from headroom_core.dialects.access import find_cache_breakpoints
@@ -61,11 +61,8 @@ _BARE_OUTLINES: dict[Speaker | None, Outline] = {
 }
 
 
-class _Event(NamedTuple):
-    type: Literal["call", "result"]
-    identifier: Any
-    tool: str | None
-    arguments: str | None
+_Event = tuple[Literal["call", "result"], Any, str | None, str | None]
+"""A call or a result: its id, the name of its tool, and the arguments of a call."""
 
 
 class CallTracker:
@@ -99,11 +96,11 @@ class CallTracker:
     def copy_up_to(self, events: int) -> CallTracker:
         """Return a tracker that has recorded only this many of the calls and results."""
         calls = CallTracker()
-        for event in self.events[:events]:
-            if event.type == "call":
-                calls.record_call(event.identifier, event.tool, event.arguments)
+        for event, identifier, tool, arguments in self.events[:events]:
+            if event == "call":
+                calls.record_call(identifier, tool, arguments)
             else:
-                calls.record_result(event.identifier, event.tool)
+                calls.record_result(identifier, tool)
         calls._message_calls = []
         calls._message_answers = []
         return calls
@@ -116,7 +113,7 @@ class CallTracker:
             tool: The name of the tool.
             arguments: The arguments of the call as text.
         """
-        self.events.append(_Event("call", identifier, tool, arguments))
+        self.events.append(("call", identifier, tool, arguments))
         key = identifier if isinstance(identifier, str) else self._generate_id()
         self._calls[key] = tool, arguments
         self._unanswered.setdefault(tool, {})[key] = None
@@ -132,7 +129,7 @@ class CallTracker:
         Returns:
             The name of the tool and the arguments of its call, as far as they are known.
         """
-        self.events.append(_Event("result", identifier, tool, None))
+        self.events.append(("result", identifier, tool, None))
         key = self._find_call(identifier, tool)
         called_tool, arguments = self._calls.get(key, (None, None))
         unanswered = self._unanswered.get(called_tool)
@@ -177,12 +174,11 @@ class CallTracker:
         return f"\0{self._generated_ids}"
 
 
-class _Checkpoint(NamedTuple):
-    """The length of a state after a message."""
+_Checkpoint = tuple[int, int, bool]
+"""The numbers of blocks and of events after a message, and whether there were only strings.
 
-    blocks: int
-    events: int
-    only_strings: bool
+A plain tuple, because one is made for every message, and a named one takes six times as long.
+"""
 
 
 class ParseState:
@@ -207,11 +203,10 @@ class ParseState:
         """Return an independent state that has read only this many of the messages."""
         state = ParseState()
         if messages:
-            checkpoint = self.checkpoints[messages - 1]
-            state.blocks = self.blocks[: checkpoint.blocks]
+            blocks, events, state.only_strings = self.checkpoints[messages - 1]
+            state.blocks = self.blocks[:blocks]
             state.outlines = self.outlines[:messages]
-            state.calls = self.calls.copy_up_to(checkpoint.events)
-            state.only_strings = checkpoint.only_strings
+            state.calls = self.calls.copy_up_to(events)
             state.checkpoints = self.checkpoints[:messages]
         return state
 
@@ -247,7 +242,7 @@ class MessageReader:
         for index in range(len(state.outlines), len(messages)):
             state.outlines.append(self.read_message(index, messages[index], state))
             state.checkpoints.append(
-                _Checkpoint(len(state.blocks), len(state.calls.events), state.only_strings)
+                (len(state.blocks), len(state.calls.events), state.only_strings)
             )
         return state
 

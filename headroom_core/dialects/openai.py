@@ -81,16 +81,17 @@ def _read_content(index: int, message: Any, speaker: Speaker, calls: CallTracker
     ]
 
 
-def _candidate_texts(message: Any) -> Iterator[tuple[TextPath, Any]]:
-    """Yield the values that are texts if they are strings, with their paths."""
+def _candidate_texts(message: Any) -> list[tuple[TextPath, Any]]:
+    """Return the values that are texts if they are strings, with their paths."""
     content = get_field(message, "content")
-    yield ("content",), content
+    candidates: list[tuple[TextPath, Any]] = [(("content",), content)]
     for position, part in enumerate(as_items(content)):
-        yield ("content", position), part
+        candidates.append((("content", position), part))
         part_type = get_field(part, "type")
         if part_type in _TEXT_TYPES:
-            yield ("content", position, part_type), get_field(part, part_type)
-    yield ("refusal",), get_field(message, "refusal")
+            candidates.append((("content", position, part_type), get_field(part, part_type)))
+    candidates.append((("refusal",), get_field(message, "refusal")))
+    return candidates
 
 
 def _read_calls(index: int, message: Any, calls: CallTracker) -> Iterator[Block]:

@@ -177,7 +177,7 @@ class CallTracker:
 _Checkpoint = tuple[int, int, bool]
 """The numbers of blocks and of events after a message, and whether there were only strings.
 
-A plain tuple, because one is made for every message, and a named one takes six times as long.
+It is a plain tuple, because creating a named tuple for every message takes six times as long.
 """
 
 
@@ -278,7 +278,7 @@ class MessageReader:
         """Return a value that is equal only for messages that are read and counted the same way.
 
         Raises:
-            ValueError: The message holds values other than plain ones.
+            ValueError: The message holds a value that is not plain data.
         """
         text = message.get("content") if type(message) is dict else None
         if type(text) is str:
@@ -290,7 +290,7 @@ def fingerprint_of(value: Any, text: str | None = None) -> Fingerprint:
     """Return the fingerprint of a plain value, and of a text beside it that may be long.
 
     Raises:
-        ValueError: The value holds values other than plain ones.
+        ValueError: The value is not plain data.
     """
     # Later versions of the format depend on the number of references to a value.
     return marshal.dumps(value, 2), text

@@ -41,7 +41,7 @@ class CountedFields:
         texts: Fields that hold a text, or parts (or lists of parts) that hold texts in turn.
         values: Fields that hold JSON values, which count as compact JSON.
         results: Fields that hold a tool's structured result.
-        media: Fields that hold a file with a MIME type, of which only images count.
+        media: Fields that hold a file with a MIME type. Only images count.
         kinds: Fields that name the type of a part. The first that is set decides.
         images: Types of the parts that are images.
         selected: Fields that hold metadata, each with the keys in it that a model reads.

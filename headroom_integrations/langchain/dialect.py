@@ -147,7 +147,7 @@ class LangChainDialect(MessageReader):
         """Return a value that is equal only for messages that are read and counted the same way.
 
         Raises:
-            ValueError: The message holds values other than plain ones.
+            ValueError: The message holds a value that is not plain data.
         """
         if not isinstance(message, BaseMessage):
             return super().fingerprint(message)

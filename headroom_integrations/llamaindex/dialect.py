@@ -157,7 +157,7 @@ class LlamaIndexDialect(MessageReader):
         """Return a value that is equal only for messages that are read and counted the same way.
 
         Raises:
-            ValueError: The message holds values other than plain ones.
+            ValueError: The message holds a value that is not plain data.
         """
         if not isinstance(message, ChatMessage):
             return super().fingerprint(message)

@@ -1,4 +1,4 @@
-"""Dialects: somebody's messages in, a draft out, and back."""
+"""Dialects, which read the messages of one format into drafts and write them back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headroom_core.errors import ConfigurationError
 __all__ = ["AnthropicDialect", "Dialect", "GoogleDialect", "OpenAIDialect", "dialect_for"]
 
 GROUP = "headroom.dialects"
-"""The entry points of installed packages' dialects, each named after the package whose messages it reads."""
+"""Entry points of dialects, each named after the package whose messages it reads."""
 
 _FALLBACK: Dialect = OpenAIDialect()
 _DIALECTS: tuple[Dialect, ...] = (GoogleDialect(), AnthropicDialect(), _FALLBACK)
@@ -25,15 +25,15 @@ _DIALECTS: tuple[Dialect, ...] = (GoogleDialect(), AnthropicDialect(), _FALLBACK
 def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> Dialect:
     """Return the dialect that reads the messages.
 
-    A dialect that an installed package adds reads the messages of the package that it is named after, and is loaded
-    when the first of them comes; dicts are read by the dialects here.
+    The dialect of an installed package reads messages of the package that it is named after, and
+    is loaded at the first of them. Dicts are read by the dialects of this library.
 
     Args:
-        messages: the conversation, looked at only when no name is given.
-        name: the name of a dialect, or a dialect itself.
+        messages: The conversation. It only matters if no name is given.
+        name: The name of a dialect, or a dialect itself.
 
     Raises:
-        ConfigurationError: no dialect has that name, or an installed one cannot be loaded.
+        ConfigurationError: No dialect has that name, or an installed one cannot be loaded.
 
     Example:
         >>> dialect_for([{"role": "tool", "tool_call_id": "c1", "content": "42"}]).name
@@ -42,9 +42,8 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
         'anthropic'
     """
     if name is None:
-        dialects = (*filter(None, map(_installed, dict.fromkeys(map(type, messages)))), *_DIALECTS)
-        return next((dialect for dialect in dialects if dialect.matches(messages)), _FALLBACK)
-    # In this order, because looking for a protocol takes as long as reading ten messages.
+        return _detect(messages)
+    # Strings first, because checking for a protocol takes as long as reading ten messages.
     if not isinstance(name, str) and isinstance(name, (MessageReader, Dialect)):
         return name
     for dialect in _DIALECTS:
@@ -52,22 +51,29 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
             return dialect
     known = ", ".join(dialect.name for dialect in _DIALECTS)
     raise ConfigurationError(
-        f"dialect = {name!r}: no such dialect; the dialects are {known}", {"dialect": name}
+        f"dialect must be one of {known}, or a dialect object, got {name!r}", {"dialect": name}
     )
 
 
+def _detect(messages: Sequence[Any]) -> Dialect:
+    for cls in dict.fromkeys(map(type, messages)):
+        installed = _load_installed(cls)
+        if installed is not None and installed.matches(messages):
+            return installed
+    return next((dialect for dialect in _DIALECTS if dialect.matches(messages)), _FALLBACK)
+
+
 @lru_cache(maxsize=1024)
-def _installed(cls: type[Any]) -> Dialect | None:
+def _load_installed(cls: type[Any]) -> Dialect | None:
     """Return the dialect that an installed package adds for messages of a class."""
     packages = dict.fromkeys(base.__module__.partition(".")[0] for base in cls.__mro__)
     if list(packages) == ["builtins"]:
         return None  # Most messages are dicts, and looking for entry points takes milliseconds.
-    found = next(
-        (
-            entry_points_of(GROUP)[package]
-            for package in packages
-            if package in entry_points_of(GROUP)
-        ),
-        None,
-    )
-    return None if found is None else load_plugin(found, Dialect, "name, matches, parse and render")
+    entry_points = entry_points_of(GROUP)
+    for package in packages:
+        if package in entry_points:
+            dialect: Dialect = load_plugin(
+                entry_points[package], Dialect, "name, matches, parse and render"
+            )
+            return dialect
+    return None

@@ -1,4 +1,4 @@
-"""ParseState and replacing texts inside messages, by path, without touching anything beside the path."""
+"""Read and replace texts inside messages by path, leaving everything beside the path alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ from typing import Any
 
 from headroom_core.messages import Draft
 
-_DEEPEST = 4
-"""The levels of parts inside a part: a tool's result holds documents, and these hold texts."""
-_MCP_CONTENT = ("text", "image", "audio", "resource", "resource_link")
+TextPath = tuple[str | int, ...]
+"""The keys and indices that lead from a message to a text in it."""
+
+_MAX_PART_DEPTH = 4
+"""Levels of parts inside parts: a tool's result holds documents, and these hold texts."""
+
+_MCP_CONTENT_TYPES = ("text", "image", "audio", "resource", "resource_link")
 
 
 def get_field(holder: Any, key: str) -> Any:
-    """Return what a mapping, or an object with `model_dump`, holds under a key; None when it holds nothing.
+    """Return the value of a field of a mapping, or of an object with `model_dump`.
+
+    Args:
+        holder: A mapping, an object with `model_dump`, or any other value.
+        key: The name of the field.
+
+    Returns:
+        The value, or None if the field is missing or the holder has no fields.
 
     Example:
         >>> get_field({"role": "user"}, "role")
@@ -22,7 +33,7 @@ def get_field(holder: Any, key: str) -> Any:
         >>> get_field("not a message", "role") is None
         True
     """
-    # Every field of every message is read here, mostly of dicts.
+    # Every field of every message is read here, and most messages are dicts.
     if type(holder) is dict or is_mapping(holder):
         return holder.get(key)
     if not hasattr(holder, "model_dump"):
@@ -33,7 +44,7 @@ def get_field(holder: Any, key: str) -> Any:
 
 
 def is_mapping(value: Any) -> bool:
-    """Return whether a value is a mapping, told from its class in a tenth of the time.
+    """Return whether a value is a mapping, in a tenth of the time that `isinstance` takes.
 
     Example:
         >>> is_mapping({}), is_mapping([])
@@ -49,70 +60,76 @@ def _is_mapping_type(cls: type) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_undeclared(cls: type, key: str) -> bool:
-    """Return whether a class is pydantic's and knows no such field or property: pydantic itself is slow to say so."""
-    pydantic = getattr(getattr(cls, "__getattr__", None), "__module__", None) == "pydantic.main"
-    return pydantic and not hasattr(cls, key) and key not in getattr(cls, "model_fields", ())
+    """Return whether a pydantic class lacks a field or property, which pydantic is slow to say."""
+    is_pydantic = getattr(getattr(cls, "__getattr__", None), "__module__", None) == "pydantic.main"
+    return is_pydantic and not hasattr(cls, key) and key not in getattr(cls, "model_fields", ())
 
 
 def as_items(value: Any) -> Sequence[Any]:
-    """Return the items of a list or tuple; nothing for any other value."""
+    """Return the items of a list or tuple, and no items for any other value."""
     return value if isinstance(value, (list, tuple)) else ()
 
 
-def find_cache_breakpoints(part: Any, levels: int = _DEEPEST) -> list[Any]:
-    """Return the caller's cache breakpoints in a part of a content, and in the parts of its result or document.
+def find_cache_breakpoints(part: Any, max_depth: int = _MAX_PART_DEPTH) -> list[Any]:
+    """Return the caller's cache breakpoints in a content part, and in its result or document.
 
     Args:
-        part: the part.
-        levels: how deep to look; what refers to itself comes to an end.
+        part: The part.
+        max_depth: Levels of nested parts to look into, so that a part that refers to itself ends.
 
     Example:
-        >>> mark = {"type": "ephemeral"}
-        >>> find_cache_breakpoints({"type": "tool_result", "content": [{"type": "text", "text": "42", "cache_control": mark}]})
+        >>> breakpoint = {"type": "ephemeral"}
+        >>> text = {"type": "text", "text": "42", "cache_control": breakpoint}
+        >>> find_cache_breakpoints({"type": "tool_result", "content": [text]})
         [{'type': 'ephemeral'}]
     """
     if isinstance(part, str):
         return []
-    mark, source = get_field(part, "cache_control"), get_field(part, "source")
-    found = [] if mark is None else [mark]
-    if levels:
-        for content in (
-            get_field(part, "content"),
-            None if source is None else get_field(source, "content"),
-        ):
-            if isinstance(content, (list, tuple)):
-                for inner in content:
-                    found += find_cache_breakpoints(inner, levels - 1)
-    return found
+    breakpoints = []
+    own = get_field(part, "cache_control")
+    if own is not None:
+        breakpoints.append(own)
+    if max_depth:
+        source = get_field(part, "source")
+        contents = [get_field(part, "content")]
+        if source is not None:
+            contents.append(get_field(source, "content"))
+        for content in contents:
+            for inner in as_items(content):
+                breakpoints += find_cache_breakpoints(inner, max_depth - 1)
+    return breakpoints
 
 
-def result_values(answer: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Yield the values of a tool's structured answer that stand on their own, each with the path to it.
+def result_values(result: Any) -> Iterator[tuple[TextPath, Any]]:
+    """Yield the values of a tool's structured result that stand on their own, with their paths.
 
-    Those are the values under the answer's keys. Where an MCP server's result stands there, or is the answer, the
-    texts in its list of content stand on their own as well, and its other content is left out.
+    These are the values under the result's keys. If a value, or the result itself, is the result
+    of an MCP server, every text in its list of content stands on its own as well, and content
+    of other types is skipped.
 
     Example:
         >>> list(result_values({"rows": [{"id": 1}], "total": 1}))
         [(('rows',), [{'id': 1}]), (('total',), 1)]
-        >>> list(result_values({"result": {"content": [{"type": "text", "text": "hi"}], "isError": False}}))
+        >>> mcp = {"content": [{"type": "text", "text": "hi"}], "isError": False}
+        >>> list(result_values({"result": mcp}))
         [(('result', 'content', 0, 'text'), 'hi'), (('result', 'isError'), False)]
     """
-    for key, value in _entries(answer):
-        if _is_content(get_field(value, "content")):
-            for inner, held in _entries(value):
-                yield from _under((key, inner), held)
+    for key, value in _string_items(result):
+        if _is_mcp_content(get_field(value, "content")):
+            for inner_key, inner_value in _string_items(value):
+                yield from _split_content((key, inner_key), inner_value)
         else:
-            yield from _under((key,), value)
+            yield from _split_content((key,), value)
 
 
-def _entries(value: Any) -> list[tuple[str, Any]]:
-    held = value.items() if isinstance(value, (dict, Mapping)) else ()
-    return [(key, item) for key, item in held if isinstance(key, str)]
+def _string_items(value: Any) -> list[tuple[str, Any]]:
+    items = value.items() if isinstance(value, (dict, Mapping)) else ()
+    return [(key, item) for key, item in items if isinstance(key, str)]
 
 
-def _under(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    if not _is_content(value):
+def _split_content(path: tuple[str, ...], value: Any) -> Iterator[tuple[TextPath, Any]]:
+    """Yield the texts of an MCP server's content, and any other value as it is."""
+    if not _is_mcp_content(value):
         yield path, value
         return
     for position, part in enumerate(value):
@@ -120,42 +137,42 @@ def _under(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str | int,
             yield (*path, position, "text"), part.get("text")
 
 
-def _is_content(value: Any) -> bool:
+def _is_mcp_content(value: Any) -> bool:
     """Return whether a value is a list of content as MCP servers return it, with a text in it."""
     parts = as_items(value)
-    return all(
-        isinstance(part, dict) and part.get("type") in _MCP_CONTENT for part in parts
-    ) and any(isinstance(part.get("text"), str) for part in parts)
+    has_only_content = all(
+        isinstance(part, dict) and part.get("type") in _MCP_CONTENT_TYPES for part in parts
+    )
+    return has_only_content and any(isinstance(part.get("text"), str) for part in parts)
 
 
-def replace_text(
-    holder: Any, path: tuple[str | int, ...], text: str, *, instead_of_json: bool = False
-) -> Any:
+def replace_text(holder: Any, path: TextPath, text: str, *, instead_of_json: bool = False) -> Any:
     """Return the holder with another text at the end of a path.
 
     Args:
-        holder: a mapping, an object with `model_dump`, a list, a tuple or a string.
-        path: the keys and indices that lead to the text.
-        text: the new text.
-        instead_of_json: whether the text also takes the place of a list or dict, which was shown as JSON.
+        holder: A mapping, an object with `model_dump`, a list, a tuple or a string.
+        path: The keys and indices that lead to the text.
+        text: The new text.
+        instead_of_json: Whether the text may also replace a list or dict, which was shown as JSON.
 
     Returns:
-        A copy of what lies on the path; all else is shared. The holder itself when neither a string nor such
-        JSON stands at the end of the path, since nothing else is ever replaced. Mappings are copied to dicts
-        with their order, models with `model_copy`, and where a model has none, it becomes the dict of its
-        `model_dump`.
+        A copy of everything on the path, which shares all else with the holder; or the holder
+        itself if there is neither a string nor such JSON at the end of the path. Mappings become
+        dicts of the same order, and models are copied with `model_copy`. A model without that
+        method becomes the dict of its `model_dump`.
 
     Example:
-        >>> replace_text({"role": "user", "content": [{"text": "long", "id": 7}]}, ("content", 0, "text"), "short")
+        >>> message = {"role": "user", "content": [{"text": "long", "id": 7}]}
+        >>> replace_text(message, ("content", 0, "text"), "short")
         {'role': 'user', 'content': [{'text': 'short', 'id': 7}]}
     """
     if not path:
-        written = (str, dict, list, tuple) if instead_of_json else str
-        return text if isinstance(holder, written) else holder
+        replaceable = (str, dict, list, tuple) if instead_of_json else str
+        return text if isinstance(holder, replaceable) else holder
     key = path[0]
-    held = holder[key] if isinstance(key, int) else get_field(holder, key)
-    changed = replace_text(held, path[1:], text, instead_of_json=instead_of_json)
-    return holder if changed is held else _with_item(holder, key, changed)
+    item = holder[key] if isinstance(key, int) else get_field(holder, key)
+    changed = replace_text(item, path[1:], text, instead_of_json=instead_of_json)
+    return holder if changed is item else _with_item(holder, key, changed)
 
 
 def _with_item(holder: Any, key: str | int, item: Any) -> Any:
@@ -170,24 +187,26 @@ def _with_item(holder: Any, key: str | int, item: Any) -> Any:
 
 
 def render_draft(draft: Draft) -> list[Any]:
-    """Return the draft's messages with the texts of its changed blocks, the others as the same objects.
+    """Return a draft's messages, with the texts of its changed blocks.
 
-    In the place of what is left out stands a note with the marker.
+    Messages without a changed block are the same objects. A note with the marker replaces messages
+    that are left out.
 
     Example:
         >>> from headroom_core.messages import Block
-        >>> said, answered = {"content": "hi"}, {"content": "a long answer"}
-        >>> block = Block(1, ("content",), "tool_result", "a long answer").with_text("short")
-        >>> messages = render_draft(Draft((said, answered), (block,)))
+        >>> question, result = {"content": "hi"}, {"content": "a long result"}
+        >>> block = Block(1, ("content",), "tool_result", "a long result").with_text("short")
+        >>> messages = render_draft(Draft((question, result), (block,)))
         >>> messages
         [{'content': 'hi'}, {'content': 'short'}]
-        >>> messages[0] is said
+        >>> messages[0] is question
         True
     """
     messages = list(draft.messages)
     for block in draft.blocks:
         if block.original is not None:
-            # What a tool returned may be JSON values: the text takes their place. A call's arguments must stay JSON.
+            # A tool may have returned JSON values, which a text may replace. The arguments of
+            # a call must stay JSON.
             messages[block.message] = replace_text(
                 messages[block.message],
                 block.path,
@@ -196,6 +215,6 @@ def render_draft(draft: Draft) -> list[Any]:
             )
     if draft.gap is None:
         return messages
-    first, gone = draft.gap.messages[0], set(draft.gap.messages)
-    stays = [message for index, message in enumerate(messages) if index not in gone]
-    return [*stays[:first], draft.note(draft.gap.marker), *stays[first:]]
+    first, dropped = draft.gap.messages[0], set(draft.gap.messages)
+    kept = [message for index, message in enumerate(messages) if index not in dropped]
+    return [*kept[:first], draft.note(draft.gap.marker), *kept[first:]]

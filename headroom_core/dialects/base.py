@@ -1,4 +1,4 @@
-"""The contract of a dialect, and what all of them share: pairs of calls and answers, outlines, and JSON."""
+"""The dialect protocol, and the base class of dialects that read message by message."""
 
 from __future__ import annotations
 
@@ -14,184 +14,253 @@ from headroom_core.messages import Block, Draft, Outline
 
 Speaker = Literal["system", "user", "assistant", "tool_result"]
 
+Fingerprint = tuple[bytes, str | None]
+"""Plain values of a message in bytes, and a long text beside them, which is not copied."""
+
 
 @runtime_checkable
 class Dialect(Protocol):
     """Reads and writes one family of message formats.
 
-    Rendering a draft in which no block was changed gives back the very objects that were parsed. A
-    changed block changes that text alone: images, thinking, signatures, cache breakpoints and fields
-    that nobody here knows stay in the message that they came in.
+    Rendering a draft without a changed block returns the very objects that were parsed. A changed
+    block changes its text alone: images, thinking, signatures, cache breakpoints and unknown fields
+    stay in their message.
+
+    A dialect may also have `count(message, count_text)`, which returns the tokens of a message.
+    Without it, messages count as chat messages do.
 
     Attributes:
-        name: how the dialect is called in `compress(dialect=…)`.
+        name: The name of the dialect in `compress(dialect=…)`.
     """
 
     name: str
 
     def matches(self, messages: Sequence[Any]) -> bool:
-        """Return whether the messages are of this dialect."""
+        """Return whether the messages are in this dialect's format."""
         ...
 
     def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks, and an outline of each message."""
+        """Return the texts of the messages as blocks, and an outline of each message."""
         ...
 
     def render(self, draft: Draft) -> list[Any]:
-        """Return the messages with the draft's texts, and the note of its gap in the place of what is left out."""
+        """Return the messages with the draft's texts.
+
+        If messages are left out, the note of the draft's gap replaces them.
+        """
         ...
 
 
-Fingerprint = tuple[bytes, str | None]
-
-_PLAIN: dict[Speaker | None, Outline] = {
-    kind: Outline(kind) for kind in (None, "system", "user", "assistant", "tool_result")
+# Most messages make no call and answer none: they share outlines, which are slow to create.
+_BARE_OUTLINES: dict[Speaker | None, Outline] = {
+    None: Outline(None),
+    "system": Outline("system"),
+    "user": Outline("user"),
+    "assistant": Outline("assistant"),
+    "tool_result": Outline("tool_result"),
 }
-"""Most messages make no call and answer none: their outlines are shared, since making one takes longer."""
+
+
+_Event = tuple[Literal["call", "result"], Any, str | None, str | None]
+"""A call or a result: its id, the name of its tool, and the arguments of a call."""
 
 
 class CallTracker:
-    """The calls of a conversation so far, and which answer belongs to which.
+    """The tool calls of a conversation so far, and the results that belong to them.
 
-    An id names the latest call that was made with it. Where the call or its answer has no id, an answer belongs
-    to the oldest call of its tool that is still unanswered.
+    An id names the latest call that was made with it. If a call or its result has no id, a result
+    belongs to the oldest call of its tool without a result.
+
+    Attributes:
+        events: The calls and results in the order in which they were recorded.
 
     Example:
         >>> calls = CallTracker()
         >>> calls.record_call("c1", "jobs", '{"day":3}')
-        >>> calls.outline("assistant", mark=False).calls
+        >>> calls.finish_message("assistant").calls
         ('c1',)
         >>> calls.record_result(None, "jobs")
         ('jobs', '{"day":3}')
-        >>> calls.outline("tool_result", mark=False).answers
+        >>> calls.finish_message("tool_result").answers
         ('c1',)
-
-    Attributes:
-        events: the calls and answers, as they were noted.
     """
 
     def __init__(self) -> None:
         self._calls: dict[str, tuple[str | None, str | None]] = {}
         self._unanswered: dict[str | None, dict[str, None]] = {}
-        self._made_up = 0
-        self._here: tuple[list[str], list[str]] = [], []
-        self.events: list[tuple[Literal["made", "answered"], Any, str | None, str | None]] = []
+        self._generated_ids = 0
+        self._message_calls: list[str] = []
+        self._message_answers: list[str] = []
+        self.events: list[_Event] = []
 
     def copy_up_to(self, events: int) -> CallTracker:
-        """Return the calls as they were when so many calls and answers had been noted."""
+        """Return a tracker that has recorded only this many of the calls and results."""
         calls = CallTracker()
-        for note, identifier, name, arguments in self.events[:events]:
-            if note == "made":
-                calls.record_call(identifier, name, arguments)
+        for event, identifier, tool, arguments in self.events[:events]:
+            if event == "call":
+                calls.record_call(identifier, tool, arguments)
             else:
-                calls.record_result(identifier, name)
-        calls._here = [], []
+                calls.record_result(identifier, tool)
+        calls._message_calls = []
+        calls._message_answers = []
         return calls
 
-    def record_call(self, identifier: Any, name: str | None, arguments: str | None) -> None:
-        """Note a call; where it has no id, one is made up."""
-        self.events.append(("made", identifier, name, arguments))
-        key = identifier if isinstance(identifier, str) else self._new()
-        self._calls[key] = name, arguments
-        self._unanswered.setdefault(name, {})[key] = None
-        self._here[0].append(key)
+    def record_call(self, identifier: Any, tool: str | None, arguments: str | None) -> None:
+        """Record a call of a tool.
 
-    def record_result(self, identifier: Any, name: str | None) -> tuple[str | None, str | None]:
-        """Note an answer; return the name and the arguments of its call, as far as they are known."""
-        self.events.append(("answered", identifier, name, None))
-        key = self._answered(identifier, name)
-        tool, arguments = self._calls.get(key, (None, None))
-        if (unanswered := self._unanswered.get(tool)) is not None:
-            unanswered.pop(key, None)
-        self._here[1].append(key)
-        return tool or name, arguments
-
-    def outline(self, kind: Speaker | None, *, mark: bool) -> Outline:
-        """Return the outline of a message: the calls and answers that were noted since the last one.
-
-        A call that is answered in its own message, by one of the server's tools, binds it to no other message.
+        Args:
+            identifier: The id of the call. If it is not a string, an id is generated.
+            tool: The name of the tool.
+            arguments: The arguments of the call as text.
         """
-        calls, answers = self._here
-        if not (calls or answers or mark):
-            return _PLAIN[kind]
-        self._here = [], []
-        if calls and answers:
-            inside = {*calls}.intersection(answers)
-            calls, answers = (
-                [key for key in keys if key not in inside] for keys in (calls, answers)
-            )
-        return Outline(kind, tuple(calls), tuple(answers), mark)
+        self.events.append(("call", identifier, tool, arguments))
+        key = identifier if isinstance(identifier, str) else self._generate_id()
+        self._calls[key] = tool, arguments
+        self._unanswered.setdefault(tool, {})[key] = None
+        self._message_calls.append(key)
 
-    def _answered(self, identifier: Any, name: str | None) -> str:
+    def record_result(self, identifier: Any, tool: str | None) -> tuple[str | None, str | None]:
+        """Record the result of a call.
+
+        Args:
+            identifier: The id of the call that the result answers, if it has one.
+            tool: The name of the tool, if the result has one.
+
+        Returns:
+            The name of the tool and the arguments of its call, as far as they are known.
+        """
+        self.events.append(("result", identifier, tool, None))
+        key = self._find_call(identifier, tool)
+        called_tool, arguments = self._calls.get(key, (None, None))
+        unanswered = self._unanswered.get(called_tool)
+        if unanswered is not None:
+            unanswered.pop(key, None)
+        self._message_answers.append(key)
+        return called_tool or tool, arguments
+
+    def finish_message(self, kind: Speaker | None, *, has_breakpoint: bool = False) -> Outline:
+        """Return the outline of a message, with the calls and results recorded since the last.
+
+        A call that is answered in its own message, by one of the server's tools, binds the message
+        to no other.
+
+        Args:
+            kind: Who speaks in the message.
+            has_breakpoint: Whether the caller has set a cache breakpoint in the message.
+        """
+        calls, answers = self._message_calls, self._message_answers
+        if not (calls or answers or has_breakpoint):
+            return _BARE_OUTLINES[kind]
+        self._message_calls = []
+        self._message_answers = []
+        if calls and answers:
+            inside = set(calls).intersection(answers)
+            calls = [key for key in calls if key not in inside]
+            answers = [key for key in answers if key not in inside]
+        return Outline(kind, tuple(calls), tuple(answers), has_breakpoint)
+
+    def _find_call(self, identifier: Any, tool: str | None) -> str:
         if isinstance(identifier, str) and identifier in self._calls:
             return identifier
-        oldest = next(iter(self._unanswered.get(name, ())), None)
+        oldest = next(iter(self._unanswered.get(tool, ())), None)
         if not isinstance(identifier, str):
-            return oldest or self._new()
+            return oldest or self._generate_id()
+        # A result with an unknown id may only answer a call that came without an id.
         return oldest if oldest and oldest.startswith("\0") else identifier
 
-    def _new(self) -> str:
+    def _generate_id(self) -> str:
         # No API hands out an id that begins with this character.
-        self._made_up += 1
-        return f"\0{self._made_up}"
+        self._generated_ids += 1
+        return f"\0{self._generated_ids}"
+
+
+_Checkpoint = tuple[int, int, bool]
+"""The numbers of blocks and of events after a message, and whether there were only strings.
+
+It is a plain tuple, because creating a named tuple for every message takes six times as long.
+"""
 
 
 class ParseState:
-    """What was read of a conversation so far.
+    """The part of a conversation that was read so far.
 
     Attributes:
-        blocks: the texts.
-        outlines: of each message, the outline.
-        calls: the calls, and which of them were answered.
-        leading: whether no message has told yet who speaks.
-        ends: how many blocks and events there were after each message, and whether it was still leading.
+        blocks: The texts.
+        outlines: The outline of each message.
+        calls: The calls, and their results.
+        only_strings: Whether all messages so far are plain strings.
+        checkpoints: The length of the state after each message.
     """
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.outlines: list[Outline] = []
         self.calls = CallTracker()
-        self.leading = True
-        self.ends: list[tuple[int, int, bool]] = []
+        self.only_strings = True
+        self.checkpoints: list[_Checkpoint] = []
 
     def copy_up_to(self, messages: int) -> ParseState:
-        """Return a state of its own that goes on behind so many of the messages."""
+        """Return an independent state that has read only this many of the messages."""
         state = ParseState()
         if messages:
-            blocks, events, state.leading = self.ends[messages - 1]
-            state.blocks, state.calls = self.blocks[:blocks], self.calls.copy_up_to(events)
-            state.outlines, state.ends = self.outlines[:messages], self.ends[:messages]
+            blocks, events, state.only_strings = self.checkpoints[messages - 1]
+            state.blocks = self.blocks[:blocks]
+            state.outlines = self.outlines[:messages]
+            state.calls = self.calls.copy_up_to(events)
+            state.checkpoints = self.checkpoints[:messages]
         return state
 
 
 class MessageReader:
-    """A dialect that reads message after message, so that a conversation which grew need not be read anew.
+    """Base class of dialects that read message by message.
 
-    What a message is read as depends on it, on those before it and on the class of the dialect alone.
+    Of a conversation that has grown, only the new messages are read.
+
+    How a message is read may depend on the message, on those before it and on the dialect's class,
+    and on nothing else.
 
     Attributes:
-        counted_fields: The fields of the format that a model reads.
+        counted_fields: Fields of the format that a model reads, at any depth of a message.
     """
 
     counted_fields: ClassVar[CountedFields] = CHAT_FIELDS
 
     def parse(self, messages: Sequence[Any]) -> Draft:
-        """Return the messages' texts as blocks, and an outline of each message."""
+        """Return the texts of the messages as blocks, and an outline of each message."""
         return self.build_draft(messages, self.read_new(ParseState(), messages))
 
     def read_new(self, state: ParseState, messages: Sequence[Any]) -> ParseState:
-        """Read the messages that the state does not know yet, and return it."""
+        """Read the messages of a conversation that the state has not read yet.
+
+        Args:
+            state: The state after the first messages. It is extended in place.
+            messages: All messages of the conversation.
+
+        Returns:
+            The same state.
+        """
         for index in range(len(state.outlines), len(messages)):
             state.outlines.append(self.read_message(index, messages[index], state))
-            state.ends.append((len(state.blocks), len(state.calls.events), state.leading))
+            state.checkpoints.append(
+                (len(state.blocks), len(state.calls.events), state.only_strings)
+            )
         return state
 
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
-        """Add the texts of the message at an index to a state, and return the message's outline."""
+        """Add the texts and calls of one message to the state.
+
+        Args:
+            index: The index of the message in the conversation.
+            message: The message.
+            state: The state after the messages before it.
+
+        Returns:
+            The outline of the message.
+        """
         raise NotImplementedError
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
-        """Return the draft of messages that were read."""
+        """Return the draft of a conversation that the state has read."""
         return Draft(
             tuple(messages), tuple(state.blocks), outlines=tuple(state.outlines), counter=self
         )
@@ -206,48 +275,46 @@ class MessageReader:
         return self.counted_fields.count(message, count_text)
 
     def fingerprint(self, message: Any) -> Fingerprint:
-        """Return what is equal only where messages are read, and counted, in the same way.
+        """Return a value that is equal only for messages that are read and counted the same way.
 
         Raises:
-            ValueError: there is no such thing, because the message holds something else than plain values.
+            ValueError: The message holds a value that is not plain data.
         """
         text = message.get("content") if type(message) is dict else None
-        return (
-            fingerprint_of({**message, "content": None}, text)
-            if type(text) is str
-            else fingerprint_of(message)
-        )
+        if type(text) is str:
+            return fingerprint_of({**message, "content": None}, text)
+        return fingerprint_of(message)
 
 
 def fingerprint_of(value: Any, text: str | None = None) -> Fingerprint:
-    """Return the image of a value beside a text, which may be long and is not copied.
+    """Return the fingerprint of a plain value, and of a text beside it that may be long.
 
     Raises:
-        ValueError: the value holds something else than plain values.
+        ValueError: The value is not plain data.
     """
-    return marshal.dumps(
-        value, 2
-    ), text  # Later versions tell apart how often a value is referred to.
+    # Later versions of the format depend on the number of references to a value.
+    return marshal.dumps(value, 2), text
 
 
-_encoded = process_caches.memoized(
+_encode_compact = process_caches.memoized(
     json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 )
 
 
 def has_cache_breakpoint(content: Any) -> bool:
-    """Return whether a part of a message's content, or a part inside of it, holds a cache breakpoint.
+    """Return whether a part of a message's content, at any depth, has a cache breakpoint.
 
     Example:
-        >>> has_cache_breakpoint([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}])
+        >>> part = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+        >>> has_cache_breakpoint([part])
         True
     """
     return isinstance(content, (list, tuple)) and any(map(find_cache_breakpoints, content))
 
 
 def compact_json(value: Any) -> str | None:
-    """Return a value as compact JSON, None when it is not JSON."""
+    """Return a value as compact JSON, or None if it cannot be written as JSON."""
     try:
-        return _encoded(value)
+        return _encode_compact(value)
     except (TypeError, ValueError, RecursionError):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, cast
@@ -17,11 +17,11 @@ CountText = Callable[[str], int]
 
 TOKENS_PER_MESSAGE = 3
 TOKENS_PER_NAME = 1
-"""Overhead of OpenAI's chat format for each message, and for a message with a name."""
+"""Overhead of OpenAI's chat format for a message, and for a name in it."""
 
 TOKENS_PER_IMAGE = 765
 TOKENS_PER_LOW_DETAIL_IMAGE = 85
-"""Flat prices of an image: OpenAI's for 1024 by 1024 pixels, and for any size in low detail."""
+"""OpenAI's price of an image of 1024 by 1024 pixels, and of any image in low detail."""
 
 _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -41,7 +41,7 @@ class CountedFields:
         texts: Fields that hold a text, or parts (or lists of parts) that hold texts in turn.
         values: Fields that hold JSON values, which count as compact JSON.
         results: Fields that hold a tool's structured result.
-        media: Fields that hold a file with a MIME type, of which only images count.
+        media: Fields that hold a file with a MIME type. Only images count.
         kinds: Fields that name the type of a part. The first that is set decides.
         images: Types of the parts that are images.
         selected: Fields that hold metadata, each with the keys in it that a model reads.
@@ -61,15 +61,16 @@ class CountedFields:
     selected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __or__(self, other: CountedFields) -> CountedFields:
-        """Return the fields of both formats."""
-        merged: dict[str, Any] = {}
-        for name in (attribute.name for attribute in fields(self)):
-            ours, theirs = getattr(self, name), getattr(other, name)
-            if name == "selected":
-                merged[name] = {**ours, **theirs}
-            else:
-                merged[name] = tuple(dict.fromkeys((*ours, *theirs)))
-        return CountedFields(**merged)
+        """Return the fields of two formats together."""
+        return CountedFields(
+            texts=_merge(self.texts, other.texts),
+            values=_merge(self.values, other.values),
+            results=_merge(self.results, other.results),
+            media=_merge(self.media, other.media),
+            kinds=_merge(self.kinds, other.kinds),
+            images=_merge(self.images, other.images),
+            selected={**self.selected, **other.selected},
+        )
 
     def count(self, message: Any, count_text: CountText) -> int:
         """Count the tokens of a message, with the overhead of a message.
@@ -78,19 +79,19 @@ class CountedFields:
             message: A mapping, or an object with `model_dump`. Anything else counts as a part.
             count_text: Counts the tokens of a text.
         """
-        held = self._get_fields(message)
-        if not held:
+        mapping = self._get_fields(message)
+        if not mapping:
             return TOKENS_PER_MESSAGE + self.count_value(message, count_text)
-        tokens = TOKENS_PER_MESSAGE + self._count_fields(held, count_text)
-        role = held.get("role")
+        tokens = TOKENS_PER_MESSAGE + self._count_fields(mapping, count_text)
+        role = mapping.get("role")
         if isinstance(role, str) and role:
             tokens += count_text(role)
-        if isinstance(held.get("name"), str):
+        if isinstance(mapping.get("name"), str):
             tokens += TOKENS_PER_NAME
         return tokens
 
     def count_value(self, value: Any, count_text: CountText) -> int:
-        """Count the tokens of everything that a model reads in a text, a part or a list of parts."""
+        """Count the tokens that a model reads in a text, a part or a list of parts."""
         if isinstance(value, str):
             return count_text(value)
         if isinstance(value, (list, tuple)):
@@ -104,32 +105,33 @@ class CountedFields:
             **dict.fromkeys(self.values, _count_json),
             **dict.fromkeys(self.results, _count_result),
             **dict.fromkeys(self.media, _count_media),
-            **{name: self._count_selected(keys) for name, keys in self.selected.items()},
+            **{name: self._select_counter(keys) for name, keys in self.selected.items()},
         }
 
-    def _count_selected(self, keys: tuple[str, ...]) -> Callable[[Any, CountText], int]:
+    def _select_counter(self, keys: tuple[str, ...]) -> Callable[[Any, CountText], int]:
         def count(value: Any, count_text: CountText) -> int:
             if not value:
-                return 0  # The metadata of most messages are empty.
+                return 0  # Most messages have no metadata.
             return self.count_value([get_field(value, key) for key in keys], count_text)
 
         return count
 
-    def _count_fields(self, held: Mapping[str, Any], count_text: CountText) -> int:
+    def _count_fields(self, mapping: Mapping[str, Any], count_text: CountText) -> int:
+        # Every part of every message is counted here: this loop decides how fast counting is.
         kind = None
         for name in self.kinds:
-            kind = kind or held.get(name)
+            kind = kind or mapping.get(name)
         if kind in self.images:
-            return TOKENS_PER_LOW_DETAIL_IMAGE if _is_low_detail(held) else TOKENS_PER_IMAGE
+            return TOKENS_PER_LOW_DETAIL_IMAGE if _is_low_detail(mapping) else TOKENS_PER_IMAGE
         tokens = 0
         if kind == "text":
-            # A document's source of plain text; in other parts `data` is base64.
-            tokens = self.count_value(held.get("data"), count_text)
+            # The source of a document in plain text. In all other parts, `data` is base64.
+            tokens = self.count_value(mapping.get("data"), count_text)
         handlers = self._handlers
-        for name in held:
+        for name in mapping:
             handler = handlers.get(name)
             if handler is not None:
-                value = held.get(name)
+                value = mapping.get(name)
                 if value is not None:
                     tokens += handler(value, count_text)
         return tokens
@@ -141,9 +143,9 @@ class CountedFields:
         if isinstance(holder, str) or not hasattr(holder, "model_dump"):
             return _NO_FIELDS
         names = _declared_fields(self, holder.__class__)
-        held = {name: getattr(holder, name, None) for name in names}
+        mapping = {name: getattr(holder, name, None) for name in names}
         extra = getattr(holder, "model_extra", None)
-        return {**extra, **held} if extra else held
+        return {**extra, **mapping} if extra else mapping
 
     @property
     def _read_fields(self) -> tuple[str, ...]:
@@ -177,8 +179,13 @@ CHAT_FIELDS = CountedFields(
 )
 """Fields of messages with a role and a content: OpenAI's, Anthropic's, and formats like them.
 
-They are counted together because gateways accept Anthropic's parts in OpenAI's messages.
+They are counted together because gateways mix them: Anthropic's parts stand beside OpenAI's calls,
+and a part that its dialect only carries is paid for as well.
 """
+
+
+def _merge(names: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*names, *others)))
 
 
 @lru_cache(maxsize=1024)

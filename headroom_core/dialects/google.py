@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.dialects.access import get_field, render_draft, result_values
+from headroom_core.dialects.access import TextPath, get_field, render_draft, result_values
 from headroom_core.dialects.base import (
     CallTracker,
     MessageReader,
@@ -18,7 +18,7 @@ from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
-_KINDS: dict[str | None, Speaker] = {
+_SPEAKERS: dict[str | None, Speaker] = {
     None: "user",
     "system": "system",
     "user": "user",
@@ -26,15 +26,22 @@ _KINDS: dict[str | None, Speaker] = {
     "function": "tool_result",
     "tool": "tool_result",
 }
-_CALLS = ("function_call", "functionCall")
-_ANSWERS = ("function_response", "functionResponse")
+
+# The name of a field in the SDK's objects and in dicts, then the name in the API's JSON.
+_CALL_NAMES = ("function_call", "functionCall")
+_RESPONSE_NAMES = ("function_response", "functionResponse")
+_SIGNATURE_NAMES = ("thought_signature", "thoughtSignature")
+
+_SIGNED = "the model has signed this text"
+_UNDECIDED = "the speaker of a string before the first content is not known yet"
+
 GOOGLE_FIELDS = CountedFields(
     texts=(
         "parts",
         "text",
         "name",
-        *_CALLS,
-        *_ANSWERS,
+        *_CALL_NAMES,
+        *_RESPONSE_NAMES,
         "executable_code",
         "executableCode",
         "code",
@@ -48,33 +55,30 @@ GOOGLE_FIELDS = CountedFields(
 )
 """Fields of Google's contents that a model reads."""
 
-_SIGNATURES = ("thought_signature", "thoughtSignature")
-_SIGNED = "the model has signed this text"
-_LEADING = "a string before the first content does not tell yet whose message it is"
-
 
 class GoogleDialect(MessageReader):
-    """Reads and writes contents made of parts: dicts, other mappings, plain strings, or the SDK's own objects.
+    """Dialect of contents made of parts: dicts, other mappings, strings, or the SDK's own objects.
 
-    Text stands in strings, in parts with `text`, and in the responses of functions: each text in a response is a
-    block of its own, also where it is a part of what an MCP server returned, and so is each list or object that
-    stands under one of its keys, shown as compact JSON. Where such JSON is rewritten, a string takes its place.
-    The arguments of a call are shown in the same way and never written, and a text that the model has signed is
-    not written either. All else is carried: thoughts, media, executed code, and parts that are not known here.
+    Texts are strings, parts with `text`, and the responses of functions. Each text in a response is
+    a block of its own, even inside the result of an MCP server, and so is each list or object under
+    one of its keys, shown as compact JSON; if it is rewritten, a string replaces it. The arguments
+    of a call are shown in the same way and never written, and neither is a text that the model has
+    signed. All else is carried: thoughts, media, executed code, and unknown parts.
 
     Example:
         >>> response = {"name": "jobs", "response": {"result": [{"id": 1}], "total": 1}}
-        >>> draft = GoogleDialect().parse([{"role": "user", "parts": [{"function_response": response}]}])
-        >>> draft.blocks[0].path, draft.blocks[0].text
+        >>> content = {"role": "user", "parts": [{"function_response": response}]}
+        >>> block = GoogleDialect().parse([content]).blocks[0]
+        >>> block.path, block.text
         (('parts', 0, 'function_response', 'response', 'result'), '[{"id":1}]')
     """
 
     name: str = "google"
-    # Messages of other formats may stand among the contents: they are carried, and cost as much.
+    # Chat messages may stand among the contents. They are carried, and paid for as well.
     counted_fields = CHAT_FIELDS | GOOGLE_FIELDS
 
     def matches(self, messages: Sequence[Any]) -> bool:
-        """Return whether the first message that has a role or parts is one of this dialect."""
+        """Return whether the first message with a role or parts is in this dialect's format."""
         for message in messages:
             if get_field(message, "parts") is not None or get_field(message, "role") == "model":
                 return get_field(message, "content") is None
@@ -83,46 +87,44 @@ class GoogleDialect(MessageReader):
         return False
 
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
-        """Add the texts of the message at an index to a state, and return the message's outline."""
-        kind, parts = _kind(message), _parts(message)
-        if kind is not None:
-            state.leading = state.leading and isinstance(message, str)
-            pinned = _LEADING if state.leading else None
+        """Add the texts and calls of one content to the state, and return its outline."""
+        speaker = _speaker_of(message)
+        parts = _parts_of(message)
+        if speaker is not None:
+            state.only_strings = state.only_strings and isinstance(message, str)
+            pinned = _UNDECIDED if state.only_strings else None
             for path, part in parts:
-                state.blocks += _part(
-                    part, Block(index, path, kind, "", pinned=pinned), state.calls
-                )
-        return _outline(state.calls.outline(kind, mark=False), len(parts))
+                place = Block(index, path, speaker, "", pinned=pinned)
+                state.blocks += _read_part(part, place, state.calls)
+        outline = state.calls.finish_message(speaker)
+        if outline.kind == "user" and 0 < len(parts) == len(outline.answers):
+            # A content of nothing but responses is a tool's.
+            return replace(outline, kind="tool_result")
+        return outline
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
-        """Return the draft of messages that were read."""
-        return replace(super().build_draft(messages, state), note=_note)
+        """Return the draft of contents that the state has read."""
+        return replace(super().build_draft(messages, state), note=_write_note)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the contents with the draft's texts."""
         return render_draft(draft)
 
 
-def _note(text: str) -> dict[str, Any]:
+def _write_note(text: str) -> dict[str, Any]:
     return {"role": "user", "parts": [{"text": text}]}
 
 
-def _kind(message: Any) -> Speaker | None:
+def _speaker_of(message: Any) -> Speaker | None:
     if isinstance(message, str):
         return "user"
     role = get_field(message, "role")
     if get_field(message, "parts") is None and role != "model":
         return None
-    return _KINDS.get(role) if role is None or isinstance(role, str) else None
+    return _SPEAKERS.get(role) if role is None or isinstance(role, str) else None
 
 
-def _outline(outline: Outline, parts: int) -> Outline:
-    """Return a user's outline as that of a tool where all its parts are answers."""
-    answers_alone = outline.kind == "user" and 0 < parts == len(outline.answers)
-    return replace(outline, kind="tool_result") if answers_alone else outline
-
-
-def _parts(message: Any) -> list[tuple[tuple[str | int, ...], Any]]:
+def _parts_of(message: Any) -> list[tuple[TextPath, Any]]:
     if isinstance(message, str):
         return [((), message)]
     parts = get_field(message, "parts")
@@ -131,50 +133,70 @@ def _parts(message: Any) -> list[tuple[tuple[str | int, ...], Any]]:
     return [(("parts",), parts)]
 
 
-def _part(part: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
-    """Yield the texts of one part; `at` is a block without text that stands where it stands."""
+def _read_part(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
+    """Yield the texts of one part.
+
+    Args:
+        part: The part, or a string.
+        place: A block without text at the path of the part.
+        calls: The calls so far. Those of the part are added.
+    """
     if isinstance(part, str):
-        yield from _said(part, at, at.path, at.pinned)
-    elif (held := _held(part, _CALLS)) is not None:
-        yield from _call(*held, at, calls)
-    elif (held := _held(part, _ANSWERS)) is not None:
-        yield from _answer(*held, at, calls)
-    elif not get_field(part, "thought"):
-        pinned = None if _held(part, _SIGNATURES) is None else _SIGNED
-        yield from _said(get_field(part, "text"), at, (*at.path, "text"), pinned)
+        yield from _read_string(part, place, place.path, place.pinned)
+        return
+    name = _find_name(part, _CALL_NAMES)
+    if name is not None:
+        yield from _read_call(name, get_field(part, name), place, calls)
+        return
+    name = _find_name(part, _RESPONSE_NAMES)
+    if name is not None:
+        yield from _read_response(name, get_field(part, name), place, calls)
+        return
+    if not get_field(part, "thought"):
+        is_signed = _find_name(part, _SIGNATURE_NAMES) is not None
+        pinned = _SIGNED if is_signed else None
+        yield from _read_string(get_field(part, "text"), place, (*place.path, "text"), pinned)
 
 
-def _said(text: Any, at: Block, path: tuple[str | int, ...], pinned: str | None) -> Iterator[Block]:
+def _read_string(text: Any, place: Block, path: TextPath, pinned: str | None) -> Iterator[Block]:
     if text and isinstance(text, str):
-        yield Block(at.message, path, at.kind, text, pinned=pinned)
+        yield Block(place.message, path, place.kind, text, pinned=pinned)
 
 
-def _call(key: str, call: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
-    tool, given = _name(call), get_field(call, "args")
-    arguments = None if given is None else compact_json(given)
+def _read_call(name: str, call: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
+    tool, args = _tool_of(call), get_field(call, "args")
+    arguments = None if args is None else compact_json(args)
     calls.record_call(get_field(call, "id"), tool, arguments)
     if arguments is not None:
-        yield Block(at.message, (*at.path, key, "args"), "tool_call", arguments, tool)
+        path = (*place.path, name, "args")
+        yield Block(place.message, path, "tool_call", arguments, tool=tool)
 
 
-def _answer(key: str, answer: Any, at: Block, calls: CallTracker) -> Iterator[Block]:
-    tool, call = calls.record_result(get_field(answer, "id"), _name(answer))
+def _read_response(name: str, response: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
+    tool, arguments = calls.record_result(get_field(response, "id"), _tool_of(response))
     pinned = pin_reason(tool)
-    for path, value in result_values(get_field(answer, "response")):
+    for path, value in result_values(get_field(response, "response")):
         text = compact_json(value) if isinstance(value, (dict, list, tuple)) else value
         if value and isinstance(text, str):
-            below = (*at.path, key, "response", *path)
-            yield Block(at.message, below, "tool_result", text, tool, call, pinned)
+            yield Block(
+                place.message,
+                (*place.path, name, "response", *path),
+                "tool_result",
+                text,
+                tool=tool,
+                call=arguments,
+                pinned=pinned,
+            )
 
 
-def _held(part: Any, names: tuple[str, str]) -> tuple[str, Any] | None:
-    """Return under which of its two names a part holds something, and what; only mappings have the second name."""
+def _find_name(part: Any, names: tuple[str, str]) -> str | None:
+    """Return the name under which a part has a field. Only mappings have the second name."""
     for name in names if isinstance(part, (dict, Mapping)) else names[:1]:
-        if (value := get_field(part, name)) is not None:
-            return name, value
+        if get_field(part, name) is not None:
+            return name
     return None
 
 
-def _name(holder: Any) -> str | None:
+def _tool_of(holder: Any) -> str | None:
     name = get_field(holder, "name")
     return name if isinstance(name, str) else None

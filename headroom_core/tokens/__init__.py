@@ -1,4 +1,4 @@
-"""Counting tokens of texts and messages."""
+"""Token counts of texts and messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting tokens: of a text, and of the messages of a conversation."""
+"""Token counts of texts, and of the messages of a conversation."""
 
 from __future__ import annotations
 
@@ -20,48 +20,52 @@ from headroom_core.tokens.estimate import estimate_tokens
 TOKENS_PER_REPLY = 3
 """Overhead of OpenAI's chat format for the reply that a request asks for."""
 
-_CACHED = 16_384
-_SHORT = 256
-_PIECE = 200_000
+_MAX_CACHED_COUNTS = 16_384
+_MAX_KEY_CHARACTERS = 256
+"""Longest text that is its own key in the cache. Longer ones are known by a hash."""
+
+# tiktoken fails on a million spaces in a row, so long texts are encoded in pieces.
+_PIECE_CHARACTERS = 200_000
+
+# Places where a text may be cut without changing its count: no token reaches from a letter or
+# digit into one of these characters. Other characters, such as "-" or "'", share tokens with words.
 _CUT = re.compile(r"""[A-Za-z0-9](?=[ \n",;:|<>\]}])""")
-"""Where a text may be cut without a change to its count: no token reaches from a letter or digit into these."""
 
 
 class EncodingCounter:
-    """The counts of one encoding, shared by all of this process, in threads too.
+    """Thread-safe token counts of one encoding, shared by the whole process.
 
-    The counts of the last 16,384 texts are remembered by content, so that a text is encoded once while it is
-    among them. Only threads that meet on a new text may each encode it.
+    The counts of the last 16,384 texts are cached by content, so that a text is encoded once while
+    it is among them. Only threads that meet a new text at the same time may each encode it.
 
     Attributes:
-        encoding: the name of the encoding.
-        encoded_characters: how many characters were encoded so far; a count that was remembered adds none.
+        encoding: The name of the encoding.
+        encoded_characters: Number of characters encoded so far. Cached counts add none.
     """
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
         self.encoded_characters = 0
-        self._counts: LRUCache[str | tuple[int, int], int] = process_caches.lru(_CACHED)
+        self._counts: LRUCache[str | tuple[int, int], int] = process_caches.lru(_MAX_CACHED_COUNTS)
         self._lock = ForkSafeLock()
 
     @property
     def estimated(self) -> bool:
-        """Whether the vocabulary is not on this machine, so that counts are estimates."""
+        """Whether counts are estimates, because the vocabulary is not on this machine."""
         return vocabulary.load_vocabulary(self.encoding) is None
 
     def count(self, text: str) -> int:
-        """Return the number of tokens of a text."""
-        return self._counts.get_or_compute(
-            text if len(text) <= _SHORT else text_key(text), lambda: self._encode(text)
-        )
+        """Count the tokens of a text."""
+        key = text if len(text) <= _MAX_KEY_CHARACTERS else text_key(text)
+        return self._counts.get_or_compute(key, lambda: self._encode(text))
 
     def _encode(self, text: str) -> int:
         with self._lock:
             self.encoded_characters += len(text)
         encoding = vocabulary.load_vocabulary(self.encoding)
         if encoding is None:
-            return sum(map(estimate_tokens, _pieces(text)))
-        return sum(len(encoding.encode_ordinary(piece)) for piece in _pieces(text))
+            return sum(map(estimate_tokens, _split_pieces(text)))
+        return sum(len(encoding.encode_ordinary(piece)) for piece in _split_pieces(text))
 
 
 _counters = {name: EncodingCounter(name) for name in vocabulary.NAMES}
@@ -70,18 +74,18 @@ _counters = {name: EncodingCounter(name) for name in vocabulary.NAMES}
 class Tokenizer:
     """Counts the tokens of texts and messages as a model does.
 
-    Nothing is downloaded. Where the model's vocabulary is on this machine, the counts of texts are exact; for
-    a model whose vocabulary is not public, or not here, they are estimates. The vocabulary is loaded at the
-    first count.
+    Nothing is downloaded. If the model's vocabulary is on this machine, the counts of texts are
+    exact. For models without a public vocabulary, or without one on this machine, they are
+    estimates. The vocabulary is loaded at the first count.
 
     Args:
-        model: the model's name; dates, fine-tuned names and a provider's prefix are understood, and a
-            model that is not known counts with o200k_base.
+        model: The name of the model, which may have a date, a provider's prefix, or the form of
+            a fine-tuned model's name. Unknown models count with o200k_base.
 
     Attributes:
-        model: the model's name.
-        encoding: the name of the encoding.
-        counter: the counts of this encoding, shared with every other tokenizer that has it.
+        model: The name of the model.
+        encoding: The name of the model's encoding.
+        counter: Counts of the encoding, shared by all tokenizers that use it.
 
     Example:
         >>> tokenizer = Tokenizer("gpt-4o")
@@ -93,21 +97,21 @@ class Tokenizer:
 
     def __init__(self, model: str = "gpt-4o") -> None:
         self.model = model
-        self.encoding, self._own = vocabulary.resolve_encoding(model)
+        self.encoding, self._is_own_encoding = vocabulary.resolve_encoding(model)
         self.counter = _counters[self.encoding]
 
     @property
     def estimated(self) -> bool:
-        """Whether counts are estimates, because the model's own vocabulary is not at hand."""
-        return not self._own or self.counter.estimated
+        """Whether counts are estimates, because the model's vocabulary is not available."""
+        return not self._is_own_encoding or self.counter.estimated
 
     def count_text(self, text: str) -> int:
-        """Return the number of tokens of a text.
+        """Count the tokens of a text.
 
-        Special tokens count as the text that they are written with, and lone surrogates as what replaces
-        them. Texts beyond 200,000 characters are counted in pieces, cut where no token is; where 100,000
-        characters offer no such place (one endless word, or Chinese without a space), the count may be off
-        by a token or two a piece.
+        Special tokens count as the text that they are written with, and lone surrogates as their
+        replacement character. Texts beyond 200,000 characters are counted in pieces, which are cut
+        between tokens. If 100,000 characters offer no place for a cut (an endless word, or Chinese
+        without a space), the count may be off by a token or two for each piece.
         """
         return self.counter.count(text)
 
@@ -116,8 +120,8 @@ class Tokenizer:
     ) -> int:
         """Count the tokens of a conversation, including the request for the reply.
 
-        Roles, names, texts, thinking, code, tool calls with their arguments, and tool results count,
-        each by itself, so that changing a text changes the sum by the difference of the two texts.
+        Roles, names, texts, thinking, code, tool calls with their arguments, and tool results
+        count, each by itself: changing a text changes the sum by the difference of the two texts.
         Every message adds 3 tokens and the reply 3 more; an image counts 765 (85 in low detail)
         whatever its size. Ids, signatures, cache breakpoints, encrypted thinking and base64 count
         nothing.
@@ -159,7 +163,7 @@ class Tokenizer:
             return [count(message, self.count_text) for message in messages]
         except (RecursionError, ValueError):
             raise TokenizationError(
-                "messages cannot be counted: one refers to itself or is nested too deeply; "
+                "messages cannot be counted: a message refers to itself or is nested too deeply; "
                 "send plain JSON values"
             ) from None
 
@@ -182,11 +186,11 @@ class Tokenizer:
 def _find_counter(
     messages: Sequence[Any], dialect: str | Dialect | MessageCounter | None
 ) -> Callable[[Any, CountText], int]:
-    """Return the function that counts messages of a dialect, else the one for chat messages."""
+    """Return the function that counts a dialect's messages, by default that of chat messages."""
     if isinstance(dialect, str):
         dialect = dialect_for(messages, dialect)
     elif dialect is None:
-        # Counting needs no more of a dialect than that, so a broken package must not stop it.
+        # An installed dialect that cannot be loaded must not break counting.
         with suppress(ConfigurationError):
             dialect = dialect_for(messages)
     count: Callable[[Any, CountText], int] = getattr(dialect, "count", CHAT_FIELDS.count)
@@ -194,7 +198,7 @@ def _find_counter(
 
 
 def count_tokens_text(text: str, model: str = "gpt-4o") -> int:
-    """Return the number of tokens of a text, as `Tokenizer(model).count_text` does.
+    """Count the tokens of a text, as `Tokenizer(model).count_text` does.
 
     Example:
         >>> count_tokens_text("")
@@ -204,7 +208,7 @@ def count_tokens_text(text: str, model: str = "gpt-4o") -> int:
 
 
 def count_tokens_messages(messages: Iterable[Any], model: str = "gpt-4o") -> int:
-    """Return the number of tokens of a conversation's messages, as `Tokenizer(model).count_messages` does.
+    """Count the tokens of a conversation, as `Tokenizer(model).count_messages` does.
 
     Example:
         >>> count_tokens_messages([])
@@ -213,12 +217,12 @@ def count_tokens_messages(messages: Iterable[Any], model: str = "gpt-4o") -> int
     return Tokenizer(model).count_messages(messages)
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Yield a text in pieces short enough for tiktoken, which fails on a million spaces and keeps every token."""
+def _split_pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces that are short enough for tiktoken, with every token in one piece."""
     start = 0
-    while len(text) - start > _PIECE:
-        end = start + _PIECE
-        cut = _CUT.search(text, end - _PIECE // 2, end)
+    while len(text) - start > _PIECE_CHARACTERS:
+        end = start + _PIECE_CHARACTERS
+        cut = _CUT.search(text, end - _PIECE_CHARACTERS // 2, end)
         end = cut.end() if cut else end
         yield text[start:end]
         start = end

@@ -1,4 +1,4 @@
-"""Which vocabulary a model counts with, and where this machine has it. Nothing here reaches the network."""
+"""Vocabularies of models, found on this machine without reaching the network."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from headroom_core import environment
 from headroom_core._internal.fork import ForkSafeLock
 
 DEFAULT = "o200k_base"
+"""Encoding of models that are not known."""
 
-_SAME = {"o200k_harmony": "o200k_base", "p50k_edit": "p50k_base", "gpt2": "r50k_base"}
-"""Encodings that differ from another only in special tokens, which count as ordinary text here."""
+# Encodings that differ from another only in special tokens, which count as ordinary text here.
+_ALIASES = {"o200k_harmony": "o200k_base", "p50k_edit": "p50k_base", "gpt2": "r50k_base"}
 
+# The name of each vocabulary's file in tiktoken's cache, and its SHA-256.
 _FILES = {
     "o200k_base": (
         "fb374d419588a4632f3f557e76b4b70aebbca790",
@@ -36,21 +38,29 @@ _FILES = {
         "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930",
     ),
 }
-"""The name of each vocabulary's file in tiktoken's cache, and its SHA-256."""
 
 NAMES = tuple(_FILES)
-"""The encodings that models count with here."""
+"""Encodings that models count with."""
 
 
 def resolve_encoding(model: str) -> tuple[str, bool]:
-    """Return the name of the encoding that a model's tokens are counted with, and whether it is the model's own.
+    """Return the encoding of a model.
 
-    Dates, fine-tuned names (`ft:gpt-4o:team::id`) and a provider's prefix (`openai/gpt-4o`) are understood.
-    Any other model counts with o200k_base, which is then not its own.
+    Args:
+        model: The name of the model. Dates, fine-tuned names (`ft:gpt-4o:team::id`) and a
+            provider's prefix (`openai/gpt-4o`) are understood.
+
+    Returns:
+        The name of the encoding, and whether it is the model's own. All other models count with
+        o200k_base.
 
     Example:
-        >>> resolve_encoding("gpt-4o-2024-08-06"), resolve_encoding("ft:gpt-4.1-mini:team::id"), resolve_encoding("claude-sonnet-4")
-        (('o200k_base', True), ('o200k_base', True), ('o200k_base', False))
+        >>> resolve_encoding("gpt-4o-2024-08-06")
+        ('o200k_base', True)
+        >>> resolve_encoding("ft:gpt-4.1-mini:team::id")
+        ('o200k_base', True)
+        >>> resolve_encoding("claude-sonnet-4")
+        ('o200k_base', False)
     """
     base = model.rpartition("/")[2]
     if base.startswith("ft:"):
@@ -59,54 +69,60 @@ def resolve_encoding(model: str) -> tuple[str, bool]:
         name = tiktoken.encoding_name_for_model(base)
     except KeyError:
         return DEFAULT, False
-    name = _SAME.get(name, name)
+    name = _ALIASES.get(name, name)
     return (name, True) if name in NAMES else (DEFAULT, False)
 
 
 class _Vocabularies:
-    """The vocabularies of this process: each is looked for once, and not again where it was not found."""
+    """Vocabularies of this process. Each is looked for once, even if it is not found."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tiktoken.Encoding | None] = {}
+        self._encodings: dict[str, tiktoken.Encoding | None] = {}
         self._lock = ForkSafeLock()
 
     def load(self, name: str) -> tiktoken.Encoding | None:
         with self._lock:
-            if name not in self._found:
-                self._found[name] = _load(name)
-            return self._found[name]
+            if name not in self._encodings:
+                self._encodings[name] = _load_from_disk(name)
+            return self._encodings[name]
 
 
 _vocabularies = _Vocabularies()
 
 
 def load_vocabulary(name: str) -> tiktoken.Encoding | None:
-    """Return an encoding with its vocabulary, or None when the vocabulary is not on this machine.
+    """Return an encoding with its vocabulary, or None if the vocabulary is not on this machine.
 
-    It is looked for in tiktoken's cache folders, then in the copies that installed packages ship; a file
-    counts only when its content is the expected one. The first call for a name takes about 0.3 s.
+    The vocabulary is looked for in tiktoken's cache folders, then in the copies that installed
+    packages ship, and used only if its content is as expected. The first call for a name takes
+    about 0.3 s.
     """
     return _vocabularies.load(name)
 
 
-def _load(name: str) -> tiktoken.Encoding | None:
-    folder = next((folder for folder in _folders() if _holds(folder, name)), None)
-    if folder is None:
-        return None
-    with environment.tiktoken_cache(folder):
-        return tiktoken.get_encoding(name)
+def _load_from_disk(name: str) -> tiktoken.Encoding | None:
+    for folder in _candidate_folders():
+        if _has_vocabulary(folder, name):
+            with environment.tiktoken_cache(folder):
+                return tiktoken.get_encoding(name)
+    return None
 
 
-def _folders() -> Iterator[Path]:
+def _candidate_folders() -> Iterator[Path]:
     yield from environment.tiktoken_cache_folders()
     yield Path(tempfile.gettempdir()) / "data-gym-cache"
-    spec = find_spec("llama_index")  # finds the package without importing it
-    for place in (spec and spec.submodule_search_locations) or ():
-        yield Path(place) / "core" / "_static" / "tiktoken_cache"
+    # LlamaIndex ships vocabularies. Its spec tells where, without importing it.
+    spec = find_spec("llama_index")
+    locations = spec.submodule_search_locations if spec else None
+    for location in locations or ():
+        yield Path(location) / "core" / "_static" / "tiktoken_cache"
 
 
-def _holds(folder: Path, name: str) -> bool:
-    """Return whether a folder has the vocabulary, intact: tiktoken would delete and download another file."""
+def _has_vocabulary(folder: Path, name: str) -> bool:
+    """Return whether a folder has the vocabulary, intact.
+
+    tiktoken would delete any other file, and download it again.
+    """
     file, digest = _FILES[name]
     try:
         return hashlib.sha256((folder / file).read_bytes()).hexdigest() == digest

@@ -1,4 +1,4 @@
-"""LangChain's messages."""
+"""The dialect of LangChain's messages."""
 
 from __future__ import annotations
 
@@ -40,14 +40,16 @@ from headroom_core.adapters import (
     to_mapping,
 )
 
-_KINDS: tuple[tuple[type[BaseMessage], Speaker], ...] = (
+_SPEAKERS: tuple[tuple[type[BaseMessage], Speaker], ...] = (
     (SystemMessage, "system"),
     (HumanMessage, "user"),
     (AIMessage, "assistant"),
     (ToolMessage, "tool_result"),
     (FunctionMessage, "tool_result"),
 )
-_ROLES: dict[str, Speaker] = {
+
+# A `ChatMessage` names its role itself.
+_SPEAKERS_BY_ROLE: dict[str, Speaker] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -57,6 +59,8 @@ _ROLES: dict[str, Speaker] = {
     "tool": "tool_result",
     "function": "tool_result",
 }
+
+# All other messages have a type, for which providers read a role.
 _ROLES_BY_TYPE = {
     "human": "user",
     "ai": "assistant",
@@ -64,23 +68,24 @@ _ROLES_BY_TYPE = {
     "tool": "tool",
     "function": "function",
 }
-"""Roles in OpenAI's words, by the type of a message. A `ChatMessage` has a role of its own."""
 
-_CARRIED = dict.fromkeys(("artifact", "id", "response_metadata", "usage_metadata"))
-_PARSED = {"parsed": None}
-"""What is neither read nor counted, and may hold any object."""
+# Fields that are neither read nor counted, and may hold any object.
+_UNREAD_FIELDS = dict.fromkeys(("artifact", "id", "response_metadata", "usage_metadata"))
+_UNREAD_KWARGS = {"parsed": None}
 
-_KEPT = ("content", "tool_calls", "invalid_tool_calls", "tool_call_id", "status")
+_MODEL_FIELDS = ("content", "tool_calls", "invalid_tool_calls", "tool_call_id", "status")
+"""Fields that a model reads, beside role and name."""
 
 
 class LangChainDialect(MessageReader):
-    """Reads and writes LangChain messages, chunks included.
+    """Dialect of LangChain messages, chunks included.
 
-    Text stands in `content`: a string, or a list of strings and blocks of type `text`, `text-plain` (a document)
-    and, as Anthropic's models take them, `document`, `search_result` and `tool_result`. The arguments of tool
-    calls are shown as compact JSON and never written. All other blocks are carried: reasoning, images, audio,
-    files, server tools, citations, other providers' own. A changed message is a copy with another `content`; its
-    id, name, artifact, status and all else stay. What is not a LangChain message is carried.
+    Texts are the `content`, or its strings and blocks of type `text`, `text-plain` (a document)
+    and, for Anthropic's models, `document`, `search_result` and `tool_result`. The arguments of
+    tool calls are shown as compact JSON and never written. All other blocks are carried: reasoning,
+    images, audio, files, server tools, citations, and other providers' own. A changed message is
+    a copy with another `content`, and keeps its id, name, artifact, status and all other fields.
+    Objects that are not LangChain messages are carried.
 
     Example:
         >>> draft = LangChainDialect().parse([ToolMessage("42", tool_call_id="c1", name="answer")])
@@ -89,7 +94,7 @@ class LangChainDialect(MessageReader):
     """
 
     name: str = "langchain"
-    # Parts and calls keep the form of the provider whose model wrote them.
+    # Blocks and calls keep the form of the provider whose model wrote them.
     counted_fields = (
         CHAT_FIELDS
         | GOOGLE_FIELDS
@@ -105,38 +110,23 @@ class LangChainDialect(MessageReader):
         return any(isinstance(message, BaseMessage) for message in messages)
 
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
-        """Add the texts of the message at an index to a state, and return the message's outline."""
-        kind, calls = _kind(message), state.calls
-        if kind is not None:
-            state.blocks += _said(message, Block(index, ("content",), kind, ""), calls)
+        """Add the texts and calls of one message to the state, and return its outline."""
+        speaker = _speaker_of(message)
+        if speaker is not None:
+            place = Block(index, ("content",), speaker, "")
+            state.blocks += _read_content(message, place, state.calls)
         if isinstance(message, AIMessage):
-            state.blocks += _called(index, message, calls)
-        return calls.outline(kind, mark=kind is not None and _marked(message))
+            state.blocks += _read_calls(index, message, state.calls)
+        has_breakpoint = speaker is not None and _has_breakpoint(message)
+        return state.calls.finish_message(speaker, has_breakpoint=has_breakpoint)
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
-        """Return the draft of messages that were read."""
-        return replace(super().build_draft(messages, state), plain=_plain, note=HumanMessage)
-
-    def fingerprint(self, message: Any) -> Fingerprint:
-        """Return what is equal only where messages are read, and counted, in the same way.
-
-        Raises:
-            ValueError: there is no such thing, because the message holds something else than plain values.
-        """
-        if not isinstance(message, BaseMessage):
-            return super().fingerprint(message)
-        cls, text = type(message), message.content if type(message.content) is str else None
-        held = {
-            **vars(message),
-            **_CARRIED,
-            "additional_kwargs": {**message.additional_kwargs, **_PARSED},
-        }
-        if text is not None:
-            held["content"] = None
-        return fingerprint_of((id(cls), cls.__qualname__, held, message.model_extra), text)
+        """Return the draft of messages that the state has read."""
+        draft = super().build_draft(messages, state)
+        return replace(draft, plain=_to_plain, note=HumanMessage)
 
     def count(self, message: Any, count_text: CountText) -> int:
-        """Count the tokens of a message, of which a call that stands in two places counts once.
+        """Count the tokens of a message, with a call that it holds twice counted once.
 
         Args:
             message: The message.
@@ -148,9 +138,29 @@ class LangChainDialect(MessageReader):
         role = _role_of(message)
         if role is not None:
             tokens += count_text(role)
-        if repeated := _repeated_calls(message):
+        repeated = _repeated_calls(message)
+        if repeated:
             tokens -= self.counted_fields.count_value(repeated, count_text)
         return tokens
+
+    def fingerprint(self, message: Any) -> Fingerprint:
+        """Return a value that is equal only for messages that are read and counted the same way.
+
+        Raises:
+            ValueError: The message holds a value that is not plain data.
+        """
+        if not isinstance(message, BaseMessage):
+            return super().fingerprint(message)
+        cls = type(message)
+        text = message.content if type(message.content) is str else None
+        fields = {
+            **vars(message),
+            **_UNREAD_FIELDS,
+            "additional_kwargs": {**message.additional_kwargs, **_UNREAD_KWARGS},
+        }
+        if text is not None:
+            fields["content"] = None
+        return fingerprint_of((id(cls), cls.__qualname__, fields, message.model_extra), text)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
@@ -158,21 +168,21 @@ class LangChainDialect(MessageReader):
 
 
 def _role_of(message: BaseMessage) -> str | None:
-    """Return the role that the message's type stands for, None if the message names a role."""
+    """Return the role that the message's type stands for, or None if the message names a role."""
     if (message.model_extra or {}).get("role"):
         return None
     return _ROLES_BY_TYPE.get(message.type.removesuffix("MessageChunk").lower())
 
 
 def _repeated_calls(message: BaseMessage) -> list[Any]:
-    """Return the parts and additional arguments that repeat one of the message's tool calls."""
+    """Return the blocks and additional arguments that repeat one of the message's tool calls."""
     candidates = [
         *as_items(message.content),
         *as_items(message.additional_kwargs.get("tool_calls")),
     ]
     if not candidates:
         return []
-    ids = [call["id"] for call in _calls(message) if call["id"]]
+    ids = [call["id"] for call in _calls_of(message) if call["id"]]
     if not ids:
         return []
     return [
@@ -182,73 +192,102 @@ def _repeated_calls(message: BaseMessage) -> list[Any]:
     ]
 
 
-def _plain(message: Any) -> Mapping[str, Any]:
-    """Return what a model reads of a message: artifacts and metadata are not for it."""
+def _to_plain(message: Any) -> Mapping[str, Any]:
+    """Return the fields that a model reads, without artifacts and metadata."""
     if not isinstance(message, BaseMessage):
         return to_mapping(message)
-    kind = _kind(message)
-    held = {"role": "tool" if kind == "tool_result" else kind or message.type, "name": message.name}
-    held |= {key: getattr(message, key, None) for key in _KEPT}
-    return {key: value for key, value in held.items() if value}
+    speaker = _speaker_of(message)
+    role = "tool" if speaker == "tool_result" else speaker or message.type
+    fields = {"role": role, "name": message.name}
+    fields |= {name: getattr(message, name, None) for name in _MODEL_FIELDS}
+    return {name: value for name, value in fields.items() if value}
 
 
-def _kind(message: Any) -> Speaker | None:
+def _speaker_of(message: Any) -> Speaker | None:
     if isinstance(message, ChatMessage):
-        return _ROLES.get(message.role)
-    return _kind_of(message.__class__)
+        return _SPEAKERS_BY_ROLE.get(message.role)
+    return _speaker_of_class(message.__class__)
 
 
 @lru_cache(maxsize=1024)
-def _kind_of(cls: type[Any]) -> Speaker | None:
-    return next((kind for base, kind in _KINDS if issubclass(cls, base)), None)
+def _speaker_of_class(cls: type[Any]) -> Speaker | None:
+    return next((speaker for base, speaker in _SPEAKERS if issubclass(cls, base)), None)
 
 
-def _said(message: BaseMessage, at: Block, calls: CallTracker) -> Iterator[Block]:
-    """Yield the texts of the content; `at` is a block without text that stands where the content stands."""
-    if at.kind == "tool_result":
-        tool, call = calls.record_result(getattr(message, "tool_call_id", None), message.name)
-        at = Block(at.message, at.path, at.kind, "", tool, call, pin_reason(tool))
-    if isinstance(message.content, str):
-        if message.content:
-            yield Block(at.message, at.path, at.kind, message.content, at.tool, at.call, at.pinned)
-        return
-    made = {call["id"] for call in _calls(message)}
-    for position, part in enumerate(message.content):
-        here, form = replace(at, path=("content", position)), get_field(part, "type")
-        if form == "text-plain" and (text := get_field(part, "text")):
-            yield replace(here, path=(*here.path, "text"), kind="document", text=text)
-        elif form == "tool_call" and get_field(part, "id") not in made:
-            calls.record_call(
-                get_field(part, "id"),
-                get_field(part, "name"),
-                compact_json(get_field(part, "args")),
-            )
-        elif form != "tool_use" or get_field(part, "id") not in made:
-            yield from parse_anthropic_part(part, here, calls)
+def _read_content(message: BaseMessage, place: Block, calls: CallTracker) -> Iterator[Block]:
+    """Yield the texts of the content.
 
-
-def _calls(message: BaseMessage) -> list[Any]:
-    return (
-        [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
+    Args:
+        message: The message.
+        place: A block without text at the path of the content.
+        calls: The calls so far. Those in the content are added.
+    """
+    tool = arguments = pinned = None
+    if place.kind == "tool_result":
+        call_id = getattr(message, "tool_call_id", None)
+        tool, arguments = calls.record_result(call_id, message.name)
+        pinned = pin_reason(tool)
+    text = message.content if isinstance(message.content, str) else ""
+    # Not `replace`, which takes three times as long: every message passes here.
+    place = Block(
+        place.message,
+        place.path,
+        place.kind,
+        text,
+        tool=tool,
+        call=arguments,
+        pinned=pinned,
     )
+    if text:
+        yield place
+    listed_ids = {call["id"] for call in _calls_of(message)}
+    for position, part in enumerate(as_items(message.content)):
+        yield from _read_part(part, replace(place, path=("content", position)), calls, listed_ids)
 
 
-def _called(index: int, message: AIMessage, calls: CallTracker) -> Iterator[Block]:
+def _read_part(
+    part: Any, place: Block, calls: CallTracker, listed_ids: set[str | None]
+) -> Iterator[Block]:
+    """Yield the texts of one block of a content, unless the message lists it as a call."""
+    part_type = get_field(part, "type")
+    if part_type in ("tool_call", "tool_use") and get_field(part, "id") in listed_ids:
+        return
+    text = get_field(part, "text")
+    if part_type == "text-plain" and text:
+        yield replace(place, path=(*place.path, "text"), kind="document", text=text)
+    elif part_type == "tool_call":
+        arguments = compact_json(get_field(part, "args"))
+        calls.record_call(get_field(part, "id"), get_field(part, "name"), arguments)
+    else:
+        yield from parse_anthropic_part(part, place, calls)
+
+
+def _calls_of(message: BaseMessage) -> list[Any]:
+    if not isinstance(message, AIMessage):
+        return []
+    return [*message.tool_calls, *message.invalid_tool_calls]
+
+
+def _read_calls(index: int, message: AIMessage, calls: CallTracker) -> Iterator[Block]:
+    """Record the calls that a message lists, and yield their arguments."""
     for invalid in message.invalid_tool_calls:
         calls.record_call(invalid["id"], invalid["name"], invalid["args"])
-    for position, made in enumerate(message.tool_calls):
-        arguments = compact_json(made["args"])
-        calls.record_call(made["id"], made["name"], arguments)
+    for position, call in enumerate(message.tool_calls):
+        arguments = compact_json(call["args"])
+        calls.record_call(call["id"], call["name"], arguments)
         if arguments is not None:
-            yield Block(
-                index, ("tool_calls", position, "args"), "tool_call", arguments, made["name"]
-            )
-    if (legacy := message.additional_kwargs.get("function_call")) is not None:
+            path = ("tool_calls", position, "args")
+            yield Block(index, path, "tool_call", arguments, tool=call["name"])
+    legacy = message.additional_kwargs.get("function_call")
+    if legacy is not None:
         calls.record_call(None, get_field(legacy, "name"), get_field(legacy, "arguments"))
 
 
-def _marked(message: BaseMessage) -> bool:
-    """Return whether the message holds a cache breakpoint of Anthropic's or, as a part of its own, of Bedrock's."""
+def _has_breakpoint(message: BaseMessage) -> bool:
+    """Return whether the message has a cache breakpoint.
+
+    Anthropic's is a field of a part, and Bedrock's a part of its own.
+    """
     if "cache_control" in message.additional_kwargs or has_cache_breakpoint(message.content):
         return True
     return any(

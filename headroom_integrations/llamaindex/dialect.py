@@ -1,4 +1,4 @@
-"""LlamaIndex's messages."""
+"""The dialect of LlamaIndex's messages."""
 
 from __future__ import annotations
 
@@ -37,26 +37,35 @@ from headroom_core.adapters import (
     to_mapping,
 )
 
-_KINDS: dict[str, Speaker] = {
-    **dict.fromkeys(("system", "developer"), "system"),
-    **dict.fromkeys(("assistant", "chatbot", "model"), "assistant"),
-    **dict.fromkeys(("tool", "function"), "tool_result"),
+_SPEAKERS: dict[str, Speaker] = {
+    "system": "system",
+    "developer": "system",
     "user": "user",
+    "assistant": "assistant",
+    "chatbot": "assistant",
+    "model": "assistant",
+    "tool": "tool_result",
+    "function": "tool_result",
 }
 
+# Agents without native tool calls write their calls and results as text: `ReActAgent` as an action
+# and an observation, `CodeActAgent` as code in tags and its result.
+
+# The action that ends a text of `ReActAgent`, as its own parser finds it. An action earlier in the
+# text, with anything behind its input, is not a call.
 _ACTION = re.compile(r"(?:^|\n)Action: ([^\n]+)\nAction Input: ([^\n]*)\Z")
-_CLOSED = "</execute>"
-_CODE = re.compile(rf"<execute>(.*?){_CLOSED}", re.DOTALL)
-_OBSERVED, _EXECUTED = "Observation: ", "Result of executing the code given:\n\n"
-"""How agents write down calls and results as text: `ReActAgent` the first of each, `CodeActAgent` the second.
+_OBSERVATION_PREFIX = "Observation: "
 
-`CodeActAgent` executes whatever stands between the tags, in a fenced block too, if it is more than whitespace.
-"""
+# `CodeActAgent` executes everything but whitespace between the tags, even inside a fenced block.
+_CODE_END = "</execute>"
+_CODE = re.compile(rf"<execute>(.*?){_CODE_END}", re.DOTALL)
+_EXECUTION_PREFIX = "Result of executing the code given:\n\n"
 
-_BESIDE = ("tool_calls", "function_call", "tool_call_id", "name")
-"""What a model reads of `additional_kwargs`."""
+_MODEL_KWARGS = ("tool_calls", "function_call", "tool_call_id", "name")
+"""Keys of `additional_kwargs` that a model reads."""
 
-_CARRIED = (
+# Fields of blocks that are neither read nor counted, and may hold any object.
+_UNREAD_FIELDS = (
     "additional_information",
     "audio",
     "data",
@@ -66,25 +75,29 @@ _CARRIED = (
     "url",
     "video",
 )
-"""The fields of blocks that are neither read nor counted, and may hold any object."""
 
 
 class LlamaIndexDialect(MessageReader):
-    """Reads and writes LlamaIndex's `ChatMessage`.
+    """Dialect of LlamaIndex's `ChatMessage`.
 
-    Text stands in text blocks, and in citable blocks, whose texts are documents. The arguments of tool calls, in
-    blocks or in `additional_kwargs`, are shown as JSON, dicts as compact JSON that is never written. All other blocks
-    are carried: thinking, images, audio, video, files, citations, cache points. A changed message is a copy with
-    another text. What `ReActAgent` and `CodeActAgent` observe is a tool's result, though a user says it: a text that
-    begins as the one or the other writes it, right after a text of the model in which that agent finds a call. What
-    is no `ChatMessage` is carried.
+    Texts are text blocks, and citable blocks, which hold documents. The arguments of tool calls, in
+    blocks or in `additional_kwargs`, are shown as JSON; dicts are shown as compact JSON and never
+    written. All other blocks are carried: thinking, images, audio, video, files, citations, cache
+    points. A changed message is a copy with another text. Objects other than `ChatMessage` are
+    carried.
+
+    The observations of `ReActAgent` and `CodeActAgent` are tool results, though their role is that
+    of a user: a text with the agent's prefix, right after a text of the model in which the agent
+    finds a call.
 
     Example:
-        >>> draft = LlamaIndexDialect().parse([
-        ...     ChatMessage(role="assistant", blocks=[ToolCallBlock(tool_call_id="c1", tool_name="answer")]),
-        ...     ChatMessage(role="tool", content="42", additional_kwargs={"tool_call_id": "c1"}),
-        ... ])
-        >>> draft.blocks[1].kind, draft.blocks[1].tool
+        >>> call = ToolCallBlock(tool_call_id="c1", tool_name="answer")
+        >>> result = ChatMessage(
+        ...     role="tool", content="42", additional_kwargs={"tool_call_id": "c1"}
+        ... )
+        >>> messages = [ChatMessage(role="assistant", blocks=[call]), result]
+        >>> block = LlamaIndexDialect().parse(messages).blocks[1]
+        >>> block.kind, block.tool
         ('tool_result', 'answer')
     """
 
@@ -106,42 +119,61 @@ class LlamaIndexDialect(MessageReader):
         return any(isinstance(message, ChatMessage) for message in messages)
 
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
-        """Add the texts of the message at an index to a state, and return the message's outline."""
+        """Add the texts and calls of one message to the state, and return its outline."""
         if not isinstance(message, ChatMessage):
-            return state.calls.outline(None, mark=False)
-        kind, tool, call = _speaker(index, message, state)
-        at = Block(index, ("blocks",), kind, "", tool, call, pin_reason(tool))
-        state.blocks += _texts(message, at, state.calls)
-        return state.calls.outline(kind, mark=_marked(message))
+            return state.calls.finish_message(None)
+        speaker, tool, arguments = _identify_speaker(index, message, state)
+        place = Block(
+            index,
+            ("blocks",),
+            speaker,
+            "",
+            tool=tool,
+            call=arguments,
+            pinned=pin_reason(tool),
+        )
+        state.blocks += _read_blocks(message, place, state.calls)
+        return state.calls.finish_message(speaker, has_breakpoint=_has_breakpoint(message))
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
-        """Return the draft of messages that were read."""
-        return replace(super().build_draft(messages, state), plain=_plain, note=ChatMessage)
-
-    def fingerprint(self, message: Any) -> Fingerprint:
-        """Return what is equal only where messages are read, and counted, in the same way.
-
-        Raises:
-            ValueError: there is no such thing, because the message holds something else than plain values.
-        """
-        if not isinstance(message, ChatMessage):
-            return super().fingerprint(message)
-        cls, extra, text = type(message), message.additional_kwargs, _only_text(message)
-        blocks = [] if text is not None else [_held(block) for block in message.blocks]
-        beside = {key: _held(extra[key]) for key in (*_BESIDE, "cache_control") if key in extra}
-        return fingerprint_of((id(cls), cls.__qualname__, message.role.value, blocks, beside), text)
+        """Return the draft of messages that the state has read."""
+        draft = super().build_draft(messages, state)
+        return replace(draft, plain=_to_plain, note=ChatMessage)
 
     def count(self, message: Any, count_text: CountText) -> int:
-        """Count the tokens of a message, of which a call that stands in two places counts once.
+        """Count the tokens of a message, with a call that it holds twice counted once.
 
         Args:
             message: The message.
             count_text: Counts the tokens of a text.
         """
         tokens = self.counted_fields.count(message, count_text)
-        if isinstance(message, ChatMessage) and (repeated := _repeated_calls(message)):
+        repeated = _repeated_calls(message) if isinstance(message, ChatMessage) else []
+        if repeated:
             tokens -= self.counted_fields.count_value(repeated, count_text)
         return tokens
+
+    def fingerprint(self, message: Any) -> Fingerprint:
+        """Return a value that is equal only for messages that are read and counted the same way.
+
+        Raises:
+            ValueError: The message holds a value that is not plain data.
+        """
+        if not isinstance(message, ChatMessage):
+            return super().fingerprint(message)
+        cls = type(message)
+        text = _only_text(message)
+        blocks = []
+        if text is None:
+            blocks = [_strip_unread(block) for block in message.blocks]
+        extra = message.additional_kwargs
+        kwargs = {
+            key: _strip_unread(extra[key])
+            for key in (*_MODEL_KWARGS, "cache_control")
+            if key in extra
+        }
+        values = (id(cls), cls.__qualname__, message.role.value, blocks, kwargs)
+        return fingerprint_of(values, text)
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
@@ -161,150 +193,199 @@ def _repeated_calls(message: ChatMessage) -> list[Any]:
     return [call for call in calls if (get_field(call, "call_id") or get_field(call, "id")) in ids]
 
 
-def _plain(message: Any) -> Mapping[str, Any]:
-    """Return what a model reads of a message: metadata are not for it."""
+def _to_plain(message: Any) -> Mapping[str, Any]:
+    """Return the fields that a model reads, without metadata."""
     if not isinstance(message, ChatMessage):
         return to_mapping(message)
-    beside = {
-        key: _listed(value) for key, value in message.additional_kwargs.items() if key in _BESIDE
+    fields = {
+        key: _dump_models(value)
+        for key, value in message.additional_kwargs.items()
+        if key in _MODEL_KWARGS
     }
-    if (text := _only_text(message)) is not None:
-        return {"role": message.role.value, "content": text, **beside}
+    text = _only_text(message)
+    if text is not None:
+        return {"role": message.role.value, "content": text, **fields}
     blocks = [block.model_dump(mode="json", exclude_none=True) for block in message.blocks]
-    return {"role": message.role.value, "blocks": blocks, **beside}
+    return {"role": message.role.value, "blocks": blocks, **fields}
 
 
 def _only_text(message: ChatMessage) -> str | None:
-    only = message.blocks[0] if len(message.blocks) == 1 else None
-    return only.text if isinstance(only, TextBlock) else None
+    """Return the text of a message that has one text block and nothing else."""
+    if len(message.blocks) != 1:
+        return None
+    block = message.blocks[0]
+    return block.text if isinstance(block, TextBlock) else None
 
 
-def _listed(value: Any) -> Any:
+def _dump_models(value: Any) -> Any:
     if isinstance(value, list):
-        return [_listed(item) for item in value]
+        return [_dump_models(item) for item in value]
     return dict(to_mapping(value)) if isinstance(value, BaseModel) else value
 
 
-def _speaker(
+def _identify_speaker(
     index: int, message: ChatMessage, state: ParseState
 ) -> tuple[Speaker, str | None, str | None]:
-    """Return who speaks, and of a tool its name and the arguments of the call that it answers."""
-    kind, extra = _KINDS[message.role.value], message.additional_kwargs
-    acted = _action_id(index - 1, _observes(message))
-    if index and kind != "assistant" and acted in state.outlines[index - 1].calls:
-        return ("tool_result", *state.calls.record_result(acted, None))
-    if kind == "tool_result":
-        return (
-            kind,
-            *state.calls.record_result(extra.get("tool_call_id"), _string(extra.get("name"))),
-        )
-    return kind, None, None
+    """Return the speaker of a message, and for a tool its name and the arguments of its call."""
+    speaker = _SPEAKERS[message.role.value]
+    if index and speaker != "assistant":
+        action_id = _action_id(index - 1, _observation_prefix(message))
+        if action_id in state.outlines[index - 1].calls:
+            return ("tool_result", *state.calls.record_result(action_id, None))
+    if speaker == "tool_result":
+        extra = message.additional_kwargs
+        name = extra.get("name")
+        tool = name if isinstance(name, str) else None
+        return (speaker, *state.calls.record_result(extra.get("tool_call_id"), tool))
+    return speaker, None, None
 
 
-def _observes(message: ChatMessage) -> str | None:
-    """Return how a message begins, if that is as agents write down results."""
+def _observation_prefix(message: ChatMessage) -> str | None:
+    """Return the prefix by which the message is an agent's observation, if it has one."""
     first = message.blocks[0] if message.blocks else None
-    text = first.text if isinstance(first, TextBlock) else ""
-    return next((begins for begins in (_OBSERVED, _EXECUTED) if text.startswith(begins)), None)
+    if isinstance(first, TextBlock):
+        for prefix in (_OBSERVATION_PREFIX, _EXECUTION_PREFIX):
+            if first.text.startswith(prefix):
+                return prefix
+    return None
 
 
-def _texts(message: ChatMessage, at: Block, calls: CallTracker) -> Iterator[Block]:
-    """Yield the texts of a message, and note its calls; `at` stands where its blocks stand."""
-    made = False
+def _read_blocks(message: ChatMessage, place: Block, calls: CallTracker) -> Iterator[Block]:
+    """Yield the texts of a message, and record its calls.
+
+    Args:
+        message: The message.
+        place: A block without text at the path of the message's blocks.
+        calls: The calls so far.
+    """
+    has_call_blocks = False
     for position, block in enumerate(message.blocks):
-        path = (*at.path, position)
+        path = (*place.path, position)
         if isinstance(block, TextBlock):
-            yield from _text(block.text, replace(at, path=(*path, "text")))
+            yield from _read_text(block.text, replace(place, path=(*path, "text")))
         elif isinstance(block, CitableBlock):
-            yield from _documents(block, replace(at, path=(*path, "content"), kind="document"))
+            content_place = replace(place, path=(*path, "content"), kind="document")
+            yield from _read_documents(block, content_place)
         elif isinstance(block, ToolCallBlock):
-            made = True
-            here = Block(at.message, (*path, "tool_kwargs"), "tool_call", "")
-            yield from _called(block.tool_call_id, block.tool_name, block.tool_kwargs, here, calls)
-    if at.kind == "assistant" and not made:
-        yield from _called_beside(message, at, calls)
+            has_call_blocks = True
+            yield from _read_call(
+                block.tool_call_id,
+                block.tool_name,
+                block.tool_kwargs,
+                Block(place.message, (*path, "tool_kwargs"), "tool_call", ""),
+                calls=calls,
+            )
+    if place.kind == "assistant" and not has_call_blocks:
+        yield from _read_other_calls(message, place, calls)
 
 
-def _text(text: str, at: Block) -> Iterator[Block]:
+def _read_text(text: str, place: Block) -> Iterator[Block]:
     if text:
-        yield Block(at.message, at.path, at.kind, text, at.tool, at.call, at.pinned)
+        # Not `replace`, which takes three times as long: every text passes here.
+        yield Block(
+            place.message,
+            place.path,
+            place.kind,
+            text,
+            tool=place.tool,
+            call=place.call,
+            pinned=place.pinned,
+        )
 
 
-def _documents(block: CitableBlock, at: Block) -> Iterator[Block]:
+def _read_documents(block: CitableBlock, place: Block) -> Iterator[Block]:
     for position, part in enumerate(block.content):
         if isinstance(part, TextBlock):
-            yield from _text(part.text, replace(at, path=(*at.path, position, "text")))
+            yield from _read_text(part.text, replace(place, path=(*place.path, position, "text")))
 
 
-def _called(
-    identifier: Any, name: Any, given: Any, at: Block, calls: CallTracker
+def _read_call(
+    call_id: Any, name: Any, arguments: Any, place: Block, *, calls: CallTracker
 ) -> Iterator[Block]:
-    tool, arguments = _string(name), given if isinstance(given, str) else compact_json(given)
-    calls.record_call(identifier, tool, arguments)
-    if arguments:
-        yield replace(at, text=arguments, tool=tool)
+    """Record a call, and yield its arguments."""
+    tool = name if isinstance(name, str) else None
+    text = arguments if isinstance(arguments, str) else compact_json(arguments)
+    calls.record_call(call_id, tool, text)
+    if text:
+        yield replace(place, text=text, tool=tool)
 
 
-def _called_beside(message: ChatMessage, at: Block, calls: CallTracker) -> Iterator[Block]:
-    """Yield the calls in `additional_kwargs`, as OpenAI's or Anthropic's models made them, and note one in the text."""
-    extra = message.additional_kwargs
-    beside: list[tuple[tuple[str | int, ...], Any]] = [
+def _read_other_calls(message: ChatMessage, place: Block, calls: CallTracker) -> Iterator[Block]:
+    """Record the calls in `additional_kwargs`, or else in the text, and yield their arguments."""
+    listed = _listed_calls(message.additional_kwargs)
+    for path, call in listed:
+        # OpenAI's calls nest a function. Anthropic's and Google's are flat.
+        function = get_field(call, "function")
+        holder = call if function is None else function
+        if function is not None:
+            path = (*path, "function")
+        key = _arguments_key(holder)
+        yield from _read_call(
+            get_field(call, "id"),
+            get_field(holder, "name"),
+            get_field(holder, key),
+            Block(place.message, ("additional_kwargs", *path, key), "tool_call", ""),
+            calls=calls,
+        )
+    if not listed:
+        action = _find_action(message.content or "")
+        if action is not None:
+            prefix, tool, arguments = action
+            calls.record_call(_action_id(place.message, prefix), tool, arguments)
+
+
+def _listed_calls(extra: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Any]]:
+    listed: list[tuple[tuple[str | int, ...], Any]] = [
         (("tool_calls", position), call)
         for position, call in enumerate(as_items(extra.get("tool_calls")))
     ]
-    if (single := extra.get("function_call")) is not None:
-        beside.append((("function_call",), single))
-    for path, call in beside:
-        function = get_field(call, "function")
-        holder, inside = (call, ()) if function is None else (function, ("function",))
-        key = next(
-            (key for key in ("arguments", "input", "args") if get_field(holder, key) is not None),
-            "arguments",
-        )
-        here = Block(at.message, ("additional_kwargs", *path, *inside, key), "tool_call", "")
-        yield from _called(
-            get_field(call, "id"), get_field(holder, "name"), get_field(holder, key), here, calls
-        )
-    if not beside and (acted := _acted(message.content or "")):
-        observed, tool, arguments = acted
-        calls.record_call(_action_id(at.message, observed), tool, arguments)
+    legacy = extra.get("function_call")
+    if legacy is not None:
+        listed.append((("function_call",), legacy))
+    return listed
 
 
-def _acted(text: str) -> tuple[str, str, str] | None:
-    """Return how the result of what a text calls will begin, which tool, and with what, as agents read texts."""
-    if action := _ACTION.search(text):
-        return _OBSERVED, action[1], action[2]
-    closed = text[
-        : text.rfind(_CLOSED) + len(_CLOSED)
-    ]  # So that no search runs beyond the last one in vain.
+def _arguments_key(holder: Any) -> str:
+    for key in ("arguments", "input", "args"):
+        if get_field(holder, key) is not None:
+            return key
+    return "arguments"
+
+
+def _find_action(text: str) -> tuple[str, str, str] | None:
+    """Return the call that an agent finds in a text.
+
+    Returns:
+        The prefix of the agent's observation, the name of the tool, and the arguments.
+    """
+    action = _ACTION.search(text)
+    if action:
+        return _OBSERVATION_PREFIX, action[1], action[2]
+    # Without the text behind the last closing tag, no opening tag makes the search scan in vain.
+    closed = text[: text.rfind(_CODE_END) + len(_CODE_END)]
     code = "\n\n".join(part.strip() for part in _CODE.findall(closed))
-    return (_EXECUTED, "execute", code) if code else None
+    return (_EXECUTION_PREFIX, "execute", code) if code else None
 
 
-def _action_id(index: int, observed: str | None) -> str:
-    return f"\0{observed} {index}"  # No API hands out an id that begins with this character.
+def _action_id(index: int, prefix: str | None) -> str:
+    # No API hands out an id that begins with this character.
+    return f"\0{prefix} {index}"
 
 
-def _marked(message: ChatMessage) -> bool:
-    """Return whether the message holds a cache breakpoint."""
-    return "cache_control" in message.additional_kwargs or any(
-        isinstance(one, CachePoint) for one in message.blocks
-    )
+def _has_breakpoint(message: ChatMessage) -> bool:
+    has_cache_point = any(isinstance(block, CachePoint) for block in message.blocks)
+    return has_cache_point or "cache_control" in message.additional_kwargs
 
 
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _held(value: Any) -> Any:
-    """Return a value with the models in it as plain values, without what is carried."""
+def _strip_unread(value: Any) -> Any:
+    """Return a value as plain values, without the fields that are not read."""
     if isinstance(value, TextBlock):
         return value.text
     if isinstance(value, BaseModel):
-        held = {**vars(value), **(value.model_extra or {})}
+        fields = {**vars(value), **(value.model_extra or {})}
         return type(value).__qualname__, {
-            key: _held(one) for key, one in held.items() if key not in _CARRIED
+            name: _strip_unread(item) for name, item in fields.items() if name not in _UNREAD_FIELDS
         }
     if isinstance(value, list):
-        return [_held(one) for one in value]
+        return [_strip_unread(item) for item in value]
     return value

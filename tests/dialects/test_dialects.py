@@ -1,4 +1,4 @@
-"""Dialects read every text, and write back nothing but the texts that changed."""
+"""Dialects read every text, and write back only the texts that changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from headroom_core.messages import Block, Draft, Outline
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 
 
-def call(identifier: str, name: str, arguments: Any = "{}") -> dict[str, Any]:
+def tool_call(identifier: str, name: str, arguments: Any = "{}") -> dict[str, Any]:
     return {
         "id": identifier,
         "type": "function",
@@ -38,50 +38,52 @@ def call(identifier: str, name: str, arguments: Any = "{}") -> dict[str, Any]:
     }
 
 
-def asked(*calls: Any) -> dict[str, Any]:
+def assistant_calling(*calls: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": list(calls)}
 
 
-def answer(content: Any, identifier: str = "c1", **fields: Any) -> dict[str, Any]:
+def tool_message(content: Any, identifier: str = "c1", **fields: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": identifier, "content": content, **fields}
 
 
-def used(identifier: str, name: str, arguments: Any = None) -> dict[str, Any]:
+def tool_use(identifier: str, name: str, arguments: Any = None) -> dict[str, Any]:
     return {
         "role": "assistant",
         "content": [{"type": "tool_use", "id": identifier, "name": name, "input": arguments}],
     }
 
 
-def result(content: Any, **fields: Any) -> dict[str, Any]:
+def tool_result(content: Any, **fields: Any) -> dict[str, Any]:
     return {
         "role": "user",
         "content": [{"type": "tool_result", "tool_use_id": "t1", "content": content, **fields}],
     }
 
 
-def openai(*messages: Any) -> tuple[Block, ...]:
+def parse_openai(*messages: Any) -> tuple[Block, ...]:
     return OpenAIDialect().parse(messages).blocks
 
 
-def anthropic(*messages: Any) -> tuple[Block, ...]:
+def parse_anthropic(*messages: Any) -> tuple[Block, ...]:
     return AnthropicDialect().parse(messages).blocks
 
 
-def changed(draft: Draft, position: int, text: str) -> Draft:
+def replace_block(draft: Draft, position: int, text: str) -> Draft:
     blocks = list(draft.blocks)
     blocks[position] = blocks[position].with_text(text)
     return replace(draft, blocks=tuple(blocks))
 
 
-def differences(left: Any, right: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The paths at which two values differ, where keys, their order and the types of containers count."""
+def find_differences(
+    left: Any, right: Any, path: tuple[Any, ...] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the paths at which two values differ, by keys, their order, or container types."""
     if isinstance(left, dict) and isinstance(right, dict) and list(left) == list(right):
         for key in left:
-            yield from differences(left[key], right[key], (*path, key))
+            yield from find_differences(left[key], right[key], (*path, key))
     elif isinstance(left, (list, tuple)) and type(left) is type(right) and len(left) == len(right):
         for index, pair in enumerate(zip(left, right, strict=True)):
-            yield from differences(*pair, (*path, index))
+            yield from find_differences(*pair, (*path, index))
     elif type(left) is not type(right) or left != right:
         yield path
 
@@ -113,9 +115,9 @@ class TestLaws:
             return
         position = data.draw(st.integers(0, len(draft.blocks) - 1))
         block = draft.blocks[position]
-        back = dialect.render(changed(draft, position, block.text + " (changed)"))
+        back = dialect.render(replace_block(draft, position, block.text + " (changed)"))
         written = dialect.name == "openai" or block.kind != "tool_call"
-        assert list(differences(messages, back)) == (
+        assert list(find_differences(messages, back)) == (
             [(block.message, *block.path)] if written else []
         )
         assert all(
@@ -129,10 +131,10 @@ class TestLaws:
     def test_a_block_says_where_its_text_stands(self, case: tuple[Dialect, list[Any]]) -> None:
         dialect, messages = case
         for block in dialect.parse(messages).blocks:
-            held: Any = messages[block.message]
+            value: Any = messages[block.message]
             for key in block.path:
-                held = held[key]
-            assert held == block.text or json.loads(block.text) == held
+                value = value[key]
+            assert value == block.text or json.loads(block.text) == value
 
     @given(st.one_of(*CASES))
     def test_the_blocks_of_a_prefix_are_a_prefix_of_the_blocks(
@@ -168,24 +170,26 @@ class TestOpenAI:
         [("system", "system"), ("developer", "system"), ("user", "user"), ("tool", "tool_result")],
     )
     def test_the_role_tells_the_kind(self, role: str, kind: str) -> None:
-        (block,) = openai({"role": role, "content": "hi"})
+        (block,) = parse_openai({"role": role, "content": "hi"})
         assert (block.kind, block.path, block.text) == (kind, ("content",), "hi")
 
     def test_parts_are_addressed_one_by_one_and_images_are_carried(self) -> None:
         first, last = ({"type": "text", "text": text} for text in "ab")
-        blocks = openai({"role": "user", "content": [first, IMAGE, last]})
+        blocks = parse_openai({"role": "user", "content": [first, IMAGE, last]})
         assert [block.path for block in blocks] == [("content", 0, "text"), ("content", 2, "text")]
 
     def test_refusals_are_texts_of_the_assistant(self) -> None:
         parts = [{"type": "refusal", "refusal": "no"}]
-        blocks = openai({"role": "assistant", "content": parts, "refusal": "never"})
+        blocks = parse_openai({"role": "assistant", "content": parts, "refusal": "never"})
         assert [(block.path, block.kind) for block in blocks] == [
             (("content", 0, "refusal"), "assistant"),
             (("refusal",), "assistant"),
         ]
 
     def test_a_result_knows_its_call(self) -> None:
-        question, result = openai(asked(call("c1", "jobs", '{"day": 3}')), answer("[]"))
+        question, result = parse_openai(
+            assistant_calling(tool_call("c1", "jobs", '{"day": 3}')), tool_message("[]")
+        )
         assert (question.kind, question.path) == (
             "tool_call",
             ("tool_calls", 0, "function", "arguments"),
@@ -193,15 +197,20 @@ class TestOpenAI:
         assert (result.tool, result.call) == ("jobs", '{"day": 3}')
 
     def test_an_identifier_that_is_used_again_means_the_latest_call(self) -> None:
-        blocks = openai(
-            asked(call("c1", "old")), answer("1"), asked(call("c1", "new")), answer("2")
+        blocks = parse_openai(
+            assistant_calling(tool_call("c1", "old")),
+            tool_message("1"),
+            assistant_calling(tool_call("c1", "new")),
+            tool_message("2"),
         )
         assert [block.tool for block in blocks if block.kind == "tool_result"] == ["old", "new"]
 
     def test_calls_without_arguments_and_custom_calls_are_known_by_name(self) -> None:
         custom = {"id": "c2", "type": "custom", "custom": {"name": "shell", "input": "ls"}}
-        blocks = openai(
-            asked(call("c1", "now", None), custom), answer("12:00"), answer("a b", "c2")
+        blocks = parse_openai(
+            assistant_calling(tool_call("c1", "now", None), custom),
+            tool_message("12:00"),
+            tool_message("a b", "c2"),
         )
         assert [(block.tool, block.call) for block in blocks[1:]] == [
             ("now", None),
@@ -214,12 +223,16 @@ class TestOpenAI:
             "content": None,
             "function_call": {"name": "jobs", "arguments": "{}"},
         }
-        question, result = openai(calling, {"role": "function", "name": "jobs", "content": "[]"})
+        question, result = parse_openai(
+            calling, {"role": "function", "name": "jobs", "content": "[]"}
+        )
         assert question.path == ("function_call", "arguments")
         assert (result.kind, result.tool, result.call) == ("tool_result", "jobs", "{}")
 
     def test_a_result_without_its_call_goes_by_its_own_name(self) -> None:
-        assert [block.tool for block in openai(answer("1"), answer("2", name="jobs"))] == [
+        assert [
+            block.tool for block in parse_openai(tool_message("1"), tool_message("2", name="jobs"))
+        ] == [
             None,
             "jobs",
         ]
@@ -228,18 +241,25 @@ class TestOpenAI:
         "name", ["headroom_retrieve", "mcp__store__headroom_retrieve", "store.headroom_retrieve"]
     )
     def test_retrieved_text_is_pinned(self, name: str) -> None:
-        assert openai(asked(call("c1", name)), answer("rows"))[-1].pinned
+        assert parse_openai(assistant_calling(tool_call("c1", name)), tool_message("rows"))[
+            -1
+        ].pinned
 
     def test_a_similar_name_is_not_the_retrieve_tool(self) -> None:
-        assert openai(asked(call("c1", "my_headroom_retrieve")), answer("rows"))[-1].pinned is None
+        assert (
+            parse_openai(
+                assistant_calling(tool_call("c1", "my_headroom_retrieve")), tool_message("rows")
+            )[-1].pinned
+            is None
+        )
 
     def test_sdk_objects_are_read_and_copied(self) -> None:
         message = ChatCompletionMessage.model_validate(
-            {**asked(call("c1", "jobs")), "content": "on it", "x_new": [1]}
+            {**assistant_calling(tool_call("c1", "jobs")), "content": "on it", "x_new": [1]}
         )
-        draft = OpenAIDialect().parse([message, answer("[]")])
+        draft = OpenAIDialect().parse([message, tool_message("[]")])
         assert [block.tool for block in draft.blocks] == [None, "jobs", "jobs"]
-        written, _ = OpenAIDialect().render(changed(draft, 0, "now"))
+        written, _ = OpenAIDialect().render(replace_block(draft, 0, "now"))
         assert isinstance(written, ChatCompletionMessage)
         assert (written.content, message.content) == ("now", "on it")
         assert written.tool_calls is message.tool_calls
@@ -248,15 +268,15 @@ class TestOpenAI:
 
 class TestAnthropic:
     def test_the_input_of_a_tool_use_is_shown_and_never_written(self) -> None:
-        messages = [used("t1", "jobs", {"day": 3, "who": "Zoë"}), result("[]")]
+        messages = [tool_use("t1", "jobs", {"day": 3, "who": "Zoë"}), tool_result("[]")]
         draft = AnthropicDialect().parse(messages)
         assert (draft.blocks[0].text, draft.blocks[0].tool) == ('{"day":3,"who":"Zoë"}', "jobs")
-        assert AnthropicDialect().render(changed(draft, 0, "{}"))[0] is messages[0]
+        assert AnthropicDialect().render(replace_block(draft, 0, "{}"))[0] is messages[0]
 
     def test_a_result_knows_its_call_as_a_string_and_as_blocks(self) -> None:
         parts = [{"type": "text", "text": "[]"}, {"type": "image", "source": {}}]
-        _, whole, part = anthropic(
-            used("t1", "jobs", {}), result("[]", is_error=True), result(parts)
+        _, whole, part = parse_anthropic(
+            tool_use("t1", "jobs", {}), tool_result("[]", is_error=True), tool_result(parts)
         )
         assert (whole.kind, whole.path) == ("tool_result", ("content", 0, "content"))
         assert (whole.tool, whole.call) == ("jobs", "{}")
@@ -267,10 +287,12 @@ class TestAnthropic:
         )
 
     def test_a_result_without_its_call_has_no_tool(self) -> None:
-        assert anthropic(result("[]"))[0].tool is None
+        assert parse_anthropic(tool_result("[]"))[0].tool is None
 
     def test_retrieved_text_is_pinned(self) -> None:
-        assert anthropic(used("t1", "mcp__x__headroom_retrieve", {}), result("rows"))[-1].pinned
+        assert parse_anthropic(
+            tool_use("t1", "mcp__x__headroom_retrieve", {}), tool_result("rows")
+        )[-1].pinned
 
     def test_thinking_and_images_are_carried(self) -> None:
         thinking = {"type": "thinking", "thinking": "hm", "signature": "s"}
@@ -279,7 +301,7 @@ class TestAnthropic:
             {"type": "redacted_thinking", "data": "x"},
             {"type": "text", "text": "so"},
         ]
-        (block,) = anthropic({"role": "assistant", "content": parts})
+        (block,) = parse_anthropic({"role": "assistant", "content": parts})
         assert (block.kind, block.path) == ("assistant", ("content", 2, "text"))
 
     @pytest.mark.parametrize(
@@ -306,14 +328,15 @@ class TestAnthropic:
     def test_documents_are_read_in_messages_and_in_results(
         self, part: dict[str, Any], path: tuple[Any, ...]
     ) -> None:
-        alone, inside = anthropic({"role": "user", "content": [part]}, result([part]))
+        alone, inside = parse_anthropic({"role": "user", "content": [part]}, tool_result([part]))
         assert (alone.kind, alone.path) == ("document", ("content", 0, *path))
         assert (inside.kind, inside.path) == ("document", ("content", 0, "content", 0, *path))
 
     def test_a_pdf_is_carried(self) -> None:
         source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
         assert (
-            anthropic({"role": "user", "content": [{"type": "document", "source": source}]}) == ()
+            parse_anthropic({"role": "user", "content": [{"type": "document", "source": source}]})
+            == ()
         )
 
     def test_sdk_objects_are_read_inside_and_outside_of_dicts(self) -> None:
@@ -325,9 +348,9 @@ class TestAnthropic:
             id="m", role="assistant", content=content, model="m", type="message", usage=usage
         )
         for message in (whole, {"role": "assistant", "content": content}):
-            draft = AnthropicDialect().parse([message, result("[]")])
+            draft = AnthropicDialect().parse([message, tool_result("[]")])
             assert [block.tool for block in draft.blocks] == [None, "jobs", "jobs"]
-            written, _ = AnthropicDialect().render(changed(draft, 0, "now"))
+            written, _ = AnthropicDialect().render(replace_block(draft, 0, "now"))
             parts = written["content"] if isinstance(written, dict) else written.content
             assert type(written) is type(message)
             assert (parts[0], text.text) == (
@@ -337,7 +360,7 @@ class TestAnthropic:
             assert parts[1] is use
 
 
-def outlines(dialect: Dialect, *messages: Any) -> tuple[Outline, ...]:
+def parse_outlines(dialect: Dialect, *messages: Any) -> tuple[Outline, ...]:
     return dialect.parse(messages).outlines
 
 
@@ -361,11 +384,14 @@ class TestOutlines:
         ],
     )
     def test_the_role_tells_who_speaks(self, dialect: Dialect, message: Any, kind: Any) -> None:
-        assert outlines(dialect, message) == (Outline(kind),)
+        assert parse_outlines(dialect, message) == (Outline(kind),)
 
     def test_openai_pairs_by_id(self) -> None:
-        found = outlines(
-            OpenAIDialect(), asked(call("c1", "a"), call("c2", "b")), answer("2", "c2"), answer("1")
+        found = parse_outlines(
+            OpenAIDialect(),
+            assistant_calling(tool_call("c1", "a"), tool_call("c2", "b")),
+            tool_message("2", "c2"),
+            tool_message("1"),
         )
         assert found == (
             Outline("assistant", calls=("c1", "c2")),
@@ -395,25 +421,29 @@ class TestOutlines:
 
     def test_tool_calls_without_ids_are_paired_too(self) -> None:
         no_id = {"type": "function", "id": None, "function": {"name": "jobs", "arguments": "{}"}}
-        calling, answering = outlines(
-            OpenAIDialect(), asked(no_id), {"role": "tool", "name": "jobs", "content": "[]"}
+        calling, answering = parse_outlines(
+            OpenAIDialect(),
+            assistant_calling(no_id),
+            {"role": "tool", "name": "jobs", "content": "[]"},
         )
         assert calling.calls == answering.answers != ()
 
     def test_an_answer_without_its_call_answers_no_other(self) -> None:
-        found = outlines(
-            OpenAIDialect(), asked(call("c1", "jobs")), answer("[]", "c9", name="jobs")
+        found = parse_outlines(
+            OpenAIDialect(),
+            assistant_calling(tool_call("c1", "jobs")),
+            tool_message("[]", "c9", name="jobs"),
         )
         assert found[1].answers == ("c9",)
 
     def test_a_users_message_of_results_alone_is_a_tools(self) -> None:
         said = {"type": "text", "text": "and now?"}
-        (part,) = result("[]", **CACHED)["content"]
-        found = outlines(
+        (part,) = tool_result("[]", **CACHED)["content"]
+        found = parse_outlines(
             AnthropicDialect(),
-            used("t1", "jobs", {}),
+            tool_use("t1", "jobs", {}),
             {"role": "user", "content": [part]},
-            used("t1", "jobs", {}),
+            tool_use("t1", "jobs", {}),
             {"role": "user", "content": [part, said]},
         )
         assert found[1] == Outline("tool_result", answers=("t1",), mark=True)
@@ -427,9 +457,11 @@ class TestOutlines:
             "input": {"query": "x"},
         }
         found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
-        together = outlines(AnthropicDialect(), {"role": "assistant", "content": [search, found]})
+        together = parse_outlines(
+            AnthropicDialect(), {"role": "assistant", "content": [search, found]}
+        )
         assert together == (Outline("assistant"),)
-        paused = outlines(
+        paused = parse_outlines(
             AnthropicDialect(),
             *({"role": "assistant", "content": [part]} for part in (search, found)),
         )
@@ -450,9 +482,9 @@ class TestOutlines:
                 "role": "assistant",
                 "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}, **CACHED}],
             },
-            result("x", **CACHED),
-            result([{"type": "text", "text": "x", **CACHED}]),
-            result(
+            tool_result("x", **CACHED),
+            tool_result([{"type": "text", "text": "x", **CACHED}]),
+            tool_result(
                 [
                     {
                         "type": "document",
@@ -469,14 +501,14 @@ class TestOutlines:
                     }
                 ],
             },
-            result(
+            tool_result(
                 [{"type": "search_result", "content": [{"type": "text", "text": "x", **CACHED}]}]
             ),
         ],
     )
     def test_a_cache_breakpoint_is_seen_wherever_it_stands(self, message: Any) -> None:
-        assert outlines(AnthropicDialect(), message)[0].mark
-        assert outlines(OpenAIDialect(), message)[0].mark
+        assert parse_outlines(AnthropicDialect(), message)[0].mark
+        assert parse_outlines(OpenAIDialect(), message)[0].mark
 
     def test_a_part_that_holds_itself_comes_to_an_end(self) -> None:
         part: dict[str, Any] = {"type": "tool_result"}
@@ -484,10 +516,12 @@ class TestOutlines:
         assert not has_cache_breakpoint([part])
 
     def test_a_cache_breakpoint_on_a_call_is_seen(self) -> None:
-        assert outlines(OpenAIDialect(), asked({**call("c1", "jobs"), **CACHED}))[0].mark
-        assert not outlines(OpenAIDialect(), asked({**call("c1", "jobs"), "cache_control": None}))[
-            0
-        ].mark
+        assert parse_outlines(
+            OpenAIDialect(), assistant_calling({**tool_call("c1", "jobs"), **CACHED})
+        )[0].mark
+        assert not parse_outlines(
+            OpenAIDialect(), assistant_calling({**tool_call("c1", "jobs"), "cache_control": None})
+        )[0].mark
 
 
 ODD: tuple[Any, ...] = (
@@ -566,7 +600,7 @@ class TestBoth:
         message = MappingProxyType({"name": "n", "role": "user", "content": "long"})
         draft = dialect.parse((message,))
         assert dialect.render(draft)[0] is message
-        (written,) = dialect.render(changed(draft, 0, "short"))
+        (written,) = dialect.render(replace_block(draft, 0, "short"))
         assert list(written.items()) == [("name", "n"), ("role", "user"), ("content", "short")]
 
     def test_a_tuple_of_parts_stays_a_tuple_with_its_other_parts_shared(
@@ -577,7 +611,7 @@ class TestBoth:
             "role": "user",
             "content": ({"type": "text", "text": "long", "cache_control": {}}, other),
         }
-        (written,) = dialect.render(changed(dialect.parse([message]), 0, "short"))
+        (written,) = dialect.render(replace_block(dialect.parse([message]), 0, "short"))
         assert written["content"] == ({"type": "text", "text": "short", "cache_control": {}}, other)
         assert written["content"][1] is other
 
@@ -590,7 +624,7 @@ class TestBoth:
             def model_dump(self) -> dict[str, Any]:
                 return {"role": self.role, "content": self.content}
 
-        (written,) = dialect.render(changed(dialect.parse([Dumped()]), 0, "short"))
+        (written,) = dialect.render(replace_block(dialect.parse([Dumped()]), 0, "short"))
         assert written == {"role": "user", "content": "short"}
 
 
@@ -600,17 +634,17 @@ class TestChoice:
         [
             ([], "openai"),
             ([{"role": "user", "content": "hi"}], "openai"),
-            ([asked(call("c1", "jobs")), answer("[]")], "openai"),
-            ([result("[]")], "anthropic"),
-            ([{"role": "user", "content": "hi"}, used("t1", "jobs", {})], "anthropic"),
-            ([asked(call("c1", "jobs")), result("[]")], "openai"),
+            ([assistant_calling(tool_call("c1", "jobs")), tool_message("[]")], "openai"),
+            ([tool_result("[]")], "anthropic"),
+            ([{"role": "user", "content": "hi"}, tool_use("t1", "jobs", {})], "anthropic"),
+            ([assistant_calling(tool_call("c1", "jobs")), tool_result("[]")], "openai"),
             ([{"role": "user", "parts": [{"text": "hi"}]}], "google"),
             (["hi", {"parts": [{"text": "hi"}]}], "google"),
             (["hi", {"role": "user", "content": "hi"}], "openai"),
             ([None, {"parts": [{"text": "hi"}]}], "google"),
             ([{"role": "model", "parts": None}], "google"),
-            ([{"role": "user", "parts": ["hi"]}, result("[]")], "google"),
-            ([result("[]"), {"role": "user", "parts": ["hi"]}], "anthropic"),
+            ([{"role": "user", "parts": ["hi"]}, tool_result("[]")], "google"),
+            ([tool_result("[]"), {"role": "user", "parts": ["hi"]}], "anthropic"),
             ([{"role": "user", "content": "hi"}, {"role": "user", "parts": ["hi"]}], "openai"),
             (
                 [{"role": "user", "content": "hi", "parts": [{"type": "text", "text": "hi"}]}],
@@ -624,8 +658,8 @@ class TestChoice:
     def test_a_name_picks_and_a_dialect_is_used_as_it_is(self) -> None:
         mine = OpenAIDialect()
         assert dialect_for([], "anthropic").name == "anthropic"
-        assert dialect_for([result("[]")], mine) is mine
+        assert dialect_for([tool_result("[]")], mine) is mine
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"'latin'.*google, anthropic, openai"):
+        with pytest.raises(ConfigurationError, match=r"google, anthropic, openai.*'latin'"):
             dialect_for([], "latin")

@@ -1,4 +1,4 @@
-"""Gemini's contents are read as dicts and as the SDK's own types, and written back with the changed texts alone."""
+"""Gemini's contents are read as dicts and SDK types, and written back with changed texts only."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ ROWS = [
 ]
 
 
-def called(name: str, identifier: str | None = None, **args: Any) -> dict[str, Any]:
+def call_content(name: str, identifier: str | None = None, **args: Any) -> dict[str, Any]:
     fields = {} if identifier is None else {"id": identifier}
     return {"role": "model", "parts": [{"function_call": {"name": name, "args": args, **fields}}]}
 
 
-def answered(name: str, response: Any, **fields: Any) -> dict[str, Any]:
+def response_content(name: str, response: Any, **fields: Any) -> dict[str, Any]:
     return {
         "role": "user",
         "parts": [{"function_response": {"name": name, "response": response, **fields}}],
     }
 
 
-def said(*parts: Any, role: str = "user") -> dict[str, Any]:
+def content_of(*parts: Any, role: str = "user") -> dict[str, Any]:
     return {"role": role, "parts": list(parts)}
 
 
-def sdk(*contents: dict[str, Any]) -> list[types.Content]:
+def to_sdk(*contents: dict[str, Any]) -> list[types.Content]:
     return [types.Content.model_validate(content) for content in contents]
 
 
-def blocks(*contents: Any) -> tuple[Block, ...]:
+def parse_blocks(*contents: Any) -> tuple[Block, ...]:
     return GoogleDialect().parse(contents).blocks
 
 
-def rewritten(content: Any, text: str, position: int = 0) -> Any:
+def rewrite(content: Any, text: str, position: int = 0) -> Any:
     """Return the content with one of its texts replaced."""
     draft = GoogleDialect().parse([content])
     changed = [
@@ -58,9 +58,9 @@ def rewritten(content: Any, text: str, position: int = 0) -> Any:
     return written
 
 
-def seen(draft: Draft) -> list[Any]:
-    """What a draft says of its contents, beside the contents themselves."""
-    return [replace(draft, messages=())]
+def without_contents(draft: Draft) -> Draft:
+    """Return a draft without the contents themselves."""
+    return replace(draft, messages=())
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_the_role_tells_the_kind(role: str | None, kind: str) -> None:
 
 
 def test_strings_are_texts_in_the_place_of_contents_and_of_parts() -> None:
-    found = blocks(
-        said({"text": "a"}),
+    found = parse_blocks(
+        content_of({"text": "a"}),
         "b",
         {"role": "user", "parts": "c"},
-        said("d"),
+        content_of("d"),
         {"parts": {"text": "e"}},
     )
     assert [(block.path, block.text) for block in found[1:]] == [
@@ -99,15 +99,15 @@ def test_strings_are_texts_in_the_place_of_contents_and_of_parts() -> None:
 
 
 def test_a_string_is_rewritten_only_once_it_is_known_to_be_a_content() -> None:
-    first, second, third = blocks("a", said("b"), "c")
+    first, second, third = parse_blocks("a", content_of("b"), "c")
     assert first.pinned
     assert (second.pinned, third.pinned) == (None, None)
 
 
 def test_thoughts_are_carried_and_signed_texts_are_pinned() -> None:
     thought = {"text": "hm", "thought": True}
-    signed, plain = blocks(
-        said(
+    signed, plain = parse_blocks(
+        content_of(
             thought,
             {"text": "so", "thought_signature": b"s"},
             {"text": "and", "thought": False},
@@ -116,28 +116,30 @@ def test_thoughts_are_carried_and_signed_texts_are_pinned() -> None:
     )
     assert (signed.text, bool(signed.pinned)) == ("so", True)
     assert (plain.text, plain.pinned) == ("and", None)
-    assert blocks(said({"text": "so", "thoughtSignature": "c2ln"}, role="model"))[0].pinned
+    assert parse_blocks(content_of({"text": "so", "thoughtSignature": "c2ln"}, role="model"))[
+        0
+    ].pinned
 
 
 def test_the_arguments_of_a_call_are_shown_and_never_written() -> None:
-    content = called("jobs", day=3, who="Zoë")
-    (block,) = blocks(content)
+    content = call_content("jobs", day=3, who="Zoë")
+    (block,) = parse_blocks(content)
     assert (block.kind, block.text, block.tool) == ("tool_call", '{"day":3,"who":"Zoë"}', "jobs")
-    assert rewritten(content, "{}") is content
+    assert rewrite(content, "{}") is content
 
 
 def test_each_text_of_a_response_is_rewritten_in_its_place() -> None:
-    content = answered("jobs", {"result": "long", "error": "none"}, id="c1")
-    written = rewritten(content, "short")
-    assert written == answered("jobs", {"result": "short", "error": "none"}, id="c1")
-    assert content == answered("jobs", {"result": "long", "error": "none"}, id="c1")
+    content = response_content("jobs", {"result": "long", "error": "none"}, id="c1")
+    written = rewrite(content, "short")
+    assert written == response_content("jobs", {"result": "short", "error": "none"}, id="c1")
+    assert content == response_content("jobs", {"result": "long", "error": "none"}, id="c1")
 
 
 def test_a_list_or_an_object_is_a_text_of_its_own_and_a_string_takes_its_place() -> None:
     response = {"rows": [{"id": 1}], "meta": {"page": 1}, "total": 3, "next": None, "ok": True}
-    content = answered("jobs", response)
-    assert [block.text for block in blocks(content)] == ['[{"id":1}]', '{"page":1}']
-    written = rewritten(content, "[table 1 row]")["parts"][0]["function_response"]["response"]
+    content = response_content("jobs", response)
+    assert [block.text for block in parse_blocks(content)] == ['[{"id":1}]', '{"page":1}']
+    written = rewrite(content, "[table 1 row]")["parts"][0]["function_response"]["response"]
     assert list(written.items()) == [("rows", "[table 1 row]"), *list(response.items())[1:]]
     assert written["meta"] is response["meta"]
 
@@ -149,8 +151,8 @@ def test_the_texts_of_an_mcp_result_are_texts_of_their_own(wrapped: bool) -> Non
         "content": [image, {"type": "text", "text": "long", "annotations": None}],
         "isError": False,
     }
-    content = answered("jobs", {"result": mcp} if wrapped else mcp)
-    written = rewritten(content, "short")["parts"][0]["function_response"]["response"]
+    content = response_content("jobs", {"result": mcp} if wrapped else mcp)
+    written = rewrite(content, "short")["parts"][0]["function_response"]["response"]
     inside = written["result"] if wrapped else written
     assert inside == {
         "content": [image, {"type": "text", "text": "short", "annotations": None}],
@@ -161,20 +163,20 @@ def test_the_texts_of_an_mcp_result_are_texts_of_their_own(wrapped: bool) -> Non
 
 def test_a_list_that_only_looks_like_an_mcp_result_is_one_text() -> None:
     fields = [{"type": "text", "label": "name"}, {"type": "number", "label": "age"}]
-    (block,) = blocks(answered("form", {"content": fields}))
+    (block,) = parse_blocks(response_content("form", {"content": fields}))
     assert json.loads(block.text) == fields
 
 
 def test_what_is_not_json_is_carried() -> None:
-    assert blocks(answered("jobs", {"result": [object()], "when": {1, 2}})) == ()
+    assert parse_blocks(response_content("jobs", {"result": [object()], "when": {1, 2}})) == ()
 
 
 def test_responses_without_ids_answer_their_calls_in_order() -> None:
-    contents = [called("jobs", day=1), called("users"), called("jobs", day=2)]
+    contents = [call_content("jobs", day=1), call_content("users"), call_content("jobs", day=2)]
     contents += [
-        answered("jobs", {"result": "a"}),
-        answered("jobs", {"result": "b"}),
-        answered("users", {"result": "c"}),
+        response_content("jobs", {"result": "a"}),
+        response_content("jobs", {"result": "b"}),
+        response_content("users", {"result": "c"}),
     ]
     draft = GoogleDialect().parse(contents)
     calls = [outline.calls[0] for outline in draft.outlines[:3]]
@@ -188,7 +190,10 @@ def test_an_id_that_only_one_side_has_still_pairs(
     asking: str | None, answering: str | None
 ) -> None:
     draft = GoogleDialect().parse(
-        [called("jobs", asking, day=1), answered("jobs", {"result": "a"}, id=answering)]
+        [
+            call_content("jobs", asking, day=1),
+            response_content("jobs", {"result": "a"}, id=answering),
+        ]
     )
     assert draft.outlines[0].calls == draft.outlines[1].answers != ()
     assert draft.blocks[1].call == '{"day":1}'
@@ -197,9 +202,9 @@ def test_an_id_that_only_one_side_has_still_pairs(
 def test_ids_pair_out_of_order() -> None:
     draft = GoogleDialect().parse(
         [
-            called("jobs", "c1", day=1),
-            called("jobs", "c2", day=2),
-            answered("jobs", {"result": "b"}, id="c2"),
+            call_content("jobs", "c1", day=1),
+            call_content("jobs", "c2", day=2),
+            response_content("jobs", {"result": "b"}, id="c2"),
         ]
     )
     assert draft.outlines[2].answers == ("c2",)
@@ -207,26 +212,28 @@ def test_ids_pair_out_of_order() -> None:
 
 
 def test_a_content_of_responses_alone_is_a_tools_and_another_the_users() -> None:
-    (part,) = answered("jobs", {"result": "a"})["parts"]
+    (part,) = response_content("jobs", {"result": "a"})["parts"]
     alone, mixed = (
-        GoogleDialect().parse([said(part, part), said(part, {"text": "and now?"})]).outlines
+        GoogleDialect()
+        .parse([content_of(part, part), content_of(part, {"text": "and now?"})])
+        .outlines
     )
     assert (alone.kind, len(alone.answers)) == ("tool_result", 2)
     assert (mixed.kind, len(mixed.answers)) == ("user", 1)
 
 
 def test_retrieved_text_is_pinned() -> None:
-    assert blocks(called("headroom_retrieve"), answered("headroom_retrieve", {"result": "rows"}))[
-        -1
-    ].pinned
+    assert parse_blocks(
+        call_content("headroom_retrieve"), response_content("headroom_retrieve", {"result": "rows"})
+    )[-1].pinned
 
 
 def test_camel_case_is_read_and_written_as_it_came() -> None:
     call = {"functionCall": {"name": "jobs", "args": {"day": 3}}}
     answer = {"functionResponse": {"name": "jobs", "response": {"result": "long"}}}
-    _, result = blocks(said(call, role="model"), said(answer))
+    _, result = parse_blocks(content_of(call, role="model"), content_of(answer))
     assert (result.tool, result.call) == ("jobs", '{"day":3}')
-    assert rewritten(said(answer), "short") == said(
+    assert rewrite(content_of(answer), "short") == content_of(
         {"functionResponse": {"name": "jobs", "response": {"result": "short"}}}
     )
 
@@ -243,9 +250,11 @@ def test_the_types_of_the_sdk_say_the_same_as_their_dicts(contents: list[dict[st
         for content in contents
         if all("x_unknown" not in part for part in content["parts"] if isinstance(part, dict))
     ]
-    given_types = sdk(*known)
+    given_types = to_sdk(*known)
     snake = [content.model_dump(exclude_none=True) for content in given_types]
-    assert seen(GoogleDialect().parse(given_types)) == seen(GoogleDialect().parse(snake))
+    assert without_contents(GoogleDialect().parse(given_types)) == without_contents(
+        GoogleDialect().parse(snake)
+    )
     assert (
         count_tokens_messages(given_types)
         == count_tokens_messages(snake)
@@ -254,11 +263,13 @@ def test_the_types_of_the_sdk_say_the_same_as_their_dicts(contents: list[dict[st
 
 
 def test_the_types_of_the_sdk_are_copied_and_their_other_parts_shared() -> None:
-    (content,) = sdk(
-        said({"text": "here"}, *answered("jobs", {"result": ROWS, "total": 300})["parts"])
+    (content,) = to_sdk(
+        content_of(
+            {"text": "here"}, *response_content("jobs", {"result": ROWS, "total": 300})["parts"]
+        )
     )
     before = content.model_dump()
-    written = rewritten(content, "[table]", position=1)
+    written = rewrite(content, "[table]", position=1)
     assert isinstance(written, types.Content)
     assert content.model_dump() == before
     assert (written.parts or [])[0] is (content.parts or [])[0]
@@ -296,8 +307,10 @@ def client() -> Iterator[genai.Client]:
 
 
 def test_the_client_sends_what_was_rendered(client: genai.Client) -> None:
-    contents: list[Any] = sdk(
-        said({"text": "old"}), said({"text": "hi"}), answered("jobs", {"result": ROWS})
+    contents: list[Any] = to_sdk(
+        content_of({"text": "old"}),
+        content_of({"text": "hi"}),
+        response_content("jobs", {"result": ROWS}),
     )
     draft = GoogleDialect().parse(contents)
     short = tuple(
@@ -319,13 +332,15 @@ def test_the_client_sends_what_was_rendered(client: genai.Client) -> None:
     }
 
 
-@pytest.mark.parametrize("convert", [list, lambda contents: sdk(*contents)], ids=["dicts", "types"])
+@pytest.mark.parametrize(
+    "convert", [list, lambda contents: to_sdk(*contents)], ids=["dicts", "types"]
+)
 def test_a_conversation_is_compressed_and_its_original_is_kept(convert: Any) -> None:
     contents = convert(
         [
-            said({"text": "which job failed?"}),
-            called("jobs", day=3),
-            answered("jobs", {"result": ROWS, "total": 300}),
+            content_of({"text": "which job failed?"}),
+            call_content("jobs", day=3),
+            response_content("jobs", {"result": ROWS, "total": 300}),
         ]
     )
     store = MemoryStore()

@@ -1,4 +1,4 @@
-"""LangChain's messages are read, and written back as copies with another content alone."""
+"""LangChain's messages are read, and written back as copies with another content only."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ from headroom_integrations.langchain import LangChainDialect
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 
 
-def blocks(*messages: Any) -> tuple[Block, ...]:
+def parse_blocks(*messages: Any) -> tuple[Block, ...]:
     return LangChainDialect().parse(messages).blocks
 
 
-def asked(name: str = "jobs", arguments: dict[str, Any] | None = None) -> AIMessage:
+def calling_message(name: str = "jobs", arguments: dict[str, Any] | None = None) -> AIMessage:
     return AIMessage(
         "", tool_calls=[{"name": name, "args": arguments or {}, "id": "c1", "type": "tool_call"}]
     )
 
 
-def rewritten(message: BaseMessage, text: str) -> BaseMessage:
+def rewrite(message: BaseMessage, text: str) -> BaseMessage:
     """Return the message with every text of its content replaced."""
     draft = LangChainDialect().parse([message])
     changed = tuple(block.with_text(text) for block in draft.blocks)
@@ -82,7 +82,7 @@ def test_it_is_a_dialect_that_knows_its_messages() -> None:
     ],
 )
 def test_the_class_tells_the_kind(message: BaseMessage, kind: str) -> None:
-    (block,) = blocks(message)
+    (block,) = parse_blocks(message)
     assert (block.kind, block.path, block.text) == (kind, ("content",), "x")
 
 
@@ -107,7 +107,9 @@ def test_what_cannot_be_read_is_carried(carried: Any) -> None:
 def test_lists_are_read_string_by_string_and_block_by_block() -> None:
     reasoning = {"type": "reasoning", "reasoning": "hm"}
     document = {"type": "text-plain", "mime_type": "text/plain", "text": "c"}
-    found = blocks(HumanMessage(["a", IMAGE, {"type": "text", "text": "b"}, document, reasoning]))
+    found = parse_blocks(
+        HumanMessage(["a", IMAGE, {"type": "text", "text": "b"}, document, reasoning])
+    )
     assert [(block.path, block.kind, block.text) for block in found] == [
         (("content", 0), "user", "a"),
         (("content", 2, "text"), "user", "b"),
@@ -159,8 +161,8 @@ def test_other_blocks_are_carried_beside_texts(part: dict[str, Any], made: Any) 
         "annotations": [{"type": "citation", "cited_text": "a"}],
     }
     message = made([copy.deepcopy(part), said])
-    assert [block.text for block in blocks(message)] == ["said"]
-    assert rewritten(message, "short").content == [part, {**said, "text": "short"}]
+    assert [block.text for block in parse_blocks(message)] == ["said"]
+    assert rewrite(message, "short").content == [part, {**said, "text": "short"}]
 
 
 PASSAGES = [
@@ -186,14 +188,14 @@ PASSAGES = [
 @pytest.mark.parametrize("part", PASSAGES, ids=lambda part: part["type"])
 def test_documents_in_a_result_are_read_as_documents(part: dict[str, Any]) -> None:
     message = ToolMessage([copy.deepcopy(part)], tool_call_id="c1")
-    asking, block = blocks(asked("look"), message)
+    asking, block = parse_blocks(calling_message("look"), message)
     assert (block.kind, block.text, block.tool, block.call) == (
         "document",
         "long",
         "look",
         asking.text,
     )
-    assert rewritten(message, "short").content == [
+    assert rewrite(message, "short").content == [
         json.loads(json.dumps(part).replace("long", "short"))
     ]
 
@@ -204,9 +206,9 @@ def test_results_in_a_users_message_know_their_calls() -> None:
         "tool_use_id": "c1",
         "content": [{"type": "text", "text": "[]"}],
     }
-    (_, found) = blocks(asked("jobs", {"day": 3}), HumanMessage([result]))
+    (_, found) = parse_blocks(calling_message("jobs", {"day": 3}), HumanMessage([result]))
     assert (found.kind, found.tool, found.call) == ("tool_result", "jobs", '{"day":3}')
-    assert outlines(asked(), HumanMessage([result]))[1].answers == ("c1",)
+    assert parse_outlines(calling_message(), HumanMessage([result]))[1].answers == ("c1",)
 
 
 @pytest.mark.parametrize(
@@ -224,12 +226,15 @@ def test_a_call_in_the_content_is_one_call_whether_it_stands_beside_it_too_or_no
     part: Any, beside: Any
 ) -> None:
     messages = AIMessage([part], tool_calls=beside), ToolMessage("[]", tool_call_id="c1")
-    assert [(outline.calls, outline.answers) for outline in outlines(*messages)] == [
+    assert [(outline.calls, outline.answers) for outline in parse_outlines(*messages)] == [
         (("c1",), ()),
         ((), ("c1",)),
     ]
-    assert (blocks(*messages)[-1].tool, blocks(*messages)[-1].call) == ("jobs", '{"day":3}')
-    assert rewritten(messages[0], "{}") is messages[0]
+    assert (parse_blocks(*messages)[-1].tool, parse_blocks(*messages)[-1].call) == (
+        "jobs",
+        '{"day":3}',
+    )
+    assert rewrite(messages[0], "{}") is messages[0]
 
 
 def test_a_chunk_that_is_still_being_made_keeps_its_calls() -> None:
@@ -237,13 +242,15 @@ def test_a_chunk_that_is_still_being_made_keeps_its_calls() -> None:
         {"name": "jobs", "args": '{"day": 3, ', "id": "c1", "index": 0, "type": "tool_call_chunk"}
     ]
     message = AIMessageChunk("long", tool_call_chunks=pieces)
-    written = rewritten(message, "short")
+    written = rewrite(message, "short")
     assert written == message.model_copy(update={"content": "short"})
     assert (written + AIMessageChunk("er")).tool_calls == message.tool_calls
 
 
 def test_a_result_knows_its_call() -> None:
-    call, result = blocks(asked("jobs", {"day": 3}), ToolMessage("[]", tool_call_id="c1"))
+    call, result = parse_blocks(
+        calling_message("jobs", {"day": 3}), ToolMessage("[]", tool_call_id="c1")
+    )
     assert (call.kind, call.text, call.tool) == ("tool_call", '{"day":3}', "jobs")
     assert (result.tool, result.call) == ("jobs", '{"day":3}')
 
@@ -258,24 +265,26 @@ def test_a_result_of_an_invalid_call_knows_it_too() -> None:
             "type": "invalid_tool_call",
         }
     ]
-    (result,) = blocks(
+    (result,) = parse_blocks(
         AIMessage("", invalid_tool_calls=invalid), ToolMessage("[]", tool_call_id="c1")
     )
     assert (result.tool, result.call) == ("jobs", "{day")
 
 
 def test_a_result_without_its_call_goes_by_its_own_name() -> None:
-    found = blocks(
+    found = parse_blocks(
         ToolMessage("1", tool_call_id="c1"), ToolMessage("2", tool_call_id="c2", name="jobs")
     )
     assert [block.tool for block in found] == [None, "jobs"]
 
 
 def test_retrieved_text_is_pinned() -> None:
-    assert blocks(asked("headroom_retrieve"), ToolMessage("rows", tool_call_id="c1"))[-1].pinned
+    assert parse_blocks(
+        calling_message("headroom_retrieve"), ToolMessage("rows", tool_call_id="c1")
+    )[-1].pinned
 
 
-def outlines(*messages: Any) -> tuple[Outline, ...]:
+def parse_outlines(*messages: Any) -> tuple[Outline, ...]:
     return LangChainDialect().parse(messages).outlines
 
 
@@ -289,9 +298,11 @@ def test_every_message_is_outlined_and_calls_are_paired_by_id() -> None:
             "type": "invalid_tool_call",
         }
     ]
-    calling = AIMessage("", tool_calls=asked().tool_calls, invalid_tool_calls=invalid)
+    calling = AIMessage("", tool_calls=calling_message().tool_calls, invalid_tool_calls=invalid)
     results = [ToolMessage("[]", tool_call_id=identifier) for identifier in ("c1", "c2")]
-    asking, *found = outlines(calling, *results, HumanMessage("hi"), RemoveMessage(id="m1"), "x")
+    asking, *found = parse_outlines(
+        calling, *results, HumanMessage("hi"), RemoveMessage(id="m1"), "x"
+    )
     assert (asking.kind, set(asking.calls)) == ("assistant", {"c1", "c2"})
     assert [(outline.kind, outline.answers) for outline in found[:2]] == [
         ("tool_result", ("c1",)),
@@ -304,13 +315,13 @@ def test_functions_are_answered_by_name_and_calls_without_ids_in_order() -> None
     function = AIMessage(
         "", additional_kwargs={"function_call": {"name": "jobs", "arguments": '{"day": 3}'}}
     )
-    calling, answering = outlines(function, FunctionMessage("[]", name="jobs"))
+    calling, answering = parse_outlines(function, FunctionMessage("[]", name="jobs"))
     assert calling.calls == answering.answers != ()
-    assert blocks(function, FunctionMessage("[]", name="jobs"))[-1].call == '{"day": 3}'
+    assert parse_blocks(function, FunctionMessage("[]", name="jobs"))[-1].call == '{"day": 3}'
     no_id = AIMessage(
         "", tool_calls=[{"name": "jobs", "args": {}, "id": None, "type": "tool_call"}] * 2
     )
-    assert len(set(outlines(no_id)[0].calls)) == 2
+    assert len(set(parse_outlines(no_id)[0].calls)) == 2
 
 
 @pytest.mark.parametrize(
@@ -329,12 +340,12 @@ def test_functions_are_answered_by_name_and_calls_without_ids_in_order() -> None
     ],
 )
 def test_a_cache_breakpoint_is_seen_wherever_it_stands(message: BaseMessage) -> None:
-    assert [outline.mark for outline in outlines(message, HumanMessage("x"))] == [True, False]
+    assert [outline.mark for outline in parse_outlines(message, HumanMessage("x"))] == [True, False]
 
 
 def test_the_arguments_of_a_call_are_never_written() -> None:
-    message = asked("jobs", {"day": 3})
-    assert rewritten(message, "{}") is message
+    message = calling_message("jobs", {"day": 3})
+    assert rewrite(message, "{}") is message
 
 
 def test_a_changed_result_keeps_all_but_its_content() -> None:
@@ -349,7 +360,7 @@ def test_a_changed_result_keeps_all_but_its_content() -> None:
         additional_kwargs={"cache": True},
         response_metadata={"ms": 3},
     )
-    written = rewritten(message, "short")
+    written = rewrite(message, "short")
     assert isinstance(written, ToolMessage)
     assert written.content == ["short", IMAGE]
     assert message.content == ["long", IMAGE]
@@ -358,7 +369,7 @@ def test_a_changed_result_keeps_all_but_its_content() -> None:
 
 
 def test_a_changed_chunk_stays_a_chunk() -> None:
-    assert isinstance(rewritten(AIMessageChunk("long", id="m1"), "short"), AIMessageChunk)
+    assert isinstance(rewrite(AIMessageChunk("long", id="m1"), "short"), AIMessageChunk)
 
 
 @given(openai_conversations().map(convert_to_messages))
@@ -392,7 +403,7 @@ def test_a_changed_block_changes_its_message_alone(
 # Counting.
 
 
-def tokens(*messages: Any) -> int:
+def count_tokens(*messages: Any) -> int:
     return Tokenizer().count_messages(messages)
 
 
@@ -489,7 +500,7 @@ FUNCTION = {"name": "jobs", "arguments": '{"day":3}'}
 def test_what_a_model_reads_counts_once_and_nothing_else(
     message: BaseMessage, same: dict[str, Any]
 ) -> None:
-    assert tokens(message) == tokens(same)
+    assert count_tokens(message) == count_tokens(same)
 
 
 @given(openai_conversations())
@@ -504,7 +515,7 @@ def test_a_conversation_counts_as_it_does_in_the_form_of_openai(
         call["function"]["arguments"] = json.dumps(
             json.loads(call["function"]["arguments"]), ensure_ascii=False, separators=(",", ":")
         )
-    assert tokens(*convert_to_messages(messages)) == tokens(*compact)
+    assert count_tokens(*convert_to_messages(messages)) == count_tokens(*compact)
 
 
 # Found by the class of the messages, once the package is installed.
@@ -528,7 +539,7 @@ print(compress(said, store=MemoryStore()).messages == said, "langchain_core" in 
 """
 
 
-def installed(code: str, folder: Path, points: str) -> str:
+def run_installed(code: str, folder: Path, points: str) -> str:
     """Return what code prints where a package with these entry points is installed."""
     info = folder / "acme-1.0.dist-info"
     info.mkdir()
@@ -542,7 +553,7 @@ def installed(code: str, folder: Path, points: str) -> str:
     return done.stdout.strip()
 
 
-def declared() -> str:
+def declared_entry_point() -> str:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     return re.findall(
         r'^\[project\.entry-points\."headroom\.dialects"\].*\n(.+)', text, re.MULTILINE
@@ -550,11 +561,11 @@ def declared() -> str:
 
 
 def test_compress_knows_langchains_messages_once_the_package_is_installed(tmp_path: Path) -> None:
-    assert installed(COMPRESS, tmp_path, declared()) == "True ['Mine'] ()"
+    assert run_installed(COMPRESS, tmp_path, declared_entry_point()) == "True ['Mine'] ()"
 
 
 def test_other_messages_load_no_langchain(tmp_path: Path) -> None:
-    assert installed(NO_LANGCHAIN, tmp_path, declared()) == "True False"
+    assert run_installed(NO_LANGCHAIN, tmp_path, declared_entry_point()) == "True False"
 
 
 @pytest.mark.parametrize(
@@ -563,7 +574,7 @@ def test_other_messages_load_no_langchain(tmp_path: Path) -> None:
 def test_a_broken_dialect_lets_messages_through_and_is_named(
     value: str, said: str, tmp_path: Path
 ) -> None:
-    told = installed(COMPRESS, tmp_path, f"langchain_core = {value}")
+    told = run_installed(COMPRESS, tmp_path, f"langchain_core = {value}")
     assert told.startswith("False ['Mine'] ")
     assert (
         "the messages were passed through unread: ConfigurationError: dialect langchain_core = "

@@ -1,4 +1,4 @@
-"""LlamaIndex's messages are read, and written back as copies with another text alone."""
+"""LlamaIndex's messages are read, and written back as copies with other texts only."""
 
 from __future__ import annotations
 
@@ -47,52 +47,56 @@ ACTION = "Thought: I need them.\nAction: jobs\nAction Input: {'day': 3}"
 CACHE = {"type": "ephemeral"}
 
 
-def parsed(*messages: Any) -> Any:
+def parse(*messages: Any) -> Any:
     return LlamaIndexDialect().parse(messages)
 
 
-def blocks(*messages: Any) -> tuple[Block, ...]:
-    return tuple(parsed(*messages).blocks)
+def parse_blocks(*messages: Any) -> tuple[Block, ...]:
+    return tuple(parse(*messages).blocks)
 
 
-def outlines(*messages: Any) -> tuple[Outline, ...]:
-    return tuple(parsed(*messages).outlines)
+def parse_outlines(*messages: Any) -> tuple[Outline, ...]:
+    return tuple(parse(*messages).outlines)
 
 
-def said(text: str, role: str = "user", /, **beside: Any) -> ChatMessage:
+def message_of(text: str, role: str = "user", /, **beside: Any) -> ChatMessage:
     return ChatMessage(text, role=role, additional_kwargs=beside)
 
 
-def asked(name: str = "jobs", arguments: Any = None, identifier: str | None = "c1") -> ChatMessage:
+def calling_message(
+    name: str = "jobs", arguments: Any = None, identifier: str | None = "c1"
+) -> ChatMessage:
     call = ToolCallBlock(tool_call_id=identifier, tool_name=name, tool_kwargs=arguments or {})
     return ChatMessage(role="assistant", blocks=[call])
 
 
-def asked_beside(*calls: Any, **beside: Any) -> ChatMessage:
+def calling_in_kwargs(*calls: Any, **beside: Any) -> ChatMessage:
     return ChatMessage(
         role="assistant",
         additional_kwargs={**({"tool_calls": [*calls]} if calls else {}), **beside},
     )
 
 
-def rewritten(message: ChatMessage, text: str) -> ChatMessage:
-    """Return the message with every text of it replaced."""
-    draft = parsed(message)
+def rewrite(message: ChatMessage, text: str) -> ChatMessage:
+    """Return the message with all its texts replaced."""
+    draft = parse(message)
     changed = tuple(block.with_text(text) for block in draft.blocks)
     (written,) = LlamaIndexDialect().render(replace(draft, blocks=changed))
     assert isinstance(written, ChatMessage)
     return written
 
 
-def converted(messages: list[dict[str, Any]]) -> list[ChatMessage]:
+def convert(messages: list[dict[str, Any]]) -> list[ChatMessage]:
     """Return messages of OpenAI's format as LlamaIndex's, with the calls in blocks."""
-    return [_converted(message) for message in messages]
+    return [_convert(message) for message in messages]
 
 
-def _converted(message: dict[str, Any]) -> ChatMessage:
+def _convert(message: dict[str, Any]) -> ChatMessage:
     content = message.get("content")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
-    made: list[Any] = [_block(part) for part in parts if part["type"] in ("text", "image_url")]
+    made: list[Any] = [
+        _convert_part(part) for part in parts if part["type"] in ("text", "image_url")
+    ]
     for call in message.get("tool_calls") or ():
         function = call["function"]
         made.append(
@@ -106,20 +110,20 @@ def _converted(message: dict[str, Any]) -> ChatMessage:
     return ChatMessage(role=message["role"], blocks=made, additional_kwargs=beside)
 
 
-def _block(part: dict[str, Any]) -> TextBlock | ImageBlock:
+def _convert_part(part: dict[str, Any]) -> TextBlock | ImageBlock:
     if part["type"] == "text":
         return TextBlock(text=part["text"])
     return ImageBlock(image=PNG, detail=part["image_url"].get("detail"))
 
 
-conversations = openai_conversations().map(converted)
+conversations = openai_conversations().map(convert)
 
 
 def test_it_is_a_dialect_that_knows_its_messages() -> None:
     dialect = LlamaIndexDialect()
     assert isinstance(dialect, Dialect)
     assert isinstance(dialect, MessageReader)
-    assert dialect.matches([said("hi")])
+    assert dialect.matches([message_of("hi")])
     assert not dialect.matches([{"role": "user", "content": "hi"}])
 
 
@@ -135,9 +139,9 @@ ROLES = {
     ("kind", "role"), [(kind, role) for kind in ROLES for role in ROLES[kind].split()]
 )
 def test_the_role_tells_the_kind(kind: str, role: str) -> None:
-    (block,) = blocks(said("x", role))
+    (block,) = parse_blocks(message_of("x", role))
     assert (block.kind, block.path, block.text) == (kind, ("blocks", 0, "text"), "x")
-    assert outlines(said("x", role))[0].kind == kind
+    assert parse_outlines(message_of("x", role))[0].kind == kind
 
 
 def test_every_role_is_known() -> None:
@@ -146,7 +150,7 @@ def test_every_role_is_known() -> None:
 
 @pytest.mark.parametrize("carried", [{"role": "user", "content": "x"}, "x", 7, None], ids=repr)
 def test_what_is_no_message_of_llamaindex_is_carried(carried: Any) -> None:
-    draft = parsed(carried)
+    draft = parse(carried)
     assert draft.blocks == ()
     assert draft.outlines == (Outline(None),)
     assert LlamaIndexDialect().render(draft)[0] is carried
@@ -170,8 +174,8 @@ def test_other_blocks_are_carried_beside_texts(carried: Any, role: str) -> None:
     message = ChatMessage(
         role=role, blocks=[carried, TextBlock(text="said")], additional_kwargs={"tool_call_id": "1"}
     )
-    assert [block.text for block in blocks(message)] == ["said"]
-    written = rewritten(message, "short")
+    assert [block.text for block in parse_blocks(message)] == ["said"]
+    written = rewrite(message, "short")
     assert written.blocks[0] is message.blocks[0]
     assert written.blocks[1] == TextBlock(text="short")
 
@@ -181,9 +185,9 @@ def test_citable_texts_are_documents() -> None:
         title="T", source="a.md", content=[TextBlock(text="long"), ImageBlock(image=PNG)]
     )
     message = ChatMessage(role="tool", blocks=[citable], additional_kwargs={"tool_call_id": "c1"})
-    (_, block) = blocks(asked("look"), message)
+    (_, block) = parse_blocks(calling_message("look"), message)
     assert (block.kind, block.text, block.tool) == ("document", "long", "look")
-    written = rewritten(message, "short").blocks[0]
+    written = rewrite(message, "short").blocks[0]
     assert written == citable.model_copy(
         update={"content": [TextBlock(text="short"), citable.content[1]]}
     )
@@ -195,16 +199,18 @@ def test_citable_texts_are_documents() -> None:
 @pytest.mark.parametrize(
     ("message", "arguments"),
     [
-        (asked("jobs", {"day": 3}), '{"day":3}'),
-        (asked("jobs", '{"day": 3}'), '{"day": 3}'),
-        (asked_beside(CALL), '{"day": 3}'),
-        (asked_beside(CALL_OBJECT), '{"day": 3}'),
+        (calling_message("jobs", {"day": 3}), '{"day":3}'),
+        (calling_message("jobs", '{"day": 3}'), '{"day": 3}'),
+        (calling_in_kwargs(CALL), '{"day": 3}'),
+        (calling_in_kwargs(CALL_OBJECT), '{"day": 3}'),
         (
-            asked_beside({"type": "tool_use", "id": "c1", "name": "jobs", "input": {"day": 3}}),
+            calling_in_kwargs(
+                {"type": "tool_use", "id": "c1", "name": "jobs", "input": {"day": 3}}
+            ),
             '{"day":3}',
         ),
         (
-            asked("jobs", {"day": 3}).model_copy(
+            calling_message("jobs", {"day": 3}).model_copy(
                 update={"additional_kwargs": {"tool_calls": [CALL]}}
             ),
             '{"day":3}',
@@ -213,53 +219,56 @@ def test_citable_texts_are_documents() -> None:
     ids=["block", "text", "dict", "object", "anthropic", "twice"],
 )
 def test_a_result_knows_its_call(message: ChatMessage, arguments: str) -> None:
-    conversation = message, said("[]", "tool", tool_call_id="c1")
-    call, result = blocks(*conversation)
+    conversation = message, message_of("[]", "tool", tool_call_id="c1")
+    call, result = parse_blocks(*conversation)
     assert (call.kind, call.text, call.tool) == ("tool_call", arguments, "jobs")
     assert (result.kind, result.tool, result.call) == ("tool_result", "jobs", arguments)
-    assert [(outline.calls, outline.answers) for outline in outlines(*conversation)] == [
+    assert [(outline.calls, outline.answers) for outline in parse_outlines(*conversation)] == [
         (("c1",), ()),
         ((), ("c1",)),
     ]
 
 
 def test_the_arguments_of_a_call_are_never_written() -> None:
-    message = asked("jobs", {"day": 3})
-    assert rewritten(message, "{}") is message
+    message = calling_message("jobs", {"day": 3})
+    assert rewrite(message, "{}") is message
 
 
 def test_functions_are_answered_by_name() -> None:
-    call = asked_beside(function_call={"name": "jobs", "arguments": '{"day": 3}'})
-    calling, answering = outlines(call, said("[]", "function", name="jobs"))
+    call = calling_in_kwargs(function_call={"name": "jobs", "arguments": '{"day": 3}'})
+    calling, answering = parse_outlines(call, message_of("[]", "function", name="jobs"))
     assert calling.calls == answering.answers != ()
-    assert blocks(call, said("[]", "function", name="jobs"))[-1].call == '{"day": 3}'
+    assert parse_blocks(call, message_of("[]", "function", name="jobs"))[-1].call == '{"day": 3}'
 
 
 def test_a_result_without_its_call_goes_by_its_own_name() -> None:
-    found = blocks(
-        said("1", "tool", tool_call_id="c1"), said("2", "tool", tool_call_id="c2", name="jobs")
+    found = parse_blocks(
+        message_of("1", "tool", tool_call_id="c1"),
+        message_of("2", "tool", tool_call_id="c2", name="jobs"),
     )
     assert [block.tool for block in found] == [None, "jobs"]
 
 
 def test_calls_without_ids_are_told_apart() -> None:
-    twice = ChatMessage(role="assistant", blocks=asked(identifier=None).blocks * 2)
-    assert len(set(outlines(twice)[0].calls)) == 2
+    twice = ChatMessage(role="assistant", blocks=calling_message(identifier=None).blocks * 2)
+    assert len(set(parse_outlines(twice)[0].calls)) == 2
 
 
 def test_retrieved_text_is_pinned() -> None:
-    assert blocks(asked("headroom_retrieve"), said("rows", "tool", tool_call_id="c1"))[-1].pinned
+    assert parse_blocks(
+        calling_message("headroom_retrieve"), message_of("rows", "tool", tool_call_id="c1")
+    )[-1].pinned
 
 
 @pytest.mark.parametrize(
     "message",
     [
         ChatMessage(blocks=[TextBlock(text="x"), CachePoint(cache_control=CACHE)]),
-        said("x", cache_control=CACHE),
+        message_of("x", cache_control=CACHE),
     ],
 )
 def test_a_cache_breakpoint_is_seen(message: ChatMessage) -> None:
-    assert [outline.mark for outline in outlines(message, said("x"))] == [True, False]
+    assert [outline.mark for outline in parse_outlines(message, message_of("x"))] == [True, False]
 
 
 # What agents write down as text
@@ -267,17 +276,21 @@ def test_a_cache_breakpoint_is_seen(message: ChatMessage) -> None:
 
 @pytest.mark.parametrize("role", ["user", "tool", "function"])
 def test_what_a_react_agent_observes_is_a_result(role: str) -> None:
-    conversation = said("who?"), said(ACTION, "assistant"), said("Observation: []", role)
-    block = blocks(*conversation)[-1]
+    conversation = (
+        message_of("who?"),
+        message_of(ACTION, "assistant"),
+        message_of("Observation: []", role),
+    )
+    block = parse_blocks(*conversation)[-1]
     assert (block.kind, block.tool, block.call) == ("tool_result", "jobs", "{'day': 3}")
-    _, calling, answering = outlines(*conversation)
+    _, calling, answering = parse_outlines(*conversation)
     assert calling.calls == answering.answers != ()
     assert answering.kind == "tool_result"
 
 
 def test_what_a_codeact_agent_observes_is_a_result() -> None:
-    code = said("I look. <execute>\nprint(1)\n</execute>", "assistant")
-    block = blocks(code, said("Result of executing the code given:\n\n1"))[-1]
+    code = message_of("I look. <execute>\nprint(1)\n</execute>", "assistant")
+    block = parse_blocks(code, message_of("Result of executing the code given:\n\n1"))[-1]
     assert (block.kind, block.tool, block.call) == ("tool_result", "execute", "print(1)")
 
 
@@ -288,35 +301,37 @@ def test_what_a_codeact_agent_observes_is_a_result() -> None:
 )
 def test_a_text_calls_what_a_codeact_agent_would_execute(text: str) -> None:
     code = CodeActAgent._extract_code_from_response(None, text)
-    *_, block = blocks(
-        said("Do."), said(text, "assistant"), said("Result of executing the code given:\n\n1")
+    *_, block = parse_blocks(
+        message_of("Do."),
+        message_of(text, "assistant"),
+        message_of("Result of executing the code given:\n\n1"),
     )
     assert (block.kind, block.call) == (("tool_result", code) if code else ("user", None))
 
 
 def test_what_a_react_agent_retrieves_is_pinned() -> None:
-    action = said(ACTION.replace("jobs", "headroom_retrieve"), "assistant")
-    assert blocks(action, said("Observation: rows"))[-1].pinned
+    action = message_of(ACTION.replace("jobs", "headroom_retrieve"), "assistant")
+    assert parse_blocks(action, message_of("Observation: rows"))[-1].pinned
 
 
 @pytest.mark.parametrize(
     "conversation",
     [
-        [said("Observation: []")],
-        [said("Thought: I know.\nAnswer: 42", "assistant"), said("Observation: []")],
-        [said(ACTION, "assistant"), said("hm"), said("Observation: []")],
-        [said(ACTION, "assistant"), said("I saw an Observation: []")],
-        [said(ACTION, "user"), said("Observation: []")],
+        [message_of("Observation: []")],
+        [message_of("Thought: I know.\nAnswer: 42", "assistant"), message_of("Observation: []")],
+        [message_of(ACTION, "assistant"), message_of("hm"), message_of("Observation: []")],
+        [message_of(ACTION, "assistant"), message_of("I saw an Observation: []")],
+        [message_of(ACTION, "user"), message_of("Observation: []")],
         [
-            said(f"{ACTION}\nObservation: []\nThought: Ah.\nAnswer: 42", "assistant"),
-            said("Observation: []"),
+            message_of(f"{ACTION}\nObservation: []\nThought: Ah.\nAnswer: 42", "assistant"),
+            message_of("Observation: []"),
         ],
         [
-            said("<execute>print(1)</execute>", "assistant"),
-            said("Result of executing the code given: 1"),
+            message_of("<execute>print(1)</execute>", "assistant"),
+            message_of("Result of executing the code given: 1"),
         ],
-        [said("<execute>print(1)</execute>", "assistant"), said("Observation: 1")],
-        [said(ACTION, "assistant"), said("Result of executing the code given:\n\n1")],
+        [message_of("<execute>print(1)</execute>", "assistant"), message_of("Observation: 1")],
+        [message_of(ACTION, "assistant"), message_of("Result of executing the code given:\n\n1")],
     ],
     ids=[
         "first",
@@ -331,13 +346,15 @@ def test_what_a_react_agent_retrieves_is_pinned() -> None:
     ],
 )
 def test_what_a_user_says_is_a_users(conversation: list[ChatMessage]) -> None:
-    assert blocks(*conversation)[-1].kind == "user"
-    assert outlines(*conversation)[-1] == Outline("user")
+    assert parse_blocks(*conversation)[-1].kind == "user"
+    assert parse_outlines(*conversation)[-1] == Outline("user")
 
 
 def test_what_a_model_says_is_a_models() -> None:
     assert (
-        blocks(said(ACTION, "assistant"), said("Observation: []", "assistant"))[-1].kind
+        parse_blocks(message_of(ACTION, "assistant"), message_of("Observation: []", "assistant"))[
+            -1
+        ].kind
         == "assistant"
     )
 
@@ -350,7 +367,7 @@ def test_a_changed_message_keeps_all_but_its_text() -> None:
     message = ChatMessage(
         role="tool", blocks=[TextBlock(text="long"), CARRIED[0]], additional_kwargs=beside
     )
-    written = rewritten(message, "short")
+    written = rewrite(message, "short")
     assert written.additional_kwargs is message.additional_kwargs
     assert written.role is message.role
     assert [block.block_type for block in written.blocks] == ["text", "thinking"]
@@ -361,7 +378,7 @@ def test_a_subclass_stays_one() -> None:
     class Mine(ChatMessage):
         note: str = ""
 
-    written = rewritten(Mine("long", note="n"), "short")
+    written = rewrite(Mine("long", note="n"), "short")
     assert (type(written), written.content, written.note) == (Mine, "short", "n")
 
 
@@ -370,7 +387,7 @@ def test_an_untouched_conversation_comes_back_as_the_same_objects(
     messages: list[ChatMessage],
 ) -> None:
     before = copy.deepcopy(messages)
-    back = LlamaIndexDialect().render(parsed(*messages))
+    back = LlamaIndexDialect().render(parse(*messages))
     assert [id(message) for message in back] == [id(message) for message in messages]
     assert messages == before
 
@@ -379,7 +396,7 @@ def test_an_untouched_conversation_comes_back_as_the_same_objects(
 def test_a_changed_block_changes_its_message_alone(
     messages: list[ChatMessage], text: str, data: st.DataObject
 ) -> None:
-    before, draft = copy.deepcopy(messages), parsed(*messages)
+    before, draft = copy.deepcopy(messages), parse(*messages)
     if not draft.blocks:
         return
     block = data.draw(st.sampled_from(draft.blocks))
@@ -396,17 +413,19 @@ def test_a_changed_block_changes_its_message_alone(
 # Compressing
 
 ROWS = json.dumps([{"id": number, "state": "done", "city": "Utrecht"} for number in range(300)])
-PAIR = [asked("jobs", {"day": 3}), said(ROWS, "tool", tool_call_id="c1")]
+PAIR = [calling_message("jobs", {"day": 3}), message_of(ROWS, "tool", tool_call_id="c1")]
 
 
-def compressed(messages: list[Any], **settings: Any) -> Any:
+def compress_messages(messages: list[Any], **settings: Any) -> Any:
     return compress(
         messages, dialect=LlamaIndexDialect(), strict=True, **{"store": MemoryStore(), **settings}
     )
 
 
 def test_results_are_shortened_and_other_texts_are_not() -> None:
-    result = compressed([said("who?"), said(ROWS, "assistant"), said(ROWS, "system"), *PAIR])
+    result = compress_messages(
+        [message_of("who?"), message_of(ROWS, "assistant"), message_of(ROWS, "system"), *PAIR]
+    )
     assert [message.content == ROWS for message in result.messages] == [
         False,
         True,
@@ -420,8 +439,10 @@ def test_results_are_shortened_and_other_texts_are_not() -> None:
 def test_what_goes_is_left_out_with_its_call_and_is_kept_as_plain_values() -> None:
     store = MemoryStore()
     picture = ChatMessage(blocks=[TextBlock(text="see"), ImageBlock(image=PNG)])
-    turns = [message for _ in range(9) for message in (picture, asked_beside(CALL_OBJECT), PAIR[1])]
-    result = compressed([*turns, said("who?")], token_budget=4000, store=store)
+    turns = [
+        message for _ in range(9) for message in (picture, calling_in_kwargs(CALL_OBJECT), PAIR[1])
+    ]
+    result = compress_messages([*turns, message_of("who?")], token_budget=4000, store=store)
     note = result.messages[0]
     assert (type(note), note.role) == (ChatMessage, MessageRole.USER)
     keys = re.findall(r'key="(\w+)"', note.content)
@@ -439,37 +460,37 @@ def test_a_conversation_that_grew_is_read_as_one_that_came_whole(
 ) -> None:
     shorter = messages[: data.draw(st.integers(0, len(messages)))]
     store = MemoryStore()
-    begins = compressed(shorter, store=store).messages
-    grown = compressed(messages, store=store).messages
+    begins = compress_messages(shorter, store=store).messages
+    grown = compress_messages(messages, store=store).messages
     assert grown[: len(begins)] == begins
-    assert grown == compressed(messages).messages
+    assert grown == compress_messages(messages).messages
 
 
 def test_messages_that_differ_have_other_images_and_what_is_carried_does_not_count() -> None:
     fingerprint = LlamaIndexDialect().fingerprint
-    assert fingerprint(said("a")) == fingerprint(said("a"))
+    assert fingerprint(message_of("a")) == fingerprint(message_of("a"))
     assert fingerprint(ChatMessage(blocks=[ImageBlock(image=PNG)])) == fingerprint(
         ChatMessage(blocks=[ImageBlock(image=PNG * 2)])
     )
     differing = [
         *(
-            said("a"),
-            said("b"),
-            said("a", "system"),
-            said("a", tool_call_id="c1"),
-            said("a", cache_control=CACHE),
+            message_of("a"),
+            message_of("b"),
+            message_of("a", "system"),
+            message_of("a", tool_call_id="c1"),
+            message_of("a", cache_control=CACHE),
         ),
         *(
-            asked(),
-            asked("other"),
-            asked(arguments={"day": 1}),
-            asked_beside(CALL),
-            asked_beside(CALL_OBJECT),
+            calling_message(),
+            calling_message("other"),
+            calling_message(arguments={"day": 1}),
+            calling_in_kwargs(CALL),
+            calling_in_kwargs(CALL_OBJECT),
         ),
         *(ChatMessage(blocks=[]), ChatMessage(blocks=[TextBlock(text="a"), TextBlock(text="a")])),
         *(
             ChatMessage(blocks=[ImageBlock(image=PNG, detail="low")]),
-            *(ChatMessage(blocks=[one]) for one in CARRIED[:2]),
+            *(ChatMessage(blocks=[block]) for block in CARRIED[:2]),
         ),
         *(ChatMessage(blocks=[CitableBlock(title="T", source="s", content=text)]) for text in "ab"),
     ]
@@ -479,7 +500,8 @@ def test_messages_that_differ_have_other_images_and_what_is_carried_does_not_cou
 COMPRESS = """
 from llama_index.core.llms import ChatMessage
 from headroom_core import MemoryStore, compress
-result = compress([ChatMessage(str([{"id": n} for n in range(900)]).replace("'", '"'))], store=MemoryStore())
+rows = str([{"id": n} for n in range(900)]).replace("'", '"')
+result = compress([ChatMessage(rows)], store=MemoryStore())
 print(result.compressed, type(result.messages[0]).__name__, result.warnings)
 """
 
@@ -507,7 +529,7 @@ def test_compress_knows_the_messages_once_the_package_is_installed(tmp_path: Pat
 # Counting
 
 
-def tokens(*messages: Any) -> int:
+def count_tokens(*messages: Any) -> int:
     return Tokenizer().count_messages(messages)
 
 
@@ -521,23 +543,26 @@ SENT = {
 @pytest.mark.parametrize(
     ("message", "same"),
     [
-        *((said("hi", role.value), {"role": role.value, "content": "hi"}) for role in MessageRole),
+        *(
+            (message_of("hi", role.value), {"role": role.value, "content": "hi"})
+            for role in MessageRole
+        ),
         (
-            said("[]", "tool", tool_call_id="c1", name="jobs"),
+            message_of("[]", "tool", tool_call_id="c1", name="jobs"),
             {"role": "tool", "tool_call_id": "c1", "content": "[]"},
         ),
-        (asked("jobs", {"day": 3}), SENT),
-        (asked("jobs", '{"day":3}'), SENT),
-        (asked_beside(CALL), {"role": "assistant", "tool_calls": [CALL]}),
-        (asked_beside(CALL_OBJECT), {"role": "assistant", "tool_calls": [CALL]}),
+        (calling_message("jobs", {"day": 3}), SENT),
+        (calling_message("jobs", '{"day":3}'), SENT),
+        (calling_in_kwargs(CALL), {"role": "assistant", "tool_calls": [CALL]}),
+        (calling_in_kwargs(CALL_OBJECT), {"role": "assistant", "tool_calls": [CALL]}),
         (
-            asked("jobs", {"day": 3}).model_copy(
+            calling_message("jobs", {"day": 3}).model_copy(
                 update={"additional_kwargs": {"tool_calls": [CALL_OBJECT]}}
             ),
             SENT,
         ),
         (
-            asked_beside(function_call=CALL["function"]),
+            calling_in_kwargs(function_call=CALL["function"]),
             {"role": "assistant", "function_call": CALL["function"]},
         ),
         (
@@ -569,13 +594,16 @@ SENT = {
                 ],
             },
         ),
-        (said("hi", prompt_tokens=7, text="no", thinking="no"), {"role": "user", "content": "hi"}),
+        (
+            message_of("hi", prompt_tokens=7, text="no", thinking="no"),
+            {"role": "user", "content": "hi"},
+        ),
     ],
 )
 def test_what_a_model_reads_counts_once_and_nothing_else(
     message: ChatMessage, same: dict[str, Any]
 ) -> None:
-    assert tokens(message) == tokens(same)
+    assert count_tokens(message) == count_tokens(same)
 
 
 @given(openai_conversations())
@@ -593,4 +621,4 @@ def test_a_conversation_counts_as_it_does_in_the_form_of_openai(
             "tool_calls": message.get("tool_calls"),
         }
 
-    assert tokens(*converted(messages)) == tokens(*map(plain, messages))
+    assert count_tokens(*convert(messages)) == count_tokens(*map(plain, messages))

@@ -1,4 +1,4 @@
-"""Counting tokens: exact where the vocabulary is here, an estimate that says so where it is not."""
+"""Token counts are exact with a vocabulary on this machine, and estimates without one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def exact() -> tiktoken.Encoding:
     return encoding
 
 
-def without_vocabulary(text: str, folder: Path) -> list[str]:
+def count_without_vocabulary(text: str, folder: Path) -> list[str]:
     environment = {**os.environ, "TMPDIR": str(folder), "TIKTOKEN_CACHE_DIR": str(folder)}
     command = [sys.executable, "-c", WITHOUT_VOCABULARY, text]
     return subprocess.check_output(command, text=True, cwd=ROOT, env=environment).split()
@@ -72,7 +72,8 @@ class TestTexts:
 
     @pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])
     def test_a_long_text_counts_as_tiktoken_counts_it_whole(self, encoding: str) -> None:
-        if (exact := vocabulary.load_vocabulary(encoding)) is None:
+        exact = vocabulary.load_vocabulary(encoding)
+        if exact is None:
             pytest.skip("the vocabulary is not on this machine")
         rows = [
             {"id": n, "note": f"row\n{n} isn't  done", "path": f"/a/b{n}.txt", "x": n / 7}
@@ -117,19 +118,20 @@ class TestModels:
 
     def test_a_vocabulary_that_is_not_here_is_estimated(self, tmp_path: Path) -> None:
         text = json.dumps([{"id": n, "status": "ok"} for n in range(200)])
-        estimated, tokens = without_vocabulary(text, tmp_path)
+        estimated, tokens = count_without_vocabulary(text, tmp_path)
         assert estimated == "True"
         assert int(tokens) == estimate_tokens(text) == pytest.approx(count(text), rel=0.15)
 
     def test_a_damaged_vocabulary_is_not_used_and_not_removed(self, tmp_path: Path) -> None:
         damaged = tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790"
         damaged.write_bytes(b"IQ== 0\n")
-        assert without_vocabulary("Hello", tmp_path)[0] == "True"
+        assert count_without_vocabulary("Hello", tmp_path)[0] == "True"
         assert damaged.read_bytes() == b"IQ== 0\n"
 
     def test_loading_leaves_the_environment_as_it_was(self) -> None:
         code = (
-            "import os; before = dict(os.environ); from headroom_core.tokens import count_tokens_text; "
+            "import os; before = dict(os.environ); "
+            "from headroom_core.tokens import count_tokens_text; "
             "count_tokens_text('hi'); assert dict(os.environ) == before"
         )
         subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
@@ -139,13 +141,19 @@ class TestEstimate:
     @pytest.mark.parametrize(
         "text",
         [
-            "The server stopped answering at three; two of the jobs failed, and the others went on as before.",
-            '[{"id": 101, "name": "worker-7", "ok": true, "cpu": 0.75}, {"id": 102, "name": "worker-8", "ok": false}]',
-            "2024-05-15 15:00:00,123 ERROR dfs.DataNode: Failed to serve blk_-1608999687919862906 to /10.250.19.102",
-            "def count(self, text: str) -> int:\n    for key in self.keys:\n        yield self.get(key)\n",
-            "Сервер перестал отвечать ночью, инженер перезапустил базу данных и проверил место на диске.",
+            "The server stopped answering at three; two of the jobs failed, "
+            "and the others went on as before.",
+            '[{"id": 101, "name": "worker-7", "ok": true, "cpu": 0.75}, '
+            '{"id": 102, "name": "worker-8", "ok": false}]',
+            "2024-05-15 15:00:00,123 ERROR dfs.DataNode: Failed to serve "
+            "blk_-1608999687919862906 to /10.250.19.102",
+            "def count(self, text: str) -> int:\n    for key in self.keys:\n"
+            "        yield self.get(key)\n",
+            "Сервер перестал отвечать ночью, инженер перезапустил базу данных "
+            "и проверил место на диске.",
             "服务器在夜里停止了响应，工程师重新启动了数据库，并检查了磁盘的空间。",
-            "Die Fähre fährt im Sommer täglich um sieben, im Winter nur freitags; Fahrräder kosten extra.",
+            "Die Fähre fährt im Sommer täglich um sieben, im Winter nur freitags; "
+            "Fahrräder kosten extra.",
             "7b2d1f0e9a8c4d6b5e3f1a2c4b6d8e0f" * 8,
         ],
     )
@@ -164,16 +172,11 @@ class TestCache:
             "long, and new to the cache: " + "4711 " * 500,
         ):
             before = TOKENIZER.counter.encoded_characters
-            assert (
-                len(
-                    {
-                        count(text),
-                        Tokenizer("gpt-4.1").count_text(text),
-                        Tokenizer("claude-x").count_text(text),
-                    }
-                )
-                == 1
-            )
+            counts = {
+                tokenizer.count_text(text)
+                for tokenizer in (TOKENIZER, Tokenizer("gpt-4.1"), Tokenizer("claude-x"))
+            }
+            assert len(counts) == 1
             assert TOKENIZER.counter.encoded_characters - before == len(text)
 
     def test_a_growing_conversation_encodes_its_new_messages_alone(self) -> None:

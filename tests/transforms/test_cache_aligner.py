@@ -401,7 +401,7 @@ def test_what_is_no_list_of_messages_is_a_TypeError(wrong: Any) -> None:
 
 
 def test_an_unknown_dialect_is_a_ConfigurationError() -> None:
-    with pytest.raises(ConfigurationError, match="no such dialect"):
+    with pytest.raises(ConfigurationError, match="dialect must be one of"):
         CacheAligner().align([], dialect="klingon")
 
 

@@ -5,7 +5,8 @@ A marker says how much was left out, and the call of the retrieve tool that brin
     [headroom: 953 of 1000 rows left out here; original intact: headroom_retrieve(key="3f9a…")]
 
 Models read markers, so their wording is part of the results: the same omission always gives the
-same bytes. A text that merely looks like a marker is none; keys are looked up and never trusted.
+same bytes. A text that merely looks like one brings nothing back: keys are looked up, never
+trusted.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def tool_conversation(
         ValidationError: There is no such format.
 
     Example:
-        >>> messages = tool_conversation("Which job failed?", [ScriptedCall("list_jobs", result="[]")])
+        >>> call = ScriptedCall("list_jobs", result="[]")
+        >>> messages = tool_conversation("Which job failed?", [call])
         >>> [message["role"] for message in messages]
         ['user', 'assistant', 'tool']
     """

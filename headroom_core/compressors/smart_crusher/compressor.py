@@ -187,7 +187,7 @@ def create_table_compressor(
 
 @lru_cache(maxsize=32)
 def _shared_compressor(crusher: str, relevance: str) -> TableCompressor:
-    """Create the compressor of two configurations, as JSON. It is stateless, so it can be shared."""
+    """Create the compressor of two configurations, as JSON. Requests may share it."""
     return create_table_compressor(
         SmartCrusherConfig.model_validate_json(crusher),
         RelevanceScorerConfig.model_validate_json(relevance),

@@ -167,7 +167,6 @@ class Draft:
         gap: The dropped messages. None if there are none.
         plain: Returns a message as JSON values, as it is stored when it is dropped.
         note: Returns a user's message with a text, for the marker of dropped messages.
-        counted: Tokens of every message as it was received. None if they were not counted.
         counter: Counts the messages. Defaults to the dialect that recognises them.
     """
 
@@ -181,7 +180,6 @@ class Draft:
     plain: Callable[[Any], Mapping[str, Any]] = to_mapping
     note: Callable[[str], Any] = user_message
     counter: MessageCounter | None = field(default=None, compare=False)
-    counted: tuple[int, ...] | None = None
 
 
 def causal_queries(blocks: Sequence[Block]) -> list[str]:

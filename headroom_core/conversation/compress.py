@@ -93,7 +93,7 @@ def compress(
         received = received if replaced is None else replaced
 
     draft = run.parse(received)
-    for transform in run.transforms(draft):
+    for transform in run.transforms():
         changed = run.apply(transform, draft)
         draft = run.store_originals(changed, previous=draft)
     outcome = run.render(draft)

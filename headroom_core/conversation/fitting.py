@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroom_core._internal.guard import Success, WarningCollector, attempt
@@ -33,6 +34,7 @@ class Fitting:
     Attributes:
         config: The settings.
         limits: How large the conversation may be. None if nothing limits it.
+        counted: Tokens of every message as it was received. None if they cannot be counted.
         router: Shortens blocks; its tokenizer counts.
         store: Store of decisions. None if nothing may be stored.
         intelligence: Lessons about tools. None if there are none.
@@ -42,6 +44,7 @@ class Fitting:
 
     config: HeadroomConfig
     limits: Limits | None
+    counted: Sequence[int] | None
     router: ContentRouter
     store: Store | None
     intelligence: ToolIntelligence | None
@@ -53,9 +56,7 @@ class Fitting:
     def __call__(self, draft: Draft) -> Draft:
         """Return the draft without the messages that do not fit."""
         limits = self.limits
-        if limits is None or draft.counted is None:
-            return draft
-        if draft_tokens(draft, draft.counted, self.router.tokenizer) <= limits.threshold:
+        if limits is None or self._count(draft) <= limits.threshold:
             return draft
         outcome = attempt(lambda: self._cut(draft, limits, self.store))
         if isinstance(outcome, Success):
@@ -74,9 +75,13 @@ class Fitting:
 
     def fits(self, draft: Draft) -> bool:
         """Return whether a draft is within the limit that must be kept."""
-        if self.limits is None or draft.counted is None:
-            return True
-        return draft_tokens(draft, draft.counted, self.router.tokenizer) <= self.limits.hard
+        return self.limits is None or self._count(draft) <= self.limits.hard
+
+    def _count(self, draft: Draft) -> int:
+        """Return the tokens of a draft, 0 if its messages cannot be counted."""
+        if self.counted is None:
+            return 0
+        return draft_tokens(draft, self.counted, self.router.tokenizer)
 
     def _cut(self, draft: Draft, limits: Limits, records: Store | None) -> Draft:
         if len(draft.outlines) != len(draft.messages):
@@ -90,7 +95,7 @@ class Fitting:
         model = self.router.tokenizer.model
         if not self.config.intelligent_context.enabled:
             window = RollingWindow(self.config.rolling_window, model=model)
-            return window.fit(draft, limits, shorten=shorten, counted=draft.counted)
+            return window.fit(draft, limits, shorten=shorten, counted=self.counted)
         manager = IntelligentContextManager(
             self.config.intelligent_context,
             toin=self.intelligence,
@@ -103,7 +108,7 @@ class Fitting:
             records=records,
             shorten=shorten,
             shorten_within=math.inf,
-            counted=draft.counted,
+            counted=self.counted,
         )
 
 

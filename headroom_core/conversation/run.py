@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -186,35 +186,36 @@ class CompressionRun(RunContext):
         if self.store is not None and self.config.ccr.feedback_enabled:
             self._intelligence = ToolIntelligence(self.store)
         self._fingerprint = self.router.fingerprint
-        self._parsed_by = self._dialect
         self._steps: TransformRun | None = None
         self._fitting: Fitting | None = None
         self._conversation: CachedConversation | None = None
+        self._counted: tuple[int, ...] | None = None
 
     def parse(self, messages: list[Any]) -> Draft:
         """Read messages, and count their tokens. Messages that cannot be read give no blocks."""
+        known: Sequence[int] = ()
         outcome = attempt(lambda: self._read(messages))
         if isinstance(outcome, Success):
-            draft = outcome.value
-            conversation = self._conversation
-            counted = self._count(messages, conversation.counted if conversation else [])
+            draft = outcome.value.draft
+            known = outcome.value.counted
+            self._conversation = outcome.value
         else:
             reason = outcome.reason
             self.collector.warn(f"the messages were passed through unread: {reason}")
+            self._steps = None
             draft = Draft(tuple(messages), ())
-            self._conversation = None
-            counted = self._count(messages)
-        return replace(draft, counted=counted)
+        self._counted = self._count(messages, known)
+        return draft
 
-    def transforms(self, draft: Draft) -> list[Transform]:
-        """Return the transforms for a draft, in order."""
+    def transforms(self) -> list[Transform]:
+        """Return the transforms to apply, in order: none if the messages could not be read."""
         conversation = self._conversation
         if conversation is None:
             return []
         crusher = self.config.smart_crusher
         memory = Replay(
             conversation=conversation,
-            counted=draft.counted,
+            counted=self._counted,
             settings=self._fingerprint,
             store=self.store,
             query=self._query,
@@ -278,14 +279,14 @@ class CompressionRun(RunContext):
             if isinstance(outcome, Failure):
                 reason = outcome.reason
                 self.collector.warn(f"the messages were passed through unread: {reason}")
-                draft = Draft(draft.messages, (), counted=draft.counted)
+                draft = Draft(draft.messages, ())
             else:
                 messages = outcome.value
-        if draft.counted is None:
+        if self._counted is None:
             before, after = block_tokens(draft.changes)
         else:
-            before = TOKENS_PER_REPLY + sum(draft.counted)
-            after = draft_tokens(draft, draft.counted, self.tokenizer)
+            before = TOKENS_PER_REPLY + sum(self._counted)
+            after = draft_tokens(draft, self._counted, self.tokenizer)
         return RunOutcome(messages, draft.changes, before, after)
 
     def check_limits(self, tokens: int) -> None:
@@ -294,20 +295,19 @@ class CompressionRun(RunContext):
         limit = configured_limit(self.config, self.tokenizer.model)
         self.check_limit(tokens, limit, "model_context_limits less output_buffer_tokens")
 
-    def _read(self, messages: list[Any]) -> Draft:
+    def _read(self, messages: list[Any]) -> CachedConversation:
         dialect = self._dialect or dialect_for(messages)
-        self._parsed_by = dialect
+        self._dialect = dialect
         self._steps = TransformRun(dialect)
         settings = self._fingerprint, self.store is None, self.config.content_router_enabled
-        self._conversation = CachedConversation(dialect, messages, settings)
-        return self._conversation.draft
+        return CachedConversation(dialect, messages, settings)
 
     def _count(self, messages: list[Any], known: Sequence[int] = ()) -> tuple[int, ...] | None:
         """Return the tokens of every message, or None if they cannot be counted."""
 
         def count() -> tuple[int, ...] | None:
             new = messages[len(known) :]
-            return (*known, *self.tokenizer.count_each(new, self._parsed_by))
+            return (*known, *self.tokenizer.count_each(new, self._dialect))
 
         return self.collector.attempt(
             count, None, "only texts were counted, and nothing beside them"
@@ -322,6 +322,7 @@ class CompressionRun(RunContext):
         return Fitting(
             config=self.config,
             limits=self._limits,
+            counted=self._counted,
             router=self.router,
             store=self.store,
             intelligence=self._intelligence,

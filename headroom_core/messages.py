@@ -65,7 +65,7 @@ class Change:
     """The change of one block, or of one message, and the reason for it.
 
     Attributes:
-        message: Index of the message.
+        message: Index of the message, from 0.
         path: Path of the block in the message. Empty for a whole message.
         action: `kept` for the same text, `rewritten` for another text that says the same,
             `selected` if units were left out behind a marker, `moved` if parts of the text moved

@@ -20,7 +20,7 @@ class CompressResult:
             `tokens_before`, unless a system prompt was aligned.
         transforms_applied: Names of the compressors and transforms that changed something.
         ccr_hashes: Keys of the originals that markers name, each of which `retrieve` resolves.
-        changes: Changes to each block, with reasons.
+        changes: What was done with each block and with each dropped message, and why.
         warnings: Steps that were not taken, with the way out.
         estimated: Whether token numbers are estimates, because the model's vocabulary is not on
             this machine.

@@ -55,7 +55,7 @@ SHARED = {
     "compressors": {"base", "registry"},
     "transforms": {"base", "cache_aligner", "pipeline", "router", "windows"},
     "insight": {"shape"},
-    "conversation": {"fitting", "prefix_cache", "replay", "run"},
+    "conversation": {"prefix_cache", "replay", "run", "window"},
     "retrieval": {"fields", "originals", "pages", "tool", "where"},
     "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
     "metrics": {"ledger"},

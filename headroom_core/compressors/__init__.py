@@ -13,7 +13,7 @@ REGISTRY = CompressorRegistry(
         TableCompressor.from_config,
     ]
 )
-"""The compressors of this process."""
+"""The compressors of this process. Those that are built in are asked in the order of the list."""
 
 
 def register_compressor(
@@ -21,7 +21,7 @@ def register_compressor(
 ) -> None:
     """Add a compressor to this process, to be asked before all others.
 
-    `compress`, `TransformPipeline`, the windows and the integrations use it from then on.
+    `compress`, `default_transforms`, the windows and the integrations use it from then on.
 
     Args:
         compressor: The compressor, or a function that creates one from a `HeadroomConfig`.

@@ -52,10 +52,11 @@ def compress(
         messages: OpenAI, Anthropic or Google messages, as dicts or as the SDKs' own objects. They
             are not altered.
         model: The model that they are for, which decides how tokens are counted.
-        token_budget: Maximum number of tokens of the result. The least important turns and calls
-            are dropped behind one marker to meet it; a warning says if the rest is larger by
-            itself. Defaults to the model's limit less the tokens of the reply, or to
-            `config.rolling_window.max_tokens` if that is set.
+        token_budget: Maximum number of tokens of the result. To meet it, the oldest turns are
+            dropped behind one marker, or with the intelligent context the least important messages
+            and tool calls; a warning says if the rest is larger by itself. Defaults to the model's
+            limit less the tokens of the reply, or to `config.rolling_window.max_tokens` if that is
+            set.
         config: The settings. Defaults to `HeadroomConfig()`.
         query: Text that relevance is scored against, for blocks that were not sent before.
             Defaults to the last user message before each block and the arguments of its tool call.

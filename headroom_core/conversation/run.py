@@ -11,9 +11,9 @@ from headroom_core._internal.guard import Failure, Success, WarningCollector, at
 from headroom_core.compressors import REGISTRY
 from headroom_core.compressors.registry import Route
 from headroom_core.config import HeadroomConfig
-from headroom_core.conversation.fitting import Fitting, configured_limit, limits_for
 from headroom_core.conversation.prefix_cache import CachedConversation
 from headroom_core.conversation.replay import Replay
+from headroom_core.conversation.window import ConversationWindow, configured_limit, limits_for
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
@@ -40,7 +40,9 @@ def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig:
         return _default_config()
     if not isinstance(config, HeadroomConfig):
         kind = type(config).__name__
-        message = f"config = {kind}: must be a HeadroomConfig"
+        message = (
+            f"config = {kind}: must be a HeadroomConfig; settings of one part are an argument of it"
+        )
         raise ConfigurationError(message, {"config": kind})
     snapshot: HeadroomConfig = config.snapshot()
     return snapshot
@@ -187,7 +189,7 @@ class CompressionRun(RunContext):
             self._intelligence = ToolIntelligence(self.store)
         self._fingerprint = self.router.fingerprint
         self._steps: TransformRun | None = None
-        self._fitting: Fitting | None = None
+        self._window: ConversationWindow | None = None
         self._conversation: CachedConversation | None = None
         self._counted: tuple[int, ...] | None = None
 
@@ -225,12 +227,12 @@ class CompressionRun(RunContext):
                 crusher.toin_confidence_threshold if crusher.use_feedback_hints else None
             ),
         )
-        self._fitting = self._window()
+        self._window = self._create_window()
         return default_transforms(
             self.config,
             model=self.tokenizer.model,
             router=self.router.with_memory(memory),
-            window=self._fitting,
+            window=self._window,
         )
 
     def apply(self, transform: Transform, draft: Draft) -> Draft:
@@ -259,7 +261,7 @@ class CompressionRun(RunContext):
             if isinstance(outcome, Success):
                 return draft
             reason = outcome.reason
-        holds = draft.gap is None or self._fitting is None or self._fitting.fits(previous)
+        holds = draft.gap is None or self._window is None or self._window.fits(previous)
         if reason and holds:
             self.collector.warn(
                 "nothing was left out of the conversation, because it cannot be kept: " + reason
@@ -313,13 +315,13 @@ class CompressionRun(RunContext):
             count, None, "only texts were counted, and nothing beside them"
         )
 
-    def _window(self) -> Fitting:
+    def _create_window(self) -> ConversationWindow:
         managed = self.config.intelligent_context.enabled
         scorer: Scorer | None = None
         if managed and self.config.relevance.tier != "bm25":
             scorer = scorer_from_config(self.config.relevance)
             self.scorers.append(scorer)
-        return Fitting(
+        return ConversationWindow(
             config=self.config,
             limits=self._limits,
             counted=self._counted,

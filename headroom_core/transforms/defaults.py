@@ -28,7 +28,8 @@ def default_transforms(
         config: The settings. Defaults to `HeadroomConfig()`.
         model: The model that the messages are for.
         router: Shortens texts. Defaults to one with all compressors of this process.
-        window: Drops messages that do not fit. Defaults to the window that the settings enable.
+        window: Drops messages that do not fit. Defaults to the window that the settings enable,
+            with its own limit. `compress` gives one that also knows the budget.
 
     Example:
         >>> [transform.name for transform in default_transforms()]

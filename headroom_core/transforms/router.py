@@ -280,6 +280,7 @@ class ContentRouter:
         tokens = self.tokenizer.count_text(block.text)
         request = Request(key, tokens, query, selecting, hints=hints)
         kind = TextKind(block.text)
+        kept: RouteResult | None = None
         for route in self.routes:
             if not route.accepts(kind):
                 continue
@@ -291,7 +292,8 @@ class ContentRouter:
                 continue
             tokens_after = self.tokenizer.count_text(compressed.text)
             if tokens_after >= tokens:
-                return replace(self.keep(block, _NOT_SMALLER), by=compressor.name)
+                kept = kept or replace(self.keep(block, _NOT_SMALLER), by=compressor.name)
+                continue
             return RouteResult(
                 text=compressed.text,
                 action="rewritten" if compressed.lossless else "selected",
@@ -300,4 +302,4 @@ class ContentRouter:
                 tokens_before=tokens,
                 tokens_after=tokens_after,
             )
-        return self.keep(block, _NOT_ACCEPTED)
+        return kept or self.keep(block, _NOT_ACCEPTED)

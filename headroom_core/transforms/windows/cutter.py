@@ -286,7 +286,8 @@ class WindowCutter:
         draft = with_gap(self.draft, self._archive, self._dropped_at)
         if draft.gap is not None:
             kept = (change for change in draft.changes if change.message not in self.dropped)
-            draft = replace(draft, changes=(*kept, *self._dropped_changes()))
+            changes = sorted((*kept, *self._dropped_changes()), key=lambda change: change.message)
+            draft = replace(draft, changes=tuple(changes))
         tokens = sent_tokens(draft, self.sizes, self._tokenizer)
         warnings = budget_warnings(tokens, self._limits.hard, estimated=self._tokenizer.estimated)
         return replace(draft, warnings=(*draft.warnings, *warnings))

@@ -18,6 +18,8 @@ from headroom_core.transforms.windows.turns import TurnUnit
 _MIN_LOSS_PER_TOKEN = 0.001
 """Added to the importance, so that among unimportant units a small one is preferred."""
 
+_THERE_IS_ROOM = "there is room for it"
+
 _UNKNOWN_TOOL_IMPORTANCE = 0.5
 """Importance of a tool about which too little has been learned."""
 
@@ -59,10 +61,12 @@ class ImportanceRanking:
 
     def explain(self, state: CutState) -> dict[int, str]:
         """Return the reason why each message would be kept."""
-        reasons = {id(unit): _protection_reason(unit, state) for unit in state.turns.units}
+        reasons = {id(unit): self._protection_reason(unit, state) for unit in state.turns.units}
+        scored = self._config.use_importance_scoring
         for candidate in self._candidates(state):
+            reason = f"{_THERE_IS_ROOM}: {candidate.reason}" if scored else _THERE_IS_ROOM
             for unit in candidate.units:
-                reasons[id(unit)] = f"there is room for it: {candidate.reason}"
+                reasons[id(unit)] = reason
         return {
             message: reasons[id(unit)] for unit in state.turns.units for message in unit.messages
         }
@@ -71,7 +75,7 @@ class ImportanceRanking:
         """Return the units that may be dropped for their importance, the least important first."""
         units = [unit for unit in state.droppable if self._is_unprotected(unit, state)]
         if not self._config.use_importance_scoring:
-            return [Candidate((unit,), "the oldest that is not protected") for unit in units]
+            return [Candidate((unit,), "it was the oldest that is not protected") for unit in units]
         weights = self._config.scoring_weights
         scored: list[tuple[float, ImportanceSignals, TurnUnit]] = [
             (signals.weighted(weights), signals, unit)
@@ -101,15 +105,16 @@ class ImportanceRanking:
             return _UNKNOWN_TOOL_IMPORTANCE
         return importance
 
-
-def _protection_reason(unit: TurnUnit, state: CutState) -> str:
-    """Return why a unit would be protected."""
-    if unit.kind in ("system", "unknown"):
-        return f"{unit.kind} messages are kept"
-    if unit is state.turns.last_user_unit:
-        return "the last user message is kept"
-    if unit is state.turns.unit_of[-1]:
-        return "the newest message is kept"
-    if unit.pending_calls:
-        return "tool calls are kept until they have their results"
-    return "texts of the last turns are kept"
+    def _protection_reason(self, unit: TurnUnit, state: CutState) -> str:
+        """Return why a unit that has no importance is kept."""
+        if unit.kind in ("system", "unknown"):
+            return f"{unit.kind} messages are kept"
+        if unit is state.turns.last_user_unit:
+            return "the last user message is kept"
+        if unit is state.turns.unit_of[-1]:
+            return "the newest message is kept"
+        if unit.pending_calls:
+            return "tool calls are kept until they have their results"
+        if self._is_old(unit, state):
+            return f"{_THERE_IS_ROOM}: user messages are dropped last"
+        return "texts of the last turns are kept"

@@ -141,7 +141,7 @@ class RollingWindow:
         for unit in units:
             if unit.turn >= first_protected and _is_plain_step(unit):
                 yield Candidate(
-                    (unit,), "old tool call of the last turns: nothing else could be dropped"
+                    (unit,), "tool call of a protected turn: nothing else could be dropped"
                 )
 
     def _rank_turns(self, units: Sequence[TurnUnit]) -> Iterator[Candidate]:
@@ -151,7 +151,7 @@ class RollingWindow:
             units_by_turn.setdefault(unit.turn, []).append(unit)
         age = "oldest" if self.config.drop_oldest_first else "newest"
         for turn in sorted(units_by_turn, reverse=not self.config.drop_oldest_first):
-            reason = f"turn {turn} is among the {age} that are not protected"
+            reason = f"turn {turn} was among the {age} that are not protected"
             texts: list[TurnUnit] = []
             for unit in units_by_turn[turn]:
                 if _is_plain_step(unit):

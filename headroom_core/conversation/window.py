@@ -1,4 +1,4 @@
-"""Fitting a conversation into its limits: which limits hold, and what to do if dropping fails."""
+"""The limits of a conversation, and the window that drops messages to stay within them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ from headroom_core.transforms.windows.shorten import block_shortener
 
 
 @dataclass(frozen=True, slots=True)
-class Fitting:
-    """Transform that drops messages of a conversation which is larger than it may be.
+class ConversationWindow:
+    """Transform that drops messages of a conversation that exceeds its limits.
+
+    It uses the window that the settings enable.
 
     Attributes:
         config: The settings.
         limits: How large the conversation may be. None if nothing limits it.
         counted: Tokens of every message as it was received. None if they cannot be counted.
         router: Shortens blocks; its tokenizer counts.
-        store: Store of decisions. None if nothing may be stored.
-        intelligence: Lessons about tools. None if there are none.
+        store: Records decisions. None if nothing may be stored: blocks are shortened first then.
+        intelligence: Statistics learned about tools. None if there are none.
         scorer: Scores similarity to the recent messages. None to compare the values in them.
         collector: Collects warnings.
     """
@@ -51,7 +53,7 @@ class Fitting:
     scorer: Scorer | None
     collector: WarningCollector
 
-    name = "fitting"
+    name = "conversation_window"
 
     def __call__(self, draft: Draft) -> Draft:
         """Return the draft without the messages that do not fit."""
@@ -90,7 +92,7 @@ class Fitting:
             )
         shorten: Shorten | None = None
         if self.store is None:
-            # Where originals are stored, blocks have lost their units before.
+            # With a store, the router has shortened the blocks already.
             shorten = block_shortener(draft, self.router, stored=False)
         model = self.router.tokenizer.model
         if not self.config.intelligent_context.enabled:

@@ -100,6 +100,20 @@ def write_marker(
     return f"[headroom: {omission}; {recovery}]"
 
 
+def has_marker(text: str, key: str) -> bool:
+    """Return whether a text has a marker that names an original.
+
+    Args:
+        text: The text.
+        key: The key of the original. Empty if it is not stored, which the marker has to say.
+
+    Example:
+        >>> has_marker("[headroom: 3 of 9 rows left out here; not available any more]", "")
+        True
+    """
+    return key in marker_keys(text) if key else NOT_AVAILABLE in text
+
+
 def marker_keys(text: str) -> list[str]:
     """Return the keys that markers in a text name, in order, each once.
 

@@ -26,7 +26,8 @@ def register_compressor(
     Args:
         compressor: The compressor, or a function that creates one from a `HeadroomConfig`.
         accepts: Returns whether the compressor may be meant for a text of some `TextKind`. Defaults
-            to the compressor's own method `accepts`, or to every text.
+            to the compressor's own method `accepts`, or to every text. It is not part of the
+            fingerprint: texts that were sent before stay as they were sent.
 
     Raises:
         ConfigurationError: It is neither a compressor nor a function.

@@ -65,13 +65,15 @@ class Compressor(Protocol):
     A compressor is pure: the same text and request give the same result in every process. It never
     stores, logs or counts, and threads may share it.
 
-    Two more members are optional:
+    Three more members are optional:
 
     - `fingerprint`, a string that is different whenever results may be: the version of the code and
       its settings. It joins the key under which results are recorded, so that a new version takes
       effect at once. Defaults to the name.
     - `accepts(kind: TextKind) -> bool`, a cheap test of whether a text may be of the compressor's
       kind. Defaults to accepting every text.
+    - `scorer`, the scorer of relevance that it uses, so that a warning says if it scores by words
+      because embeddings are missing.
 
     Attributes:
         name: Name in `CompressResult.changes`.

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import EntryPoint
 from threading import Lock
 from typing import Any, TypeAlias
 
+from headroom_core._internal.guard import Success, attempt
 from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
+from headroom_core.relevance import Scorer
 from headroom_core.text.kinds import TextKind
 
 GROUP = "headroom.compressors"
@@ -54,6 +58,12 @@ class Route:
         """A string that is different whenever the compressor's results may be."""
         compressor = self.compressor
         return str(getattr(compressor, "fingerprint", compressor.name))
+
+    @property
+    def scorer(self) -> Scorer | None:
+        """The compressor's scorer of relevance, if it has one."""
+        scorer: Scorer | None = getattr(self.compressor, "scorer", None)
+        return scorer
 
 
 class _Registration:
@@ -136,25 +146,49 @@ class CompressorRegistry:
                 raise ConfigurationError(message, {"compressor": name})
             self._registered = kept
 
-    def built_in_routes(self, config: HeadroomConfig) -> tuple[Route, ...]:
-        """Return the routes to the built-in compressors alone."""
-        return tuple(registration.route(config) for registration in self._built_in)
-
-    def routes(self, config: HeadroomConfig) -> tuple[Route, ...]:
+    def routes(
+        self, config: HeadroomConfig, *, skip: Callable[[str], None] | None = None
+    ) -> tuple[Route, ...]:
         """Return the routes to all compressors, in the order in which they are asked.
+
+        Args:
+            config: The settings from which compressors are created.
+            skip: Receives the reason for each added compressor that cannot be used, which is left
+                out. Defaults to raising the error.
 
         Raises:
             ConfigurationError: A compressor of an installed package, or a registered factory,
                 cannot be used.
         """
-        registrations = [*self._registered, *self._load_installed()]
-        added = tuple(registration.route(config) for registration in registrations)
-        return added + self.built_in_routes(config)
+        added: list[Route] = []
+        for registration in [*self._registered, *self._find_installed()]:
+            if skip is None:
+                added.append(registration.route(config))
+                continue
+            outcome = attempt(partial(_find_usable, registration, config))
+            if isinstance(outcome, Success):
+                added.append(outcome.value)
+            else:
+                skip(outcome.reason)
+        return (*added, *(registration.route(config) for registration in self._built_in))
 
-    def _load_installed(self) -> list[_Registration]:
-        if self._installed is None:
-            self._installed = [
-                _Registration(load_plugin(point, Compressor, _MEMBERS), None)
-                for point in entry_points_of(self._group).values()
-            ]
-        return self._installed
+    def _find_installed(self) -> list[_Registration]:
+        installed = self._installed
+        if installed is None:
+            points = entry_points_of(self._group).values()
+            installed = [_Registration(_loader(point), None) for point in points]
+            self._installed = installed
+        return installed
+
+
+def _loader(point: EntryPoint) -> CompressorFactory:
+    """Return a factory of an installed compressor, which is loaded once."""
+    load = cache(partial(load_plugin, point, Compressor, _MEMBERS))
+    return lambda config: load()
+
+
+def _find_usable(registration: _Registration, config: HeadroomConfig) -> Route:
+    """Return a route, after reading the members in which the code of a plug-in may fail."""
+    route = registration.route(config)
+    _ = route.fingerprint, route.scorer
+    return route

@@ -14,7 +14,7 @@ from headroom_core._internal.lru import LRUCache
 from headroom_core.conversation.prefix_cache import CachedConversation
 from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
 from headroom_core.markers import content_key
-from headroom_core.messages import OUTPUT_KINDS, Block
+from headroom_core.messages import Block
 from headroom_core.stores import CounterStore, MemoryStore, Store
 from headroom_core.transforms.router import ContentRouter, PendingBlock, RoutedBlock, RouteResult
 
@@ -92,18 +92,11 @@ class Replay:
         if self.counted is not None:
             self.conversation.remember(routed, self.counted)
 
-    def record_key(self, block: Block, key: str, causal_query: str) -> str:
+    def record_key(self, block: Block, key: str, causal_query: str, selecting: bool) -> str:
         """Return the key under which the result of a block is recorded."""
-        parts = (
-            _VERSION,
-            self.settings,
-            self._may_select(block),
-            block.kind,
-            block.tool,
-            key,
-            causal_query,
+        return _hash_parts(
+            (_VERSION, self.settings, selecting, block.kind, block.tool, key, causal_query)
         )
-        return _hash_parts(parts)
 
     def resolve(
         self, pending: Mapping[int, PendingBlock], router: ContentRouter
@@ -119,7 +112,7 @@ class Replay:
         sources = {} if recalled is None else self._sources(unknown)
         lessons = self._lessons(sources)
         new = {
-            key: self._route(router, item, self._may_select(item.block), lessons.get(key))
+            key: self._route(router, item, item.selecting, lessons.get(key))
             for key, item in items.items()
             if key not in known
         }
@@ -147,9 +140,6 @@ class Replay:
         first = _load_results({key: recorded[key] for key in new.keys() & recorded.keys()})
         results = known | new | first
         return {index: results[item.record] for index, item in pending.items()}
-
-    def _may_select(self, block: Block) -> bool:
-        return self.store is not None and block.kind in OUTPUT_KINDS
 
     def _route(
         self,
@@ -224,7 +214,7 @@ class Replay:
         sources: dict[str, Source] = {}
         for key, item in items.items():
             block = item.block
-            if block.tool and self._may_select(block):
+            if block.tool and item.selecting:
                 sources[key] = Source.of(block.tool, shape_of(block.text))
         return sources
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from headroom_core._internal.guard import Failure, Success, WarningCollector, attempt
+from headroom_core._internal.guard import Success, WarningCollector, attempt
 from headroom_core.compressors import REGISTRY
 from headroom_core.compressors.registry import Route
 from headroom_core.config import HeadroomConfig
@@ -23,7 +23,6 @@ from headroom_core.stores import Store, shared_store
 from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.base import Transform, transform_name
 from headroom_core.transforms.defaults import default_transforms
-from headroom_core.transforms.pipeline import TransformRun
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.windows.gap import without_originals
 from headroom_core.transforms.windows.limits import budget_warnings, draft_tokens
@@ -91,11 +90,12 @@ class RunContext:
         self.store = self._open_store(store, lossless)
         self.routes = self._find_routes()
         self.router = ContentRouter(
-            self.routes, tokenizer, enabled=self.config.content_router_enabled
+            self.routes,
+            tokenizer,
+            enabled=self.config.content_router_enabled,
+            selecting=self.store is not None,
         )
-        self.scorers: list[Scorer | None] = [
-            getattr(route.compressor, "scorer", None) for route in self.routes
-        ]
+        self.scorers = [route.scorer for route in self.routes]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -130,11 +130,10 @@ class RunContext:
         )
 
     def _find_routes(self) -> tuple[Route, ...]:
-        outcome = attempt(lambda: REGISTRY.routes(self.config))
-        if isinstance(outcome, Success):
-            return outcome.value
-        self.collector.warn(f"the compressors of other packages were left out: {outcome.reason}")
-        return REGISTRY.built_in_routes(self.config)
+        def skip(reason: str) -> None:
+            self.collector.warn(f"a compressor was left out: {reason}")
+
+        return REGISTRY.routes(self.config, skip=skip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +182,12 @@ class CompressionRun(RunContext):
         self._query = query or ""
         self._token_budget = token_budget
         self._dialect = None if dialect is None else dialect_for([], dialect)
+        self._omissions: list[str] = []
         self._limits = limits_for(self.config, tokenizer.model, token_budget, self.collector)
         self._intelligence: ToolIntelligence | None = None
         if self.store is not None and self.config.ccr.feedback_enabled:
             self._intelligence = ToolIntelligence(self.store)
         self._fingerprint = self.router.fingerprint
-        self._steps: TransformRun | None = None
         self._window: ConversationWindow | None = None
         self._conversation: CachedConversation | None = None
         self._counted: tuple[int, ...] | None = None
@@ -204,7 +203,6 @@ class CompressionRun(RunContext):
         else:
             reason = outcome.reason
             self.collector.warn(f"the messages were passed through unread: {reason}")
-            self._steps = None
             draft = Draft(tuple(messages), ())
         self._counted = self._count(messages, known)
         return draft
@@ -261,35 +259,30 @@ class CompressionRun(RunContext):
             if isinstance(outcome, Success):
                 return draft
             reason = outcome.reason
-        holds = draft.gap is None or self._window is None or self._window.fits(previous)
+        holds = draft.gap is None or self._fits(previous)
         if reason and holds:
-            self.collector.warn(
+            self._omissions.append(
                 "nothing was left out of the conversation, because it cannot be kept: " + reason
             )
         elif reason:
-            self.collector.warn(
+            self._omissions.append(
                 "messages that cannot be kept were left out, to make it fit: " + reason
             )
         return previous if holds else without_originals(draft)
 
     def render(self, draft: Draft) -> RunOutcome:
         """Write messages, and count them."""
-        messages = list(draft.messages)
-        steps = self._steps
-        if steps is not None:
-            outcome = attempt(lambda: steps.render(draft))
-            if isinstance(outcome, Failure):
-                reason = outcome.reason
-                self.collector.warn(f"the messages were passed through unread: {reason}")
-                draft = Draft(draft.messages, ())
-            else:
-                messages = outcome.value
-        if self._counted is None:
-            before, after = block_tokens(draft.changes)
-        else:
-            before = TOKENS_PER_REPLY + sum(self._counted)
-            after = draft_tokens(draft, self._counted, self.tokenizer)
-        return RunOutcome(messages, draft.changes, before, after)
+        received = list(draft.messages)
+        if self._conversation is None:
+            return RunOutcome(received, (), *self._unchanged_tokens())
+        outcome = attempt(lambda: self._write(draft))
+        if isinstance(outcome, Success):
+            for omission in self._omissions:
+                self.collector.warn(omission)
+            return outcome.value
+        reason = outcome.reason
+        self.collector.warn(f"the messages were passed through, because writing failed: {reason}")
+        return RunOutcome(received, (), *self._unchanged_tokens())
 
     def check_limits(self, tokens: int) -> None:
         """Warn if the result has more tokens than the budget or the settings allow."""
@@ -300,9 +293,35 @@ class CompressionRun(RunContext):
     def _read(self, messages: list[Any]) -> CachedConversation:
         dialect = self._dialect or dialect_for(messages)
         self._dialect = dialect
-        self._steps = TransformRun(dialect)
         settings = self._fingerprint, self.store is None, self.config.content_router_enabled
-        return CachedConversation(dialect, messages, settings)
+        conversation = CachedConversation(dialect, messages, settings)
+        if not isinstance(conversation.draft, Draft):
+            kind = type(conversation.draft).__name__
+            message = f"the dialect's parse returned an object of type {kind}: return a Draft"
+            raise ConfigurationError(message, {"type": kind})
+        return conversation
+
+    def _write(self, draft: Draft) -> RunOutcome:
+        dialect = self._dialect or dialect_for(draft.messages)
+        messages = dialect.render(draft)
+        if self._counted is None:
+            return RunOutcome(messages, draft.changes, *block_tokens(draft.changes))
+        before, _ = self._unchanged_tokens()
+        after = draft_tokens(draft, self._counted, self.tokenizer)
+        return RunOutcome(messages, draft.changes, before, after)
+
+    def _unchanged_tokens(self) -> tuple[int, int]:
+        """Return the tokens before and after of messages that are passed through."""
+        tokens = 0 if self._counted is None else TOKENS_PER_REPLY + sum(self._counted)
+        return tokens, tokens
+
+    def _fits(self, draft: Draft) -> bool:
+        window = self._window
+        if window is None:
+            return True
+        outcome = attempt(lambda: window.fits(draft))
+        # A draft that cannot be measured keeps its messages.
+        return outcome.value if isinstance(outcome, Success) else True
 
     def _count(self, messages: list[Any], known: Sequence[int] = ()) -> tuple[int, ...] | None:
         """Return the tokens of every message, or None if they cannot be counted."""

@@ -64,14 +64,13 @@ class ConversationWindow:
         if isinstance(outcome, Success):
             return outcome.value
         if self.store is not None:
-            # Perhaps only because decisions cannot be recorded in the store.
-            unrecorded = attempt(lambda: self._cut(draft, limits, None))
-            if isinstance(unrecorded, Success):
+            # Perhaps only because the store fails, which is not needed for a cut.
+            unlearned = attempt(lambda: self._cut(draft, limits, None))
+            if isinstance(unlearned, Success):
                 self.collector.warn(
-                    "messages were left out to make it fit, but the decision cannot be recorded: "
-                    f"{outcome.reason}"
+                    "importance was judged without what was learnt about tools: " + outcome.reason
                 )
-                return unrecorded.value
+                return unlearned.value
         self.collector.warn(f"nothing was left out to make it fit: {outcome.reason}")
         return draft
 

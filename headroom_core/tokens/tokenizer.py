@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from headroom_core._internal.caches import process_caches
+from headroom_core._internal.checks import is_int
 from headroom_core._internal.fork import ForkSafeLock
 from headroom_core._internal.lru import LRUCache, text_key
 from headroom_core.dialects import Dialect, dialect_for
@@ -160,12 +161,15 @@ class Tokenizer:
         messages = list(messages)
         count = _find_counter(messages, dialect)
         try:
-            return [count(message, self.count_text) for message in messages]
+            counts = [count(message, self.count_text) for message in messages]
         except (RecursionError, ValueError):
             raise TokenizationError(
                 "messages cannot be counted: a message refers to itself or is nested too deeply; "
                 "send plain JSON values"
             ) from None
+        if not all(is_int(tokens, minimum=0) for tokens in counts):
+            raise TokenizationError("the dialect's count of a message must be a whole number")
+        return counts
 
     def count_message(
         self, message: Any, dialect: str | Dialect | MessageCounter | None = None

@@ -37,8 +37,12 @@ def default_transforms(
     """
     config = config or HeadroomConfig()
     if router is None:
-        enabled = config.content_router_enabled
-        router = ContentRouter(REGISTRY.routes(config), Tokenizer(model), enabled=enabled)
+        router = ContentRouter(
+            REGISTRY.routes(config),
+            Tokenizer(model),
+            enabled=config.content_router_enabled,
+            selecting=config.ccr.enabled and config.ccr.inject_marker,
+        )
     transforms: list[Transform] = [router]
     if config.cache_aligner.enabled:
         transforms.append(CacheAligner(config.cache_aligner, model=model))

@@ -14,51 +14,25 @@ from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import transform_name
 
 
-class TransformRun:
-    """The steps of one request, in which every failure is an exception.
+def apply_transform(transform: Callable[[Draft], Draft], draft: Draft) -> Draft:
+    """Apply a transform.
 
-    Args:
-        dialect: Reads and writes the messages.
-        store: Store of the originals. Defaults to the default store.
+    Raises:
+        TransformError: The transform failed, or did not return a draft.
     """
-
-    def __init__(self, dialect: Dialect, store: Store | None = None) -> None:
-        self._dialect = dialect
-        self._store = store
-
-    def parse(self, messages: Sequence[Any]) -> Draft:
-        """Read messages."""
-        return self._dialect.parse(messages)
-
-    def apply(self, transform: Callable[[Draft], Draft], draft: Draft) -> Draft:
-        """Apply a transform.
-
-        Raises:
-            TransformError: The transform failed.
-        """
-        try:
-            return transform(draft)
-        except HeadroomError:
-            raise
-        except Exception as error:
-            name = transform_name(transform)
-            message = f"the transform {name} failed: {type(error).__name__}"
-            raise TransformError(message, {"transform": name}) from error
-
-    def store(self, draft: Draft) -> Draft:
-        """Store the originals that markers in a draft name.
-
-        Raises:
-            StorageError: They cannot be stored, so that nothing may be left out.
-        """
-        if draft.originals:
-            store = default_store() if self._store is None else self._store
-            store.put_many(draft.originals)
-        return draft
-
-    def render(self, draft: Draft) -> list[Any]:
-        """Write messages."""
-        return self._dialect.render(draft)
+    name = transform_name(transform)
+    try:
+        changed = transform(draft)
+    except HeadroomError:
+        raise
+    except Exception as error:
+        message = f"the transform {name} failed: {type(error).__name__}"
+        raise TransformError(message, {"transform": name}) from error
+    if not isinstance(changed, Draft):
+        kind = type(changed).__name__
+        message = f"the transform {name} returned an object of type {kind}: return a Draft"
+        raise TransformError(message, {"transform": name})
+    return changed
 
 
 class TransformPipeline:
@@ -102,9 +76,8 @@ class TransformPipeline:
         Raises:
             TransformError: A transform failed.
         """
-        run = TransformRun(dialect_for([]))
         for transform in self.transforms:
-            draft = run.apply(transform, draft)
+            draft = apply_transform(transform, draft)
         return draft
 
     def transform(
@@ -154,9 +127,10 @@ def transform_messages(
     """
     received = require_list("messages", messages)
     known = dialect_for(received, dialect)
-    run = TransformRun(known, store)
-    draft = transform(run.parse(received))
-    sent = run.render(run.store(draft))
+    draft = transform(known.parse(received))
+    if draft.originals:
+        (default_store() if store is None else store).put_many(draft.originals)
+    sent = known.render(draft)
     return TransformResult(
         messages=sent,
         tokens_before=tokenizer.count_messages(received, known),

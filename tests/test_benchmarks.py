@@ -50,21 +50,21 @@ def decode(tokens): return " ".join(tokens)
 """
 
 
-def test_the_same_seed_gives_the_same_text_and_another_seed_another() -> None:
+def test_texts_depend_only_on_the_seed() -> None:
     assert array("log", 20, seed=1) == array("log", 20, seed=1) != array("log", 20, seed=2)
 
 
-def test_arrays_are_json_of_the_size_asked_for() -> None:
+def test_arrays_are_json_of_the_requested_size() -> None:
     assert len(json.loads(array("search", 30, seed=1))) == 30
     assert len(big_array(0.2, seed=1)) == pytest.approx(200_000, rel=0.05)
 
 
-def test_a_conversation_hears_eleven_kinds_of_tools() -> None:
+def test_a_conversation_uses_eleven_tools() -> None:
     turns = conversation(len(OUTPUTS), seed=1)
     assert len({turn[1]["tool_calls"][0]["function"]["name"] for turn in turns}) == 11
 
 
-def test_the_floor_encodes_every_text_that_is_sent() -> None:
+def test_the_floor_encodes_every_sent_text() -> None:
     assert texts(exchange("rows", question="why?")) == ["why?", "rows", '{"page": 0}']
 
 
@@ -85,7 +85,7 @@ def test_both_modes_save_tokens_on_rows(mode: str) -> None:
     assert sample.peak > 10
 
 
-def test_the_table_shows_what_was_missed_and_the_rival_beside_it() -> None:
+def test_the_table_shows_missed_targets_and_the_rival() -> None:
     ours = [Line("rows", 2.0, target=3), Line("again", 0.5, target=0.05)]
     head, first, second = format_table(
         list(add_rival(ours, [Line("rows", 11.5, saved=0.3)]))
@@ -182,7 +182,7 @@ def test_postprocessors_are_compared_at_the_same_number_of_tokens(
     assert len(lines) == 5
 
 
-def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
+def test_scorers_are_timed_and_rank_the_queried_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [
@@ -205,7 +205,7 @@ def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
     ]
 
 
-def test_the_environment_names_the_corpus(tmp_path: Path) -> None:
+def test_the_environment_selects_the_corpus(tmp_path: Path) -> None:
     code = "from benchmarks.measure import CORPUS; print(CORPUS)"
     environment = {**os.environ, "HEADROOM_CORPUS": str(tmp_path)}
     run = subprocess.run(
@@ -214,7 +214,7 @@ def test_the_environment_names_the_corpus(tmp_path: Path) -> None:
     assert run.stdout.strip() == str(tmp_path)
 
 
-def test_without_a_corpus_the_message_says_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_corpus_is_reported_with_a_solution(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--corpus or HEADROOM_CORPUS"):
         corpus.main(["--corpus", str(tmp_path)])
 
@@ -237,7 +237,7 @@ def agents(tmp_path: Path) -> list[str]:
     return ["--corpus", str(tmp_path), "--shares", "80,60"]
 
 
-def test_every_method_is_told_what_it_keeps_of_a_conversation_on_a_budget(
+def test_every_method_is_scored_on_a_budget(
     agents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     budgets.main([*agents, "--misses", str(tmp_path / "misses.jsonl")])
@@ -252,7 +252,7 @@ def test_every_method_is_told_what_it_keeps_of_a_conversation_on_a_budget(
     assert {"never said"} <= {fact["value"] for miss in missed for fact in miss["missed"]}
 
 
-def test_importance_is_tried_without_each_weight_and_with_others(
+def test_importance_is_measured_with_varied_weights(
     agents: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     budgets.main([*agents, "--weights", "--search", "2"])
@@ -261,7 +261,7 @@ def test_importance_is_tried_without_each_weight_and_with_others(
     assert "the best of 2 by every other case" in printed
 
 
-def test_a_budget_leaves_the_system_prompt_alone_where_it_is_large() -> None:
+def test_the_budget_excludes_a_large_system_prompt() -> None:
     messages = [
         {"role": "system", "content": "rule " * 100},
         {"role": "user", "content": "word " * 100},
@@ -278,7 +278,7 @@ def test_results_without_their_calls_are_found() -> None:
     assert windows.is_unpaired([{"role": "system", "content": "Be brief."}])
 
 
-def test_facts_of_a_generated_conversation_are_told_once_and_asked_for_later() -> None:
+def test_generated_facts_appear_once_and_are_queried_later() -> None:
     talk = agent_conversation(40, seed=1, facts=5)
     assert len(talk.facts) == 5
     for turn, fact in talk.facts.items():
@@ -289,7 +289,7 @@ def test_facts_of_a_generated_conversation_are_told_once_and_asked_for_later() -
         assert told[0] < 16 <= 32 <= turn
 
 
-def test_a_replay_tells_what_broke_a_cached_prefix_and_where_facts_are() -> None:
+def test_a_replay_reports_broken_prefixes_and_kept_facts() -> None:
     talk = agent_conversation(30, seed=1, facts=4)
     whole = replay_conversation(talk, lambda store: lambda messages, budget: messages, 10**6)
     assert (whole.broken, whole.again, whole.over, whole.present) == (set(), 0, 0, 4)
@@ -329,7 +329,7 @@ def test_growing_conversations_and_waiting_loops_are_timed(
     assert printed.splitlines()[-1].startswith("two small ones ")
 
 
-def test_memories_give_a_conversation_back_in_times_that_stand_beside_each_other(
+def test_memory_timings_are_shown_side_by_side(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     memory.main(["--turns", "5", "--limits", "1500"])

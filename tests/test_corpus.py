@@ -66,7 +66,7 @@ def json_in(text: str) -> tuple[list[Value], list[str]]:
 
 
 @pytest.mark.parametrize("case", TEXTS)
-def test_the_lossless_form_of_a_real_output_says_the_same(case: dict[str, Any]) -> None:
+def test_the_lossless_form_of_a_real_output_decodes_to_it(case: dict[str, Any]) -> None:
     text = case["content"]
     short = compressed(conversation(case), LOSSLESS).messages[-1]["content"]
     values, around = json_in(text)
@@ -90,9 +90,7 @@ def test_a_selection_from_a_real_output_shows_whole_rows(case: dict[str, Any]) -
 
 @MODES
 @pytest.mark.parametrize("case", CONVERSATIONS)
-def test_a_real_conversation_grows_at_its_end_alone(
-    case: dict[str, Any], config: HeadroomConfig
-) -> None:
+def test_a_real_conversation_keeps_its_prefix(case: dict[str, Any], config: HeadroomConfig) -> None:
     messages, store = conversation(case), MemoryStore()
     whole = compressed(messages, config).messages
     for count in range(1, len(messages) + 1):
@@ -101,7 +99,7 @@ def test_a_real_conversation_grows_at_its_end_alone(
 
 @MODES
 @pytest.mark.parametrize("case", [*TEXTS, *CONVERSATIONS])
-def test_no_real_block_has_more_tokens_and_none_is_shortened_twice(
+def test_no_real_block_gains_tokens_or_is_compressed_twice(
     case: dict[str, Any], config: HeadroomConfig
 ) -> None:
     messages, store = conversation(case), MemoryStore()

@@ -56,7 +56,7 @@ def test_the_selecting_pipeline_sends_a_smaller_fraction(shown: str) -> None:
     assert saved_percent(shown, "with retrieval") > 85
 
 
-def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
+def test_the_question_is_answered_from_the_sent_messages(shown: str) -> None:
     first, second = re.findall(r"^answer .*?(?=\n\n|\nquestion)", shown, re.MULTILINE | re.DOTALL)[
         :2
     ]
@@ -67,7 +67,7 @@ def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
         assert not re.search(r"[&*]\d", answer), "references are resolved"
 
 
-def test_the_totals_are_the_sum_of_the_requests_with_the_tools_schema(shown: str) -> None:
+def test_the_totals_are_the_sum_of_the_requests(shown: str) -> None:
     sent = [
         int(number.replace(",", ""))
         for number in re.findall(r"^the request +\S+ +([\d,]+)", shown, re.MULTILINE)
@@ -80,7 +80,7 @@ def test_the_totals_are_the_sum_of_the_requests_with_the_tools_schema(shown: str
     assert len(schemas) == len(sent) - 1
 
 
-def test_a_row_that_was_left_out_is_brought_back(shown: str) -> None:
+def test_an_omitted_row_is_retrieved(shown: str) -> None:
     call = re.search(
         r"^call +headroom_retrieve\(key=\"\w+\", where=\"flight == '(\w+)'\"\)", shown, re.MULTILINE
     )
@@ -93,6 +93,6 @@ def test_a_row_that_was_left_out_is_brought_back(shown: str) -> None:
     assert row["arrival"]["actual"] in returned[returned.rindex("\nanswer") :]
 
 
-def test_it_fits_a_hundred_columns_and_prints_no_escapes_into_a_pipe(shown: str) -> None:
+def test_the_output_fits_a_hundred_columns_without_escape_codes(shown: str) -> None:
     assert max(map(len, shown.splitlines())) <= 100
     assert "\033" not in shown

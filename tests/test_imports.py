@@ -203,11 +203,11 @@ def levels(root: Path) -> int:
     return max(height.values()) + len((INTEGRATIONS, "benchmarks"))
 
 
-def test_every_module_keeps_to_the_layout() -> None:
+def test_every_module_follows_the_layout() -> None:
     assert violations(ROOT) == []
 
 
-def test_integrations_use_public_names_of_the_core_alone() -> None:
+def test_integrations_use_only_public_names_of_the_core() -> None:
     modules = [Module(path, ROOT) for path in sorted((ROOT / INTEGRATIONS).rglob("*.py"))]
     assert {module.name: names for module in modules if (names := [*_private_names(module)])} == {}
 
@@ -220,7 +220,7 @@ def test_a_private_name_in_an_integration_is_found(tmp_path: Path) -> None:
     assert [*_private_names(Module(path, tmp_path))] == ["_lazy", "x"]
 
 
-def test_the_house_has_few_root_modules_and_levels() -> None:
+def test_the_core_has_few_root_modules_and_levels() -> None:
     modules = [path for path in (ROOT / CORE).glob("*.py") if not path.name.startswith("__")]
     assert len(modules) <= MAX_ROOT_MODULES
     assert levels(ROOT) <= MAX_LEVELS
@@ -289,9 +289,7 @@ def test_a_broken_rule_of_an_integration_is_found(
         ("headroom_integrations/langchain/a.py", "from headroom_core.adapters import CallTracker"),
     ],
 )
-def test_an_import_that_the_layout_allows_is_not_found(
-    tmp_path: Path, path: str, source: str
-) -> None:
+def test_an_allowed_import_is_not_reported(tmp_path: Path, path: str, source: str) -> None:
     plant(tmp_path, {path: source})
     assert violations(tmp_path) == []
 

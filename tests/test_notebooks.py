@@ -21,7 +21,7 @@ each = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambd
 
 
 @each
-def test_it_runs_and_shows_something_where_it_did_before(
+def test_a_notebook_runs_with_output_in_the_same_cells(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
@@ -30,7 +30,7 @@ def test_it_runs_and_shows_something_where_it_did_before(
 
 
 @each
-def test_it_is_stored_with_what_all_its_cells_showed(path: Path) -> None:
+def test_a_notebook_is_stored_with_all_outputs(path: Path) -> None:
     cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
     assert "image/png" in {
@@ -39,7 +39,7 @@ def test_it_is_stored_with_what_all_its_cells_showed(path: Path) -> None:
 
 
 @each
-def test_what_is_stored_tells_nothing_of_the_machine(path: Path) -> None:
+def test_stored_outputs_reveal_nothing_about_the_machine(path: Path) -> None:
     shown = [output for cell in read(path).cells for output in cell.get("outputs", [])]
     for output in shown:
         output.get("data", {}).pop("image/png", None)

@@ -34,12 +34,12 @@ def ask_openai(server: OpenAIServer, messages: Sequence[Any], **settings: Any) -
         [ASKED, CALLING, FIRST, FIRST],
     ],
 )
-def test_calls_and_results_that_are_not_paired_are_refused(messages: list[Any]) -> None:
+def test_unpaired_calls_and_results_are_rejected(messages: list[Any]) -> None:
     with OpenAIServer() as server, pytest.raises(openai.BadRequestError, match="calls"):
         ask_openai(server, messages)
 
 
-def test_anthropics_pairs_are_those_of_its_blocks() -> None:
+def test_anthropic_pairs_are_read_from_its_blocks() -> None:
     results = [{"type": "tool_result", "tool_use_id": "c1", "content": "[]"}]
     calls = [{"type": "tool_use", "id": "c1", "name": "orders", "input": {}}]
     asked, calling, answering = (
@@ -58,7 +58,7 @@ def test_anthropics_pairs_are_those_of_its_blocks() -> None:
             send(model="claude-haiku-4-5", max_tokens=9, messages=[asked, calling, asked])
 
 
-def test_a_request_continues_another_only_if_nothing_before_it_changed() -> None:
+def test_a_request_continues_another_only_with_an_unchanged_prefix() -> None:
     def sent(*messages: Any, **body: Any) -> Request:
         body = {"messages": messages, "model": "gpt-4o-mini", **body}
         return Request(
@@ -74,7 +74,7 @@ def test_a_request_continues_another_only_if_nothing_before_it_changed() -> None
     assert not sent(ASKED, CALLING, FIRST, tools=[]).continues(earlier)
 
 
-def test_a_stream_says_what_a_whole_answer_says() -> None:
+def test_a_stream_has_the_content_of_a_whole_answer() -> None:
     reply = Reply("Let me see.", (Call("orders", {"city": "Zürich"}), Call("orders")), usage=(7, 3))
     with OpenAIServer([reply, reply]) as server:
         whole = ask_openai(server, [ASKED])
@@ -95,7 +95,7 @@ def test_a_stream_says_what_a_whole_answer_says() -> None:
     assert chunks[-1].usage == whole.usage
 
 
-def test_a_script_that_is_over_is_an_error() -> None:
+def test_an_exhausted_script_is_an_error() -> None:
     with OpenAIServer([Reply("once")]) as server:
         assert ask_openai(server, [ASKED]).choices[0].message.content == "once"
         with pytest.raises(openai.BadRequestError, match="the script is over"):

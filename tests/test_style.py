@@ -39,7 +39,7 @@ def docstrings(tree: ast.AST) -> Iterator[str]:
             yield text
 
 
-def test_docstrings_rarely_say_what() -> None:
+def test_docstrings_rarely_use_the_word_what() -> None:
     words: Counter[str] = Counter()
     for _, source in sources(*PACKAGES):
         for text in docstrings(ast.parse(source)):
@@ -101,7 +101,7 @@ def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or 0) - node.lineno + 1 - documented
 
 
-def test_comments_say_why_often_enough() -> None:
+def test_there_are_enough_comments() -> None:
     lines = comments = 0
     for _, source in sources(*PACKAGES):
         lines += len(source.splitlines())
@@ -109,7 +109,7 @@ def test_comments_say_why_often_enough() -> None:
     assert comments / lines >= MIN_COMMENT_SHARE
 
 
-def test_titles_of_tests_have_a_dozen_words_at_most() -> None:
+def test_titles_of_tests_have_at_most_a_dozen_words() -> None:
     found = [
         node.name
         for _, source in sources("tests")

@@ -179,14 +179,14 @@ def test_type_checkers_see_the_names_of_the_lazy_table() -> None:
     assert typed() == lazy()
 
 
-def test_the_public_names_are_those_of_the_lazy_table_in_order_and_once() -> None:
+def test_the_public_names_are_those_of_the_lazy_table() -> None:
     names = [name for names in lazy().values() for name in names]
     assert sorted(names) == sorted(headroom_core.__all__) == headroom_core.__all__
     assert len(names) == len({*names})
 
 
 @pytest.mark.parametrize("name", headroom_core.__all__)
-def test_a_public_name_is_what_its_module_defines_and_is_documented(name: str) -> None:
+def test_a_public_name_is_documented_and_defined_by_its_module(name: str) -> None:
     value = getattr(headroom_core, name)
     (module,) = [module for module, names in lazy().items() if name in names]
     assert value is getattr(importlib.import_module(module), name)
@@ -197,18 +197,18 @@ def test_dir_lists_the_public_names() -> None:
     assert {*headroom_core.__all__} <= {*dir(headroom_core)}
 
 
-def test_another_name_is_an_AttributeError_that_says_so() -> None:
+def test_an_unknown_name_is_a_helpful_AttributeError() -> None:
     with pytest.raises(AttributeError, match="module 'headroom_core' has no attribute 'compres'"):
         _ = headroom_core.compres
 
 
 @pytest.mark.parametrize("group", PROMISED)
-def test_the_promised_names_are_there(group: str) -> None:
+def test_the_promised_names_exist(group: str) -> None:
     assert {*PROMISED[group].split()} <= {*headroom_core.__all__}
 
 
 @pytest.mark.parametrize("module", ELSEWHERE)
-def test_the_promised_names_are_where_users_look_for_them(module: str) -> None:
+def test_the_promised_names_exist_in_their_modules(module: str) -> None:
     assert all(hasattr(importlib.import_module(module), name) for name in ELSEWHERE[module])
 
 
@@ -239,7 +239,7 @@ def test_the_defaults_of_the_settings_are_those_promised(name: str) -> None:
     assert {**defaults, **DEFAULTS[name]} == defaults
 
 
-def test_importing_the_package_loads_none_of_what_it_offers() -> None:
+def test_importing_the_package_loads_no_submodule() -> None:
     code = "import sys, headroom_core; print(*sorted(m for m in sys.modules if m.startswith('headroom_core')))"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -251,7 +251,7 @@ def test_importing_the_package_loads_none_of_what_it_offers() -> None:
     assert done.stdout.split() == ["headroom_core"]
 
 
-def test_an_error_can_be_caught_without_loading_what_is_heavy() -> None:
+def test_an_error_can_be_caught_without_loading_heavy_modules() -> None:
     heavy = "{'pydantic', 'numpy', 'tiktoken', 'rank_bm25', 'sqlite3', 'asyncio'}"
     code = f"import sys; from headroom_core import HeadroomError, Change; print(*sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run(

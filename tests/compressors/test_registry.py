@@ -79,12 +79,12 @@ def test_compress_uses_a_registered_compressor() -> None:
 
 
 @pytest.mark.usefixtures("ticks")
-def test_a_pipeline_of_the_default_transforms_uses_it() -> None:
+def test_a_pipeline_of_the_default_transforms_uses_a_registered_compressor() -> None:
     result = TransformPipeline(default_transforms()).transform(conversation(), store=MemoryStore())
     assert result.messages[2]["content"] == SHORT
 
 
-def test_windows_use_it_at_a_cut() -> None:
+def test_windows_use_a_registered_compressor_at_a_cut() -> None:
     """Directly, and in `compress` where nothing may be stored."""
     compressor = Ticks(lossless=False)
     register_compressor(compressor)
@@ -102,19 +102,19 @@ def test_windows_use_it_at_a_cut() -> None:
 
 
 @pytest.mark.usefixtures("ticks")
-def test_documents_and_integrations_use_it() -> None:
+def test_documents_and_integrations_use_a_registered_compressor() -> None:
     assert compress_documents([BEATS]).texts == [SHORT]
     message = LangChainToolMessage(BEATS, tool_call_id="c1")
     assert HeadroomCompressor().invoke([message])[0].content == SHORT
 
 
-def test_only_texts_that_it_accepts_are_shown_to_it(ticks: Ticks) -> None:
+def test_a_compressor_only_sees_texts_it_accepts(ticks: Ticks) -> None:
     other = [{"role": "tool", "tool_call_id": "1", "content": "tock\n" * 400}]
     assert compress(other, store=MemoryStore()).messages == other
     assert ticks.asked == 0
 
 
-def test_results_are_recorded_until_the_fingerprint_changes() -> None:
+def test_recorded_results_are_reused_until_the_fingerprint_changes() -> None:
     store = MemoryStore()
     for version, asked in ((1, 1), (1, 0), (2, 1)):
         compressor = Ticks(version)
@@ -128,7 +128,7 @@ def test_results_are_recorded_until_the_fingerprint_changes() -> None:
         assert compressor.asked == asked
 
 
-def test_the_newest_is_asked_first_and_may_be_made_from_settings(ticks: Ticks) -> None:
+def test_the_newest_compressor_runs_first_and_may_come_from_a_factory(ticks: Ticks) -> None:
     newest = Ticks(2)
 
     def make(config: HeadroomConfig) -> Ticks:
@@ -143,7 +143,7 @@ def test_the_newest_is_asked_first_and_may_be_made_from_settings(ticks: Ticks) -
     assert (newest.asked, ticks.asked) == (1, 0)
 
 
-def test_built_in_compressors_come_last_and_through_the_same_door(ticks: Ticks) -> None:
+def test_built_in_compressors_are_routed_last_by_the_same_registry(ticks: Ticks) -> None:
     names = [route.compressor.name for route in REGISTRY.routes(HeadroomConfig())]
     assert names == ["ticks", "smart_crusher"]
     alone = CompressorRegistry(built_in=[lambda config: ticks])
@@ -151,17 +151,17 @@ def test_built_in_compressors_come_last_and_through_the_same_door(ticks: Ticks) 
 
 
 @pytest.mark.parametrize("compressor", [Ticks, 7, "ticks"])
-def test_a_class_or_another_object_is_refused(compressor: Any) -> None:
+def test_a_class_or_an_unrelated_object_is_rejected(compressor: Any) -> None:
     with pytest.raises(ConfigurationError, match="must be an object with name and compress"):
         register_compressor(compressor)
 
 
-def test_a_compressor_that_is_not_registered_cannot_be_removed() -> None:
+def test_an_unregistered_compressor_cannot_be_removed() -> None:
     with pytest.raises(ConfigurationError, match="is not registered"):
         unregister_compressor(Ticks())
 
 
-def test_a_factory_that_makes_nothing_of_use_costs_only_itself() -> None:
+def test_a_factory_that_returns_no_compressor_is_skipped_with_a_warning() -> None:
     def make(config: HeadroomConfig) -> Any:
         return object()
 

@@ -107,7 +107,7 @@ def test_keep_last() -> None:
 @pytest.mark.parametrize(
     ("field", "those"), [("keep_first", slice(100)), ("keep_last", slice(-100, None))]
 )
-def test_many_first_or_last_rows_are_kept_when_they_are_asked_for(field: str, those: slice) -> None:
+def test_many_first_or_last_rows_are_kept_on_request(field: str, those: slice) -> None:
     assert kept(rows(), **{field: 100})[those] == list(range(COUNT))[those]
 
 
@@ -146,7 +146,7 @@ def test_dedup_identical_items() -> None:
     assert often.data.count(data[0]) > 1
 
 
-def test_one_of_many_identical_rows_is_kept_with_their_number_wherever_they_stand() -> None:
+def test_identical_rows_are_kept_once_with_their_count() -> None:
     data = [{"id": 1000 + n, "town": f"town {n}"} for n in range(100)]
     data[20:20] = [{"id": 7, "town": "the same town"}] * 300
     crushed = crush(data)
@@ -186,7 +186,7 @@ def test_toin_confidence_threshold() -> None:
     assert kept(rows(), hints=hints, toin_confidence_threshold=0.51) == kept(rows())
 
 
-def test_every_setting_has_a_test_of_its_own_name() -> None:
+def test_every_setting_has_a_test_named_after_it() -> None:
     assert not [name for name in SmartCrusherConfig.model_fields if f"test_{name}" not in globals()]
 
 
@@ -209,14 +209,14 @@ EVERYWHERE = (0, 5, SPOT, COUNT - 2, COUNT - 1)
 
 @pytest.mark.parametrize("field", ERRORS)
 @pytest.mark.parametrize("at", EVERYWHERE)
-def test_an_error_is_kept_wherever_it_stands(field: str, at: int) -> None:
+def test_an_error_row_is_kept_at_any_position(field: str, at: int) -> None:
     data = rows(**{field: spot(*ERRORS[field], at=at)})
     assert at in kept(data, **BARE)
     assert at in kept(data, f"tell me about {data[99]['id']}")
 
 
 @pytest.mark.parametrize("field", ERRORS)
-def test_all_errors_are_kept_beyond_the_number_of_items_that_is_wanted(field: str) -> None:
+def test_errors_are_kept_beyond_the_maximum_number_of_items(field: str) -> None:
     odd, usual = ERRORS[field]
     failures = {*range(3, COUNT, 13)}
     data = rows(**{field: lambda n: odd if n in failures else usual})
@@ -226,19 +226,19 @@ def test_all_errors_are_kept_beyond_the_number_of_items_that_is_wanted(field: st
 @pytest.mark.parametrize(
     ("field", "odd"), [("success", False), ("ok", False), ("failed", True), ("healthy", False)]
 )
-def test_all_rows_whose_flag_says_that_they_went_wrong_are_kept(field: str, odd: bool) -> None:
+def test_all_rows_with_a_failure_flag_are_kept(field: str, odd: bool) -> None:
     failures = {*range(3, COUNT, 13)}
     data = rows(**{field: lambda n: (n in failures) == odd})
     assert failures <= {*kept(data)}
 
 
-def test_a_word_that_most_rows_share_is_no_error() -> None:
+def test_a_word_shared_by_most_rows_is_not_an_error() -> None:
     data = rows(state=lambda n: "failed" if n % 10 else "ok")
     assert len(kept(data)) < 100
 
 
 @pytest.mark.parametrize("every", [12, 4])
-def test_of_many_failures_of_few_kinds_every_kind_is_kept(every: int) -> None:
+def test_many_failures_keep_a_row_of_every_kind(every: int) -> None:
     kinds = [f"error {kind}: cannot reach host" for kind in "ABCDEF"]
     data = rows(2000, message=lambda n: f"served {n}" if n % every != 1 else kinds[n // every % 6])
     left = kept(data, **BARE)
@@ -247,34 +247,34 @@ def test_of_many_failures_of_few_kinds_every_kind_is_kept(every: int) -> None:
 
 @pytest.mark.parametrize("at", EVERYWHERE)
 @pytest.mark.parametrize("number", [900.5, -900, 1e12])
-def test_a_number_far_from_the_others_is_kept(at: int, number: float) -> None:
+def test_an_outlier_is_kept(at: int, number: float) -> None:
     data = rows(ms=lambda n: number if n == at else 100 + (n * 37 % 50) / 10)
     assert at in kept(data, **BARE)
 
 
-def test_both_sides_of_a_change_of_level_are_kept() -> None:
+def test_both_sides_of_a_level_change_are_kept() -> None:
     data = rows(queue=lambda n: (10 if n < 251 else 30) + n * 31 % 7)
     assert {250, 251} <= {*kept(data, **BARE)}
 
 
-def test_first_and_last_are_kept_when_something_else_is_asked_for() -> None:
+def test_first_and_last_rows_are_kept_beside_the_queried_row() -> None:
     left = kept(rows(), f"tell me about {1000 + SPOT}", **BARE)
     assert (left[0], left[-1]) == (0, COUNT - 1)
     assert SPOT in left
 
 
-def test_one_of_every_rare_kind_is_kept() -> None:
+def test_a_row_of_every_rare_kind_is_kept() -> None:
     rare = {33: "dam", 61: "lock", SPOT: "weir", 303: "ferry"}
     assert {*rare} <= {*kept(rows(kind=lambda n: rare.get(n, ("river", "lake")[n % 2])), **BARE)}
 
 
-def test_a_row_of_another_shape_is_kept() -> None:
+def test_a_row_of_a_different_shape_is_kept() -> None:
     data: list[Any] = rows()
     data[SPOT] = {"unlike": "the others", "id": 1000 + SPOT}
     assert SPOT in kept(data, **BARE)
 
 
-def test_a_row_that_lacks_the_fields_of_the_others_is_kept() -> None:
+def test_a_row_with_missing_fields_is_kept() -> None:
     data = rows()
     data[SPOT] = {"id": 1000 + SPOT}
     assert SPOT in kept(data, **BARE)
@@ -321,27 +321,27 @@ QUERIES: dict[str, tuple[dict[str, Callable[[int], Any]], str]] = {
 
 
 @pytest.mark.parametrize("asked", QUERIES)
-def test_the_row_that_the_query_names_is_kept(asked: str) -> None:
+def test_the_row_named_in_the_query_is_kept(asked: str) -> None:
     cells, query = QUERIES[asked]
     assert SPOT not in kept(rows(**cells), **BARE)
     assert SPOT in kept(rows(**cells), query, **BARE)
 
 
 @pytest.mark.parametrize("order", ["12 346 449", "12_346_449", "12'346'449"])
-def test_a_number_with_other_separators_is_found(order: str) -> None:
+def test_a_number_with_unusual_separators_is_found(order: str) -> None:
     assert SPOT in kept(rows(**ORDERS), f"who placed order {order}?", **BARE)
 
 
 # What is told of all rows.
 
 
-def test_the_counts_by_value_are_those_of_all_rows() -> None:
+def test_the_summary_counts_values_over_all_rows() -> None:
     states = ["ok"] * 350 + ["late"] * 40 + ["lost"] * 10
     marker = crush(rows(state=lambda n: states[n * 143 % COUNT])).markers[0]
     assert "state: ok ×350, late ×40, lost ×10" in marker
 
 
-def test_the_numbers_are_told_exactly() -> None:
+def test_the_summary_gives_exact_numbers() -> None:
     amounts = [f"{n * 7919 % 1009 / 100:.2f}" for n in range(COUNT)]
     text = json.dumps(
         [{"id": n, "amount": None if n % 8 == 3 else f"<{amounts[n]}>"} for n in range(COUNT)]
@@ -353,19 +353,19 @@ def test_the_numbers_are_told_exactly() -> None:
     assert f"amount {min(known)}…{max(known)}, sum {sum(known)}, null 50" in made.text
 
 
-def test_the_range_of_times_is_told() -> None:
+def test_the_summary_gives_the_range_of_times() -> None:
     marker = crush(rows(at=lambda n: f"2024-03-{1 + n * 11 % 28:02}T{n % 24:02}:00:00Z")).markers[0]
     assert re.search(r"at 2024-03-01T\d\d:00:00Z…2024-03-28T\d\d:00:00Z", marker)
 
 
-def test_the_numbers_of_rows_in_their_order_are_told() -> None:
+def test_the_summary_covers_numbers_in_falling_order() -> None:
     marker = crush(
         [{"id": n, "note": f"note {n}", "amount": 5000 - 9.5 * n} for n in range(COUNT)]
     ).markers[0]
     assert "amount 1209.5…5000.0, sum 1241900.0" in marker
 
 
-def test_the_nulls_of_texts_are_told() -> None:
+def test_the_summary_counts_null_texts() -> None:
     marker = crush(rows(remark=lambda n: f"see ticket {n}" if n % 4 else None)).markers[0]
     assert "null 100" in marker
 
@@ -381,7 +381,7 @@ def test_the_summary_takes_about_a_hundredth_of_the_array(count: int) -> None:
 # Every kind of array.
 
 
-def test_strings_are_selected() -> None:
+def test_an_array_of_strings_is_reduced() -> None:
     data = [
         f"message number {n} of the queue" if n != 77 else "ERROR: disk full" for n in range(300)
     ]
@@ -390,7 +390,7 @@ def test_strings_are_selected() -> None:
     assert {data[0], data[77], data[155], data[-1]} <= {*crushed.data}
 
 
-def test_numbers_are_selected_and_summed() -> None:
+def test_an_array_of_numbers_is_reduced_and_summed() -> None:
     data = [100 + n * 37 % 50 if n != 77 else 9000 for n in range(600)]
     crushed = crush(data)
     assert 9000 in crushed.data
@@ -398,7 +398,7 @@ def test_numbers_are_selected_and_summed() -> None:
     assert f"value 100…9000, sum {sum(data)}" in crushed.markers[0]
 
 
-def test_mixed_items_are_selected() -> None:
+def test_an_array_of_mixed_items_is_reduced() -> None:
     data = [
         {"id": n, "note": f"note number {n}"} if n % 10 else f"a plain remark {n}"
         for n in range(300)
@@ -409,12 +409,12 @@ def test_mixed_items_are_selected() -> None:
     assert any(isinstance(item, str) for item in crushed.data)
 
 
-def test_an_array_of_arrays_is_selected_from() -> None:
+def test_an_array_of_arrays_is_reduced() -> None:
     crushed = crush([[n, f"name {n}", n * 2.5] for n in range(400)])
     assert crushed.tokens_after < crushed.tokens_before / 2
 
 
-def test_an_object_of_objects_is_selected_from() -> None:
+def test_an_object_of_objects_is_reduced() -> None:
     data = {
         f"user-{n}": {"name": f"Name {n}", "state": "failed" if n == 123 else "ok"}
         for n in range(300)
@@ -425,7 +425,7 @@ def test_an_object_of_objects_is_selected_from() -> None:
     assert " of 300 entries left out here" in crushed.markers[0]
 
 
-def test_lists_inside_of_rows_are_selected_from() -> None:
+def test_lists_inside_rows_are_reduced() -> None:
     items = [[{"sku": f"A-{order}-{k}", "state": "sent"} for k in range(9)] for order in range(40)]
     items[7][2]["state"] = "lost"
     crushed = crush([{"order": order, "items": those} for order, those in enumerate(items)])
@@ -435,7 +435,7 @@ def test_lists_inside_of_rows_are_selected_from() -> None:
     assert len(left) < 120
 
 
-def test_an_array_deep_inside_of_a_document_is_selected_from_and_the_rest_stays() -> None:
+def test_a_nested_array_is_reduced_and_the_rest_of_the_document_stays() -> None:
     data = {"page": {"number": 1, "of": 9}, "result": {"jobs": rows()}, "next": None}
     crushed = crush(data)
     assert crushed.text.startswith('{"page":{"number":1,"of":9},"result":{"jobs":[table ')
@@ -447,7 +447,7 @@ def test_an_array_deep_inside_of_a_document_is_selected_from_and_the_rest_stays(
     assert 5 < len(crushed.data["result"]["jobs"]) < 100
 
 
-def test_several_arrays_of_a_document_have_a_marker_each() -> None:
+def test_each_reduced_array_of_a_document_has_its_own_marker() -> None:
     users = [{"login": f"user{n}", "role": "owner" if n == 55 else "member"} for n in range(300)]
     crushed = crush({"jobs": rows(status=spot("failed", "ok")), "few": [1, 2], "users": users})
     assert [re.findall(r"of (\d+) rows", marker) for marker in crushed.markers] == [
@@ -468,7 +468,7 @@ def selected(text: str, query: str = "") -> str:
     return made.text
 
 
-def test_JSON_lines_are_selected_from() -> None:
+def test_JSON_lines_are_reduced() -> None:
     text = selected("\n".join(json.dumps(row) for row in rows(status=spot("failed", "ok"))))
     assert re.search(r"\[headroom: \d+ of 400 lines left out here", text)
     assert re.search(r"^207,1207,.*,failed$", text, re.MULTILINE)
@@ -477,7 +477,7 @@ def test_JSON_lines_are_selected_from() -> None:
 @pytest.mark.parametrize(
     ("separator", "end"), [(",", "\n"), ("\t", "\n"), (";", "\r\n"), ("|", "\n")]
 )
-def test_separated_values_are_selected_from(separator: str, end: str) -> None:
+def test_separated_values_are_reduced(separator: str, end: str) -> None:
     data = rows(status=spot("failed", "ok"))
     lines = [
         separator.join(map(str, cells)) for cells in ([*data[0]], *[row.values() for row in data])
@@ -497,14 +497,14 @@ def test_a_small_array_is_written_whole() -> None:
     assert json.loads(decode_table(crushed.text)) == rows(12) == crushed.data
 
 
-def test_an_array_of_which_everything_matters_is_written_whole() -> None:
+def test_an_array_of_important_rows_is_written_whole() -> None:
     zones = rows(60, zone=lambda n: f"z{n}")
     crushed = crush(zones, preserve_fields=("zone",))
     assert crushed.markers == ()
     assert json.loads(decode_table(crushed.text)) == zones
 
 
-def test_without_selecting_every_row_is_written() -> None:
+def test_every_row_is_written_in_lossless_mode() -> None:
     text = json.dumps(rows())
     made = SmartCrusher().compress(text, Request(content_key(text), 10_000, "what about 1207?"))
     assert made is not None
@@ -515,7 +515,7 @@ def test_without_selecting_every_row_is_written() -> None:
 @pytest.mark.parametrize(
     "text", ["", "plain words", "{}", "[1,2]", "[table 3 rows: a]\n1\n", "a,b\n1,2\n"]
 )
-def test_a_text_without_an_array_to_shorten_is_not_claimed_or_stays(text: str) -> None:
+def test_a_text_without_a_large_array_is_left_unchanged(text: str) -> None:
     made = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0)).compress(
         text, Request("0" * 24, 9, selecting=True)
     )
@@ -551,7 +551,7 @@ def test_the_original_is_stored_before_crush_returns() -> None:
         "false",
     ],
 )
-def test_the_call_of_a_marker_brings_back_a_row_that_was_left_out(name: str) -> None:
+def test_the_call_in_a_marker_retrieves_an_omitted_row(name: str) -> None:
     store = MemoryStore()
     crushed = SmartCrusher().crush(
         [{name: f"v-{n}", "sort": f"s{n % 7}"} for n in range(COUNT)], store=store
@@ -564,7 +564,7 @@ def test_the_call_of_a_marker_brings_back_a_row_that_was_left_out(name: str) -> 
     assert {*re.findall(r"v-\d+", found.text)} - {row[name] for row in crushed.data}
 
 
-def test_what_cannot_be_stored_is_not_left_out() -> None:
+def test_rows_are_not_omitted_if_the_original_cannot_be_stored() -> None:
     class Full(MemoryStore):
         def put_many(self, originals: Any) -> None:
             raise StorageError("the disk is full")
@@ -573,7 +573,7 @@ def test_what_cannot_be_stored_is_not_left_out() -> None:
         SmartCrusher().crush(rows(), store=Full())
 
 
-def test_the_fields_of_the_result() -> None:
+def test_the_result_fields_are_consistent() -> None:
     data = rows()
     crushed = crush(data)
     assert crushed.tokens_after < crushed.tokens_before / 5
@@ -588,23 +588,21 @@ def subsequence(part: list[Any], whole: list[Any]) -> bool:
 
 
 @given(random_rows(min_size=30, max_size=120), st.sampled_from(["", "failed payments", "1033"]))
-def test_the_data_that_stay_are_some_of_the_rows_in_their_order(
-    data: list[Row], query: str
-) -> None:
+def test_the_kept_rows_are_a_subsequence_of_the_input(data: list[Row], query: str) -> None:
     crushed = crush(data, query, min_tokens_to_crush=0)
     assert subsequence(crushed.data, data)
     assert len(crushed.data) == len(data) or crushed.markers
     assert crushed.tokens_after <= crushed.tokens_before
 
 
-def test_what_stays_keeps_its_nulls_when_rows_that_are_null_go() -> None:
+def test_kept_rows_keep_their_null_fields() -> None:
     data = [None if n % 3 == 0 else {"id": 1000 + n, "note": None, "sign": "a"} for n in range(600)]
     stays = [row for row in crush(data).data if row]
     assert stays
     assert all([*row] == ["id", "note", "sign"] for row in stays)
 
 
-def test_what_goes_in_is_not_altered() -> None:
+def test_the_input_is_not_mutated() -> None:
     data = {"jobs": rows()}
     crush(data)
     assert data == {"jobs": rows()}
@@ -615,12 +613,12 @@ def test_what_goes_in_is_not_altered() -> None:
     [{1, 2}, [object()], {"at": date(2024, 1, 1)}, b"bytes"],
     ids=["set", "object", "date", "bytes"],
 )
-def test_what_is_no_JSON_is_a_TypeError(data: Any) -> None:
+def test_non_JSON_data_is_a_TypeError(data: Any) -> None:
     with pytest.raises(TypeError, match="JSON"):
         crush(data)
 
 
-def test_a_decimal_of_the_data_stands_as_text() -> None:
+def test_a_decimal_is_accepted_as_text() -> None:
     assert crush(rows(price=lambda n: Decimal(f"{n}.10"))).tokens_after > 0
 
 

@@ -72,7 +72,7 @@ OPERATIONS = ("put_many", "get", "record", "recall")
 
 
 @given(st.sets(st.sampled_from(OPERATIONS), min_size=1), st.sets(st.sampled_from(OPERATIONS)))
-def test_a_store_of_which_parts_fail_loses_nothing(first: set[str], later: set[str]) -> None:
+def test_a_partly_failing_store_loses_nothing(first: set[str], later: set[str]) -> None:
     store = Broken(*first)
     for broken in (first, later, set[str]()):
         store.broken = broken
@@ -87,7 +87,7 @@ def test_a_store_of_which_parts_fail_loses_nothing(first: set[str], later: set[s
 
 
 @pytest.mark.parametrize("operation", ["put_many", "record", "recall"])
-def test_a_store_that_fails_says_so_and_is_an_error_in_strict_mode(operation: str) -> None:
+def test_a_failing_store_is_a_warning_or_a_strict_mode_error(operation: str) -> None:
     result = compressed(TABLE, Broken(operation))
     assert f"{operation} failed" in str(result.warnings)
     with pytest.raises(CompressionError) as caught:
@@ -95,13 +95,13 @@ def test_a_store_that_fails_says_so_and_is_an_error_in_strict_mode(operation: st
     assert f"{operation} failed" in str(caught.value.details["warnings"])
 
 
-def test_originals_that_cannot_be_stored_are_left_whole() -> None:
+def test_texts_whose_originals_cannot_be_stored_lose_nothing() -> None:
     result = compressed(TABLE, Broken("put_many"))
     assert result.ccr_hashes == []
     assert result.tokens_after < result.tokens_before
 
 
-def test_what_was_sent_while_originals_could_not_be_stored_is_sent_again() -> None:
+def test_a_result_sent_without_stored_originals_is_repeated_later() -> None:
     store = Broken("put_many")
     first = compressed(TABLE, store)
     store.broken = set()
@@ -112,7 +112,7 @@ def asked(query: str, store: Store) -> CompressResult:
     return compress(openai_turn("?", TABLE), store=store, query=query)
 
 
-def test_what_was_sent_while_it_could_not_be_recorded_is_sent_again_and_recorded_later() -> None:
+def test_an_unrecorded_result_is_repeated_and_recorded_later() -> None:
     store = Broken("record")
     first = asked("row 77", store)
     assert asked("row 150", MemoryStore()).messages != first.messages
@@ -124,7 +124,7 @@ def test_what_was_sent_while_it_could_not_be_recorded_is_sent_again_and_recorded
     assert not asked("row 150", store).warnings
 
 
-def test_what_was_held_is_left_whole_while_its_original_cannot_be_stored() -> None:
+def test_a_remembered_result_is_not_reused_without_its_stored_original() -> None:
     store = Broken("record")
     first = asked("row 77", store)
     store.purge()
@@ -161,7 +161,7 @@ class Unhashable(Broken):
 
 
 @pytest.mark.parametrize("store", [Slotted(), Unhashable("record")], ids=["slotted", "unhashable"])
-def test_a_store_for_which_nothing_can_be_held_loses_nothing(store: Store) -> None:
+def test_a_store_that_cannot_be_weakly_referenced_loses_nothing(store: Store) -> None:
     for query in ("row 77", "row 150"):
         result = asked(query, store)
         assert "record failed" in str(result.warnings)
@@ -179,7 +179,7 @@ def locked(path: Path) -> Callable[[], None]:
     return holder.close
 
 
-def test_a_store_that_another_process_locks_costs_the_selection_alone(path: Path) -> None:
+def test_a_locked_store_falls_back_to_lossless_compression(path: Path) -> None:
     store = SQLiteStore(path, timeout=0.05)
     store.put_many({content_key("before"): "before"})
     release = locked(path)
@@ -192,7 +192,7 @@ def test_a_store_that_another_process_locks_costs_the_selection_alone(path: Path
     store.close()
 
 
-def test_what_is_stored_already_is_sent_again_while_the_store_is_locked(path: Path) -> None:
+def test_a_stored_result_is_repeated_while_the_store_is_locked(path: Path) -> None:
     store = SQLiteStore(path, timeout=0.05)
     first = compressed(TABLE, store)
     release = locked(path)
@@ -202,7 +202,9 @@ def test_what_is_stored_already_is_sent_again_while_the_store_is_locked(path: Pa
     store.close()
 
 
-def test_a_full_disk_costs_the_selection_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_falls_back_to_lossless_compression(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connect = sqlite3.connect
 
     def small(*arguments: Any, **options: Any) -> sqlite3.Connection:
@@ -220,7 +222,7 @@ def test_a_full_disk_costs_the_selection_alone(path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("how", ["file", "folder"])
-def test_a_store_that_is_deleted_is_made_again(path: Path, how: str) -> None:
+def test_a_deleted_store_is_created_again(path: Path, how: str) -> None:
     store = SQLiteStore(path)
     first = compressed(TABLE, store)
     for file in path.parent.iterdir():
@@ -243,7 +245,7 @@ def test_a_store_that_is_deleted_is_made_again(path: Path, how: str) -> None:
         "DELETE FROM headroom_originals",
     ],
 )
-def test_a_store_that_somebody_damaged_loses_nothing(path: Path, damaged: str) -> None:
+def test_a_damaged_store_loses_nothing(path: Path, damaged: str) -> None:
     store = SQLiteStore(path)
     compressed(TABLE, store)
     connection = sqlite3.connect(path)
@@ -254,7 +256,7 @@ def test_a_store_that_somebody_damaged_loses_nothing(path: Path, damaged: str) -
     store.close()
 
 
-def test_a_file_that_is_no_database_costs_the_selection_alone(path: Path) -> None:
+def test_a_non_database_file_falls_back_to_lossless_compression(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"these are notes, not a database " * 200)
     result = compressed(TABLE, SQLiteStore(path))
@@ -263,7 +265,7 @@ def test_a_file_that_is_no_database_costs_the_selection_alone(path: Path) -> Non
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX users and modes")
-def test_a_store_that_is_read_only_costs_the_selection_alone() -> None:
+def test_a_read_only_store_falls_back_to_lossless_compression() -> None:
     # Root may write anywhere, so a child tries as somebody else, in a folder that is not below root's own.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "originals.db"

@@ -112,7 +112,7 @@ def test_a_budget_is_met_or_a_warning_says_so(
 
 @settings(max_examples=max(10, settings.default.max_examples // 10))
 @given(talks(most_turns=4), SHARES, CONFIGS, st.data())
-def test_what_was_left_out_stays_out_whatever_is_asked(
+def test_dropped_messages_stay_dropped_whatever_the_query(
     talk: Talk, share: float, config: HeadroomConfig, data: st.DataObject
 ) -> None:
     budget, store = max(1, int(share * tokens(talk.messages))), MemoryStore()
@@ -148,7 +148,7 @@ def test_what_was_left_out_stays_out_whatever_is_asked(
     st.sampled_from((0.6, 0.75, 0.9)),
     st.sampled_from((NOTHING_KEPT, managing().lossless())),
 )
-def test_what_was_shortened_stays_so_and_nothing_changes_while_there_is_room(
+def test_shortened_messages_stay_shortened_while_there_is_room(
     talk: Talk, share: float, config: HeadroomConfig
 ) -> None:
     whole = run(talk.messages, config=config, dialect=talk.dialect)
@@ -179,7 +179,7 @@ def shortened(result: CompressResult, count: int) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("budget", [0, -1])
-def test_a_budget_below_one_is_refused(budget: int) -> None:
+def test_a_budget_below_1_is_rejected(budget: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"token_budget must be at least 1, got {budget}"):
         run(turns(1), budget)
 
@@ -187,7 +187,7 @@ def test_a_budget_below_one_is_refused(budget: int) -> None:
 @pytest.mark.parametrize(
     "config", [HeadroomConfig(), managing(), NOTHING_KEPT], ids=["rolling", "managed", "kept"]
 )
-def test_a_budget_below_the_last_question_cuts_nothing_inside(config: HeadroomConfig) -> None:
+def test_a_budget_smaller_than_the_last_question_leaves_it_intact(config: HeadroomConfig) -> None:
     messages = [say("system", "Be brief."), *turns(3), say("user", "why? " * 500)]
     result = run(messages, 200, config=config)
     assert result.messages[0] is messages[0]
@@ -198,7 +198,7 @@ def test_a_budget_below_the_last_question_cuts_nothing_inside(config: HeadroomCo
         run(messages, 200, config=config, strict=True)
 
 
-def test_a_budget_that_shortening_meets_leaves_nothing_out() -> None:
+def test_nothing_is_dropped_if_shortening_meets_the_budget() -> None:
     messages = [*turns(2), say("user", "which?"), *called(ROWS)]
     result = run(messages, 1500)
     assert (gone(result), result.warnings) == ([], ())
@@ -208,7 +208,7 @@ def test_a_budget_that_shortening_meets_leaves_nothing_out() -> None:
 # Limits.
 
 
-def test_without_a_budget_the_models_limit_less_the_reply_holds() -> None:
+def test_the_model_limit_minus_the_reply_is_the_default_budget() -> None:
     messages = turns(20)
     result = run(messages, config=limited(3000, output_buffer_tokens=1000, preserve_recent_turns=1))
     assert 1700 < result.tokens_after <= 2000
@@ -216,31 +216,31 @@ def test_without_a_budget_the_models_limit_less_the_reply_holds() -> None:
     assert not gone(run(messages))
 
 
-def test_the_smaller_of_budget_and_limit_holds() -> None:
+def test_the_smaller_of_budget_and_limit_applies() -> None:
     config = limited(3000, preserve_recent_turns=1)
     assert run(turns(20), 1000, config=config).tokens_after <= 1000
     assert 2000 < run(turns(20), 3500, config=config).tokens_after <= 3000
 
 
-def test_a_model_that_nobody_knows_has_no_limit() -> None:
+def test_an_unknown_model_has_no_limit() -> None:
     messages = turns(10, "word " * 20_000)
     assert run(messages, model="my-own-model").messages == messages
 
 
-def test_a_limit_that_what_is_protected_exceeds_is_a_warning() -> None:
+def test_protected_messages_over_the_limit_are_a_warning() -> None:
     result = run([say("user", WORDS * 5)], config=limited(100))
     assert len(result.warnings) == 1
     with pytest.raises(CompressionError):
         run([say("user", WORDS * 5)], config=limited(100), strict=True)
 
 
-def test_nothing_is_left_out_beyond_a_limit_where_it_may_not_be() -> None:
+def test_a_model_limit_drops_nothing_in_lossless_mode() -> None:
     config = limited(500)
     config.ccr.enabled = False
     assert run(turns(10), config=config).messages == turns(10)
 
 
-def test_the_window_can_be_off_while_nothing_is_hard() -> None:
+def test_a_disabled_window_ignores_a_soft_limit() -> None:
     assert gone(run(turns(20), config=limited(10**6, max_tokens=500, enabled=False))) == []
 
 
@@ -260,19 +260,19 @@ def first_cut(model: str) -> int:
     return next(count for count in range(5, 200) if soft(model, count))
 
 
-def test_a_soft_limit_waits_while_a_steady_prefix_is_worth_more() -> None:
+def test_a_soft_limit_waits_while_a_cached_prefix_is_cheaper() -> None:
     at_once, cached = first_cut("my-own-model"), first_cut("claude-sonnet-4")
     assert at_once == pytest.approx(10, abs=1)
     assert cached > at_once + 5
 
 
-def test_a_budget_forces_what_a_soft_limit_puts_off() -> None:
+def test_a_budget_forces_a_cut_that_a_soft_limit_postpones() -> None:
     count = first_cut("my-own-model") + 1
     assert not soft("claude-sonnet-4", count)
     assert soft("claude-sonnet-4", count, budget=6000)
 
 
-def test_a_soft_limit_counts_only_when_it_is_set() -> None:
+def test_a_soft_limit_applies_only_when_set() -> None:
     long = turns(40, "word " * 1500)
     assert tokens(long) > RollingWindowConfig().max_tokens
     assert not gone(run(long))
@@ -290,7 +290,7 @@ def marker_of(result: CompressResult) -> str:
     return str(marker)
 
 
-def test_the_marker_leads_to_the_messages_from_another_process_too(tmp_path: Path) -> None:
+def test_another_process_retrieves_the_messages_behind_a_marker(tmp_path: Path) -> None:
     path = tmp_path / "kept.db"
     messages = [say("user", 'Zoë says "hi"\n' + WORDS), *called(ROWS), *turns(8)]
     result = run(messages, 1200, store=SQLiteStore(path))
@@ -323,7 +323,7 @@ class Full(MemoryStore):
         raise StorageError("the disk is full")
 
 
-def test_a_store_that_fails_is_told_and_the_marker_promises_nothing() -> None:
+def test_with_a_failing_store_the_marker_promises_no_originals() -> None:
     result = run(turns(10), 1200, store=Full())
     assert (
         marker_of(result)
@@ -336,7 +336,7 @@ def test_a_store_that_fails_is_told_and_the_marker_promises_nothing() -> None:
     )
 
 
-def test_where_nothing_is_kept_a_budget_leaves_out_all_the_same() -> None:
+def test_without_stored_originals_a_budget_still_drops_messages() -> None:
     store = MemoryStore()
     result = run(turns(10), 1200, store=store, config=NOTHING_KEPT)
     assert marker_of(result).endswith("left out here; not available any more]")
@@ -344,7 +344,7 @@ def test_where_nothing_is_kept_a_budget_leaves_out_all_the_same() -> None:
     assert store.purge() == 0
 
 
-def test_where_nothing_is_kept_the_newest_output_is_shortened_for_a_budget() -> None:
+def test_without_stored_originals_a_budget_shortens_the_newest_output() -> None:
     messages = [say("user", "which?"), *called(ROWS)]
     result = run(messages, 1500, config=NOTHING_KEPT)
     assert (result.tokens_after <= 1500, result.warnings, gone(result)) == (True, (), [])
@@ -356,7 +356,7 @@ def test_where_nothing_is_kept_the_newest_output_is_shortened_for_a_budget() -> 
 
 
 @pytest.mark.parametrize("config", [HeadroomConfig(), managing()], ids=["rolling", "managed"])
-def test_in_a_long_conversation_the_prefix_breaks_once_in_twenty_turns(
+def test_a_long_conversation_breaks_its_prefix_every_twenty_turns(
     config: HeadroomConfig,
 ) -> None:
     messages: list[Any] = []
@@ -389,7 +389,7 @@ def listed(turn: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "config", [NOTHING_KEPT, managing().lossless()], ids=["rolling", "managed"]
 )
-def test_where_nothing_is_kept_it_breaks_once_in_ten_turns_and_the_newest_result_stays_whole(
+def test_without_stored_originals_the_prefix_breaks_every_ten_turns(
     config: HeadroomConfig,
 ) -> None:
     messages = [message for turn in range(60) for message in listed(turn)]
@@ -405,7 +405,7 @@ def test_where_nothing_is_kept_it_breaks_once_in_ten_turns_and_the_newest_result
 
 
 @pytest.mark.parametrize(("count", "least", "most"), [(10, 0.0, 0.1), (60, 0.3, 0.4)])
-def test_the_older_a_conversation_is_the_more_results_are_shortened_at_once_before_any_goes(
+def test_longer_conversations_shorten_more_results_at_once(
     count: int, least: float, most: float
 ) -> None:
     messages = [message for turn in range(count) for message in listed(turn)]
@@ -416,7 +416,7 @@ def test_the_older_a_conversation_is_the_more_results_are_shortened_at_once_befo
     assert selected(result) == [3 * turn + 2 for turn in range(len(selected(result)))]
 
 
-def test_a_further_turn_encodes_its_own_texts_and_the_markers_alone() -> None:
+def test_a_new_turn_encodes_only_its_texts_and_the_markers() -> None:
     store, counter, config = MemoryStore(), Tokenizer().counter, managing()
     conversation: list[Any] = []
     for turn in range(60):
@@ -434,7 +434,7 @@ def test_a_second_request_encodes_nothing() -> None:
     assert counter.encoded_characters == encoded
 
 
-def test_compress_and_the_window_agree() -> None:
+def test_compress_and_the_window_drop_the_same_messages() -> None:
     config = RollingWindowConfig(output_buffer_tokens=0)
     alone = RollingWindow(config).apply(turns(20), 1500, store=MemoryStore())
     assert (

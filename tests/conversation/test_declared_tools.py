@@ -43,7 +43,7 @@ ORDERS = {
     ],
     ids=lambda declared: type(declared).__name__,
 )
-def test_it_is_found_in_every_form_alone_and_among_others(declared: Any) -> None:
+def test_the_retrieve_tool_is_found_in_every_declaration_format(declared: Any) -> None:
     assert declares_retrieval(declared)
     assert declares_retrieval([ORDERS, declared])
     assert declares_retrieval({"tools": (ORDERS, declared), "toolChoice": {"auto": {}}})
@@ -83,5 +83,5 @@ def test_it_is_found_in_every_form_alone_and_among_others(declared: Any) -> None
     ],
     ids=repr,
 )
-def test_a_tool_that_only_mentions_it_is_another_one(tools: Any) -> None:
+def test_a_tool_that_only_mentions_it_is_not_the_retrieve_tool(tools: Any) -> None:
     assert not declares_retrieval(tools)

@@ -99,7 +99,7 @@ def same(form: str, messages: Sequence[Any], **options: Any) -> CompressResult:
 
 
 @given(talks(), st.data())
-def test_a_conversation_that_grows_or_branches_becomes_what_it_would_become_anew(
+def test_a_growing_or_branching_conversation_equals_a_fresh_compression(
     talk: Talk, data: st.DataObject
 ) -> None:
     for _ in range(4):
@@ -109,7 +109,7 @@ def test_a_conversation_that_grows_or_branches_becomes_what_it_would_become_anew
 
 
 @pytest.mark.parametrize("form", ["openai", "langchain"])
-def test_a_message_that_was_changed_in_place_is_read_anew(form: str) -> None:
+def test_a_message_changed_in_place_is_read_again(form: str) -> None:
     make = {"openai": turn, "langchain": langchain_turn}[form]
     messages = [*make(1), *make(2)]
     before = same(form, messages)
@@ -123,7 +123,7 @@ def test_a_message_that_was_changed_in_place_is_read_anew(form: str) -> None:
     assert after.messages[5] == before.messages[5]
 
 
-def test_arguments_that_are_equal_in_python_alone_are_told_apart() -> None:
+def test_arguments_that_only_compare_equal_are_distinguished() -> None:
     message = langchain_turn(1, deep={"a": 1, "b": [1]})[1]
     results = []
     for arguments in (
@@ -139,13 +139,13 @@ def test_arguments_that_are_equal_in_python_alone_are_told_apart() -> None:
     assert len(set(results)) == 5
 
 
-def test_the_same_text_in_another_role_is_another_message() -> None:
+def test_the_same_text_in_another_role_is_a_different_message() -> None:
     for role in ("user", "assistant", "system", "tool", "unknown"):
         result = same("openai", [{"role": role, "content": rows(1)}])
         assert (result.messages[0]["content"] == rows(1)) == (role not in ("tool", "user"))
 
 
-def test_only_messages_that_are_new_are_read() -> None:
+def test_only_new_messages_are_read() -> None:
     store, read = MemoryStore(), list[int]()
     messages = [message for number in range(6) for message in turn(number, about="reading once")]
     compress(messages[:12], dialect=Noting(read), store=store)
@@ -162,7 +162,7 @@ def test_only_messages_that_are_new_are_read() -> None:
     assert read == [14, 15, 16, 17]
 
 
-def test_a_message_that_is_changed_while_it_is_read_is_not_taken_for_what_it_was() -> None:
+def test_a_message_changed_while_being_read_is_not_cached() -> None:
     class Changing(OpenAIDialect):
         then = "Set by another thread, at this moment."
 
@@ -178,7 +178,7 @@ def test_a_message_that_is_changed_while_it_is_read_is_not_taken_for_what_it_was
     assert (again.tokens_before, again.changes) == (expected.tokens_before, expected.changes)
 
 
-def test_what_a_store_forgot_is_kept_again() -> None:
+def test_a_forgotten_original_is_stored_again() -> None:
     store, messages = MemoryStore(), [*turn(1), *turn(2)]
     messages[2]["content"] = rows(1, 1000)
     first = compress(messages, store=store)
@@ -188,7 +188,7 @@ def test_what_a_store_forgot_is_kept_again() -> None:
     assert all(store.get(key) for key in again.ccr_hashes)
 
 
-def test_objects_that_are_no_plain_values_are_read_each_time() -> None:
+def test_objects_without_plain_values_are_read_each_time() -> None:
     said = ChatCompletionMessage(role="assistant", content="One failed.")
     messages = [*turn(1), said]
     same("openai", messages)
@@ -198,14 +198,14 @@ def test_objects_that_are_no_plain_values_are_read_each_time() -> None:
     )
 
 
-def test_what_a_tool_hands_to_the_program_alone_may_be_anything() -> None:
+def test_a_tool_artifact_may_be_any_object() -> None:
     messages = langchain_turn(1)
     messages[2].artifact = object()
     result = same("langchain", messages)
     assert result.messages[2].artifact is messages[2].artifact
 
 
-def test_threads_that_go_on_from_one_conversation_do_not_meet() -> None:
+def test_threads_that_branch_a_conversation_do_not_interfere() -> None:
     shared = [message for number in range(5) for message in turn(number, about="threads")]
     branches = [[*shared, *turn(10 + number % 8), *turn(30 + number % 4)] for number in range(48)]
     store = MemoryStore()

@@ -74,14 +74,14 @@ def crushed(text: str, selecting: bool = False) -> str | None:
 
 
 @given(any_conversation)
-def test_a_longer_conversation_begins_with_the_same_bytes(messages: list[Any]) -> None:
+def test_a_longer_conversation_starts_with_the_same_bytes(messages: list[Any]) -> None:
     whole = sent(messages)
     for count in range(1, len(messages)):
         assert sent(messages[:count]) == whole[:count]
 
 
 @given(any_conversation, st.data())
-def test_what_was_sent_is_sent_again_whatever_the_query(
+def test_sent_messages_are_repeated_whatever_the_query(
     messages: list[Any], data: st.DataObject
 ) -> None:
     store, before = MemoryStore(), []
@@ -140,19 +140,19 @@ def python(code: str, *arguments: object, seed: str = "0") -> str:
 
 
 @given(documents())
-def test_a_lossless_form_of_json_says_the_same(document: Document) -> None:
+def test_the_lossless_form_of_json_decodes_to_the_same_values(document: Document) -> None:
     text = crushed(document.text)
     assert text is None or says_the_same(decode_table(text), document)
 
 
 @given(csv_texts())
-def test_a_lossless_form_of_separated_values_says_the_same(given_text: str) -> None:
+def test_the_lossless_form_of_separated_values_decodes_to_the_same_text(given_text: str) -> None:
     text = crushed(given_text)
     assert text is None or decode_table(text) == given_text
 
 
 @pytest.mark.parametrize("odd", ['1009,"first\r\nsecond"', '5" pipes\r\n1009,a'])
-def test_a_record_of_two_lines_keeps_its_carriage_return(odd: str) -> None:
+def test_a_two_line_record_keeps_its_carriage_return(odd: str) -> None:
     text = (
         "id,name\r\n"
         + "".join(f'{row},"a,b"\r\n' for row in range(1000, 1009))
@@ -163,7 +163,7 @@ def test_a_record_of_two_lines_keeps_its_carriage_return(odd: str) -> None:
 
 
 @given(documents(most=120))
-def test_a_selection_shows_whole_rows_and_tells_what_is_missing(document: Document) -> None:
+def test_a_selection_shows_whole_rows_and_counts_the_omitted_rows(document: Document) -> None:
     if text := crushed(document.text, selecting=True):
         assert (
             assert_rows_hold(text, list(arrays_in(document.values)), content_key(document.text)) > 0
@@ -171,7 +171,7 @@ def test_a_selection_shows_whole_rows_and_tells_what_is_missing(document: Docume
 
 
 @given(csv_texts(most=200))
-def test_a_selection_of_records_shows_them_whole(given_text: str) -> None:
+def test_a_selection_shows_whole_records(given_text: str) -> None:
     if text := crushed(given_text, selecting=True):
         assert assert_rows_hold(text, csv_arrays(given_text), content_key(given_text)) > 0
 
@@ -184,7 +184,7 @@ def test_a_selection_of_records_shows_them_whole(given_text: str) -> None:
     ],
     ids=["name", "cell"],
 )
-def test_a_marker_is_one_line_whatever_it_tells(text: str) -> None:
+def test_a_marker_is_always_a_single_line(text: str) -> None:
     assert re.search(
         r"^\[headroom: .*headroom_retrieve\(.*\)\]$",
         crushed(text, selecting=True) or "",
@@ -193,7 +193,7 @@ def test_a_marker_is_one_line_whatever_it_tells(text: str) -> None:
 
 
 @given(any_conversation)
-def test_every_original_is_kept_to_the_byte(messages: list[Any]) -> None:
+def test_every_original_is_stored_byte_for_byte(messages: list[Any]) -> None:
     store = MemoryStore()
     result = compress(messages, config=SELECTING, store=store)
     for change in result.changes:
@@ -205,7 +205,7 @@ def test_every_original_is_kept_to_the_byte(messages: list[Any]) -> None:
 
 
 @given(any_conversation)
-def test_lossless_mode_leaves_nothing_out(messages: list[Any]) -> None:
+def test_lossless_mode_omits_nothing(messages: list[Any]) -> None:
     store = MemoryStore()
     result = compress(messages, config=LOSSLESS, store=store)
     assert {change.action for change in result.changes} <= {"kept", "rewritten"}
@@ -217,7 +217,7 @@ def test_lossless_mode_leaves_nothing_out(messages: list[Any]) -> None:
 
 
 @given(any_conversation, st.sampled_from(CONFIGS), st.sampled_from(MODELS))
-def test_no_block_and_no_conversation_has_more_tokens(
+def test_no_block_or_conversation_gains_tokens(
     messages: list[Any], config: HeadroomConfig, model: str
 ) -> None:
     result = compress(messages, config=config, model=model, store=MemoryStore())
@@ -241,7 +241,7 @@ def test_no_block_and_no_conversation_has_more_tokens(
 
 
 @given(documents())
-def test_every_value_stands_in_the_lossless_form_as_it_was(document: Document) -> None:
+def test_every_value_appears_verbatim_in_the_lossless_form(document: Document) -> None:
     text = crushed(document.text)
     if text is not None:
         assert [value for value in standing_values(document.values) if value not in text] == []
@@ -276,7 +276,7 @@ def test_every_marker_resolves_in_another_process(tmp_path: Path) -> None:
 
 
 @given(any_conversation)
-def test_what_was_shortened_is_not_shortened_again(messages: list[Any]) -> None:
+def test_compressed_messages_are_not_compressed_again(messages: list[Any]) -> None:
     store = MemoryStore()
     once = compress(messages, config=SELECTING, store=store)
     twice = compress(once.messages, config=SELECTING, store=store)
@@ -288,7 +288,7 @@ def test_what_was_shortened_is_not_shortened_again(messages: list[Any]) -> None:
 
 @pytest.mark.parametrize("turn", [openai_turn, anthropic_turn])
 @given(document=documents(most=120))
-def test_what_was_retrieved_is_never_shortened(turn: Any, document: Document) -> None:
+def test_retrieved_originals_are_never_compressed(turn: Any, document: Document) -> None:
     assume(document.text)
     messages = turn("which item failed?", document.text, tool="headroom_retrieve")
     result = compress(messages, config=SELECTING, store=MemoryStore())
@@ -308,7 +308,7 @@ def test_a_second_request_encodes_nothing(messages: list[Any], config: HeadroomC
     assert counter.encoded_characters == encoded
 
 
-def test_a_turn_costs_its_own_messages_alone() -> None:
+def test_a_turn_only_encodes_its_own_messages() -> None:
     store, counter = MemoryStore(), Tokenizer("gpt-4o").counter
     conversation: list[Any] = []
     for turn in range(12):
@@ -340,7 +340,7 @@ def _drawn(count: int) -> list[tuple[list[Any], HeadroomConfig]]:
     return drawn
 
 
-def test_eight_threads_give_what_one_gives(tmp_path: Path) -> None:
+def test_eight_threads_give_the_same_results_as_a_single_thread(tmp_path: Path) -> None:
     drawn = _drawn(settings.default.max_examples // 10)
     expected = [sent(messages, config=config) for messages, config in drawn]
     store = SQLiteStore(tmp_path / "shared.db")
@@ -354,7 +354,7 @@ def test_eight_threads_give_what_one_gives(tmp_path: Path) -> None:
             assert [found[at] for at in range(len(drawn))] == expected
 
 
-async def test_eight_tasks_give_what_one_gives(tmp_path: Path) -> None:
+async def test_eight_tasks_give_the_same_results_as_a_single_task(tmp_path: Path) -> None:
     drawn = _drawn(settings.default.max_examples // 10)
     expected = [
         compress(messages, config=config, store=MemoryStore()) for messages, config in drawn

@@ -97,14 +97,14 @@ UNTAUGHT = answered(500, MemoryStore())
 # What follows from retrievals.
 
 
-def test_more_is_kept_of_a_tool_whose_originals_are_asked_for() -> None:
+def test_more_rows_are_kept_for_tools_with_retrieved_originals() -> None:
     once = answered(500, taught(MemoryStore(), asked=1))
     twice = answered(500, taught(MemoryStore(), asked=2))
     assert rows_left(UNTAUGHT) < rows_left(once) < rows_left(twice)
     assert became(twice).action == "selected"
 
 
-def test_what_nobody_asks_for_changes_nothing() -> None:
+def test_outputs_that_are_never_retrieved_change_nothing() -> None:
     assert answered(500, taught(MemoryStore(), asked=0)) == UNTAUGHT
 
 
@@ -117,20 +117,20 @@ def test_other_tools_and_other_shapes_are_not_affected() -> None:
     assert compress(other, store=store) == compress(other, store=MemoryStore())
 
 
-def test_rows_for_each_value_of_a_field_that_is_asked_for_are_kept() -> None:
+def test_rows_for_each_value_of_a_queried_field_are_kept() -> None:
     store = taught(MemoryStore(), outputs=12, asked=2, where="zone == 'zone-7'")
     assert not all(f"zone-{zone}," in shown(UNTAUGHT) for zone in range(ZONES))
     assert all(f"zone-{zone}," in shown(answered(500, store)) for zone in range(ZONES))
 
 
-def test_asking_for_one_id_does_not_keep_every_row() -> None:
+def test_querying_an_id_does_not_keep_every_row() -> None:
     store = taught(MemoryStore(), outputs=12, asked=2, where="id > 0")
     result = answered(500, store)
     assert became(result).action == "selected"
     assert rows_left(result) < 150
 
 
-def test_nothing_is_left_out_where_bringing_it_back_costs_more() -> None:
+def test_nothing_is_omitted_if_retrieval_costs_more() -> None:
     result = answered(500, taught(MemoryStore(), asked=4))
     assert became(result).action == "rewritten"
     assert "asked for often" in became(result).reason
@@ -138,18 +138,18 @@ def test_nothing_is_left_out_where_bringing_it_back_costs_more() -> None:
     assert all(f"{50_100_000 + row}" in shown(result) for row in range(400))
 
 
-def test_a_few_retrievals_of_few_outputs_do_not_stop_the_leaving_out() -> None:
+def test_a_few_retrievals_do_not_stop_the_selection() -> None:
     assert became(answered(500, taught(MemoryStore(), outputs=6, asked=6))).action == "selected"
 
 
-def test_old_behaviour_fades_and_leaving_out_is_tried_again() -> None:
+def test_old_behaviour_fades_and_selection_is_tried_again() -> None:
     store = taught(MemoryStore(), asked=8)
     actions = [became(answered(run, store)).action for run in range(100, 190)]
     assert actions[:20] == ["rewritten"] * 20
     assert actions[-20:] == ["selected"] * 20
 
 
-def test_where_originals_are_still_asked_for_trying_again_is_rare() -> None:
+def test_selection_is_rarely_retried_while_originals_are_retrieved() -> None:
     store = taught(MemoryStore(), asked=8)
     tried = 0
     for run in range(100, 190):
@@ -162,7 +162,7 @@ def test_where_originals_are_still_asked_for_trying_again_is_rare() -> None:
 # What is counted.
 
 
-async def test_every_way_of_asking_counts_once() -> None:
+async def test_every_kind_of_retrieval_counts_once() -> None:
     store = MemoryStore()
     key = answered(0, store).ccr_hashes[0]
     retrieve(key, where=f"{FAILED} and owner.name contains 'a' or status == 'ok'", store=store)
@@ -175,7 +175,7 @@ async def test_every_way_of_asking_counts_once() -> None:
     assert (told["shortened"], told["asked"]) == (1, 4)
 
 
-def test_pages_of_one_question_count_once_and_misses_not_at_all() -> None:
+def test_pages_of_a_question_count_once_and_misses_do_not_count() -> None:
     store = MemoryStore()
     key = answered(0, store).ccr_hashes[0]
     page: int | None = 1
@@ -186,14 +186,14 @@ def test_pages_of_one_question_count_once_and_misses_not_at_all() -> None:
     assert ToolIntelligence(store).report()["list_jobs"]["asked"] == 1
 
 
-def test_an_output_that_is_sent_again_counts_once() -> None:
+def test_a_repeated_output_counts_once() -> None:
     store = MemoryStore()
     for _ in range(5):
         answered(0, store)
     assert ToolIntelligence(store).report()["list_jobs"]["shortened"] == 1
 
 
-def test_importance_is_the_share_that_was_asked_for_and_grows_sure() -> None:
+def test_importance_is_the_retrieved_share_and_gains_confidence() -> None:
     store = MemoryStore()
     toin = ToolIntelligence(store)
     assert toin.importance("list_jobs") == toin.importance(None) == (0.1, 0.0)
@@ -206,7 +206,7 @@ def test_importance_is_the_share_that_was_asked_for_and_grows_sure() -> None:
     assert toin.importance("list") == (0.1, 0.0)
 
 
-def test_importance_is_never_more_than_one() -> None:
+def test_importance_is_at_most_1() -> None:
     store = taught(MemoryStore(), outputs=3, asked=0)
     for _ in range(20):
         retrieve(answered(0, store).ccr_hashes[0], store=store)
@@ -214,7 +214,7 @@ def test_importance_is_never_more_than_one() -> None:
 
 
 @given(st.lists(st.text(max_size=300), min_size=2, max_size=5, unique=True))
-def test_names_of_tools_are_never_mistaken_for_each_other(tools: list[str]) -> None:
+def test_tool_names_are_never_confused(tools: list[str]) -> None:
     toin = ToolIntelligence(MemoryStore())
     for at, tool in enumerate(tools):
         toin.shortened(tool, "shape", f"key {at}")
@@ -225,7 +225,7 @@ def test_names_of_tools_are_never_mistaken_for_each_other(tools: list[str]) -> N
     assert [toin.importance(tool).confidence for tool in tools] == [1 / 9] * len(tools)
 
 
-def test_the_names_of_fields_are_bounded() -> None:
+def test_the_number_of_field_names_is_bounded() -> None:
     toin = ToolIntelligence(MemoryStore())
     toin.shortened("list_jobs", "shape", "key")
     for number in range(100):
@@ -285,7 +285,7 @@ def test_toin_confidence_threshold(threshold: float, follows: bool) -> None:
     assert (became(result).action == "rewritten") is follows
 
 
-def test_without_a_store_nothing_is_learnt_or_followed() -> None:
+def test_without_a_store_nothing_is_learnt_or_applied() -> None:
     lossless = configured(CCRConfig(enabled=False))
     store = taught(MemoryStore(), asked=8)
     before = ToolIntelligence(store).report()
@@ -305,7 +305,7 @@ ways = st.sampled_from(
 
 @settings(max_examples=max(10, settings.default.max_examples // 4))
 @given(conversations() | openai_conversations(max_turns=2), st.data())
-def test_what_was_sent_is_sent_again_whatever_was_learnt(
+def test_sent_messages_are_repeated_whatever_was_learnt(
     messages: list[Any], data: st.DataObject
 ) -> None:
     store, config = MemoryStore(), HeadroomConfig(smart_crusher=EAGER)
@@ -322,7 +322,7 @@ def test_what_was_sent_is_sent_again_whatever_was_learnt(
     assert [json.dumps(message) for message in again.messages] == before
 
 
-def test_what_was_sent_is_sent_again_after_learning(tmp_path: Path) -> None:
+def test_sent_messages_are_repeated_after_learning(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "learnt.db")
     first = answered(500, store)
     taught(store, asked=6)
@@ -397,9 +397,7 @@ SMALL = ["memory://", "sqlite:///{}/small.db"]
 
 
 @pytest.mark.parametrize("url", SMALL)
-def test_a_conversation_that_is_larger_than_its_store_is_sent_again_as_it_was(
-    url: str, tmp_path: Path
-) -> None:
+def test_a_conversation_larger_than_its_store_is_repeated(url: str, tmp_path: Path) -> None:
     store = open_store(url.format(tmp_path), max_entries=3)
     learning, asking = Growing(store), Growing(store, first=100)
     for _ in range(7):
@@ -410,9 +408,7 @@ def test_a_conversation_that_is_larger_than_its_store_is_sent_again_as_it_was(
 
 
 @pytest.mark.parametrize("url", SMALL)
-def test_conversations_that_evict_each_other_are_sent_again_as_they_were(
-    url: str, tmp_path: Path
-) -> None:
+def test_conversations_that_evict_each_other_are_repeated(url: str, tmp_path: Path) -> None:
     store = open_store(url.format(tmp_path), max_entries=3)
     conversations = [Growing(store), Growing(store, first=100)]
     for _ in range(5):
@@ -424,14 +420,14 @@ def test_conversations_that_evict_each_other_are_sent_again_as_they_were(
 @pytest.mark.parametrize(
     "limits", [{"max_entries": 10_000}, {"max_bytes": 10**9}, {"max_age_seconds": 3600}]
 )
-def test_nothing_is_learnt_where_what_was_sent_may_be_forgotten(limits: dict[str, Any]) -> None:
+def test_nothing_is_learnt_in_a_store_that_may_evict(limits: dict[str, Any]) -> None:
     store = taught(MemoryStore(**limits), asked=8)
     assert answered(500, store) == UNTAUGHT
     toin = ToolIntelligence(store)
     assert (toin.report(), toin.importance("list_jobs")) == ({}, (0.1, 0.0))
 
 
-def test_a_long_age_lets_tools_be_learnt_about() -> None:
+def test_a_store_with_a_long_age_limit_learns() -> None:
     assert (
         became(answered(500, taught(MemoryStore(max_age_seconds=30 * 86_400), asked=8))).action
         == "rewritten"
@@ -439,7 +435,7 @@ def test_a_long_age_lets_tools_be_learnt_about() -> None:
 
 
 @pytest.mark.parametrize("broken", [{"record"}, {"record", "counters"}, {"record", "add"}])
-def test_a_store_that_cannot_record_for_a_while_changes_nothing_that_was_sent(
+def test_a_temporary_record_failure_changes_no_sent_message(
     broken: set[str],
 ) -> None:
     store = Failing()
@@ -453,7 +449,7 @@ def test_a_store_that_cannot_record_for_a_while_changes_nothing_that_was_sent(
 
 
 @pytest.mark.parametrize("operation", ["record", "recall"])
-def test_what_cannot_be_remembered_is_not_changed_by_what_was_learnt(operation: str) -> None:
+def test_results_that_cannot_be_recorded_ignore_lessons(operation: str) -> None:
     store = Failing()
     taught(store, asked=8)
     store.broken = frozenset({operation})
@@ -468,7 +464,7 @@ def test_what_cannot_be_remembered_is_not_changed_by_what_was_learnt(operation: 
 # Stores.
 
 
-def test_counting_that_fails_is_a_warning_and_breaks_nothing() -> None:
+def test_failing_counters_are_a_warning() -> None:
     store = Failing()
     store.broken = frozenset({"add", "counters"})
     result = answered(500, store)
@@ -496,7 +492,7 @@ class Plain:
         self.record, self.recall = inner.record, inner.recall
 
 
-def test_with_a_store_that_cannot_count_nothing_is_learnt() -> None:
+def test_a_store_without_counters_learns_nothing() -> None:
     store = Plain()
     assert isinstance(store, Store)
     assert answered(500, taught(store, asked=8)) == UNTAUGHT
@@ -511,7 +507,7 @@ def test_with_a_store_that_cannot_count_nothing_is_learnt() -> None:
     assert toin.pays("list_jobs", "shape")
 
 
-def test_a_repeated_request_looks_nothing_up_and_a_new_one_looks_once() -> None:
+def test_a_repeated_request_reads_no_counters() -> None:
     store = Failing()
     conversation = [
         message
@@ -525,7 +521,7 @@ def test_a_repeated_request_looks_nothing_up_and_a_new_one_looks_once() -> None:
     assert store.calls == ["recall"]
 
 
-def test_purging_the_store_forgets_what_was_learnt() -> None:
+def test_purging_the_store_forgets_the_lessons() -> None:
     store = taught(MemoryStore(), asked=8)
     store.purge(older_than=60)
     assert ToolIntelligence(store).report()
@@ -534,7 +530,7 @@ def test_purging_the_store_forgets_what_was_learnt() -> None:
     assert answered(500, store) == UNTAUGHT
 
 
-def test_namespaces_learn_apart(tmp_path: Path) -> None:
+def test_namespaces_learn_separately(tmp_path: Path) -> None:
     one, two = (SQLiteStore(tmp_path / "learnt.db", namespace=name) for name in ("one", "two"))
     taught(one, asked=8)
     assert ToolIntelligence(two).report() == {}
@@ -544,7 +540,7 @@ def test_namespaces_learn_apart(tmp_path: Path) -> None:
     two.close()
 
 
-def test_another_process_follows_what_this_one_learnt(tmp_path: Path) -> None:
+def test_another_process_applies_the_lessons(tmp_path: Path) -> None:
     path = tmp_path / "learnt.db"
     taught(SQLiteStore(path), asked=4).close()
     code = """
@@ -565,7 +561,7 @@ print(became(answered(500, store)).action, ToolIntelligence(store).report()["lis
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_eight_threads_count_what_one_would(kind: str, tmp_path: Path) -> None:
+def test_eight_threads_count_exactly(kind: str, tmp_path: Path) -> None:
     store: Store = (
         MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "learnt.db", timeout=30)
     )
@@ -623,11 +619,11 @@ OTHER = {"owner": None, "tags": [{"a": 1}], "name": 'say "{[:" \\', "id": -1.5e3
         (json.dumps([ROW]), json.dumps([{**OTHER, "name": "x" * 50_000}] * 9)),
     ],
 )
-def test_texts_that_differ_in_what_they_say_have_one_shape(one: str, other: str) -> None:
+def test_texts_that_differ_only_in_values_share_a_shape(one: str, other: str) -> None:
     assert shape_of(one) == shape_of(other)
 
 
-def test_texts_of_other_fields_have_other_shapes() -> None:
+def test_texts_with_different_fields_have_different_shapes() -> None:
     texts = [
         "All is well.",
         "<p>All</p>",

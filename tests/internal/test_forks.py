@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 
-def test_a_child_finds_every_lock_free_and_what_it_guards_whole() -> None:
+def test_a_child_finds_free_locks_and_consistent_state() -> None:
     lock, held, pair = ForkSafeLock(), threading.Event(), [0, 0]
 
     def change() -> None:
@@ -62,7 +62,7 @@ def test_a_child_counts_tokens_while_threads_of_the_parent_do() -> None:
         thread.join()
 
 
-def test_a_lock_that_nobody_has_any_more_is_forgotten() -> None:
+def test_an_unreferenced_lock_is_garbage_collected() -> None:
     lock = ForkSafeLock()
     left = weakref.ref(lock)
     del lock

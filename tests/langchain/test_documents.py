@@ -102,7 +102,7 @@ class Shortest(BaseCrossEncoder):
 class TestDocuments:
     """What becomes of documents."""
 
-    def test_the_best_one_comes_first_and_the_others_are_left_out(self) -> None:
+    def test_the_best_document_comes_first_and_irrelevant_documents_are_dropped(self) -> None:
         best, *others = HeadroomDocumentCompressor().compress_documents(found(), QUESTION)
         assert best.page_content == TEXTS[2]
         assert len(others) < len(TEXTS) - 1
@@ -110,13 +110,13 @@ class TestDocuments:
         assert scores == sorted(scores, reverse=True)
         assert scores[0] == 1.0
 
-    def test_ids_and_metadata_are_kept_and_the_input_is_not_touched(self) -> None:
+    def test_ids_and_metadata_are_kept_and_the_input_is_unchanged(self) -> None:
         before = found()
         best = HeadroomDocumentCompressor().compress_documents(before, QUESTION)[0]
         assert (best.id, best.metadata) == ("d2", {"source": "2.txt", "relevance_score": 1.0})
         assert before == found()
 
-    def test_a_class_of_its_own_stays(self) -> None:
+    def test_a_document_subclass_is_kept(self) -> None:
         class Page(Document):
             number: int
 
@@ -132,7 +132,7 @@ class TestDocuments:
         assert "[…]" in page.page_content
         assert len(page.page_content) < len(PAGE) / 2
 
-    def test_JSON_is_written_shorter_without_a_loss(self) -> None:
+    def test_JSON_is_shortened_losslessly(self) -> None:
         gauges = Document(json.dumps(ROWS), metadata={"source": "gauges.json"})
         (after,) = HeadroomDocumentCompressor().compress_documents([gauges], QUESTION)
         assert json.loads(decode_table(after.page_content)) == ROWS
@@ -148,10 +148,10 @@ class TestDocuments:
         assert HeadroomDocumentCompressor().compress_documents(odd, QUESTION)
 
     @pytest.mark.parametrize("query", ["", "  "])
-    def test_without_a_query_all_stay_in_order_and_no_score_is_told(self, query: str) -> None:
+    def test_without_a_query_documents_are_kept_in_order_without_scores(self, query: str) -> None:
         assert HeadroomDocumentCompressor().compress_documents(found(), query) == found()
 
-    def test_no_documents_are_no_work(self) -> None:
+    def test_an_empty_list_of_documents_is_accepted(self) -> None:
         recorder = Recorder()
         assert (
             HeadroomDocumentCompressor().compress_documents([], QUESTION, callbacks=[recorder])
@@ -159,7 +159,7 @@ class TestDocuments:
         )
         assert recorder.events == []
 
-    def test_documents_without_a_text_stay_while_there_is_room(self) -> None:
+    def test_empty_documents_are_kept_while_there_is_room(self) -> None:
         image = Document("", metadata={"image": "river.png"})
         after = HeadroomDocumentCompressor().compress_documents([image, *found()], QUESTION)
         assert after[-1].metadata == {"image": "river.png", "relevance_score": 0.0}
@@ -177,7 +177,7 @@ class TestDocuments:
         st.sampled_from([QUESTION, "Town 3", "", "zyzzyva"]),
         st.sampled_from([{}, {"max_documents": 2}, {"token_budget": 90}, {"prefer_diverse": True}]),
     )
-    def test_each_is_a_copy_that_differs_in_text_and_score_alone(
+    def test_each_copy_differs_only_in_text_and_score(
         self, texts: list[str], query: str, settings: dict[str, Any]
     ) -> None:
         documents = [
@@ -204,7 +204,7 @@ class TestDocuments:
 class TestSettings:
     """What decides which documents stay."""
 
-    def test_at_most_so_many_stay(self) -> None:
+    def test_at_most_max_documents_are_kept(self) -> None:
         after = HeadroomDocumentCompressor(max_documents=1).compress_documents(found(), QUESTION)
         assert [document.id for document in after] == ["d2"]
 
@@ -213,12 +213,12 @@ class TestSettings:
         after = HeadroomDocumentCompressor(token_budget=60).compress_documents(documents, QUESTION)
         assert 0 < sum(count_tokens_text(document.page_content) for document in after) <= 60
 
-    def test_documents_below_a_score_are_left_out(self) -> None:
+    def test_documents_below_min_relevance_are_dropped(self) -> None:
         after = HeadroomDocumentCompressor(min_relevance=0.5).compress_documents(found(), QUESTION)
         assert after
         assert all(document.metadata["relevance_score"] >= 0.5 for document in after)
 
-    def test_repetitions_give_way(self) -> None:
+    def test_repetitions_are_dropped(self) -> None:
         twice = [*found(), Document(TEXTS[2], id="again")]
         plain = {
             document.id
@@ -230,7 +230,7 @@ class TestSettings:
         assert {"d2", "again"} <= plain
         assert "again" not in {document.id for document in diverse}
 
-    def test_with_ccr_off_nothing_is_left_out(self) -> None:
+    def test_nothing_is_dropped_with_ccr_off(self) -> None:
         config = HeadroomConfig(ccr=CCRConfig(enabled=False))
         documents = [*found(), Document(PAGE)]
         after = HeadroomDocumentCompressor(config=config).compress_documents(documents, QUESTION)
@@ -242,7 +242,7 @@ class TestSettings:
         config.ccr.enabled = False
         assert len(compressor.compress_documents(found(), QUESTION)) < len(TEXTS)
 
-    def test_another_scorer_decides(self) -> None:
+    def test_a_custom_scorer_is_used(self) -> None:
         class Newest:
             def score_items(self, items: Sequence[str], query: str) -> list[float]:
                 return [at / len(items) for at in range(len(items))]
@@ -265,7 +265,7 @@ class TestSettings:
 class TestTelling:
     """What is told of what was done."""
 
-    def test_handlers_are_told_what_was_done(self) -> None:
+    def test_handlers_receive_the_result(self) -> None:
         recorder = Recorder()
         HeadroomDocumentCompressor().compress_documents(found(), QUESTION, callbacks=[recorder])
         ((name, result, _),) = recorder.events
@@ -274,14 +274,14 @@ class TestTelling:
         assert result.tokens_after < result.tokens_before
 
     @pytest.mark.parametrize("manager", [CallbackManager, AsyncCallbackManager])
-    async def test_managers_of_either_kind_are_told(self, manager: Any) -> None:
+    async def test_sync_and_async_managers_receive_the_result(self, manager: Any) -> None:
         recorder = Recorder()
         compressor = HeadroomDocumentCompressor()
         compressor.compress_documents(found(), QUESTION, callbacks=manager([recorder]))
         await compressor.acompress_documents(found(), QUESTION, callbacks=manager([recorder]))
         assert len(recorder.events) == 2
 
-    def test_a_handler_that_fails_does_no_harm(self) -> None:
+    def test_a_failing_handler_does_no_harm(self) -> None:
         class Failing(BaseCallbackHandler):
             def on_custom_event(self, *args: Any, **kwargs: Any) -> None:
                 raise RuntimeError
@@ -290,13 +290,13 @@ class TestTelling:
             found(), QUESTION, callbacks=[Failing()]
         )
 
-    async def test_inside_a_runnable_the_run_around_is_told(self) -> None:
+    async def test_inside_a_runnable_the_outer_run_receives_the_event(self) -> None:
         compressor = HeadroomDocumentCompressor()
         step = RunnableLambda(lambda documents: compressor.compress_documents(documents, QUESTION))
         events = [event async for event in step.astream_events(found(), version="v2")]
         assert [event["name"] for event in events if event["event"] == "on_custom_event"] == [EVENT]
 
-    def test_warnings_are_logged_without_anything_of_the_texts(
+    def test_warnings_are_logged_without_document_contents(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING):
@@ -309,7 +309,7 @@ class TestTelling:
 class TestAsync:
     """Without blocking the event loop."""
 
-    async def test_it_gives_the_same(self) -> None:
+    async def test_the_async_result_is_the_same(self) -> None:
         compressor = HeadroomDocumentCompressor(max_documents=3)
         documents = [*found(), Document(PAGE)]
         assert await compressor.acompress_documents(
@@ -317,7 +317,7 @@ class TestAsync:
         ) == compressor.compress_documents(documents, QUESTION)
         assert await compressor.acompress_documents([], QUESTION) == []
 
-    async def test_the_event_loop_goes_on(self) -> None:
+    async def test_the_event_loop_is_not_blocked(self) -> None:
         documents = [Document(f"{n} {PAGE}") for n in range(60)]
         assert (
             await steps_meanwhile(
@@ -330,7 +330,7 @@ class TestAsync:
 class TestClassic:
     """In langchain-classic."""
 
-    def test_in_a_contextual_compression_retriever(self) -> None:
+    def test_it_works_in_a_contextual_compression_retriever(self) -> None:
         cached, recorder = found(), Recorder()
         retriever = ContextualCompressionRetriever(
             base_compressor=HeadroomDocumentCompressor(max_documents=2),
@@ -344,7 +344,7 @@ class TestClassic:
         assert [name for name, _, _ in recorder.events] == [EVENT, EVENT]
         assert {run for _, _, run in recorder.events} <= set(recorder.runs)
 
-    async def test_in_a_contextual_compression_retriever_that_is_awaited(self) -> None:
+    async def test_it_works_in_an_awaited_contextual_compression_retriever(self) -> None:
         recorder = Recorder()
         retriever = ContextualCompressionRetriever(
             base_compressor=HeadroomDocumentCompressor(), base_retriever=Cached(documents=found())
@@ -355,7 +355,7 @@ class TestClassic:
         empty = retriever.model_copy(update={"base_retriever": Cached(documents=[])})
         assert await empty.ainvoke(QUESTION) == []
 
-    async def test_in_a_pipeline_beside_other_transformers_and_rerankers(self) -> None:
+    async def test_it_works_beside_other_transformers_and_rerankers(self) -> None:
         distinct, reranker = Distinct(), CrossEncoderReranker(model=Shortest(), top_n=3)
         headroom = HeadroomDocumentCompressor(max_documents=4)
         for steps in (
@@ -373,13 +373,13 @@ class TestClassic:
             assert after == await pipeline.acompress_documents([*found(), *found()], QUESTION)
             assert all(isinstance(document, Stated) for document in after) == (distinct in steps)
 
-    def test_what_a_compressor_of_messages_makes_of_documents_is_the_same_text(self) -> None:
+    def test_the_message_compressor_gives_documents_the_same_text(self) -> None:
         best = HeadroomDocumentCompressor().compress_documents([Document(PAGE)], QUESTION)[0]
         (same,) = HeadroomCompressor(query=QUESTION, retrieve=True).invoke([Document(PAGE)])
         assert same.page_content == best.page_content
 
 
-def test_a_hundred_pages_take_less_time_than_a_second() -> None:
+def test_a_hundred_pages_are_compressed_in_time() -> None:
     documents = [Document(f"{n} {PAGE}") for n in range(100)]
     HeadroomDocumentCompressor().compress_documents(documents[:1], QUESTION)
     start = time.process_time()

@@ -76,7 +76,7 @@ def wrapped(kept: BaseChatMessageHistory, **settings: Any) -> HeadroomChatMessag
     return HeadroomChatMessageHistory(kept, store=MemoryStore(), **settings)
 
 
-def test_results_are_read_shortened_and_kept_whole(kept: BaseChatMessageHistory) -> None:
+def test_results_are_compressed_when_read_and_stored_whole(kept: BaseChatMessageHistory) -> None:
     history = wrapped(kept)
     history.add_messages(turn(0))
     assert kept.messages == turn(0)
@@ -85,7 +85,7 @@ def test_results_are_read_shortened_and_kept_whole(kept: BaseChatMessageHistory)
     assert [*read[:2], read[3]] == [*turn(0)[:2], turn(0)[3]]
 
 
-async def test_async_methods_do_the_same(kept: BaseChatMessageHistory) -> None:
+async def test_async_methods_give_the_same_results(kept: BaseChatMessageHistory) -> None:
     history = wrapped(kept)
     await history.aadd_messages(turn(0))
     assert await kept.aget_messages() == turn(0)
@@ -103,7 +103,7 @@ def test_clearing_empties_the_other_history(kept: BaseChatMessageHistory) -> Non
     assert history.messages == kept.messages == []
 
 
-def test_a_history_that_only_adds_one_message_at_a_time_will_do() -> None:
+def test_a_history_that_adds_messages_singly_is_supported() -> None:
     class OneByOne(InMemoryChatMessageHistory):
         add_messages = BaseChatMessageHistory.add_messages
 
@@ -113,7 +113,7 @@ def test_a_history_that_only_adds_one_message_at_a_time_will_do() -> None:
     assert kept.messages == [*turn(0), HumanMessage("hi")]
 
 
-def test_what_is_read_fits_the_budget_and_begins_as_before_but_where_a_cut_made_room(
+def test_messages_read_fit_the_budget_and_the_prefix_rarely_breaks(
     kept: BaseChatMessageHistory,
 ) -> None:
     history, before, cuts = wrapped(kept, token_budget=6000), [], 0
@@ -128,7 +128,7 @@ def test_what_is_read_fits_the_budget_and_begins_as_before_but_where_a_cut_made_
     assert "[headroom:" in str(before)
 
 
-def test_without_a_budget_a_longer_history_always_begins_as_it_was_read(
+def test_without_a_budget_the_prefix_never_breaks(
     kept: BaseChatMessageHistory,
 ) -> None:
     history, before = wrapped(kept), []
@@ -139,7 +139,7 @@ def test_without_a_budget_a_longer_history_always_begins_as_it_was_read(
         before = read
 
 
-def test_what_was_left_out_can_be_brought_back() -> None:
+def test_dropped_messages_can_be_retrieved() -> None:
     store = MemoryStore()
     history = HeadroomChatMessageHistory(
         InMemoryChatMessageHistory(), token_budget=900, store=store, retrieve=True
@@ -150,7 +150,7 @@ def test_what_was_left_out_can_be_brought_back() -> None:
     assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
 
 
-def test_a_chain_with_a_history_is_sent_what_fits_and_keeps_everything() -> None:
+def test_a_chain_sends_messages_that_fit_and_stores_everything() -> None:
     sent: list[list[BaseMessage]] = []
     kept = InMemoryChatMessageHistory(
         messages=[message for number in range(6) for message in turn(number)]
@@ -173,7 +173,7 @@ def test_a_chain_with_a_history_is_sent_what_fits_and_keeps_everything() -> None
     assert [message.text for message in kept.messages[-2:]] == ["How many pages?", "Six."]
 
 
-def test_settings_are_a_snapshot_and_a_wrong_budget_is_refused() -> None:
+def test_settings_are_a_snapshot_and_a_wrong_budget_is_rejected() -> None:
     config = HeadroomConfig(content_router_enabled=False)
     kept = InMemoryChatMessageHistory(messages=turn(0))
     history = wrapped(kept, config=config)

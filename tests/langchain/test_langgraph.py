@@ -115,7 +115,7 @@ def is_paired(messages: Sequence[BaseMessage]) -> bool:
 class TestANode:
     """`add_node("compress", HeadroomCompressor())` shortens the state."""
 
-    def test_results_are_shortened_in_their_places_before_the_model_reads_them(self) -> None:
+    def test_results_are_compressed_in_place_before_the_model_reads_them(self) -> None:
         model = scripted(3)
         after = (
             agent(model)
@@ -130,7 +130,7 @@ class TestANode:
         ]
         assert model.sent[-1] == after[:-1]
 
-    async def test_it_is_awaited_as_well(self) -> None:
+    async def test_the_async_graph_gives_the_same_messages(self) -> None:
         asked = {"messages": [HumanMessage("Which orders are there?", id="q")]}
         after = await agent(scripted(2)).compile().ainvoke(asked)
         assert [len(message.content) for message in after["messages"]] == [
@@ -138,7 +138,7 @@ class TestANode:
             for message in agent(scripted(2)).compile().invoke(asked)["messages"]
         ]
 
-    def test_what_was_sent_is_never_changed_afterwards(self) -> None:
+    def test_sent_messages_are_never_changed_later(self) -> None:
         model = scripted(5)
         agent(model).compile().invoke({"messages": [HumanMessage("Which orders are there?")]})
         assert all(
@@ -146,14 +146,14 @@ class TestANode:
             for sent, later in zip(model.sent, model.sent[1:], strict=False)
         )
 
-    def test_the_other_keys_are_not_touched(self) -> None:
+    def test_other_keys_are_unchanged(self) -> None:
         class Noted(MessagesState):
             notes: Annotated[list[str], operator.add]
 
         after = one_node(Noted).invoke({"messages": talk(1), "notes": ["one"]})
         assert after["notes"] == ["one"]
 
-    def test_states_of_pydantic_and_dataclasses_are_read(self) -> None:
+    def test_pydantic_and_dataclass_states_are_supported(self) -> None:
         class Model(BaseModel):
             messages: Annotated[list[AnyMessage], add_messages]
             notes: Annotated[list[str], operator.add] = []
@@ -175,7 +175,7 @@ class TestANode:
 
         assert one_node(Plain).invoke(Plain(messages=talk(2)))["messages"] == talk(2)
 
-    async def test_streams_show_the_models_tokens_and_no_message_twice(self) -> None:
+    async def test_streams_show_the_tokens_of_the_model_once(self) -> None:
         result = ToolMessage(orders.func(7)[0], tool_call_id="c7")  # type: ignore[misc]
         asked = {"messages": [HumanMessage("Which orders are there?"), looks(7), result]}
         model = Scripted(replies=[AIMessage("1 page seen")])
@@ -187,7 +187,7 @@ class TestANode:
         (update, _) = [part for mode, part in parts if mode == "updates"]
         assert len(update["compress"]["messages"][2].content) < len(result.content) / 2
 
-    def test_a_checkpointed_state_holds_the_short_results(self) -> None:
+    def test_a_checkpointed_state_holds_the_compressed_results(self) -> None:
         graph = agent(scripted(2)).compile(checkpointer=InMemorySaver())
         graph.invoke({"messages": [HumanMessage("Which orders are there?")]}, THREAD)
         held = graph.get_state(THREAD).values["messages"]
@@ -198,7 +198,7 @@ class TestANodeWithABudget:
     """What does not fit goes from the state, behind one message in the place of the first of it."""
 
     @pytest.mark.parametrize("budget", [500, 700, 900])
-    def test_what_is_left_out_goes_from_the_state(self, budget: int) -> None:
+    def test_dropped_messages_are_removed_from_the_state(self, budget: int) -> None:
         after = one_node(MessagesState, token_budget=budget).invoke({"messages": talk()})[
             "messages"
         ]
@@ -212,13 +212,13 @@ class TestANodeWithABudget:
         view = HeadroomCompressor(token_budget=budget, store=MemoryStore()).invoke(talk())
         assert [message.content for message in after] == [message.content for message in view]
 
-    def test_what_fits_stays_as_it_is(self) -> None:
+    def test_messages_that_fit_stay_unchanged(self) -> None:
         assert (
             one_node(MessagesState, token_budget=5000).invoke({"messages": talk()})["messages"]
             == talk()
         )
 
-    def test_a_long_conversation_stays_within_its_budget_and_every_original_can_be_had(
+    def test_a_long_conversation_fits_its_budget_and_stays_retrievable(
         self,
     ) -> None:
         store = MemoryStore()
@@ -236,7 +236,7 @@ class TestANodeWithABudget:
         assert "page 0 " in brought_back(held, store)
         assert "page 9 " in brought_back(held, store)
 
-    def test_messages_without_ids_are_left_out_of_the_list_alone(self) -> None:
+    def test_messages_without_ids_are_dropped_without_removals(self) -> None:
         bare = [message.model_copy(update={"id": None}) for message in talk()]
 
         class Plain(TypedDict):
@@ -265,7 +265,7 @@ class TestAViewOfTheState:
             checkpointer=InMemorySaver()
         )
 
-    async def test_the_model_gets_what_fits_and_the_state_keeps_the_originals(self) -> None:
+    async def test_the_model_receives_messages_that_fit_and_the_state_keeps_originals(self) -> None:
         model = scripted(12)
         after = (
             await self.graph(model, 3000).ainvoke({"messages": [HumanMessage("Look.")]}, THREAD)
@@ -277,7 +277,7 @@ class TestAViewOfTheState:
         assert all(tokens(sent) <= 3000 and is_paired(sent) for sent in model.sent)
         assert tokens(after) > 6000
 
-    def test_each_request_begins_as_the_one_before_but_where_a_cut_made_room(self) -> None:
+    def test_the_prefix_of_requests_breaks_only_at_cuts(self) -> None:
         model = scripted(12)
         self.graph(model, 3000).invoke({"messages": [HumanMessage("Look.")]}, THREAD)
         pairs = list(zip(model.sent, model.sent[1:], strict=False))

@@ -132,7 +132,7 @@ class TestToolResults:
 
     @given(talks(["langchain"]))
     @settings(max_examples=30)
-    def test_an_answer_becomes_what_the_whole_conversation_makes_of_it(self, talk: Talk) -> None:
+    def test_a_result_is_compressed_as_in_the_whole_conversation(self, talk: Talk) -> None:
         whole = compress(talk.messages, store=MemoryStore(), dialect=talk.dialect).messages
         arrived = LangChainCompression(store=MemoryStore(), retrieve=True)
         for at, result, message in tool_results(talk.messages, arrived):
@@ -140,7 +140,7 @@ class TestToolResults:
 
     @given(talks(["langchain"]))
     @settings(max_examples=30)
-    def test_later_compressions_recall_what_arrived(self, talk: Talk) -> None:
+    def test_later_compressions_recall_earlier_results(self, talk: Talk) -> None:
         store = MemoryStore()
         found = tool_results(talk.messages, LangChainCompression(store=store, retrieve=True))
         became = {at: result.compress(message).content for at, result, message in found}
@@ -151,7 +151,7 @@ class TestToolResults:
 
     @given(documents().map(lambda document: document.text) | csv_texts(), st.sampled_from(MODELS))
     @settings(max_examples=60)
-    def test_compressing_again_changes_nothing(self, text: str, model: str) -> None:
+    def test_compressing_twice_changes_nothing(self, text: str, model: str) -> None:
         def shortened(content: Any, model: str, selecting: bool) -> Any:
             config = HeadroomConfig(ccr=CCRConfig(enabled=selecting))
             config.smart_crusher.min_tokens_to_crush = 20
@@ -167,7 +167,7 @@ class TestToolResults:
             once = shortened(text, "gpt-4o", first)
             assert shortened(once, model, second) == once
 
-    def test_the_work_is_the_new_message_alone(self) -> None:
+    def test_only_the_new_message_is_processed(self) -> None:
         class History(list[Any]):
             seen = 0
 
@@ -203,26 +203,26 @@ def tool_results(
 
 
 class TestTheState:
-    def test_keeps_what_the_model_reads(self) -> None:
+    def test_the_state_keeps_the_compressed_results(self) -> None:
         model = Scripted(replies=reads(0))
         kept = results(ran(model, headroom()))[0]
         assert is_short(kept)
         assert model.sent[1][-1].content == kept.content
         assert kept.response_metadata["headroom"]["tokens_before"] > 2000
 
-    def test_keeps_originals_where_asked_to(self) -> None:
+    def test_the_state_keeps_originals_on_request(self) -> None:
         model = Scripted(replies=reads(0))
         assert results(ran(model, headroom(state="original")))[0].content == page_of_orders(0)
         assert is_short(model.sent[1][-1])
 
-    def test_changes_nothing_of_what_is_sent(self) -> None:
+    def test_the_state_setting_does_not_change_the_requests(self) -> None:
         models = [Scripted(replies=reads(*range(4))) for _ in range(2)]
         for model, state in zip(models, ("compressed", "original")):
             ran(model, headroom(state=state), system_prompt="Be brief.")
         assert texts(models[0].sent) == texts(models[1].sent)
 
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    def test_keeps_every_message_whatever_the_budget(self, state: Any) -> None:
+    def test_the_state_keeps_every_message_whatever_the_budget(self, state: Any) -> None:
         model = Scripted(replies=reads(*range(8)))
         kept = ran(model, headroom(state=state, token_budget=1500), system_prompt="Be brief.")
         assert len(kept) == 18
@@ -230,12 +230,12 @@ class TestTheState:
         assert all(sent[0] == SystemMessage("Be brief.") for sent in model.sent)
         assert len(model.sent[-1]) < 17
 
-    def test_must_be_one_of_two(self) -> None:
+    def test_an_invalid_state_setting_is_rejected(self) -> None:
         with pytest.raises(ConfigurationError, match="expected 'compressed' or 'original'"):
             HeadroomMiddleware(state="both")  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    def test_is_saved_and_goes_on_after_an_interrupt(self, state: Any) -> None:
+    def test_the_state_survives_an_interrupt(self, state: Any) -> None:
         @tool
         def ask() -> str:
             """Ask the user."""
@@ -261,14 +261,14 @@ def texts(sent: Sequence[Sequence[BaseMessage]]) -> list[list[Any]]:
 
 class TestRequests:
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    def test_begin_with_the_one_before(self, state: Any) -> None:
+    def test_each_request_starts_with_the_previous_request(self, state: Any) -> None:
         model = Scripted(replies=reads(*range(6)))
         ran(model, headroom(state=state), system_prompt="Be brief.")
         assert all(
             later[: len(earlier)] == earlier for earlier, later in pairwise(texts(model.sent))
         )
 
-    async def test_are_the_same_in_an_event_loop(self) -> None:
+    async def test_requests_are_the_same_in_an_event_loop(self) -> None:
         models = [Scripted(replies=reads(0, 1)) for _ in range(2)]
         answered = ran(models[0], headroom())
         agent = create_agent(models[1], [orders], middleware=[headroom()])
@@ -276,7 +276,7 @@ class TestRequests:
         assert texts(models[0].sent) == texts(models[1].sent)
 
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    async def test_are_worked_on_beside_the_event_loop(self, state: Any) -> None:
+    async def test_compression_does_not_run_in_the_event_loop(self, state: Any) -> None:
         class Watched(MemoryStore):
             threads: ClassVar[set[int]] = set()
 
@@ -293,7 +293,7 @@ class TestRequests:
         assert Watched.threads
         assert get_ident() not in Watched.threads
 
-    def test_hold_what_was_in_the_state_before_in_short(self) -> None:
+    def test_earlier_messages_of_the_state_are_compressed_in_requests(self) -> None:
         model = Scripted(replies=[AIMessage("Done.")])
         agent = create_agent(model, [orders], middleware=[headroom()])
         before = [
@@ -305,7 +305,7 @@ class TestRequests:
         assert kept[2].content == page_of_orders(0)
         assert is_short(model.sent[0][2])
 
-    def test_answer_calls_side_by_side(self) -> None:
+    def test_parallel_calls_are_answered(self) -> None:
         model = Scripted(
             replies=[calls(*(("orders", {"page": page}) for page in range(4))), AIMessage("Done.")]
         )
@@ -316,7 +316,7 @@ class TestRequests:
         assert all(map(is_short, found))
         assert len({message.content for message in found}) == 4
 
-    def test_go_on_where_compression_fails(self) -> None:
+    def test_requests_continue_if_compression_fails(self) -> None:
         class Broken(MemoryStore):
             def put_many(self, originals: Any) -> None:
                 raise OSError("disk full")
@@ -328,7 +328,7 @@ class TestRequests:
         assert ran(model, headroom(store=Broken()))[-1].text == "Done."
         assert "headroom_retrieve(" not in model.sent[1][-1].text
 
-    def test_are_streamed_token_by_token(self) -> None:
+    def test_replies_are_streamed_token_by_token(self) -> None:
         def streamed(*middleware: Any) -> list[str]:
             model = Scripted(replies=[*reads(0)[:1], AIMessage("All done now.")])
             agent = create_agent(model, [orders], middleware=middleware)
@@ -345,7 +345,7 @@ def retrieving(messages: list[BaseMessage]) -> AIMessage:
 
 
 class TestTheRetrieveTool:
-    def test_brings_back_what_is_never_shortened(self) -> None:
+    def test_retrieved_originals_are_never_compressed(self) -> None:
         store = MemoryStore()
         model = Scripted(replies=[*reads(0)[:1], retrieving, AIMessage("Done.")])
         kept = ran(model, headroom(store=store))
@@ -358,21 +358,21 @@ class TestTheRetrieveTool:
     @pytest.mark.parametrize(
         "off", [{"retrieve": False}, {"config": HeadroomConfig(ccr=CCRConfig(enabled=False))}]
     )
-    def test_is_missing_where_nothing_is_left_out(self, off: dict[str, Any]) -> None:
+    def test_the_retrieve_tool_is_not_offered_in_lossless_mode(self, off: dict[str, Any]) -> None:
         model = Scripted(replies=reads(0))
         short = results(ran(model, headroom(**off)))[0]
         assert offered(model) == ["orders"]
         assert "headroom_retrieve" not in short.text
         assert is_short(short)
 
-    def test_is_bound_once_beside_the_users_own(self) -> None:
+    def test_the_retrieve_tool_is_bound_only_once(self) -> None:
         model = Scripted(replies=reads(0))
         ran(model, headroom(), tools=wrap_tools([orders], store=MemoryStore(), retrieve=True))
         assert offered(model) == ["headroom_retrieve", "orders"]
 
 
 class TestToolsOfAllKinds:
-    def test_commands(self) -> None:
+    def test_results_in_commands_are_compressed(self) -> None:
         @tool
         def note(made: Annotated[str, InjectedToolCallId]) -> Command[Any]:
             """Take a note."""
@@ -381,7 +381,7 @@ class TestToolsOfAllKinds:
         model = Scripted(replies=[calls(("note", {})), AIMessage("Done.")])
         assert is_short(results(ran(model, headroom(), tools=[note]), "note")[0])
 
-    def test_errors(self) -> None:
+    def test_tool_errors_stay_errors(self) -> None:
         def fail() -> str:
             """Fail."""
             raise ToolException("no such day")
@@ -403,7 +403,7 @@ class TestToolsOfAllKinds:
         with pytest.raises(RuntimeError, match="no such day"):
             ran(Scripted(replies=[calls(("crash", {}))]), headroom(), tools=[crash])
 
-    def test_artifacts_and_ids_stay(self) -> None:
+    def test_artifacts_and_ids_are_kept(self) -> None:
         @tool(response_format="content_and_artifact")
         def listed() -> Any:
             """List orders."""
@@ -421,13 +421,13 @@ class TestToolsOfAllKinds:
             True,
         )
 
-    def test_what_answers_the_user_is_theirs_whole(self) -> None:
+    def test_results_returned_directly_are_unchanged(self) -> None:
         final = StructuredTool.from_function(orders.func, name="orders", return_direct=True)
         assert ran(Scripted(replies=reads(0)), headroom(), tools=[final])[
             -1
         ].content == page_of_orders(0)
 
-    def test_wrapped_tools_are_shortened_once(self) -> None:
+    def test_results_of_wrapped_tools_are_compressed_once(self) -> None:
         store = MemoryStore()
         wrapped = wrap_tools([orders], store=store, retrieve=True)
         found = [
@@ -462,7 +462,7 @@ class Heavy(BaseModel):
 
 
 class TestStructuredOutput:
-    def test_by_a_tool(self) -> None:
+    def test_structured_output_by_a_tool_works(self) -> None:
         model = Scripted(replies=[*reads(0)[:1], calls(("Heavy", {"ids": [3]}))])
         agent = create_agent(
             model, [orders], middleware=[headroom()], response_format=ToolStrategy(Heavy)
@@ -470,7 +470,7 @@ class TestStructuredOutput:
         assert agent.invoke(QUESTION)["structured_response"] == Heavy(ids=[3])
         assert is_short(model.sent[1][-1])
 
-    def test_by_the_provider(self) -> None:
+    def test_structured_output_by_the_provider_works(self) -> None:
         model = Scripted(replies=[*reads(0)[:1], AIMessage('{"ids": [3]}')])
         agent = create_agent(
             model, [orders], middleware=[headroom()], response_format=ProviderStrategy(Heavy)
@@ -487,7 +487,7 @@ ORDERS = pytest.mark.parametrize("order", [1, -1], ids=["headroom first", "headr
 class TestBeside:
     """Other middleware, before and after it."""
 
-    def test_prompt_caching(self, order: int, state: Any) -> None:
+    def test_prompt_caching_keeps_its_breakpoints(self, order: int, state: Any) -> None:
         def sent(*middleware: Any) -> list[dict[str, Any]]:
             model = ScriptedClaude(model="claude-haiku-4-5", api_key="none", replies=reads(0, 1))
             ran(model, *middleware, system_prompt="Be brief.")
@@ -501,7 +501,7 @@ class TestBeside:
         assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(said))
         assert len(json.dumps(said[2])) < len(page_of_orders(0)) / 2
 
-    def test_summarisation(self, order: int, state: Any) -> None:
+    def test_summarisation_still_works(self, order: int, state: Any) -> None:
         model = Scripted(replies=reads(*range(6)))
         summaries = SummarizationMiddleware(
             Scripted(replies=[AIMessage("Pages were read.")] * 9),
@@ -515,7 +515,7 @@ class TestBeside:
         assert all(map(is_short, results(others)))
         assert all(map(is_short, results(kept))) is (state == "compressed")
 
-    def test_context_editing(self, order: int, state: Any) -> None:
+    def test_context_editing_still_works(self, order: int, state: Any) -> None:
         model = Scripted(replies=reads(*range(6)))
         editing = ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=1000, keep=2)])
         kept = ran(model, *[headroom(state=state), editing][::order])
@@ -525,7 +525,7 @@ class TestBeside:
         assert "orders" not in kept[-2].content
         assert_paired(model.sent[-1])
 
-    def test_another_one_of_its_kind(self, order: int, state: Any) -> None:
+    def test_a_second_headroom_middleware_changes_nothing(self, order: int, state: Any) -> None:
         class Other(HeadroomMiddleware):
             """One with a name of its own."""
 
@@ -535,7 +535,7 @@ class TestBeside:
         ran(both, *[headroom(store=store, state=state), Other(store=store, state=state)][::order])
         assert texts(alone.sent) == texts(both.sent)
 
-    def test_edits_of_what_the_state_keeps(self, order: int, state: Any) -> None:
+    def test_edits_by_other_middleware_are_kept(self, order: int, state: Any) -> None:
         class Shouting(AgentMiddleware[Any, Any]):
             def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
                 answer = handler(request)
@@ -572,7 +572,7 @@ class TestAroundModelsThatCompress:
         assert texts(alone.sent) == texts(inside.sent)
         assert offered(inside) == ["headroom_retrieve", "orders"]
 
-    def test_originals_are_brought_back_by_one_of_them(self, wrap: Any, retrieve: bool) -> None:
+    def test_originals_are_retrieved_only_once(self, wrap: Any, retrieve: bool) -> None:
         store = MemoryStore()
         inside = Scripted(replies=[*reads(0)[:1], retrieving, AIMessage("Done.")])
         kept = ran(wrap(inside, retrieve=retrieve, store=store), headroom(store=store))
@@ -601,7 +601,7 @@ class Events(BaseCallbackHandler):
 
 
 class TestWhatIsTold:
-    async def test_handlers_are_told_of_every_model_call(self) -> None:
+    async def test_handlers_receive_an_event_for_every_model_call(self) -> None:
         events = Events()
         agent = create_agent(
             Scripted(replies=reads(0) * 2), [orders], middleware=[headroom(state="original")]
@@ -615,7 +615,7 @@ class TestWhatIsTold:
         assert all(isinstance(result, CompressResult) for _, result in events.events)
         assert events.events[1][1].tokens_saved > 2000
 
-    def test_the_same_is_booked_whatever_the_state_keeps(self) -> None:
+    def test_metrics_do_not_depend_on_the_state_setting(self) -> None:
         booked = []
         for state in ("compressed", "original"):
             middleware = headroom(state=state)
@@ -629,7 +629,7 @@ class TestWhatIsTold:
         assert booked[0] == booked[1]
         assert [before > after for before, after in booked[0]] == [False, True, True]
 
-    def test_the_schema_of_the_tool_and_the_usage_are_booked(self) -> None:
+    def test_metrics_include_the_tool_schema_and_the_usage(self) -> None:
         middleware = headroom()
         ran(Scripted(replies=reads(0)), middleware)
         first, second = middleware.get_metrics()
@@ -637,7 +637,7 @@ class TestWhatIsTold:
         assert (first.model, first.tokens_output, second.tokens_output) == ("gpt-4o", 7, 2)
         assert second.latency_ms > 0
 
-    def test_a_call_that_only_brings_back_saves_nothing(self) -> None:
+    def test_a_call_that_only_retrieves_saves_nothing(self) -> None:
         middleware, plain = headroom(), headroom()
         ran(Scripted(replies=[*reads(0)[:1], retrieving, AIMessage("Done.")]), middleware)
         ran(Scripted(replies=reads(0)), plain)
@@ -650,13 +650,13 @@ class TestWhatIsTold:
             < plain.get_summary()["total_tokens_saved"]
         )
 
-    def test_what_others_cleared_is_not_booked_as_saved(self) -> None:
+    def test_tokens_cleared_by_others_are_not_counted_as_saved(self) -> None:
         middleware = headroom()
         editing = ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=1, keep=0)])
         ran(Scripted(replies=reads(0)), editing, middleware)
         assert middleware.get_metrics()[1].tokens_input_before < 200
 
-    def test_logs_hold_nothing_of_the_texts(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_logs_contain_no_message_contents(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, logger="headroom_integrations")
         ran(Scripted(replies=reads(0)), headroom(token_budget=20))
         assert "token_budget" in caplog.text

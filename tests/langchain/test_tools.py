@@ -79,10 +79,10 @@ def shorter(content: Any) -> bool:
 
 
 class TestTheRetrieveTool:
-    def test_models_are_shown_the_schema_of_the_core(self) -> None:
+    def test_models_receive_the_schema_of_the_core(self) -> None:
         assert convert_to_openai_tool(HeadroomRetrieveTool()) == retrieve_tool("openai")
 
-    def test_it_brings_back_what_was_left_out(self) -> None:
+    def test_it_retrieves_omitted_rows(self) -> None:
         store = MemoryStore()
         messages = [
             HumanMessage("?"),
@@ -167,13 +167,13 @@ class TestWrappedToolIntegration(WrappedTool, ToolsIntegrationTests):
 
 
 class TestAnswersToModels:
-    async def test_are_shortened(self) -> None:
+    async def test_results_are_compressed(self) -> None:
         wrapped = one([plain])
         answer = wrapped.invoke(called("plain", day=3))
         assert shorter(answer.content)
         assert (await wrapped.ainvoke(called("plain", day=3))) == answer
 
-    def test_keep_all_but_their_content(self) -> None:
+    def test_results_only_change_their_content(self) -> None:
         asked = called("orders", day=3, state={"messages": []})
         bare, wrapped = orders.invoke(asked), one([orders]).invoke(asked)
         kept = ("id", "name", "status", "artifact", "tool_call_id", "additional_kwargs")
@@ -182,11 +182,11 @@ class TestAnswersToModels:
             getattr(bare, field) for field in kept
         ]
 
-    def test_say_what_was_saved(self) -> None:
+    def test_results_report_the_saved_tokens(self) -> None:
         marked = one([plain]).invoke(called("plain", day=3)).response_metadata["headroom"]
         assert marked["tokens_after"] < marked["tokens_before"] / 2
 
-    def test_leave_nothing_out_unless_the_model_can_bring_it_back(self) -> None:
+    def test_results_omit_nothing_without_retrieval(self) -> None:
         store = MemoryStore()
         lossless, selecting = (
             wrap_tools([plain], store=store, retrieve=retrieving)[0]
@@ -199,7 +199,7 @@ class TestAnswersToModels:
         key = selecting.partition('key="')[2][:24]
         assert retrieve(key, limit=None, store=store).text == LONG
 
-    def test_are_scored_against_what_the_model_asked_for(self) -> None:
+    def test_results_are_scored_against_the_call_arguments(self) -> None:
         def find(text: str) -> str:
             """Find orders."""
             return json.dumps([{"id": n, "text": f"parcel number {n} is fine"} for n in range(400)])
@@ -207,7 +207,7 @@ class TestAnswersToModels:
         found = one([find], retrieve=True).invoke(called("find", text="parcel 217")).content
         assert "parcel number 217" in found
 
-    def test_are_the_same_whatever_was_injected(self) -> None:
+    def test_injected_arguments_do_not_change_the_result(self) -> None:
         store = MemoryStore()
         wrapped = wrap_tools([orders], store=store)[0]
         answers = [
@@ -219,7 +219,7 @@ class TestAnswersToModels:
         assert answers[0].content == answers[1].content
         assert answers[1].artifact == {"day": 3, "messages": 1, "made": "c2"}
 
-    def test_of_commands_are_shortened_too(self) -> None:
+    def test_results_in_commands_are_compressed(self) -> None:
         @tool
         def move(made: Annotated[str, InjectedToolCallId]) -> Command[Any]:
             """Go on elsewhere."""
@@ -234,14 +234,14 @@ class TestAnswersToModels:
         assert (shorter(result.content), said.content, command.goto) == (True, LONG, "next")
         assert command.update["seen"] == 3
 
-    def test_of_lists_of_commands_and_messages_are_shortened_too(self) -> None:
+    def test_results_in_lists_of_commands_and_messages_are_compressed(self) -> None:
         result = ToolResultCompressor(LangChainCompression(store=MemoryStore()), called("both"))
         command, message = result.compress(
             [Command(update={"seen": 1}), ToolMessage(LONG, tool_call_id="c1")]
         )
         assert (command, shorter(message.content)) == (Command(update={"seen": 1}), True)
 
-    def test_that_are_errors_stay_errors(self) -> None:
+    def test_errors_stay_errors(self) -> None:
         def fail() -> str:
             """Fail."""
             raise ToolException("no such day: " + LONG)
@@ -252,7 +252,7 @@ class TestAnswersToModels:
         with pytest.raises(ToolException, match="no such day"):
             one([fail]).invoke(called("fail"))
 
-    def test_of_content_blocks_keep_their_images(self) -> None:
+    def test_content_blocks_keep_their_images(self) -> None:
         image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
         def look() -> Any:
@@ -262,7 +262,7 @@ class TestAnswersToModels:
         text, picture = one([look]).invoke(called("look")).content
         assert (shorter(text["text"]), picture) == (True, image)
 
-    def test_go_on_uncompressed_where_compression_fails(
+    def test_results_stay_complete_if_compression_fails(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         class Broken(MemoryStore):
@@ -278,10 +278,10 @@ class TestAnswersToModels:
 
 
 class TestWhatStays:
-    def test_code_gets_what_it_got_before(self) -> None:
+    def test_direct_calls_return_the_original_output(self) -> None:
         assert one([plain]).invoke({"day": 3}) == LONG
 
-    def test_the_class_and_the_fields(self) -> None:
+    def test_the_class_and_the_fields_are_kept(self) -> None:
         class Shown(BaseModel):
             day: int
 
@@ -301,7 +301,7 @@ class TestWhatStays:
         assert convert_to_openai_tool(wrapped) == convert_to_openai_tool(bare)
         assert bare.invoke(called("plain", day=3)).content == LONG
 
-    def test_callbacks_see_the_answer_once_and_as_it_was(self) -> None:
+    def test_callbacks_see_the_original_output_once(self) -> None:
         class Ends(BaseCallbackHandler):
             def __init__(self) -> None:
                 self.outputs: list[Any] = []
@@ -313,14 +313,14 @@ class TestWhatStays:
         one([StructuredTool.from_function(plain, callbacks=[ends])]).invoke(called("plain", day=3))
         assert [output.content for output in ends.outputs] == [LONG]
 
-    def test_copies_and_pickles_are_shortened_too(self) -> None:
+    def test_copies_and_pickles_compress_too(self) -> None:
         copy = wrap_tools([Own()])[0].model_copy(update={"description": "Another one."})
         pickled = pickle.loads(pickle.dumps(copy))
         assert shorter(deepcopy(one([Own()])).invoke(called("own", day=3)).content)
         assert (type(pickled).__mro__[2], pickled.description) == (Own, "Another one.")
         assert all(shorter(found.invoke(called("own", day=3)).content) for found in (copy, pickled))
 
-    def test_a_wrapped_tool_can_be_wrapped_otherwise(self) -> None:
+    def test_a_wrapped_tool_can_be_wrapped_again(self) -> None:
         store = MemoryStore()
         once = wrap_tools([plain], store=store)
         again = wrap_tools(once, store=store, retrieve=True)[0].invoke(called("plain", day=3))
@@ -328,7 +328,7 @@ class TestWhatStays:
             called("plain", day=3)
         )
 
-    def test_single_input_tools_and_own_classes(self) -> None:
+    def test_single_input_tools_and_custom_classes_are_compressed(self) -> None:
         assert shorter(
             one([Tool("lookup", lambda _: LONG, "Look up.")])
             .invoke(called("lookup", __arg1="x"))
@@ -336,7 +336,7 @@ class TestWhatStays:
         )
         assert shorter(one([Own()]).invoke(called("own", day=3)).content)
 
-    async def test_coroutines(self) -> None:
+    async def test_coroutine_results_are_compressed(self) -> None:
         @tool
         async def slow(day: int) -> str:
             """List the orders of a day."""
@@ -344,13 +344,13 @@ class TestWhatStays:
 
         assert shorter((await one([slow]).ainvoke(called("slow", day=3))).content)
 
-    def test_what_no_model_reads_or_nobody_may_change_passes_through(self) -> None:
+    def test_tools_that_must_not_change_pass_through(self) -> None:
         search = {"type": "web_search"}
         brings = HeadroomRetrieveTool()
         final = StructuredTool.from_function(plain, return_direct=True)
         assert wrap_tools([search, brings, final], retrieve=True) == [search, brings, final]
 
-    def test_the_retrieve_tool_is_added_where_it_can_be_of_use(self) -> None:
+    def test_the_retrieve_tool_is_added_only_if_useful(self) -> None:
         off = HeadroomConfig(ccr=CCRConfig(enabled=False))
         assert [one.name for one in wrap_tools([plain], retrieve=True)] == [
             "plain",
@@ -358,7 +358,7 @@ class TestWhatStays:
         ]
         assert [one.name for one in wrap_tools([plain], retrieve=True, config=off)] == ["plain"]
 
-    def test_the_added_tool_reads_the_store_of_the_settings(self) -> None:
+    def test_the_added_tool_reads_the_configured_store(self) -> None:
         config = HeadroomConfig(store_url="memory://")
         wrapped, brings = wrap_tools([plain], config=config, retrieve=True)
         key = wrapped.invoke(called("plain", day=3)).content.partition('key="')[2][:24]
@@ -369,7 +369,7 @@ class TestWhatStays:
 
 
 class TestInGraphs:
-    def test_tool_nodes_inject_what_they_injected(self) -> None:
+    def test_tool_nodes_inject_state_into_wrapped_tools(self) -> None:
         graph = StateGraph(MessagesState).add_sequence(
             [("tools", ToolNode(wrap_tools([orders], store=MemoryStore())))]
         )

@@ -24,7 +24,7 @@ from headroom_integrations.llamaindex import HeadroomChatMemory
 
 
 @pytest.mark.parametrize("block", [True, False])
-def test_results_are_read_shortened_and_kept_whole(block: bool) -> None:
+def test_results_are_compressed_when_read_and_stored_whole(block: bool) -> None:
     memory = remembering()
     memory.put_messages(turn(0, block=block))
     assert memory.get_all() == turn(0, block=block)
@@ -33,7 +33,7 @@ def test_results_are_read_shortened_and_kept_whole(block: bool) -> None:
     assert [*read[:2], read[3]] == [*turn(0, block=block)[:2], turn(0, block=block)[3]]
 
 
-async def test_async_methods_do_the_same() -> None:
+async def test_async_methods_give_the_same_results() -> None:
     memory = remembering(2500)
     await memory.aset([ChatMessage("Be brief.", role="system")])
     for number in range(6):
@@ -48,7 +48,7 @@ async def test_async_methods_do_the_same() -> None:
     assert await memory.aget() == memory.get_all() == []
 
 
-async def test_async_methods_go_to_the_chat_stores_own() -> None:
+async def test_async_methods_use_the_async_chat_store() -> None:
     asked: list[str] = []
 
     class Noting(SimpleChatStore):
@@ -73,7 +73,7 @@ async def test_async_methods_go_to_the_chat_stores_own() -> None:
     assert asked == ["aset_messages", *["async_add_message"] * 4, "aget_messages"]
 
 
-async def test_the_event_loop_goes_on_meanwhile() -> None:
+async def test_the_event_loop_is_not_blocked() -> None:
     memory, ticks = (
         remembering(chat_history=[one for number in range(20) for one in turn(number)]),
         0,
@@ -86,7 +86,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
 
 
 @pytest.mark.parametrize("block", [True, False])
-def test_what_is_read_fits_and_begins_as_before_but_where_a_cut_made_room(block: bool) -> None:
+def test_messages_read_fit_the_limit_and_the_prefix_rarely_breaks(block: bool) -> None:
     memory, before, cuts = remembering(3000), list[ChatMessage](), 0
     memory.put(ChatMessage("Be brief.", role="system"))
     for number in range(60):
@@ -102,7 +102,7 @@ def test_what_is_read_fits_and_begins_as_before_but_where_a_cut_made_room(block:
     assert "[headroom:" in str(before)
 
 
-def test_up_to_the_limit_a_longer_conversation_always_begins_as_it_was_read() -> None:
+def test_below_the_limit_the_prefix_never_breaks() -> None:
     memory, before = remembering(), list[ChatMessage]()
     for message in (one for number in range(6) for one in turn(number)):
         memory.put(message)
@@ -111,7 +111,7 @@ def test_up_to_the_limit_a_longer_conversation_always_begins_as_it_was_read() ->
         before = read
 
 
-def test_what_was_left_out_can_be_brought_back() -> None:
+def test_dropped_messages_can_be_retrieved() -> None:
     store = MemoryStore()
     memory = remembering(900, store=store, retrieve=True)
     for number in range(6):
@@ -120,7 +120,7 @@ def test_what_was_left_out_can_be_brought_back() -> None:
     assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
 
 
-def test_one_long_turn_is_shortened_too() -> None:
+def test_a_single_long_turn_is_shortened() -> None:
     memory = remembering(5000)
     memory.put(ChatMessage("Which orders are late?"))
     for number in range(40):
@@ -145,7 +145,7 @@ def test_one_long_turn_is_shortened_too() -> None:
     ],
     ids=["text", "thinking", "image"],
 )
-def test_everything_counts(large: ChatMessage) -> None:
+def test_every_kind_of_content_counts_towards_the_limit(large: ChatMessage) -> None:
     said = [
         one
         for _ in range(6)
@@ -157,7 +157,7 @@ def test_everything_counts(large: ChatMessage) -> None:
     assert len(read) < len(said)
 
 
-def test_calls_count_too() -> None:
+def test_tool_calls_count_towards_the_limit() -> None:
     memory = remembering(1500)
     for number in range(10):
         call = ToolCallBlock(
@@ -171,7 +171,7 @@ def test_calls_count_too() -> None:
     assert paired(memory.get())
 
 
-def test_what_comes_before_the_messages_takes_its_tokens_of_the_limit(
+def test_initial_tokens_reduce_the_limit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
@@ -179,7 +179,7 @@ def test_what_comes_before_the_messages_takes_its_tokens_of_the_limit(
     assert not caplog.messages
 
 
-def test_what_comes_before_the_messages_may_vary_a_little() -> None:
+def test_small_changes_of_the_initial_tokens_change_nothing() -> None:
     memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
     assert memory.get(initial_token_count=1260) == memory.get(initial_token_count=1490)
     assert tokens(memory.get(initial_token_count=3990)) < tokens(
@@ -187,7 +187,7 @@ def test_what_comes_before_the_messages_may_vary_a_little() -> None:
     )
 
 
-async def test_nothing_is_raised_where_too_little_is_left_of_the_limit(
+async def test_too_many_initial_tokens_raise_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
@@ -198,7 +198,7 @@ async def test_nothing_is_raised_where_too_little_is_left_of_the_limit(
     assert "Utrecht" not in caplog.text
 
 
-def test_a_message_that_is_larger_than_the_limit_stays_with_a_warning(
+def test_a_message_above_the_limit_is_kept_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     said = [ChatMessage("word " * 500), *turn(0), ChatMessage("other " * 500)]
@@ -221,7 +221,7 @@ class Unknown(MockLLM):
         return LLMMetadata(context_window=-1)
 
 
-def test_the_limit_and_the_model_are_the_language_models() -> None:
+def test_the_limit_and_the_model_come_from_the_llm() -> None:
     built = HeadroomChatMemory.from_defaults
     seen = [
         built(),
@@ -253,7 +253,7 @@ def test_a_chat_store_keeps_several_conversations() -> None:
     assert remembering(chat_store=store, chat_store_key="two").get() == [ChatMessage("hi")]
 
 
-async def test_lists_that_are_given_stay_as_they_are() -> None:
+async def test_lists_passed_in_are_not_mutated() -> None:
     history = [ChatMessage("hi")]
     memory = remembering(chat_history=history)
     memory.put(ChatMessage("hello", role="assistant"))
@@ -302,7 +302,7 @@ def unique(conversation: list[list[ChatMessage]]) -> list[ChatMessage]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(turns, min_size=1, max_size=6), st.integers(50, 3000), st.booleans())
-def test_whatever_is_put(
+def test_any_conversation_is_read_within_the_limit(
     caplog: pytest.LogCaptureFixture,
     conversation: list[list[ChatMessage]],
     limit: int,
@@ -327,7 +327,7 @@ def test_whatever_is_put(
 
 @settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(turns, min_size=1, max_size=6), st.booleans())
-def test_up_to_the_limit_whatever_is_put_leaves_what_was_read(
+def test_below_the_limit_new_messages_never_change_earlier_messages(
     conversation: list[list[ChatMessage]], retrieving: bool
 ) -> None:
     memory, before = remembering(retrieve=retrieving), list[ChatMessage]()

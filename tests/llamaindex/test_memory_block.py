@@ -37,9 +37,7 @@ def showing(**given: Any) -> HeadroomMemoryBlock:
 
 @pytest.mark.parametrize("insert_method", ["system", "user"])
 @pytest.mark.parametrize("block", [True, False])
-async def test_what_the_queue_lets_go_comes_before_it_shortened(
-    insert_method: str, block: bool
-) -> None:
+async def test_flushed_messages_come_first_and_compressed(insert_method: str, block: bool) -> None:
     memory = waterfall(showing(), insert_method=insert_method)
     for number in range(8):
         await memory.aput_messages(turn(number, block=block))
@@ -62,7 +60,7 @@ def test_a_block_works_without_an_event_loop() -> None:
     ]
 
 
-async def test_a_block_shows_no_more_than_its_limit_and_begins_as_before_but_for_cuts() -> None:
+async def test_a_block_fits_its_limit_and_its_prefix_rarely_breaks() -> None:
     shown, cuts = list[ChatMessage](), 0
     block = showing(token_limit=3000)
     for number in range(60):
@@ -76,7 +74,7 @@ async def test_a_block_shows_no_more_than_its_limit_and_begins_as_before_but_for
     assert "[headroom:" in str(shown)
 
 
-async def test_what_a_block_left_out_can_be_brought_back() -> None:
+async def test_messages_dropped_by_a_block_can_be_retrieved() -> None:
     store = MemoryStore()
     memory = waterfall(showing(token_limit=900, store=store, retrieve=True))
     for number in range(12):
@@ -85,7 +83,7 @@ async def test_what_a_block_left_out_can_be_brought_back() -> None:
     assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
 
 
-async def test_sessions_that_share_a_block_see_nothing_of_each_other() -> None:
+async def test_sessions_that_share_a_block_are_isolated() -> None:
     block = showing()
     one, other = (waterfall(block, session_id=name) for name in ("one", "other"))
     for number in range(5):
@@ -97,7 +95,7 @@ async def test_sessions_that_share_a_block_see_nothing_of_each_other() -> None:
     assert await block.aget() == []
 
 
-async def test_other_blocks_write_into_copies() -> None:
+async def test_other_blocks_cannot_change_the_stored_messages() -> None:
     block, static = showing(), StaticMemoryBlock(static_content="The customer is Ann.")
     memory = Memory.from_defaults(
         token_limit=3000, token_flush_size=300, memory_blocks=[block, static]
@@ -118,7 +116,7 @@ def counted(messages: Sequence[ChatMessage]) -> int:
     )
 
 
-async def test_a_block_with_a_priority_shows_less_rather_than_nothing() -> None:
+async def test_a_block_with_a_priority_is_truncated_instead_of_dropped() -> None:
     block = showing(priority=1)
     memory = waterfall(block, 1600, session_id="ours")
     for number in range(60):
@@ -143,7 +141,7 @@ async def test_truncating_makes_room_in_steps(share: float) -> None:
     assert counted(lesser) <= counted(shown) - asked
 
 
-async def test_a_block_accepts_what_it_is_given_by_hand_and_may_refuse_the_queue() -> None:
+async def test_a_block_can_ignore_the_queue_but_accept_direct_messages() -> None:
     block = showing(accept_short_term_memory=False)
     await block.aput(turn(0), from_short_term_memory=True)
     assert await block.aget() == []
@@ -151,7 +149,7 @@ async def test_a_block_accepts_what_it_is_given_by_hand_and_may_refuse_the_queue
     assert len(await block.aget()) == 4
 
 
-async def test_a_block_comes_back_as_it_was() -> None:
+async def test_a_block_survives_serialisation() -> None:
     block = showing(
         name="Before",
         priority=2,
@@ -173,9 +171,7 @@ async def test_a_block_comes_back_as_it_was() -> None:
     "copied", [copy.copy, copy.deepcopy, lambda block: pickle.loads(pickle.dumps(block))]
 )
 @pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
-async def test_copies_keep_originals_where_they_were_to_be_kept(
-    copied: Any, file: bool, tmp_path: Path
-) -> None:
+async def test_copies_share_the_store_of_originals(copied: Any, file: bool, tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
     block = copied(showing(token_limit=900, store=store, retrieve=True))
     await block.aput([one for number in range(6) for one in turn(number)])

@@ -90,7 +90,7 @@ def answers(server: OpenAIServer) -> list[Request]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("built", [simple, with_context, condensing])
-async def test_a_chat_engine_sends_shortened_results_and_each_request_begins_as_the_one_before(
+async def test_a_chat_engine_sends_compressed_results_with_a_stable_prefix(
     server: OpenAIServer, llm: Any, built: Callable[[Any, HeadroomChatMemory], Any], way: str
 ) -> None:
     server.script(lambda request: Reply("Three are late."))
@@ -111,7 +111,7 @@ async def test_a_chat_engine_sends_shortened_results_and_each_request_begins_as_
 
 
 @pytest.mark.parametrize("built", [simple, with_context, condensing])
-def test_a_chat_engine_sends_what_fits_beside_its_system_prompt(
+def test_a_chat_engine_leaves_room_for_its_system_prompt(
     server: OpenAIServer, llm: Any, built: Callable[[Any, HeadroomChatMemory], Any]
 ) -> None:
     memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
@@ -123,7 +123,7 @@ def test_a_chat_engine_sends_what_fits_beside_its_system_prompt(
     assert "[headroom: " in str(sent.messages[1]["content"])
 
 
-def test_a_system_prompt_is_taken_off_the_limit_by_the_simple_chat_engine(
+def test_the_simple_chat_engine_subtracts_its_system_prompt_from_the_limit(
     server: OpenAIServer, llm: Any
 ) -> None:
     history = [one for number in range(20) for one in turn(number)]
@@ -146,7 +146,7 @@ def orders(page: int) -> str:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_an_agents_runs_go_on_from_its_memory_with_the_same_bytes(
+async def test_runs_of_an_agent_continue_with_the_same_bytes(
     server: OpenAIServer, llm: Any, streaming: bool
 ) -> None:
     store = MemoryStore()
@@ -165,7 +165,7 @@ async def test_an_agents_runs_go_on_from_its_memory_with_the_same_bytes(
     assert str(server.requests[-1].messages).count(TABLE) == 6
 
 
-async def test_an_agent_alone_sends_earlier_runs_shortened_and_within_the_limit(
+async def test_an_agent_sends_earlier_runs_compressed_and_within_the_limit(
     server: OpenAIServer, llm: Any
 ) -> None:
     memory = remembering(2500)
@@ -180,7 +180,7 @@ async def test_an_agent_alone_sends_earlier_runs_shortened_and_within_the_limit(
     assert "Monday" in str(server.requests[-1].messages)
 
 
-async def test_agents_that_hand_over_go_on_from_one_memory(server: OpenAIServer, llm: Any) -> None:
+async def test_agents_that_hand_over_share_a_memory(server: OpenAIServer, llm: Any) -> None:
     store = MemoryStore()
     memory, wrapped = remembering(store=store), wrap_llm(llm, store=store)
     reader = FunctionAgent(
@@ -203,7 +203,9 @@ async def test_agents_that_hand_over_go_on_from_one_memory(server: OpenAIServer,
     assert paired(memory.get_all())
 
 
-async def test_an_agents_context_is_written_with_its_memory(server: OpenAIServer, llm: Any) -> None:
+async def test_the_context_of_an_agent_serialises_its_memory(
+    server: OpenAIServer, llm: Any
+) -> None:
     agent, memory = FunctionAgent(llm=llm, tools=[orders]), remembering()
     context: Any = Context(agent)
     server.script(reading([0]))
@@ -214,7 +216,7 @@ async def test_an_agents_context_is_written_with_its_memory(server: OpenAIServer
     assert dumped(restored.get_all()) == dumped(memory.get_all())
 
 
-async def test_a_block_goes_over_the_wire_as_messages(server: OpenAIServer, llm: Any) -> None:
+async def test_a_block_is_sent_as_messages(server: OpenAIServer, llm: Any) -> None:
     server.script(lambda request: Reply("All are read."))
     block = HeadroomMemoryBlock(store=MemoryStore())
     memory = Memory.from_defaults(

@@ -58,7 +58,7 @@ def pickled(memory: HeadroomChatMemory) -> Any:
     ],
     ids=["dict", "json", "string", "pickle", "deepcopy", "model_copy"],
 )
-def test_a_memory_comes_back_as_it_was(
+def test_a_memory_survives_serialisation(
     through: Callable[[HeadroomChatMemory, Any], HeadroomChatMemory],
 ) -> None:
     memory = rich()
@@ -71,21 +71,21 @@ def test_a_memory_comes_back_as_it_was(
     assert again.store is memory.store is not None
 
 
-def test_a_setting_that_was_assigned_comes_back() -> None:
+def test_an_assigned_setting_is_serialised() -> None:
     config = HeadroomConfig()
     config.rolling_window.preserve_recent_turns = 3
     again = HeadroomChatMemory.from_string(remembering(config=config).to_string())
     assert again.config == config
 
 
-def test_what_was_written_stays_as_it_is() -> None:
+def test_a_serialised_memory_is_not_mutated() -> None:
     written = rich().to_dict()
     before = copy.deepcopy(written)
     HeadroomChatMemory.from_dict(written).put(ChatMessage("More."))
     assert written == before
 
 
-def test_a_chat_store_of_ones_own_is_given_again() -> None:
+def test_a_custom_chat_store_must_be_passed_again() -> None:
     class Own(SimpleChatStore):
         @classmethod
         def class_name(cls) -> str:
@@ -99,7 +99,7 @@ def test_a_chat_store_of_ones_own_is_given_again() -> None:
     assert HeadroomChatMemory.from_dict(written, chat_store=store).get_all() == turn(0)
 
 
-def test_a_conversation_goes_on_from_a_chat_stores_file(tmp_path: Path) -> None:
+def test_a_conversation_continues_from_a_persisted_chat_store(tmp_path: Path) -> None:
     path = str(tmp_path / "chats" / "store.json")
     memory, originals = rich(), MemoryStore()
     assert isinstance(memory.chat_store, SimpleChatStore)
@@ -113,7 +113,7 @@ def test_a_conversation_goes_on_from_a_chat_stores_file(tmp_path: Path) -> None:
     assert dumped(again.get()) == dumped(memory.get())
 
 
-def test_originals_outlast_the_process_where_the_settings_keep_them(tmp_path: Path) -> None:
+def test_originals_in_a_configured_file_outlast_the_process(tmp_path: Path) -> None:
     config = HeadroomConfig(store_url=f"sqlite:///{tmp_path}/originals.db")
     memory = remembering(900, store=None, config=config, retrieve=True)
     memory.put_messages([one for number in range(6) for one in turn(number)])
@@ -124,9 +124,7 @@ def test_originals_outlast_the_process_where_the_settings_keep_them(tmp_path: Pa
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
 @pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
-def test_copies_keep_originals_where_they_were_to_be_kept(
-    copied: Any, file: bool, tmp_path: Path
-) -> None:
+def test_copies_share_the_store_of_originals(copied: Any, file: bool, tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
     memory = copied(remembering(900, store=store, retrieve=True))
     memory.put_messages([one for number in range(6) for one in turn(number)])
@@ -134,7 +132,7 @@ def test_copies_keep_originals_where_they_were_to_be_kept(
     assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
 
 
-def test_what_cannot_be_pickled_stays_in_the_memory_that_is() -> None:
+def test_stores_that_cannot_be_pickled_are_left_behind() -> None:
     class Connected(MemoryStore):
         def __reduce__(self) -> Any:
             raise TypeError("cannot pickle a connection")

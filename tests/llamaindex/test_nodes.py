@@ -129,13 +129,13 @@ class Latest:
 class TestNodes:
     """What becomes of nodes."""
 
-    def test_what_has_nothing_to_do_with_the_query_is_left_out_and_the_order_kept(self) -> None:
+    def test_irrelevant_nodes_are_dropped_and_the_order_is_kept(self) -> None:
         left = after(found())
         assert "n2" in ids(left)
         assert ids(left) == sorted(ids(left))
         assert len(left) < len(TEXTS)
 
-    def test_ids_scores_metadata_and_relationships_are_kept_and_the_input_is_not_touched(
+    def test_only_the_text_of_a_copy_changes(
         self,
     ) -> None:
         came = scored(
@@ -150,11 +150,11 @@ class TestNodes:
         assert left.node.hash != came[0].node.hash
         assert dumped(came) == before
 
-    def test_a_node_that_nothing_changed_is_the_very_object(self) -> None:
+    def test_an_unchanged_node_is_the_same_object(self) -> None:
         came = found()
         assert all(any(one is other for other in came) for one in after(came))
 
-    def test_only_the_text_is_shortened_and_the_template_stays(self) -> None:
+    def test_only_the_text_is_shortened_and_the_template_is_kept(self) -> None:
         node = TextNode(
             text=PAGE,
             metadata={"title": "Bohemia", "secret": "x"},
@@ -167,22 +167,22 @@ class TestNodes:
         assert len(left.text) < len(PAGE) / 2
 
     @pytest.mark.parametrize("kind", [TextNode, Document])
-    def test_JSON_is_written_shorter_without_a_loss(self, kind: Any) -> None:
+    def test_JSON_is_shortened_losslessly(self, kind: Any) -> None:
         (left,) = after(scored(kind(text=JSON, metadata={"file_name": "gauges.json"})))
         assert type(left.node) is kind
         assert json.loads(decode_table(left.node.get_content())) == ROWS
 
-    def test_code_is_left_alone(self) -> None:
+    def test_code_is_left_unchanged(self) -> None:
         code = "def length(river):\n    return {'Elbe': 1094}[river]\n"
         assert after(scored(TextNode(text=code)), "length of the Elbe")[0].text == code
 
-    def test_the_type_of_a_text_is_kept(self) -> None:
+    def test_the_mimetype_of_a_text_is_kept(self) -> None:
         text = MediaResource(text=JSON, mimetype="application/json")
         (left,) = after(scored(Node(text_resource=text)))
         assert left.node.text_resource.mimetype == "application/json"
         assert left.node.text_resource.text != JSON == text.text
 
-    def test_a_class_of_its_own_stays(self) -> None:
+    def test_a_node_subclass_is_kept(self) -> None:
         class Page(TextNode):
             number: int
 
@@ -201,16 +201,16 @@ class TestNodes:
             Node(),
         ],
     )
-    def test_what_is_more_than_a_text_or_has_none_is_carried(self, node: BaseNode) -> None:
+    def test_nodes_without_plain_text_pass_through(self, node: BaseNode) -> None:
         came = [*found(), *scored(node)]
         assert after(came, "What is a priest?")[-1] is came[-1]
         assert len(after(came, "What is a priest?", top_n=1)) == 1
 
-    def test_no_nodes_are_no_work(self, recorder: Recorder) -> None:
+    def test_an_empty_list_of_nodes_is_accepted(self, recorder: Recorder) -> None:
         assert after([]) == []
         assert recorder.events == []
 
-    def test_what_was_found_twice_stays_once(self) -> None:
+    def test_duplicate_nodes_are_kept_once(self) -> None:
         came = found()
         assert ids(after([*came, *found()])) == ids(after(came))
         assert after([*came, came[0]], None) == came
@@ -218,11 +218,11 @@ class TestNodes:
         assert after([*came, *other], None) == [*came, *other]
 
     @pytest.mark.parametrize("query", [None, "", " "])
-    def test_without_a_query_all_stay(self, query: str | None) -> None:
+    def test_all_nodes_are_kept_without_a_query(self, query: str | None) -> None:
         assert after(found(), query) == found()
         assert ids(after(found(), query, top_n=2)) == ["n0", "n1"]
 
-    def test_only_the_question_counts_of_a_query(self) -> None:
+    def test_only_the_query_string_of_a_bundle_counts(self) -> None:
         bundle = QueryBundle(
             QUESTION, custom_embedding_strs=["Jan Hus was a priest who was burnt."]
         )
@@ -245,7 +245,7 @@ class TestNodes:
         came = [*found()[:2], *scored(titled)]
         assert after(came, top_n=1)[0].node is titled
 
-    def test_a_section_stands_under_its_own_heading_too(self) -> None:
+    def test_a_section_matches_by_its_own_heading_too(self) -> None:
         sections = MarkdownNodeParser().get_nodes_from_documents([Document(text=PAGE)])
         (best,) = after(scored(*sections), "Which towns are there? Tell me of town 7.", top_n=1)
         assert "Town 7" in best.text
@@ -265,7 +265,7 @@ class TestNodes:
             [{}, {"top_n": 2}, {"token_budget": 90}, {"min_relevance": 0.5}, {"scorer": Latest()}]
         ),
     )
-    def test_each_differs_in_its_text_alone_and_never_has_more_tokens(
+    def test_each_node_changes_only_its_text_and_never_gains_tokens(
         self, made: list[Any], query: str | None, settings: dict[str, Any]
     ) -> None:
         came = [
@@ -294,22 +294,20 @@ class TestNodes:
 class TestSettings:
     """What decides which nodes stay."""
 
-    def test_at_most_so_many_stay_the_best_first(self) -> None:
+    def test_at_most_top_n_nodes_are_kept_best_first(self) -> None:
         left = after(found()[::-1], top_n=2)
         assert ids(left)[0] == "n2"
         assert len(left) == 2
         assert left[0].score == found()[::-1][3].score
 
-    def test_nodes_below_a_score_of_relevance_are_left_out(self) -> None:
+    def test_nodes_below_min_relevance_are_dropped(self) -> None:
         assert ids(after(found(), min_relevance=1.0)) == ["n2"]
 
     @pytest.mark.parametrize("budget", [60, 150, 400])
     @pytest.mark.parametrize(
         "metadata", [{}, {"source": "https://example.com/a/long/address?of=the&page=17"}]
     )
-    def test_a_budget_is_met_with_the_metadata_as_they_are_sent(
-        self, budget: int, metadata: dict[str, Any]
-    ) -> None:
+    def test_the_budget_includes_the_metadata(self, budget: int, metadata: dict[str, Any]) -> None:
         texts = [
             PAGE,
             *TEXTS,
@@ -321,7 +319,7 @@ class TestSettings:
         assert budget / 2 < sum(tokens(one.node) for one in left) <= budget
 
     @given(st.lists(st.integers(0, 80), min_size=1, max_size=8), st.integers(20, 300))
-    def test_a_budget_is_met_where_the_metadata_of_some_node_leave_room(
+    def test_a_budget_is_met_if_the_metadata_leave_room(
         self, sizes: list[int], budget: int
     ) -> None:
         nodes = [
@@ -331,7 +329,7 @@ class TestSettings:
         left = sum(tokens(one.node) for one in after(scored(*nodes), token_budget=budget))
         assert left <= budget or 2 * budget < 3 * min(map(tokens, nodes))
 
-    def test_a_budget_that_nodes_which_stay_as_they_are_nearly_fill_is_met_at_once(
+    def test_a_budget_nearly_filled_by_unchangeable_nodes_is_met_quickly(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         budgets: list[int | None] = []
@@ -353,7 +351,7 @@ class TestSettings:
         assert len(budgets) < 5
 
     @pytest.mark.parametrize("budget", [1, 5, 8])
-    def test_a_budget_that_cannot_be_met_is_logged_without_anything_of_the_texts(
+    def test_an_unmet_budget_is_logged_without_node_contents(
         self, budget: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING):
@@ -363,7 +361,7 @@ class TestSettings:
         assert f"more than token_budget = {budget}:" in record.getMessage()
         assert "Elbe" not in record.getMessage()
 
-    def test_with_ccr_off_nothing_is_left_out(self) -> None:
+    def test_nothing_is_dropped_with_ccr_off(self) -> None:
         came = [*found(), *scored(TextNode(text=PAGE))]
         assert after(came, config=HeadroomConfig(ccr=CCRConfig(enabled=False))) == came
 
@@ -373,7 +371,7 @@ class TestSettings:
         config.ccr.enabled = False
         assert len(processor.postprocess_nodes(found(), query_str=QUESTION)) < len(TEXTS)
 
-    def test_another_scorer_decides(self) -> None:
+    def test_a_custom_scorer_is_used(self) -> None:
         assert ids(after(found(), scorer=Latest(), top_n=2)) == ["n5", "n4"]
 
     def test_it_serialises_and_pickles(self) -> None:
@@ -391,7 +389,7 @@ class TestSettings:
         again = pickle.loads(pickle.dumps(HeadroomNodePostprocessor(scorer=BM25Scorer(k1=1.2))))
         assert again.scorer.k1 == 1.2
 
-    def test_a_scorer_that_cannot_be_pickled_stays_where_it_is(self) -> None:
+    def test_a_scorer_that_cannot_be_pickled_is_left_behind(self) -> None:
         class Local(Latest):
             """A class that no pickle finds again."""
 
@@ -400,9 +398,7 @@ class TestSettings:
         assert isinstance(processor.scorer, Local)
 
     @pytest.mark.parametrize("component", [HeadroomNodePostprocessor, HeadroomTransform])
-    def test_what_was_set_inside_the_settings_is_serialised_and_defaults_are_not(
-        self, component: Any
-    ) -> None:
+    def test_only_settings_that_were_set_are_serialised(self, component: Any) -> None:
         config = HeadroomConfig()
         config.smart_crusher.min_tokens_to_crush = 77
         again = component.from_json(component(config=config).to_json()).config
@@ -413,7 +409,7 @@ class TestSettings:
 class TestTelling:
     """What the instrumentation is told."""
 
-    def test_the_events_tell_how_much_there_was_before_and_after(self, recorder: Recorder) -> None:
+    def test_events_report_nodes_and_tokens_before_and_after(self, recorder: Recorder) -> None:
         left = after(found())
         start, end = recorder.events
         assert (start.nodes, end.nodes) == (len(TEXTS), len(left))
@@ -424,11 +420,11 @@ class TestTelling:
         assert not any(text in event.model_dump_json() for event in (start, end) for text in TEXTS)
         assert end.model_dump()["class_name"] == "CompressionEndEvent"
 
-    def test_without_a_query_no_scores_are_told(self, recorder: Recorder) -> None:
+    def test_events_have_no_scores_without_a_query(self, recorder: Recorder) -> None:
         after(found(), None)
         assert recorder.events[1].scores == {}
 
-    async def test_events_of_asynchronous_work_come_in_the_event_loop(self) -> None:
+    async def test_async_events_are_dispatched_in_the_event_loop(self) -> None:
         loops = []
 
         class Handler(BaseEventHandler):
@@ -448,7 +444,7 @@ class TestTelling:
 class TestAsync:
     """Without blocking the event loop."""
 
-    async def test_it_gives_the_same(self) -> None:
+    async def test_the_async_result_is_the_same(self) -> None:
         came = [*found(), *scored(TextNode(text=PAGE, id_="page"))]
         processor = HeadroomNodePostprocessor(token_budget=100)
         same = processor.postprocess_nodes(came, query_str=QUESTION)
@@ -457,7 +453,7 @@ class TestAsync:
         nodes = [TextNode(text=JSON, id_="rows")]
         assert await HeadroomTransform().acall(nodes) == HeadroomTransform()(nodes)
 
-    async def test_the_event_loop_goes_on(self) -> None:
+    async def test_the_event_loop_is_not_blocked(self) -> None:
         many = scored(*(TextNode(text=f"{n} {PAGE}") for n in range(60)))
         assert (
             await steps_meanwhile(
@@ -473,7 +469,7 @@ class TestEngines:
     @pytest.mark.parametrize(
         "mode", [mode for mode in ResponseMode if mode is not ResponseMode.GENERATION]
     )
-    async def test_models_are_sent_less_in_every_response_mode(
+    async def test_models_receive_less_text_in_every_response_mode(
         self, mode: ResponseMode, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Settings, "_llm", MockLLM())  # Even `no_text` wants one.
@@ -494,7 +490,7 @@ class TestEngines:
             assert any("1,094 km" in prompt for prompt in recorder.prompts)
         assert len(recorder.events) == 4
 
-    def test_a_summary_index_has_no_scores_and_gets_none(self) -> None:
+    def test_nodes_of_a_summary_index_stay_without_scores(self) -> None:
         index = SummaryIndex.from_documents([Document(text=text) for text in TEXTS])
         engine = index.as_query_engine(
             llm=MockLLM(), node_postprocessors=[HeadroomNodePostprocessor(top_n=2)]
@@ -503,7 +499,7 @@ class TestEngines:
         assert [one.score for one in sources] == [None, None]
         assert sources[0].text == TEXTS[2]
 
-    def test_cached_nodes_stay_as_they_are(self) -> None:
+    def test_cached_nodes_are_not_mutated(self) -> None:
         cached = scored(TextNode(text=PAGE), TextNode(text=JSON))
         before = dumped(cached)
         engine = RetrieverQueryEngine.from_args(
@@ -514,7 +510,7 @@ class TestEngines:
         assert "Town 7" in second.source_nodes[0].text
         assert dumped(cached) == before
 
-    def test_beside_other_postprocessors(self) -> None:
+    def test_it_works_beside_other_postprocessors(self) -> None:
         engine = RetrieverQueryEngine.from_args(
             Cached(found()),
             llm=MockLLM(),
@@ -530,7 +526,7 @@ class TestEngines:
 class TestTransform:
     """Nodes that are shortened before they are indexed."""
 
-    def test_the_text_alone_changes_without_a_loss_and_in_a_copy(self) -> None:
+    def test_the_transform_shortens_the_text_of_a_copy_losslessly(self) -> None:
         rows = TextNode(
             text=JSON, metadata={"title": "gauges"}, relationships=NEXT, embedding=[0.5]
         )
@@ -544,19 +540,19 @@ class TestTransform:
         assert tokens(shorter) < tokens(rows)
         assert HeadroomTransform()([]) == []
 
-    def test_a_configuration_that_leaves_out_leaves_nothing_out_here(self) -> None:
+    def test_the_transform_is_lossless_whatever_the_configuration(self) -> None:
         config = HeadroomConfig()
         config.smart_crusher.max_items_after_crush = 5
         (shorter,) = HeadroomTransform(config=config)([TextNode(text=JSON)])
         assert json.loads(decode_table(shorter.get_content())) == ROWS
 
-    def test_the_events_tell_of_it(self, recorder: Recorder) -> None:
+    def test_the_transform_emits_events(self, recorder: Recorder) -> None:
         HeadroomTransform()([TextNode(text=JSON)])
         start, end = recorder.events
         assert (start.nodes, end.nodes, end.scores) == (1, 1, {})
         assert end.tokens_after < end.tokens_before
 
-    def test_a_pipeline_knows_documents_again_that_it_shortened(self) -> None:
+    def test_a_pipeline_recognises_documents_it_has_transformed(self) -> None:
         pipeline = IngestionPipeline(
             transformations=[HeadroomTransform(), MockEmbedding(8)],
             docstore=SimpleDocumentStore(),
@@ -569,7 +565,7 @@ class TestTransform:
         changed = [Document(text=JSON.replace("ok", "late"), doc_id="rows"), documents[1]]
         assert [node.node_id for node in pipeline.run(documents=changed)] == ["rows"]
 
-    def test_a_cache_knows_the_transform_by_its_settings(self) -> None:
+    def test_the_cache_key_of_a_transform_includes_its_settings(self) -> None:
         nodes = [TextNode(text=JSON)]
         lossy = HeadroomConfig(content_router_enabled=False)
         first, second = (
@@ -579,7 +575,7 @@ class TestTransform:
         assert first != second
         assert first == get_transformation_hash(nodes, HeadroomTransform(config=lossy.snapshot()))
 
-    def test_a_cache_gives_the_same_back(self, recorder: Recorder) -> None:
+    def test_a_cache_returns_the_same_nodes(self, recorder: Recorder) -> None:
         cache = IngestionCache()
         runs = [
             IngestionPipeline(transformations=[HeadroomTransform()], cache=cache).run(
@@ -590,7 +586,7 @@ class TestTransform:
         assert runs[0][0].get_content() == runs[1][0].get_content() != JSON
         assert len(recorder.events) == 2
 
-    async def test_parallel_workers_give_the_same(self) -> None:
+    async def test_parallel_workers_give_the_same_nodes(self) -> None:
         documents = [Document(text=f"{n}\n{JSON}", doc_id=str(n)) for n in range(4)]
         pipeline = IngestionPipeline(
             transformations=[HeadroomTransform(config=HeadroomConfig())], disable_cache=True

@@ -31,7 +31,7 @@ def store() -> MemoryStore:
     return store
 
 
-def test_models_are_told_of_it_as_the_core_declares_it() -> None:
+def test_models_receive_the_schema_of_the_core() -> None:
     tool = retrieve_tool()
     assert isinstance(tool, FunctionTool)
     assert tool.metadata.name == "headroom_retrieve"
@@ -39,7 +39,7 @@ def test_models_are_told_of_it_as_the_core_declares_it() -> None:
     assert not tool.metadata.return_direct
 
 
-def test_a_declaration_that_is_changed_changes_no_other() -> None:
+def test_changing_a_declaration_does_not_affect_others() -> None:
     changed = retrieve_tool().metadata.to_openai_tool()
     changed["function"]["parameters"]["properties"]["key"]["description"] = "changed"
     assert retrieve_tool().metadata.to_openai_tool() == headroom_core.retrieve_tool("openai")
@@ -71,7 +71,7 @@ ARGUMENTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=repr)
-def test_it_answers_as_the_core_does(arguments: dict[str, Any], store: MemoryStore) -> None:
+def test_it_answers_like_the_core(arguments: dict[str, Any], store: MemoryStore) -> None:
     tool, expected = retrieve_tool(store), handle_retrieve_call(arguments, store=store)
     assert expected
     assert tool.call(**arguments).content == expected
@@ -87,7 +87,7 @@ async def test_agents_can_call_it(store: MemoryStore) -> None:
     assert (await acall_tool(tool, arguments)).content == expected
 
 
-def test_code_can_call_it(store: MemoryStore) -> None:
+def test_it_can_be_called_directly(store: MemoryStore) -> None:
     tool = retrieve_tool(store)
     assert tool.real_fn(KEY, "state == 'late'") == handle_retrieve_call(
         {"key": KEY, "where": "state == 'late'"}, store=store
@@ -96,7 +96,7 @@ def test_code_can_call_it(store: MemoryStore) -> None:
     assert tool.real_fn.__doc__ == tool.metadata.description
 
 
-async def test_the_event_loop_goes_on_meanwhile() -> None:
+async def test_the_event_loop_is_not_blocked() -> None:
     threads: list[threading.Thread] = []
 
     class Seeing(MemoryStore):
@@ -108,7 +108,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
     assert threads[0] is not threading.current_thread()
 
 
-def test_without_a_store_it_reads_the_default_one(
+def test_without_a_store_it_reads_the_default_store(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headroom_core.retrieval.originals.default_store", lambda: store)

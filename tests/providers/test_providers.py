@@ -153,7 +153,7 @@ def test_the_google_example_of_the_reference_runs() -> None:
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_each_is_a_provider_with_counters(kind: Any) -> None:
+def test_each_class_is_a_provider_with_counters(kind: Any) -> None:
     provider = kind()
     assert isinstance(provider, Provider)
     assert isinstance(provider.get_token_counter("gpt-4o"), TokenCounter)
@@ -161,16 +161,14 @@ def test_each_is_a_provider_with_counters(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_limits_can_be_given_and_a_wrong_one_is_told_at_once(kind: Any) -> None:
+def test_limits_can_be_overridden_and_a_wrong_limit_is_rejected(kind: Any) -> None:
     provider = kind(model_context_limits={"mine": 5_000})
     assert provider.get_context_limit("mine") == 5_000
     with pytest.raises(ConfigurationError, match=r"model_context_limits: models\.mine = -1"):
         kind(model_context_limits={"mine": -1})
 
 
-def test_an_unknown_model_has_the_limit_of_its_family_or_an_error_that_says_how_to_give_one() -> (
-    None
-):
+def test_an_unknown_model_has_its_family_limit_or_a_helpful_error() -> None:
     provider = OpenAIProvider()
     assert provider.get_context_limit("gpt-4o-whatever") == 128_000
     with pytest.raises(ProviderError, match=r"model_context_limits=\{'llama-3': tokens\}"):
@@ -191,7 +189,7 @@ def test_cached_tokens_cost_their_own_price_while_caching_is_on() -> None:
     assert OpenAIProvider(False).cache_rules("gpt-4o") is None
 
 
-def test_a_long_request_costs_more_a_token() -> None:
+def test_a_long_request_costs_more_per_token() -> None:
     provider = GoogleProvider()
     cost = provider.estimate_cost(
         input_tokens=300_000, output_tokens=1_000, model="gemini-2.5-pro", cached_tokens=1_000
@@ -220,9 +218,7 @@ def test_cached_tokens_without_a_known_price_are_an_error() -> None:
         ((1, 0, 2), "cached_tokens must be at most input_tokens = 1, which include them, got 2"),
     ],
 )
-def test_impossible_numbers_of_tokens_are_refused(
-    counts: tuple[Any, Any, Any], message: str
-) -> None:
+def test_impossible_token_counts_are_rejected(counts: tuple[Any, Any, Any], message: str) -> None:
     sent, received, cached = counts
     with pytest.raises(ValidationError, match=message):
         OpenAIProvider().estimate_cost(
@@ -231,7 +227,7 @@ def test_impossible_numbers_of_tokens_are_refused(
 
 
 @pytest.mark.parametrize("provider", [AnthropicProvider(), GoogleProvider()])
-def test_without_a_client_counts_say_that_they_are_estimates(provider: Any) -> None:
+def test_counts_without_a_client_are_marked_as_estimates(provider: Any) -> None:
     counter = provider.get_token_counter("claude-sonnet-4-5")
     assert counter.estimated
     assert counter.count_text("Hello") > 0
@@ -246,7 +242,9 @@ def test_anthropic_counts_a_text_without_the_message_around_it(
     assert len(api.requests) == 3  # one of them measures the message
 
 
-def test_anthropic_is_sent_system_messages_apart(api: Api, claude: anthropic.Anthropic) -> None:
+def test_anthropic_receives_system_messages_separately(
+    api: Api, claude: anthropic.Anthropic
+) -> None:
     block = {"type": "text", "text": "in two parts"}
     asked = [{"role": "user", "content": "Well?"}]
     messages = [
@@ -262,16 +260,14 @@ def test_anthropic_is_sent_system_messages_apart(api: Api, claude: anthropic.Ant
     }
 
 
-def test_anthropic_counts_nothing_without_a_message(claude: anthropic.Anthropic) -> None:
+def test_anthropic_counting_requires_a_message(claude: anthropic.Anthropic) -> None:
     counter = AnthropicProvider(claude).get_token_counter(MODEL)
     for messages in ([], [{"role": "system", "content": "Be brief."}]):
         with pytest.raises(TokenizationError, match="no request without a message"):
             counter.count_messages(messages)
 
 
-def test_an_api_that_refuses_is_an_error_that_shows_no_contents(
-    claude: anthropic.Anthropic, gemini: Any
-) -> None:
+def test_an_api_error_reveals_no_message_contents(claude: anthropic.Anthropic, gemini: Any) -> None:
     messages = [{"role": "user", "content": "secret"}]
     providers: list[Any] = [AnthropicProvider(claude), GoogleProvider(gemini)]
     for provider, told in zip(
@@ -283,13 +279,13 @@ def test_an_api_that_refuses_is_an_error_that_shows_no_contents(
         assert raised.value.__cause__
 
 
-def test_an_api_out_of_reach_is_an_error(api: Api) -> None:
+def test_an_unreachable_api_is_an_error(api: Api) -> None:
     nowhere = anthropic.Anthropic(api_key="none", base_url="http://127.0.0.1:9", max_retries=0)
     with pytest.raises(TokenizationError, match="APIConnectionError"):
         AnthropicProvider(nowhere).get_token_counter(MODEL).count_text("Hello")
 
 
-def test_an_asynchronous_client_is_refused(api: Api) -> None:
+def test_an_asynchronous_client_is_rejected(api: Api) -> None:
     client = anthropic.AsyncAnthropic(api_key="none", base_url=api.url)
     with pytest.raises(ProviderError, match="give a synchronous client"):
         AnthropicProvider(client).get_token_counter(MODEL).count_text("Hello")
@@ -356,7 +352,7 @@ def turns(count: int) -> list[dict[str, Any]]:
     return [*(pair * count), {"role": "user", "content": "And now?"}]
 
 
-def test_breakpoints_stand_after_tools_system_the_last_request_and_the_stable_messages() -> None:
+def test_breakpoints_follow_tools_system_last_request_and_stable_messages() -> None:
     tools = [
         {"name": "a", "description": LONG * 3, "input_schema": {}},
         {"name": "b", "input_schema": {}},
@@ -368,7 +364,7 @@ def test_breakpoints_stand_after_tools_system_the_last_request_and_the_stable_me
     assert messages[6]["content"] == [text("And now?", cache_control=MARK)]
 
 
-def test_the_earlier_breakpoint_stands_where_the_request_before_ended() -> None:
+def test_the_earlier_breakpoint_marks_the_end_of_the_previous_request() -> None:
     provider, conversation = AnthropicProvider(), turns(5)
     ends = []
     for length in range(1, len(conversation) + 1, 2):
@@ -397,7 +393,7 @@ def test_short_prefixes_have_no_breakpoints() -> None:
     assert messages[0] is given_messages[0]
 
 
-def test_where_the_minimum_is_not_known_the_smallest_of_all_holds() -> None:
+def test_an_unknown_minimum_defaults_to_the_smallest_known_minimum() -> None:
     for words, marks in ((100, []), (1_000, [(0, 0)])):
         messages, _, _ = AnthropicProvider().with_breakpoints(
             [{"role": "user", "content": "play " * words}], model="claude-opus-5-5"
@@ -405,7 +401,7 @@ def test_where_the_minimum_is_not_known_the_smallest_of_all_holds() -> None:
         assert place_of_marks(None, None, messages) == marks
 
 
-def test_switched_off_there_are_no_breakpoints() -> None:
+def test_no_breakpoints_are_set_if_disabled() -> None:
     provider = AnthropicProvider(enable_cache_control=False)
     assert provider.with_breakpoints(turns(4), model=MODEL, system=LONG) == (turns(4), LONG, None)
 
@@ -424,7 +420,7 @@ def test_thinking_and_empty_text_never_have_a_breakpoint() -> None:
     assert marked[1] is only[1]
 
 
-def test_who_has_four_breakpoints_gets_no_more() -> None:
+def test_a_request_with_four_breakpoints_gets_no_more() -> None:
     own = [
         {"role": "user", "content": [text(LONG, cache_control=MARK) for _ in range(4)]},
         *turns(2)[1:],
@@ -433,7 +429,7 @@ def test_who_has_four_breakpoints_gets_no_more() -> None:
     assert (messages, system) == (own, LONG * 3)
 
 
-def test_no_breakpoint_of_five_minutes_stands_before_one_of_an_hour() -> None:
+def test_no_short_lived_breakpoint_precedes_a_long_lived_breakpoint() -> None:
     hour = {"type": "ephemeral", "ttl": "1h"}
     own = turns(2)
     own[2] = {"role": "user", "content": [text(LONG, cache_control=hour)]}
@@ -449,7 +445,7 @@ def test_deferred_tools_have_no_breakpoint() -> None:
     assert [tool.get("cache_control") for tool in marked] == [MARK, None]
 
 
-def test_the_sdk_sends_the_breakpoints_also_on_its_own_objects(
+def test_the_sdk_sends_breakpoints_on_its_own_objects(
     api: Api, claude: anthropic.Anthropic
 ) -> None:
     answer = [
@@ -577,7 +573,7 @@ def in_messages(place: tuple[Any, int], count: int) -> bool:
 
 
 @given(conversations, systems, toolsets, st.integers(0, 7), st.sampled_from([1, 40, 500, 4000]))
-def test_breakpoints_keep_to_the_rules_of_the_api(
+def test_breakpoints_follow_the_rules_of_the_api(
     messages: Any, system: Any, tools: Any, stable: int, least: int
 ) -> None:
     rules = {

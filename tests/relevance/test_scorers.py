@@ -104,12 +104,12 @@ def models_made() -> list[tuple[str, bool]]:
 # Meaning
 
 
-def test_items_score_by_meaning_in_their_order() -> None:
+def test_items_are_scored_by_meaning_in_order() -> None:
     assert EmbeddingScorer(meaning).score_items(ITEMS, "which car?") == [0.0, 0.0, 0.0]
     assert EmbeddingScorer(meaning).score_items(ITEMS, "which vehicle") == [1.0, 0.0, 0.0]
 
 
-def test_opposite_vectors_have_nothing_to_do_with_each_other() -> None:
+def test_opposite_vectors_score_zero() -> None:
     vectors = {"up": [1.0], "down": [-1.0]}
     assert EmbeddingScorer(lambda texts: [vectors[text] for text in texts]).score_items(
         ["down", "up"], "up"
@@ -128,11 +128,11 @@ def test_opposite_vectors_have_nothing_to_do_with_each_other() -> None:
         ),
     ],
 )
-def test_models_are_told_by_what_they_can_do(model: Any) -> None:
+def test_models_are_recognised_by_their_methods(model: Any) -> None:
     assert EmbeddingScorer(model).score_items(ITEMS, "water") == [0.0, 1.0, 0.0]
 
 
-def test_embeddings_of_langchain_are_taken() -> None:
+def test_langchain_embeddings_are_accepted() -> None:
     scores = EmbeddingScorer(DeterministicFakeEmbedding(size=64)).score_items(
         ["Oder", "Elbe", "Oder"], "Elbe"
     )
@@ -144,7 +144,7 @@ def test_embeddings_of_langchain_are_taken() -> None:
     )
 
 
-def test_embeddings_of_llamaindex_are_taken() -> None:
+def test_llamaindex_embeddings_are_accepted() -> None:
     assert EmbeddingScorer(MockEmbedding(embed_dim=8)).score_items(["Oder", "Elbe"], "Elbe") == [
         1.0,
         1.0,
@@ -154,7 +154,7 @@ def test_embeddings_of_llamaindex_are_taken() -> None:
 @pytest.mark.parametrize(
     "model", [7, None, "", object(), DeterministicFakeEmbedding, SimpleNamespace(encode=1)]
 )
-def test_what_is_no_model_is_refused_with_what_would_be_one(model: Any) -> None:
+def test_an_invalid_model_is_rejected_with_the_valid_kinds(model: Any) -> None:
     with pytest.raises(
         ConfigurationError, match="a name or a folder of a sentence-transformers model"
     ):
@@ -162,7 +162,7 @@ def test_what_is_no_model_is_refused_with_what_would_be_one(model: Any) -> None:
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"cache_size": 0}, {"batch_size": 1.5}])
-def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
+def test_sizes_below_1_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="size must be an integer of at least 1, got"):
         EmbeddingScorer(meaning, **options)
 
@@ -185,14 +185,14 @@ def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
         (lambda texts: [[1.0] * len(texts)] * len(texts), "vectors of 1 and of 3 numbers"),
     ],
 )
-def test_what_is_no_vector_a_text_is_an_error_that_says_so(
+def test_invalid_vectors_are_a_provider_error(
     answer: Callable[[list[str]], Any], told: str
 ) -> None:
     with pytest.raises(ProviderError, match=told):
         EmbeddingScorer(answer).score_items(ITEMS, "water")
 
 
-def test_a_vector_of_zeros_has_no_meaning_and_length_does_not_count() -> None:
+def test_a_zero_vector_scores_zero_and_length_does_not_count() -> None:
     vectors = {
         "none": [0.0, 0.0],
         "small": [1e-300, 0.0],
@@ -206,13 +206,13 @@ def test_a_vector_of_zeros_has_no_meaning_and_length_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(("items", "query"), [([], "Elbe"), (["", " "], "Elbe"), (["Elbe"], " \n")])
-def test_where_nothing_is_said_nothing_is_embedded(items: list[str], query: str) -> None:
+def test_empty_texts_are_not_embedded(items: list[str], query: str) -> None:
     recorder = Recorder()
     assert EmbeddingScorer(recorder).score_items(items, query) == [0.0] * len(items)
     assert recorder.batches == []
 
 
-def test_nothing_is_embedded_twice() -> None:
+def test_no_text_is_embedded_twice() -> None:
     recorder = Recorder()
     scorer = EmbeddingScorer(recorder)
     first = scorer.score_items([*ITEMS, *ITEMS, "water"], "water")
@@ -220,7 +220,7 @@ def test_nothing_is_embedded_twice() -> None:
     assert sorted(text for batch in recorder.batches for text in batch) == sorted([*ITEMS, "water"])
 
 
-def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+def test_the_least_recently_used_vector_is_evicted_first() -> None:
     recorder = Recorder()
     scorer = EmbeddingScorer(recorder, cache_size=3)
     scorer.score_items(["a stream", "its price"], "water")
@@ -233,13 +233,13 @@ def test_what_was_used_longest_ago_is_forgotten_first() -> None:
     assert recorder.batches == [["its price"]]
 
 
-def test_texts_go_to_the_model_in_batches_and_without_half_characters() -> None:
+def test_texts_are_embedded_in_batches_without_lone_surrogates() -> None:
     recorder = Recorder()
     EmbeddingScorer(recorder, batch_size=2).score_items(["a", "b", "c\ud800"], "water")
     assert recorder.batches == [["water"], ["a", "b"], ["c?"]]
 
 
-def test_threads_share_a_scorer_and_its_model_sees_each_text_once() -> None:
+def test_threads_share_a_scorer_that_embeds_each_text_once() -> None:
     recorder = Recorder()
     scorer = EmbeddingScorer(recorder, batch_size=3)
     items = [f"water {at}" if at % 2 else f"price {at}" for at in range(50)]
@@ -254,7 +254,7 @@ def test_threads_share_a_scorer_and_its_model_sees_each_text_once() -> None:
     st.text(max_size=8),
     st.lists(st.floats(-1e300, 1e300), min_size=2, max_size=2),
 )
-def test_scores_by_meaning_lie_between_nothing_and_one(
+def test_scores_by_meaning_are_between_0_and_1(
     items: list[str], query: str, base: list[float]
 ) -> None:
     scorer = EmbeddingScorer(
@@ -268,7 +268,7 @@ def test_scores_by_meaning_lie_between_nothing_and_one(
 # Models of sentence-transformers
 
 
-def test_a_named_model_is_loaded_once_when_it_is_first_needed_and_from_this_machine(
+def test_a_named_model_is_loaded_lazily_once_and_locally(
     package: Any,
 ) -> None:
     scorer = EmbeddingScorer()
@@ -278,7 +278,7 @@ def test_a_named_model_is_loaded_once_when_it_is_first_needed_and_from_this_mach
     assert models_made() == [("all-MiniLM-L6-v2", True)]
 
 
-def test_a_model_that_is_not_here_is_named_with_the_ways_out(package: Any) -> None:
+def test_a_missing_model_is_named_with_a_solution(package: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=r"'far-away' cannot be loaded from this machine: .*allow_download"
     ):
@@ -287,12 +287,12 @@ def test_a_model_that_is_not_here_is_named_with_the_ways_out(package: Any) -> No
     assert models_made() == [("far-away", True), ("far-away", False)]
 
 
-def test_a_folder_names_a_model_too(package: Any, tmp_path: Path) -> None:
+def test_a_folder_can_name_a_model(package: Any, tmp_path: Path) -> None:
     assert EmbeddingScorer(tmp_path).score_items(["kiwi"], "kiwi") == [1.0]
     assert models_made() == [(str(tmp_path), True)]
 
 
-def test_whether_the_package_is_there_is_told_without_importing_it(package: Any) -> None:
+def test_embedding_available_does_not_import_the_package(package: Any) -> None:
     assert embedding_available()
     assert "sentence_transformers" not in sys.modules
 
@@ -306,9 +306,7 @@ def test_without_the_package_the_error_names_the_extra() -> None:
         EmbeddingScorer()
 
 
-def test_a_package_that_cannot_be_imported_is_an_error_that_names_the_extra(
-    tmp_path: Path, package: Any
-) -> None:
+def test_an_import_failure_names_the_extra(tmp_path: Path, package: Any) -> None:
     (tmp_path / "sentence_transformers.py").write_text("import torch_that_nobody_has")
     with pytest.raises(ConfigurationError, match=r"torch_that_nobody_has.*\[relevance\]"):
         EmbeddingScorer().score_items(["kiwi"], "kiwi")
@@ -349,14 +347,12 @@ def test_a_hybrid_score_is_the_weighted_sum_of_both(
         ("`run all` of 3", 0.875),
     ],
 )
-def test_what_is_looked_for_as_it_stands_gives_words_a_larger_share(
-    query: str, alpha: float
-) -> None:
+def test_identifiers_in_a_query_give_words_a_larger_share(query: str, alpha: float) -> None:
     assert HybridScorer(embedding=meaning).alpha_for(query) == alpha
     assert HybridScorer(embedding=meaning, adaptive_alpha=False).alpha_for(query) == 0.5
 
 
-def test_words_alone_embed_nothing_and_the_parts_may_be_given() -> None:
+def test_scoring_by_words_only_embeds_nothing() -> None:
     recorder = Recorder()
     by_words = BM25Scorer(k1=0.5)
     scorer = HybridScorer(1.0, bm25=by_words, embedding=EmbeddingScorer(recorder))
@@ -365,7 +361,7 @@ def test_words_alone_embed_nothing_and_the_parts_may_be_given() -> None:
 
 
 @pytest.mark.usefixtures("no_package")
-def test_without_embeddings_at_hand_words_score_and_one_warning_says_so() -> None:
+def test_without_embeddings_words_are_scored_with_a_single_warning() -> None:
     with pytest.warns(RuntimeWarning, match=r"by words alone: .*\[relevance\]") as told:
         scores = [HybridScorer(alpha).score_items(ITEMS, "stream") for alpha in (0.1, 0.5, 0.9)]
     assert len(told) == 1
@@ -373,7 +369,7 @@ def test_without_embeddings_at_hand_words_score_and_one_warning_says_so() -> Non
     assert scores == [BM25Scorer().score_items(ITEMS, "stream")] * 3
 
 
-def test_a_model_that_is_not_here_leaves_words_with_one_warning(
+def test_a_missing_model_falls_back_to_words_with_a_single_warning(
     package: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hybrid, "_warned_reasons", {})
@@ -388,7 +384,7 @@ def test_a_model_that_is_not_here_leaves_words_with_one_warning(
 @pytest.mark.parametrize(
     "options", [{"alpha": 1.5}, {"alpha": -0.1}, {"alpha": "0.5"}, {"alpha": float("nan")}]
 )
-def test_a_share_outside_of_none_and_all_is_refused(options: dict[str, Any]) -> None:
+def test_an_alpha_outside_0_to_1_is_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="alpha must be a number between 0 and 1, got"):
         HybridScorer(**options, embedding=meaning)
 
@@ -406,7 +402,7 @@ class Fixed:
 @pytest.mark.parametrize(
     "scores", [[float("nan")] * 3, [1.0], [0.5] * 4, [0.1, 2.0, 0.3], [-0.1, 0.0, 0.0]]
 )
-def test_a_part_that_gives_no_score_an_item_is_an_error(scores: list[float]) -> None:
+def test_invalid_scores_of_a_part_are_an_error(scores: list[float]) -> None:
     fine, wrong, items = Fixed([0.2, 0.4, 0.6]), Fixed(scores), ["a", "b", "c"]
     assert HybridScorer(bm25=fine, embedding=fine).score_items(items, "a") == pytest.approx(
         fine.scores
@@ -418,7 +414,7 @@ def test_a_part_that_gives_no_score_an_item_is_an_error(scores: list[float]) -> 
         HybridScorer(1.0, bm25=wrong, embedding=fine).score_items(items, "a")
 
 
-def test_parts_that_are_no_scorers_are_refused() -> None:
+def test_invalid_parts_are_rejected() -> None:
     with pytest.raises(ConfigurationError, match="bm25 is of type int"):
         HybridScorer(bm25=3, embedding=meaning)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="model is of type int"):
@@ -437,18 +433,20 @@ def test_parts_that_are_no_scorers_are_refused() -> None:
         ("auto", {"embedding": meaning}, HybridScorer),
     ],
 )
-def test_a_scorer_is_made_by_its_type(kind: str, options: dict[str, Any], made: type) -> None:
+def test_create_scorer_selects_the_class_by_type(
+    kind: str, options: dict[str, Any], made: type
+) -> None:
     scorer = create_scorer(kind, **options)
     assert type(scorer) is made
     assert isinstance(scorer, Scorer)
 
 
-def test_auto_takes_both_where_embeddings_are_at_hand(package: Any) -> None:
+def test_auto_selects_the_hybrid_scorer_if_embeddings_are_available(package: Any) -> None:
     assert type(create_scorer()) is HybridScorer
 
 
 @pytest.mark.usefixtures("no_package")
-def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
+def test_auto_selects_words_without_embeddings_and_does_not_warn() -> None:
     own = BM25Scorer(k1=2.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -479,14 +477,14 @@ def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
     ],
 )
 @pytest.mark.usefixtures("no_package")
-def test_unknown_types_and_options_are_refused_with_what_is_allowed(
+def test_unknown_types_and_options_are_rejected_with_the_valid_values(
     kind: Any, options: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=told):
         create_scorer(kind, **options)
 
 
-def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
+def test_settings_create_the_described_scorer(package: Any) -> None:
     assert scorer_from_config(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {
         "k1": 0.9,
         "b": 0.1,
@@ -503,9 +501,7 @@ def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
 
 
 @pytest.mark.parametrize("tier", ["embedding", "hybrid"])
-def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_why(
-    tier: Any, package: Any
-) -> None:
+def test_settings_with_a_missing_model_fall_back_to_words(tier: Any, package: Any) -> None:
     scorer = scorer_from_config(
         RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9)
     )
@@ -518,7 +514,7 @@ def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_w
     assert models_made() == [("far-away", True)]
 
 
-def test_a_model_given_to_a_hybrid_that_is_not_here_is_an_error(package: Any) -> None:
+def test_an_explicit_missing_model_in_a_hybrid_is_an_error(package: Any) -> None:
     with pytest.raises(ConfigurationError, match="'far-away'"):
         HybridScorer(embedding=EmbeddingScorer("far-away")).score_items(ITEMS, "stream")
 
@@ -538,7 +534,7 @@ def asking(strict: bool = False, **relevance: Any) -> CompressResult:
 
 @pytest.mark.parametrize("tier", ["embedding", "hybrid"])
 @pytest.mark.parametrize("model", ["", "far-away"])
-def test_a_conversation_is_compressed_by_words_and_told_so_every_time(
+def test_a_fallback_to_words_is_a_warning_every_time(
     tier: str, model: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("package" if model else "no_package")
@@ -555,7 +551,7 @@ def test_a_conversation_is_compressed_by_words_and_told_so_every_time(
         asking(strict=True, tier=tier, embedding_model=model or None)
 
 
-def test_how_words_count_is_a_matter_of_degree() -> None:
+def test_small_changes_of_bm25_parameters_keep_the_same_rows() -> None:
     """What is close to the default leaves out the same rows; what is far from it, others."""
     random, words = (
         Random(3),
@@ -606,14 +602,14 @@ def kept(compressor: TableCompressor, query: str) -> str:
     return made.text
 
 
-def test_rows_are_ranked_by_a_given_scorer() -> None:
+def test_rows_are_ranked_by_a_custom_scorer() -> None:
     asked = "which vehicle"
     config = SmartCrusherConfig(**BARE, preserve_change_points=False, preserve_errors=False)
     near = kept(TableCompressor(config, EmbeddingScorer(meaning)), asked)
     assert "automobile" in near.split("[headroom:")[0]
 
 
-def test_ids_count_as_they_stand_whatever_ranks_the_rows() -> None:
+def test_exact_ids_count_whatever_scorer_ranks_the_rows() -> None:
     config = SmartCrusherConfig(**BARE)
     text = kept(
         TableCompressor(config, EmbeddingScorer(lambda texts: [[1.0]] * len(texts))),
@@ -622,7 +618,7 @@ def test_ids_count_as_they_stand_whatever_ranks_the_rows() -> None:
     assert "286,its price is 2002" in text
 
 
-def test_the_tier_none_asks_no_scorer() -> None:
+def test_the_disabled_tier_calls_no_scorer() -> None:
     recorder = Recorder()
     kept(
         TableCompressor(SmartCrusherConfig(relevance_tier="none"), EmbeddingScorer(recorder)),
@@ -632,7 +628,7 @@ def test_the_tier_none_asks_no_scorer() -> None:
 
 
 @pytest.mark.usefixtures("no_package")
-def test_a_tier_that_needs_embeddings_says_so_when_the_compressor_is_made() -> None:
+def test_a_tier_without_its_package_fails_at_construction() -> None:
     with pytest.raises(ConfigurationError, match=r"\[relevance\]"):
         TableCompressor(SmartCrusherConfig(relevance_tier="embedding"))
     with pytest.warns(RuntimeWarning, match="by words alone"):
@@ -641,13 +637,13 @@ def test_a_tier_that_needs_embeddings_says_so_when_the_compressor_is_made() -> N
 
 
 @pytest.mark.parametrize("scores", [[0.5], [2.0] * 500, [float("nan")] * 500])
-def test_what_is_no_score_a_row_is_an_error(scores: list[float]) -> None:
+def test_invalid_row_scores_are_an_error(scores: list[float]) -> None:
     odd = SimpleNamespace(score_items=lambda items, query: scores)
     with pytest.raises(TransformError, match="SimpleNamespace returned"):
         kept(TableCompressor(None, odd), "automobile")
 
 
-def test_what_is_no_scorer_is_refused() -> None:
+def test_a_scorer_of_the_wrong_type_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="scorer is of type str"):
         TableCompressor(None, "bm25")  # type: ignore[arg-type]
 
@@ -664,7 +660,7 @@ def test_what_is_no_scorer_is_refused() -> None:
         ({"relevance_tier": "none"}, {"tier": "embedding"}, "none", False),
     ],
 )
-def test_settings_for_arrays_win_where_they_were_set(
+def test_explicit_array_settings_take_precedence(
     crusher: dict[str, Any], relevance: dict[str, Any], tier: str, scorer: bool, package: Any
 ) -> None:
     made = create_table_compressor(
@@ -673,7 +669,7 @@ def test_settings_for_arrays_win_where_they_were_set(
     assert (made.config.relevance_tier, made.scorer is not None) == (tier, scorer)
 
 
-def test_thresholds_follow_the_same_rule() -> None:
+def test_explicit_array_thresholds_take_precedence() -> None:
     relevance = RelevanceScorerConfig(relevance_threshold=0.9)
     assert (
         create_table_compressor(SmartCrusherConfig(), relevance).config.relevance_threshold == 0.9
@@ -686,7 +682,7 @@ def test_thresholds_follow_the_same_rule() -> None:
     )
 
 
-def test_which_settings_were_set_survives_being_written_down() -> None:
+def test_explicitly_set_fields_survive_serialisation() -> None:
     """The pipeline keeps compressors by their settings as JSON."""
     crusher = SmartCrusherConfig(relevance_threshold=0.3).model_dump_json(exclude_unset=True)
     relevance = RelevanceScorerConfig(scorer_type="bm25", relevance_threshold=0.9).model_dump_json(
@@ -711,14 +707,14 @@ if embedding_available():
 """
 
 
-def test_the_references_example_of_scoring_by_meaning(package: Any) -> None:
+def test_the_embedding_example_of_the_reference_runs(package: Any) -> None:
     names: dict[str, Any] = {"items": ["banana", "kiwi"], "query": "alabama"}
     exec(BY_MEANING, names)
     assert names["scores"] == [1.0, 0.0]
 
 
 @pytest.mark.usefixtures("no_package")
-def test_the_references_example_of_scoring_by_meaning_without_the_package() -> None:
+def test_the_embedding_example_is_skipped_without_the_package() -> None:
     names: dict[str, Any] = {"items": ["banana", "kiwi"], "query": "alabama"}
     exec(BY_MEANING, names)
     assert "scores" not in names

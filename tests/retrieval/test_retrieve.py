@@ -70,12 +70,12 @@ def body(page: RetrievalResult) -> str:
 
 
 @pytest.mark.parametrize("text", ["", "\n", "a\r\nb", "\ud800", JOBS, "x" * 100_000])
-def test_without_a_limit_the_original_comes_back_byte_for_byte(text: str) -> None:
+def test_without_a_limit_the_original_is_returned_byte_for_byte(text: str) -> None:
     assert found(text, limit=None) == text
 
 
 @given(st.text(alphabet="ab \n\r,é\u2028", min_size=1, max_size=300), st.integers(1, 9))
-def test_the_pages_of_an_original_add_up_to_it(text: str, limit: int) -> None:
+def test_the_pages_of_an_original_concatenate_to_it(text: str, limit: int) -> None:
     whole = "".join(body(page) for page in all_pages(text, limit=limit))
     assert whole.replace("\n", "") == text.replace("\n", "")
     assert len(all_pages(text, limit=limit)) == -(
@@ -83,7 +83,7 @@ def test_the_pages_of_an_original_add_up_to_it(text: str, limit: int) -> None:
     )
 
 
-def test_a_page_says_what_it_is_and_how_to_get_the_next() -> None:
+def test_a_page_names_itself_and_the_next_page() -> None:
     first = retrieve(kept(LOG), store=store)
     assert first.text.splitlines()[0] == "lines 1-50 of 200 (page 1 of 4, 200 in all)"
     assert (
@@ -103,19 +103,19 @@ def test_a_page_says_what_it_is_and_how_to_get_the_next() -> None:
         ("L5–L6", "lines 5-6 of 200", [5, 6]),
     ],
 )
-def test_lines_come_by_number(lines: str, head: str, numbers: list[int]) -> None:
+def test_lines_are_returned_by_number(lines: str, head: str, numbers: list[int]) -> None:
     text = found(LOG, lines=lines)
     assert text.partition("\n")[0] == head
     assert [int(number) for number in re.findall(r"request (\d+) took", text)] == numbers
 
 
 @pytest.mark.parametrize("lines", ["x", "0", "5-3", "1-", "-1", "1;2", ",".join("1" * 101)])
-def test_line_numbers_that_cannot_be_read_are_shown_how(lines: str) -> None:
+def test_invalid_line_numbers_are_answered_with_an_example(lines: str) -> None:
     with pytest.raises(ValidationError, match="120-180"):
         retrieve(kept(LOG), lines=lines, store=store)
 
 
-def test_one_very_long_line_is_paged_too() -> None:
+def test_a_single_very_long_line_is_paged() -> None:
     text = "word, " * 50_000
     pages = all_pages(text)
     assert len(pages) > 10
@@ -123,7 +123,7 @@ def test_one_very_long_line_is_paged_too() -> None:
     assert "".join(body(page) for page in pages).replace("\n", "") == text
 
 
-def test_json_on_one_long_line_is_paged_by_rows() -> None:
+def test_json_on_a_single_line_is_paged_by_rows() -> None:
     pages = all_pages(JOBS, limit=80)
     assert pages[0].text.startswith("rows 0-79 of 200 (page 1 of 3, 200 in all)\n")
     assert [number for page in pages for number in row_numbers(page.text)] == list(range(200))
@@ -132,27 +132,27 @@ def test_json_on_one_long_line_is_paged_by_rows() -> None:
 # Rows.
 
 
-def test_where_brings_the_rows_that_match() -> None:
+def test_where_returns_the_matching_rows() -> None:
     text = found(JOBS, where="status == 'failed'")
     assert text.partition("\n")[0] == "rows 3, 43, 83, 123, 163 of 200 where status == 'failed'"
     assert row_numbers(text) == [3, 43, 83, 123, 163]
 
 
 @pytest.mark.parametrize("text", [JOBS, CSV, json.dumps(list(range(20))), '{"id": 7}\n' * 20])
-def test_rows_come_by_the_number_that_the_table_shows(text: str) -> None:
+def test_rows_are_returned_by_the_numbers_of_the_table(text: str) -> None:
     assert row_numbers(found(text, where="# in [3, 17]")) == [3, 17]
     assert row_numbers(found(text, where="# >= 5 and # < 8")) == [5, 6, 7]
     assert "none of the" in missed(text, where="# == 5000")
 
 
-def test_entries_of_an_object_and_rows_below_rows_come_by_number_too() -> None:
+def test_object_entries_and_nested_rows_are_returned_by_number() -> None:
     entries = json.dumps({f"host{n}": {"up": n} for n in range(20)})
     assert "\n4,host4,4\n" in found(entries, where="# == 4")
     nested = json.dumps([{"id": n, "labels": [{"name": f"l{n}"}] * 2} for n in range(20)])
     assert row_numbers(found(nested, where="# == 15")) == [15, 15]
 
 
-def test_the_names_of_a_tables_header_are_understood() -> None:
+def test_the_names_of_a_table_header_are_understood() -> None:
     text = json.dumps(
         [{"id": n, "labels": [{"name": "bug" if n == 7 else "ui"}]} for n in range(30)]
     )
@@ -171,14 +171,14 @@ def test_where_works_on_csv() -> None:
     assert "city25,river1,25000" in text or "25,city25,25000" in text
 
 
-def test_matching_rows_come_in_pages_that_add_up() -> None:
+def test_matching_rows_are_paged_completely() -> None:
     pages = all_pages(JOBS, where="status == 'ok'", limit=60)
     numbers = [number for page in pages for number in row_numbers(page.text)]
     assert numbers == [number for number in range(200) if number % 40 != 3]
     assert "where=\"status == 'ok'\", limit=60, page=2)]" in pages[0].text
 
 
-def test_rows_of_several_tables_are_told_apart() -> None:
+def test_rows_of_several_tables_are_separated() -> None:
     text = json.dumps(
         {
             "users": [{"id": n, "name": f"u{n}"} for n in range(9)],
@@ -190,7 +190,7 @@ def test_rows_of_several_tables_are_told_apart() -> None:
     assert row_numbers(answer) == [4, 4]
 
 
-def test_a_query_brings_the_best_rows_in_document_order() -> None:
+def test_a_query_returns_the_best_rows_in_document_order() -> None:
     rows = [{"id": n, "note": "backup done"} for n in range(30)]
     rows[20]["note"] = "disk full: backup of getUserName stopped"
     rows[7]["note"] = "disk nearly full"
@@ -200,7 +200,7 @@ def test_a_query_brings_the_best_rows_in_document_order() -> None:
     assert row_numbers(found(text, query="disk", where="id > 10")) == [20]
 
 
-def test_a_query_brings_lines_where_there_are_no_rows() -> None:
+def test_a_query_returns_lines_if_there_are_no_rows() -> None:
     places = "".join(f"river {number}\n" for number in range(40)) + "Zu\u0308rich\n"
     assert found(places, query="Z\u00fcrich", limit=1).endswith("Zu\u0308rich\n")
     answer = found(LOG, query="request 77")
@@ -209,7 +209,7 @@ def test_a_query_brings_lines_where_there_are_no_rows() -> None:
     assert " that best match 'request 77', each behind its number" in answer.partition("\n")[0]
 
 
-def test_words_are_whole_tokens_their_parts_and_pairs_of_ideographs() -> None:
+def test_words_are_tokens_their_parts_and_pairs_of_ideographs() -> None:
     assert split_words("parseHTTPResponse2 in src/main_app.py") == [
         *("parsehttpresponse2", "parse", "http", "response", "2", "in"),
         *("src/main_app.py", "src", "main", "app", "py"),
@@ -227,11 +227,11 @@ def test_an_unknown_key_is_final() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "3f9a", "g" * 24, "0" * 25, "../../etc/passwd"])
-def test_what_is_no_key_is_told_without_looking(key: str) -> None:
+def test_an_invalid_key_is_rejected_without_reading_the_store(key: str) -> None:
     assert "24 hexadecimal digits" in retrieve(key, store=None).reason
 
 
-def test_a_key_may_come_in_quotes() -> None:
+def test_a_key_may_be_quoted() -> None:
     assert retrieve(f' "{kept(LOG).upper()}" ', store=store).found
 
 
@@ -251,11 +251,11 @@ def test_a_key_may_come_in_quotes() -> None:
         ("", {}, "the original is empty"),
     ],
 )
-def test_a_miss_says_why(text: str, options: dict[str, Any], reason: str) -> None:
+def test_a_miss_has_a_reason(text: str, options: dict[str, Any], reason: str) -> None:
     assert reason in missed(text, **options)
 
 
-def test_a_store_that_cannot_be_read_says_so(tmp_path: Any) -> None:
+def test_an_unreadable_store_is_reported_in_the_reason(tmp_path: Any) -> None:
     (tmp_path / "notes.db").write_bytes(b"no database" * 1000)
     result = retrieve("0" * 24, store=SQLiteStore(tmp_path / "notes.db"))
     assert not result.found
@@ -282,19 +282,19 @@ def test_a_store_that_cannot_be_read_says_so(tmp_path: Any) -> None:
         ({"key": b"0" * 24}, "key = b'0"),
     ],
 )
-def test_arguments_that_make_no_sense_are_an_error(options: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(message)) as caught:
         retrieve(**{"key": kept(LOG), "store": store, **options})
     assert options.items() <= caught.value.details.items()
 
 
-async def test_the_async_twin_does_the_same() -> None:
+async def test_aretrieve_returns_the_same_result() -> None:
     assert await aretrieve(kept(LOG), lines="3", store=store) == retrieve(
         kept(LOG), lines="3", store=store
     )
 
 
-def test_the_default_store_is_asked_when_none_is_given(
+def test_the_default_store_is_used_if_no_store_is_passed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("HEADROOM_STORE_URL", f"sqlite:///{tmp_path / 'x.db'}")
@@ -305,7 +305,7 @@ def test_the_default_store_is_asked_when_none_is_given(
 # The tool.
 
 
-def test_every_provider_gets_the_same_tool_in_its_own_form() -> None:
+def test_every_provider_receives_the_same_tool_in_its_format() -> None:
     openai, anthropic, google = (retrieve_tool(name) for name in ("openai", "anthropic", "google"))  # type: ignore[arg-type]
     declared = [openai["function"], anthropic, google["function_declarations"][0]]
     assert {one["name"] for one in declared} == {RETRIEVE_TOOL}
@@ -315,17 +315,17 @@ def test_every_provider_gets_the_same_tool_in_its_own_form() -> None:
     assert retrieve_tool()["type"] == "function"
 
 
-def test_a_schema_is_the_callers_to_change() -> None:
+def test_a_schema_is_a_fresh_copy() -> None:
     retrieve_tool("anthropic")["input_schema"]["properties"].clear()
     assert retrieve_tool("anthropic")["input_schema"]["properties"]
 
 
-def test_another_provider_is_a_configuration_error() -> None:
+def test_an_unknown_provider_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="'openai', 'anthropic' or 'google'"):
         retrieve_tool("other")  # type: ignore[arg-type]
 
 
-def test_a_call_is_answered_from_text_and_from_a_dictionary() -> None:
+def test_a_call_is_answered_from_a_string_or_a_dictionary() -> None:
     arguments = {
         "key": kept(LOG),
         "lines": 7,
@@ -372,7 +372,7 @@ def test_a_call_is_answered_from_text_and_from_a_dictionary() -> None:
         ({"key": kept(JOBS), "where": "status == failed"}, "strings stand in quotes"),
     ],
 )
-def test_a_call_that_cannot_be_answered_is_told_why(arguments: Any, answer: str) -> None:
+def test_an_unanswerable_call_returns_the_reason(arguments: Any, answer: str) -> None:
     said = handle_retrieve_call(arguments, store=store)
     assert said.startswith(f"{RETRIEVE_TOOL}: ")
     assert answer in said

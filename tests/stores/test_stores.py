@@ -89,19 +89,19 @@ def finished(process: subprocess.Popen[str]) -> str:
 # What holds for every store.
 
 
-def test_a_store_keeps_the_protocol(store: Store) -> None:
+def test_a_store_implements_the_protocol(store: Store) -> None:
     assert isinstance(store, Store)
 
 
 @pytest.mark.parametrize(
     "text", ["", "a\r\nb\rc\n", "nul \0 inside", "lone \ud83d surrogate", "名前 🙂", "x" * 500_000]
 )
-def test_originals_come_back_byte_for_byte(store: Store, text: str) -> None:
+def test_originals_are_returned_byte_for_byte(store: Store, text: str) -> None:
     store.put_many(keyed(text))
     assert store.get(content_key(text)) == text
 
 
-def test_an_unknown_key_is_none(store: Store) -> None:
+def test_an_unknown_key_returns_nothing(store: Store) -> None:
     assert store.get("0" * 24) is None
     assert store.recall(["0" * 24]) == {}
 
@@ -113,25 +113,25 @@ def test_putting_again_changes_nothing(store: Store) -> None:
     assert store.purge() == 2
 
 
-def test_a_text_under_a_key_that_was_not_made_from_it_is_refused(store: Store) -> None:
+def test_a_text_with_a_foreign_key_is_rejected(store: Store) -> None:
     with pytest.raises(StorageError, match="does not belong to its key"):
         store.put_many({content_key("one"): "another"})
 
 
-def test_another_text_under_a_kept_key_is_refused(store: Store) -> None:
+def test_a_different_text_under_a_stored_key_is_rejected(store: Store) -> None:
     store.put_many(keyed("one"))
     with pytest.raises(StorageError, match="another text"):
         store.put_many({content_key("one"): "longer than one"})
     assert store.get(content_key("one")) == "one"
 
 
-def test_the_first_record_stands(store: Store) -> None:
+def test_the_first_record_wins(store: Store) -> None:
     assert store.record({"a": "first"}) == {"a": "first"}
     assert store.record({"a": "second", "b": "lone \udc00"}) == {"a": "first", "b": "lone \udc00"}
     assert store.recall(["b", "a", "c"]) == {"a": "first", "b": "lone \udc00"}
 
 
-def test_records_and_originals_come_in_any_number(store: Store) -> None:
+def test_any_number_of_records_and_originals_is_accepted(store: Store) -> None:
     texts = keyed(*map(str, range(1234)))
     store.put_many(texts)
     assert store.record(texts) == texts
@@ -139,12 +139,12 @@ def test_records_and_originals_come_in_any_number(store: Store) -> None:
     assert all(store.get(key) == text for key, text in texts.items())
 
 
-def test_nothing_is_a_valid_request(store: Store) -> None:
+def test_empty_requests_are_valid(store: Store) -> None:
     store.put_many({})
     assert (store.record({}), store.recall([]), store.purge()) == ({}, {}, 0)
 
 
-def test_namespaces_never_see_each_other(make: MakeStore) -> None:
+def test_namespaces_are_isolated(make: MakeStore) -> None:
     one, two = make(namespace="one"), make(namespace="two")
     one.put_many(keyed("secret"))
     one.record({"k": "of one"})
@@ -156,14 +156,14 @@ def test_namespaces_never_see_each_other(make: MakeStore) -> None:
     assert one.recall(["k"]) == {"k": "of one"}
 
 
-def test_what_was_replayed_longest_ago_is_evicted_first(make: MakeStore) -> None:
+def test_the_least_recently_replayed_original_is_evicted_first(make: MakeStore) -> None:
     store = make(max_entries=3)
     for text in ("a", "b", "c", "a", "d"):
         store.put_many(keyed(text))
     assert [text for text in "abcd" if store.get(content_key(text))] == ["a", "c", "d"]
 
 
-def test_records_are_bounded_by_their_own_last_use(make: MakeStore) -> None:
+def test_records_are_evicted_by_their_own_last_use(make: MakeStore) -> None:
     store = make(max_entries=2)
     store.record({"a": "1"})
     store.record({"b": "2"})
@@ -172,7 +172,7 @@ def test_records_are_bounded_by_their_own_last_use(make: MakeStore) -> None:
     assert store.recall("abc") == {"a": "1", "c": "3"}
 
 
-def test_a_call_never_evicts_what_it_brings_in_or_replays(make: MakeStore) -> None:
+def test_a_call_never_evicts_its_own_entries(make: MakeStore) -> None:
     store = make(max_entries=2)
     store.put_many(keyed("replayed"))
     store.record({"x": "replayed"})
@@ -182,7 +182,7 @@ def test_a_call_never_evicts_what_it_brings_in_or_replays(make: MakeStore) -> No
     assert len(store.recall("xabc")) == 4
 
 
-def test_old_originals_go_when_the_next_is_kept(
+def test_old_originals_are_evicted_when_another_is_stored(
     make: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
@@ -199,7 +199,7 @@ def test_old_originals_go_when_the_next_is_kept(
     ]
 
 
-def test_purge_forgets_by_age_and_altogether(store: Store) -> None:
+def test_purge_deletes_by_age_or_everything(store: Store) -> None:
     store.put_many(keyed("a", "b"))
     store.record({"k": "v"})
     assert store.purge(older_than=60) == 0
@@ -209,7 +209,7 @@ def test_purge_forgets_by_age_and_altogether(store: Store) -> None:
     assert store.recall(["k"]) == {}
 
 
-def test_a_closed_store_opens_itself(make: MakeStore) -> None:
+def test_a_closed_store_reopens_itself(make: MakeStore) -> None:
     store = make()
     store.put_many(keyed("a"))
     store.close()
@@ -220,7 +220,7 @@ def test_a_closed_store_opens_itself(make: MakeStore) -> None:
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))]
 )
-def test_a_copy_of_a_store_keeps_in_the_same_place(
+def test_a_copy_of_a_store_shares_its_contents(
     make: MakeStore, copied: Callable[[Store], Store]
 ) -> None:
     store = make(namespace="ours", max_entries=2)
@@ -235,7 +235,7 @@ def test_a_copy_of_a_store_keeps_in_the_same_place(
     again.close()
 
 
-def test_in_another_process_stores_that_were_pickled_apart_are_one(make: MakeStore) -> None:
+def test_separately_pickled_stores_are_shared_in_another_process(make: MakeStore) -> None:
     store = make(namespace="ours", max_entries=2)
     first, second = (base64.b64encode(pickle.dumps(store)).decode() for _ in range(2))
     code = """
@@ -248,7 +248,7 @@ def test_in_another_process_stores_that_were_pickled_apart_are_one(make: MakeSto
     assert finished(python(code, first, second)).strip() == "[None, 'two', 'three']"
 
 
-def test_a_warning_tells_that_originals_in_memory_do_not_travel(
+def test_pickling_originals_in_memory_logs_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     pickled = pickle.dumps(MemoryStore())  # The store is gone by the time it is asked for again.
@@ -259,7 +259,7 @@ def test_a_warning_tells_that_originals_in_memory_do_not_travel(
     assert caplog.text == ""
 
 
-def test_eight_threads_do_what_one_does(store: Store) -> None:
+def test_eight_threads_write_consistently(store: Store) -> None:
     stands: list[dict[str, str]] = []
 
     def work(thread: int) -> None:
@@ -280,7 +280,7 @@ def test_eight_threads_do_what_one_does(store: Store) -> None:
 
 @posix
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_goes_on_while_threads_of_the_parent_write(store: Store, path: Path) -> None:
+def test_a_forked_child_works_while_parent_threads_write(store: Store, path: Path) -> None:
     store.put_many(keyed("before"))
     done = threading.Event()
 
@@ -315,7 +315,7 @@ def counting(store: Store) -> CounterStore:
     return store
 
 
-def test_counters_add_up_and_never_fall_below_nothing(store: Store) -> None:
+def test_counters_add_up_and_never_fall_below_zero(store: Store) -> None:
     counter_store = counting(store)
     assert counter_store.add({"a": 2, "b": 1}) == {"a": 2, "b": 1}
     assert counter_store.add({"a": 3, "b": -5, "c": 0}) == {"a": 5, "b": 0, "c": 0}
@@ -324,7 +324,7 @@ def test_counters_add_up_and_never_fall_below_nothing(store: Store) -> None:
     assert (counter_store.add({}), counter_store.counters([])) == ({}, {})
 
 
-def test_a_prefix_is_meant_letter_for_letter(store: Store) -> None:
+def test_a_prefix_matches_literally(store: Store) -> None:
     counter_store = counting(store)
     names = [
         "a%",
@@ -348,7 +348,7 @@ def test_a_prefix_is_meant_letter_for_letter(store: Store) -> None:
     assert set(counter_store.counters(["a%", "a%b", "_"])) == {"a%", "a%b", "_"}
 
 
-def test_the_counters_added_to_longest_ago_are_forgotten_first(store: Store) -> None:
+def test_the_least_recently_updated_counters_are_evicted_first(store: Store) -> None:
     counter_store = counting(store)
     for name in ("first", "second"):
         counter_store.add({name: 1})
@@ -358,7 +358,7 @@ def test_the_counters_added_to_longest_ago_are_forgotten_first(store: Store) -> 
     assert set(counter_store.counters(["first", "second"])) == {"first"}
 
 
-def test_counters_of_namespaces_are_apart_and_purged_apart(make: MakeStore) -> None:
+def test_counters_of_namespaces_are_isolated(make: MakeStore) -> None:
     one, two = make(namespace="one"), make(namespace="two")
     counting(one).add({"a": 1})
     counting(two).add({"a": 5})
@@ -397,17 +397,17 @@ def test_eight_threads_count_every_time(store: Store) -> None:
         ({"max_entries": 1_000_000, "max_age_seconds": 1e9}, False),
     ],
 )
-def test_a_store_is_lasting_where_only_an_age_of_a_day_or_more_evicts(
+def test_a_store_is_durable_unless_a_short_limit_evicts(
     make: MakeStore, limits: dict[str, float], durable: bool
 ) -> None:
     assert counting(make(**limits)).durable is durable
 
 
-def test_a_limit_of_bytes_may_evict_within_a_conversation() -> None:
+def test_a_store_with_a_byte_limit_is_not_durable() -> None:
     assert not MemoryStore(max_bytes=10**12).durable
 
 
-def test_memory_is_bounded_in_bytes_too() -> None:
+def test_a_memory_store_can_be_limited_in_bytes() -> None:
     store = MemoryStore(max_bytes=3000)
     for letter in "abcd":
         store.put_many(keyed(letter * 1000))
@@ -417,7 +417,7 @@ def test_memory_is_bounded_in_bytes_too() -> None:
 # Which store a URL names.
 
 
-def test_a_url_names_the_store(tmp_path: Path) -> None:
+def test_a_url_selects_the_store(tmp_path: Path) -> None:
     assert isinstance(open_store("memory://"), MemoryStore)
     assert isinstance(open_store(f"sqlite:///{tmp_path / 'a.db'}"), SQLiteStore)
     assert not (tmp_path / "a.db").exists()
@@ -426,14 +426,14 @@ def test_a_url_names_the_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["", "file.db", "redis://host", "sqlite:///", "sqlite:///a.db?mode=ro"]
 )
-def test_another_url_is_a_configuration_error_that_names_it(url: str) -> None:
+def test_an_unknown_url_is_named_in_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_store(url)
     assert repr(url) in str(caught.value)
     assert caught.value.details == {"store_url": url}
 
 
-def test_the_default_store_is_one_object_for_each_url(
+def test_each_url_has_a_single_default_store(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HEADROOM_STORE_URL", f"sqlite:///{tmp_path / 'one.db'}")
@@ -464,7 +464,7 @@ def test_sqlite3_is_not_imported_before_a_file_is_used() -> None:
 
 
 @posix
-def test_the_files_are_their_owners_alone_from_the_first_byte(path: Path) -> None:
+def test_the_files_are_private_from_the_first_byte(path: Path) -> None:
     modes: set[int] = set()
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -492,7 +492,7 @@ def test_the_files_are_their_owners_alone_from_the_first_byte(path: Path) -> Non
 
 
 @posix
-def test_a_file_that_others_may_read_is_made_private(path: Path) -> None:
+def test_a_readable_file_is_made_private(path: Path) -> None:
     path.parent.mkdir()
     path.touch(0o644)
     store = SQLiteStore(path)
@@ -501,7 +501,7 @@ def test_a_file_that_others_may_read_is_made_private(path: Path) -> None:
     store.close()
 
 
-def test_another_process_finds_what_was_put_and_recorded(path: Path) -> None:
+def test_another_process_finds_originals_and_records(path: Path) -> None:
     store = SQLiteStore(path)
     store.put_many(keyed("kept"))
     store.record({"k": "v"})
@@ -525,7 +525,7 @@ def test_processes_count_together(path: Path) -> None:
     store.close()
 
 
-def test_a_file_from_before_there_were_counters_gains_them(path: Path) -> None:
+def test_a_file_without_a_counter_table_gains_it(path: Path) -> None:
     store = SQLiteStore(path)
     store.put_many(keyed("kept"))
     store.record({"k": "v"})
@@ -537,7 +537,7 @@ def test_a_file_from_before_there_were_counters_gains_them(path: Path) -> None:
 
 
 @posix
-def test_a_killed_process_loses_nothing_that_was_put(path: Path) -> None:
+def test_a_killed_process_loses_no_stored_original(path: Path) -> None:
     code = """
         store, number = SQLiteStore(sys.argv[1]), 0
         while True:
@@ -557,7 +557,7 @@ def test_a_killed_process_loses_nothing_that_was_put(path: Path) -> None:
     store.close()
 
 
-def test_processes_that_start_at_once_share_one_file_and_one_first_record(path: Path) -> None:
+def test_processes_that_start_together_share_the_first_record(path: Path) -> None:
     code = """
         store = SQLiteStore(sys.argv[1], timeout=30)
         for turn in range(20):
@@ -573,7 +573,7 @@ def test_processes_that_start_at_once_share_one_file_and_one_first_record(path: 
     store.close()
 
 
-def test_a_reader_sees_each_original_as_soon_as_its_key_is_handed_out(path: Path) -> None:
+def test_a_reader_sees_each_original_as_soon_as_its_key(path: Path) -> None:
     code = """
         store = SQLiteStore(sys.argv[1])
         for number in range(100):
@@ -601,7 +601,7 @@ def test_a_replay_writes_nothing(path: Path) -> None:
     store.close()
 
 
-def test_purged_texts_are_gone_from_the_files(path: Path) -> None:
+def test_purged_texts_are_erased_from_the_files(path: Path) -> None:
     store = SQLiteStore(path)
     store.put_many(keyed("confidential " * 50_000, "private"))
     full = path.with_name(f"{path.name}-wal").stat().st_size
@@ -616,7 +616,7 @@ def test_purged_texts_are_gone_from_the_files(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["file", "folder", "all", "replaced"])
-def test_a_file_that_vanishes_while_open_is_made_again(path: Path, how: str) -> None:
+def test_a_file_that_vanishes_while_open_is_created_again(path: Path, how: str) -> None:
     store, other = SQLiteStore(path), SQLiteStore(path)
     for user in (store, other):
         user.put_many(keyed("before"))
@@ -644,7 +644,7 @@ def raised(work: Callable[[], object]) -> StorageError:
     return caught.value
 
 
-def test_a_file_that_is_no_database_is_left_as_it_is(path: Path) -> None:
+def test_a_non_database_file_is_left_unchanged(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"these are notes, not a database " * 200)
     error = raised(lambda: SQLiteStore(path).put_many(keyed("confidential")))
@@ -653,7 +653,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is(path: Path) -> None:
     assert path.read_bytes().startswith(b"these are notes")
 
 
-def test_a_lock_that_lasts_longer_than_the_timeout_says_so_and_is_over_with_it(path: Path) -> None:
+def test_a_lock_beyond_the_timeout_is_an_error_until_released(path: Path) -> None:
     store = SQLiteStore(path, timeout=0.1)
     store.put_many(keyed("before"))
     holder = sqlite3.connect(path, isolation_level=None)
@@ -666,7 +666,7 @@ def test_a_lock_that_lasts_longer_than_the_timeout_says_so_and_is_over_with_it(p
     store.close()
 
 
-def test_a_full_disk_says_so_and_keeps_what_is_there(
+def test_a_full_disk_is_an_error_that_keeps_existing_originals(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = sqlite3.connect
@@ -687,7 +687,7 @@ def test_a_full_disk_says_so_and_keeps_what_is_there(
 
 
 @posix
-def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     error = raised(lambda: SQLiteStore(tmp_path / "file" / "folder" / "x.db").get("0" * 24))
     assert error.details["operation"] == "get"
@@ -696,7 +696,7 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_what_is_read_only_says_so(what: str) -> None:
+def test_a_read_only_file_or_folder_is_an_error(what: str) -> None:
     # Root may write anywhere, so a child tries as another user, in a folder outside root's own.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "originals.db"
@@ -732,7 +732,7 @@ def damage(path: Path, statement: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["X'FF'", "'text'", "X'0102'"])
-def test_a_damaged_original_is_never_handed_out(path: Path, text: str) -> None:
+def test_a_damaged_original_is_never_returned(path: Path, text: str) -> None:
     store = SQLiteStore(path)
     store.put_many(keyed("confidential"))
     damage(path, f"UPDATE headroom_originals SET text = {text}")
@@ -741,7 +741,7 @@ def test_a_damaged_original_is_never_handed_out(path: Path, text: str) -> None:
     store.close()
 
 
-def test_a_replay_that_cannot_be_noted_is_no_failure(path: Path) -> None:
+def test_a_replay_that_cannot_update_its_timestamp_succeeds(path: Path) -> None:
     store = SQLiteStore(path, timeout=0.05)
     store.put_many(keyed("a"))
     store.record({"k": "v"})

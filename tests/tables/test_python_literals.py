@@ -72,21 +72,21 @@ def is_json(text: str) -> bool:
 
 
 @given(data)
-def test_what_python_writes_is_read_and_written_as_it_was(value: Any) -> None:
+def test_python_literals_round_trip(value: Any) -> None:
     read = python_literal.parse(repr(value))
     assert to_plain(read) == value
     assert python_literal.dumps(read) == repr(value)
 
 
 @given(tables | st.fixed_dictionaries({"found": tables, "more": data}), labels)
-def test_its_lossless_form_decodes_to_the_same_bytes(value: Any, label: str) -> None:
+def test_the_lossless_form_decodes_to_the_same_bytes(value: Any, label: str) -> None:
     text = f"{label}{value}"
     assume(not is_json(str(value)))
     assert decode_table(made_of(text)) == text
 
 
 @given(rows(min_size=40, max_size=120))
-def test_a_selection_of_it_shows_whole_rows_and_tells_what_is_missing(
+def test_a_selection_shows_whole_rows_and_counts_the_omitted_rows(
     table: list[dict[str, Any]],
 ) -> None:
     text = str(table)
@@ -95,7 +95,7 @@ def test_a_selection_of_it_shows_whole_rows_and_tells_what_is_missing(
 
 
 @pytest.mark.parametrize("value", [JOBS, {"jobs": JOBS, "next": None}], ids=["list", "dict"])
-def test_it_takes_hardly_more_tokens_than_what_json_becomes(value: Any) -> None:
+def test_python_literals_compress_nearly_as_well_as_json(value: Any) -> None:
     results = [
         compress([{"role": "tool", "tool_call_id": "1", "content": text}], config=LOSSLESS)
         for text in (str(value), json.dumps(value))
@@ -106,13 +106,13 @@ def test_it_takes_hardly_more_tokens_than_what_json_becomes(value: Any) -> None:
 
 
 @pytest.mark.parametrize("note", ["x", "both ' and \"", "it's"])
-def test_lines_of_dicts_are_a_table_too_however_many_there_are(note: str) -> None:
+def test_many_lines_of_dicts_become_a_table(note: str) -> None:
     text = "\n".join(str({**job, "note": note}) for job in JOBS * 20)
     assert sent(text, config=LOSSLESS).startswith("[table 3000 lines; ")
     assert decode_table(sent(text, config=LOSSLESS)) == text
 
 
-def test_a_line_that_is_json_too_is_one_of_pythons_lines_among_them() -> None:
+def test_a_json_line_among_python_lines_is_read_as_python() -> None:
     text = "\n".join(str({"can't": 1 if n == 77 else None}) for n in range(150))
     assert decode_table(sent(text, config=LOSSLESS)) == text
     assert sent(text, config=LOSSLESS).startswith("[table 150 lines; ")
@@ -121,14 +121,14 @@ def test_a_line_that_is_json_too_is_one_of_pythons_lines_among_them() -> None:
 @pytest.mark.parametrize(
     "hostile", ["['" + "\\'" * 50_000 + "]", "[\"'" + '\\"' * 50_000 + "]", "['" * 50_000 + "]"]
 )
-def test_a_text_that_looks_like_it_is_refused_in_no_time(hostile: str) -> None:
+def test_a_python_literal_lookalike_is_rejected_in_time(hostile: str) -> None:
     start = time.perf_counter()
     assert find_json(hostile) == []
     assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize("depth", [900, 990, 5000])
-def test_what_is_nested_too_deeply_stays_beside_what_is_not(depth: int) -> None:
+def test_too_deeply_nested_values_do_not_affect_others(depth: int) -> None:
     deep = "{'a': " * depth + "'x'" + "}" * depth
     text, store = f"{JOBS}\n{deep}", MemoryStore()
     assert "headroom_retrieve" in sent(
@@ -137,7 +137,7 @@ def test_what_is_nested_too_deeply_stays_beside_what_is_not(depth: int) -> None:
     assert "777" in retrieve(content_key(text), where="id == 777", store=store).text
 
 
-def test_its_rows_are_found_and_the_original_comes_back_as_it_was() -> None:
+def test_rows_and_the_original_can_be_retrieved() -> None:
     text, store = str(JOBS), MemoryStore()
     assert content_key(text) in sent(text, store=store)
     assert (
@@ -163,11 +163,11 @@ def test_its_rows_are_found_and_the_original_comes_back_as_it_was() -> None:
     ],
     ids=["tuples", "dates", "keys", "nan", "otherwise spaced", "cut off", "text behind", "code"],
 )
-def test_what_is_no_json_or_was_not_written_by_python_stays(text: str) -> None:
+def test_values_without_a_json_form_stay_unchanged(text: str) -> None:
     assert sent(text, store=MemoryStore()) == text
 
 
-def test_a_user_may_ask_about_a_list_as_python_writes_it() -> None:
+def test_a_short_python_list_of_a_user_stays_unchanged() -> None:
     text = "Why does this print None?\n" + str(
         [True, None, "it's", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] * 3
     )

@@ -102,13 +102,13 @@ HEADER_FORMS = {
 
 
 @pytest.mark.parametrize("form", HEADER_FORMS)
-def test_a_form_of_the_header_is_written_and_read(form: str) -> None:
+def test_every_header_form_is_written_and_read(form: str) -> None:
     data, table = HEADER_FORMS[form]
     assert written(as_json(data)) == table
     assert decode_table(table) == as_json(data)
 
 
-def test_every_form_that_the_documentation_of_headers_names_has_an_example() -> None:
+def test_every_documented_header_form_has_an_example() -> None:
     documented = re.findall(r"^\| `([^`]+)` \|", header.__doc__ or "", re.MULTILINE)
     assert {*documented} == {*HEADER_FORMS, "."}
 
@@ -180,7 +180,7 @@ SIGNS = {
 
 
 @pytest.mark.parametrize("sign", SIGNS)
-def test_a_sign_is_explained_in_the_header_that_uses_it_and_reads_back(sign: str) -> None:
+def test_every_sign_is_explained_in_its_header_and_reads_back(sign: str) -> None:
     text, table = SIGNS[sign]
     assert written(text) == table
     assert decode_table(table) == text
@@ -211,7 +211,7 @@ LOOK_ALIKES = [
     "text",
     [*LOOK_ALIKES, 'say "hi"', "[x", "{y", "a,b", "a\nb", "\\", "x ", " x", "日本", "a\u2028b"],
 )
-def test_a_string_that_looks_like_something_else_comes_back_as_that_string(text: str) -> None:
+def test_a_string_that_looks_like_another_value_reads_back(text: str) -> None:
     data = as_json(
         [{"name": text, "length": 1}, {"name": "Elbe", "length": 2}, {"name": None, "length": 3}]
     )
@@ -219,7 +219,7 @@ def test_a_string_that_looks_like_something_else_comes_back_as_that_string(text:
 
 
 @pytest.mark.parametrize("number", ["1.10", "-0", "1E5", "1e400", "9" * 400, "NaN", "-Infinity"])
-def test_a_number_stands_in_its_cell_with_the_very_digits_that_it_came_with(number: str) -> None:
+def test_a_number_keeps_its_exact_digits(number: str) -> None:
     text = f'[{{"name":"Elbe","length":{number}}},{{"name":"Oder","length":2}}]'
     assert written(text) == f"[table 2 rows: name,length]\nElbe,{number}\nOder,2\n"
     assert decode_table(written(text)) == text
@@ -277,7 +277,7 @@ def test_text_around_a_table_stays_where_it_was() -> None:
         assert decode_table(before + table + after) == before + array + after
 
 
-def test_rows_that_are_the_value_itself_have_a_dot_for_their_name() -> None:
+def test_rows_of_bare_values_have_a_dot_as_their_name() -> None:
     names = [f"the town of {name}" for name in ("Pirna", "Meissen", "Riesa", "Torgau")] * 20
     made = crusher.compress(as_json(names), Request("0" * 24, tokens=800, selecting=True))
     assert made is not None
@@ -288,7 +288,7 @@ def test_rows_that_are_the_value_itself_have_a_dot_for_their_name() -> None:
     assert decode_table("[table 2 rows: .]\nElbe\n3\n") == '["Elbe",3]'
 
 
-def test_kept_rows_of_a_selection_carry_the_numbers_that_they_had() -> None:
+def test_kept_rows_carry_their_original_numbers() -> None:
     rows = as_json([{"id": 100 + n, "state": "failed" if n == 33 else "ok"} for n in range(300)])
     made = crusher.compress(rows, Request("0" * 24, tokens=3000, selecting=True))
     assert made is not None
@@ -350,7 +350,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("problem", BROKEN)
-def test_a_broken_table_is_refused_with_what_is_wrong(problem: str) -> None:
+def test_a_broken_table_is_rejected_with_the_problem(problem: str) -> None:
     table, told = BROKEN[problem]
     with pytest.raises(ValueError, match=told):
         decode_table(table)
@@ -359,11 +359,11 @@ def test_a_broken_table_is_refused_with_what_is_wrong(problem: str) -> None:
 @pytest.mark.parametrize(
     "items", ["", "[table 1 rows; ^ = # of its row in the table above: ^,a]\n0,1\n"]
 )
-def test_a_table_whose_lists_have_too_few_items_below_is_refused(items: str) -> None:
+def test_a_table_with_too_few_nested_items_is_rejected(items: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be read|announces|belong|too short"):
         decode_table("[table 1 rows; # = row number from 0: #,crew+]\n0,+2\n" + items)
 
 
-def test_a_separator_that_no_table_has_is_named() -> None:
+def test_an_unknown_separator_is_named() -> None:
     with pytest.raises(ValueError, match="colon"):
         decode_table("[table 1 records; cells end with colon: id,name]\n1:Elbe\n")

@@ -129,7 +129,7 @@ def test_dates_times_and_ids_move(value: str, around: str) -> None:
 
 
 @pytest.mark.parametrize(("label", "value"), LABELLED)
-def test_what_a_label_says_to_be_an_id_or_a_time_moves(label: str, value: str) -> None:
+def test_labelled_ids_and_times_move(label: str, value: str) -> None:
     assert moved(label + value) == (value,)
 
 
@@ -143,7 +143,7 @@ FORMATS = (
 
 
 @pytest.mark.parametrize("spelling", FORMATS)
-def test_a_format_moves_whole_on_every_day_or_on_none(spelling: str) -> None:
+def test_a_date_format_moves_whole_on_every_day(spelling: str) -> None:
     first = datetime(2024, 1, 1, tzinfo=timezone.utc)
     for day in range(0, 3 * 366, 3):
         value = (first + timedelta(days=day, minutes=61 * day)).strftime(spelling)
@@ -159,7 +159,7 @@ def test_a_format_moves_whole_on_every_day_or_on_none(spelling: str) -> None:
     "text",
     ["21 Nov 10:32", "Nov 21 25%", "Nov 21 25,000 guests", "21 November 1850", "Nov 21 10 AM"],
 )
-def test_what_follows_a_day_and_is_no_year_is_not_taken_for_one(text: str) -> None:
+def test_a_number_after_a_day_is_not_always_a_year(text: str) -> None:
     assert text[: volatile_parts(text)[0].end] in (
         "21 Nov 10:32",
         "Nov 21",
@@ -171,7 +171,7 @@ def test_what_follows_a_day_and_is_no_year_is_not_taken_for_one(text: str) -> No
 @pytest.mark.parametrize(
     "label", ["session_id: ", "**Request ID:** ", '{"traceId": "', "run_id=", "The session id is "]
 )
-def test_an_id_behind_its_label_moves_whatever_letters_were_drawn(label: str) -> None:
+def test_a_labelled_id_moves_whatever_its_letters(label: str) -> None:
     random, alphabet = Random(7), f"{string.ascii_letters}{string.digits}_-"
     drawn = ["".join(random.choices(alphabet, k=21)) for _ in range(2000)]
     drawn += [first + token[1:] for first in "-_" for token in drawn[:50]]
@@ -187,7 +187,7 @@ def test_versions_names_paths_addresses_code_and_numbers_stay(text: str) -> None
     assert aligned(before) == before
 
 
-def test_the_tail_says_what_each_value_is_and_the_placeholders_name_its_lines() -> None:
+def test_the_tail_names_each_value_like_its_placeholder() -> None:
     text = "Today is 2026-11-21. It is 10:32 AM. Report of 2026-11-20 for request_id: r-1, of 2026-11-21 too. Be brief."
     assert aligned(text) == (
         "Today is [date: see end]. It is [time: see end]. Report of [date 2: see end] for request_id: [id: see end], "
@@ -196,7 +196,7 @@ def test_the_tail_says_what_each_value_is_and_the_placeholders_name_its_lines() 
     )
 
 
-def test_values_that_are_equal_by_chance_change_no_placeholder() -> None:
+def test_equal_values_do_not_change_the_placeholders() -> None:
     one, two = (
         aligned(f"From {a} to {b}. {RULES}")
         for a, b in [("2026-11-21", "2026-11-21"), ("2026-11-21", "2026-11-22")]
@@ -204,7 +204,7 @@ def test_values_that_are_equal_by_chance_change_no_placeholder() -> None:
     assert one.split(SEPARATOR)[0] == two.split(SEPARATOR)[0]
 
 
-def test_a_prompt_that_speaks_of_placeholders_itself_keeps_them_apart() -> None:
+def test_a_prompt_that_mentions_placeholders_stays_unambiguous() -> None:
     text = f"Write [date: see end] for dates. Today is 2026-11-21. {RULES}"
     assert "Today is [date 2: see end]." in aligned(text)
     assert restored(aligned(text, **AS_IT_IS)) == text
@@ -213,11 +213,11 @@ def test_a_prompt_that_speaks_of_placeholders_itself_keeps_them_apart() -> None:
 @pytest.mark.parametrize(
     "end", ["Today is 2026-11-21.", "**2026-11-21**, 10:32:05\n", "2026-11-21"]
 )
-def test_what_stands_at_the_very_end_stays(end: str) -> None:
+def test_values_at_the_very_end_stay(end: str) -> None:
     assert aligned(RULES + end) == RULES + end
 
 
-def test_short_system_prompts_are_left_alone() -> None:
+def test_short_system_prompts_are_left_unchanged() -> None:
     text = "Today is 2026-11-21.   Be brief."
     messages = [system(text)]
     result = CacheAligner().align(messages)
@@ -257,7 +257,7 @@ def parts(*texts: str, marked: tuple[int, ...] = ()) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_tail_of_a_message_of_parts_stands_in_its_last_text() -> None:
+def test_the_tail_of_a_multipart_message_follows_its_last_text() -> None:
     content = parts(f"It is 2026-11-21. {RULES.strip()}", "Be kind.", "Be brief.")
     result = CacheAligner(config()).align([system(content)])
     after = result.messages[0]["content"]
@@ -306,13 +306,13 @@ def test_nothing_before_a_cache_control_changes(later: list[dict[str, Any]]) -> 
     )
 
 
-def test_a_system_message_behind_a_cache_control_is_aligned() -> None:
+def test_a_system_message_after_a_cache_control_is_aligned() -> None:
     before = {"role": "user", "content": parts("hi", marked=(0,))}
     result = CacheAligner(config()).align([before, system(f"It is 2026-11-21. {RULES}")])
     assert result.moved == ("2026-11-21",)
 
 
-def test_whitespace_is_normalised_outside_code() -> None:
+def test_whitespace_is_normalized_outside_code() -> None:
     text = "One  two\t three \r\n  \tindented   line\t\n\n \n\nRun `a  b`  now\n```\na  b \n\n\n\n```\n\n\n\n- x"
     assert aligned(text) == (
         "One two three\r\n  \tindented line\n\nRun `a  b` now\n```\na  b \n\n\n\n```\n\n- x"
@@ -325,7 +325,7 @@ def test_whitespace_is_normalised_outside_code() -> None:
     )
 
 
-def test_a_change_of_whitespace_alone_is_a_rewriting() -> None:
+def test_a_whitespace_only_change_is_a_rewrite() -> None:
     result = CacheAligner(config()).align([system("One  two")])
     (change,) = result.changes
     assert (change.action, change.by, change.reason) == (
@@ -336,7 +336,7 @@ def test_a_change_of_whitespace_alone_is_a_rewriting() -> None:
     assert result.moved == ()
 
 
-def test_with_everything_off_nothing_changes() -> None:
+def test_nothing_changes_with_everything_disabled() -> None:
     messages = [system(f"It  is 2026-11-21. \n\n\n\n{RULES}")]
     result = CacheAligner(config(**AS_IT_IS, extract_dates=False)).align(messages)
     assert result.messages[0] is messages[0]
@@ -344,7 +344,7 @@ def test_with_everything_off_nothing_changes() -> None:
     assert (result.messages[0] is messages[0], result.changes, result.moved) == (True, (), ())
 
 
-def test_patterns_of_the_caller_move_the_match_or_its_only_group() -> None:
+def test_custom_patterns_move_the_match_or_its_only_group() -> None:
     text = f"Weather: rainy. Visits: 17. Build a-b `run 4` 2026-11-21. {RULES}"
     patterns = (r"Weather: (\w+)", r"Visits: \d+", "(a)-(b)", "run 4", "(x)?Build")
     assert aligned(text, extract_dates=False, dynamic_patterns=patterns).split(SEPARATOR) == [
@@ -354,17 +354,17 @@ def test_patterns_of_the_caller_move_the_match_or_its_only_group() -> None:
     ]
 
 
-def test_a_pattern_of_the_caller_wins_over_a_date() -> None:
+def test_a_custom_pattern_takes_precedence_over_a_date() -> None:
     assert moved("It is 2026-11-21.", dynamic_patterns=("is 2026",)) == ("is 2026",)
 
 
-def test_the_separator_can_be_another() -> None:
+def test_the_separator_is_configurable() -> None:
     text = aligned(f"It is 2026-11-21. {RULES}", dynamic_tail_separator="\n---\n")
     assert text.endswith("not plain.\n---\ndate: 2026-11-21")
     assert aligned(text, dynamic_tail_separator="\n---\n") == text
 
 
-def test_tokens_are_reported_as_they_are_sent() -> None:
+def test_reported_tokens_match_the_sent_messages() -> None:
     aligner, messages = (
         CacheAligner(config()),
         [system(f"It is 2026-11-21. {RULES}"), {"role": "user", "content": "hi"}],
@@ -380,7 +380,7 @@ def test_tokens_are_reported_as_they_are_sent() -> None:
     assert result.tokens_saved == change.tokens_before - change.tokens_after
 
 
-def test_as_a_transform_it_takes_the_place_of_the_earlier_change() -> None:
+def test_as_a_transform_it_replaces_the_earlier_change() -> None:
     transform: Transform = CacheAligner(config())
     draft = dialect_for([]).parse(
         [system(f"It is 2026-11-21. {RULES}"), {"role": "user", "content": "hi"}]
@@ -395,7 +395,7 @@ def test_as_a_transform_it_takes_the_place_of_the_earlier_change() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["It is 2026-11-21", {"role": "system"}, b"x", None, 7])
-def test_what_is_no_list_of_messages_is_a_TypeError(wrong: Any) -> None:
+def test_a_non_list_is_a_TypeError(wrong: Any) -> None:
     with pytest.raises(TypeError):
         CacheAligner().align(wrong)
 
@@ -412,7 +412,7 @@ def test_the_settings_are_a_snapshot() -> None:
     assert aligner.align([system(f"It is 2026-11-21. {RULES}")]).moved
 
 
-def test_odd_messages_pass() -> None:
+def test_odd_messages_pass_through() -> None:
     odd: list[Any] = [
         {},
         None,
@@ -479,7 +479,7 @@ def filled(template: list[str | int], seed: int) -> str:
 
 
 @given(templates(), st.integers(), st.integers(), st.booleans())
-def test_prompts_that_differ_only_in_what_changes_agree_up_to_the_tail(
+def test_prompts_that_differ_only_in_volatile_values_share_a_prefix(
     template: list[str | int], one: int, other: int, tidy: bool
 ) -> None:
     settings = {"normalize_whitespace": tidy, "collapse_blank_lines": tidy}
@@ -509,7 +509,7 @@ def test_aligning_an_aligned_prompt_changes_nothing(
 
 @given(st.text(alphabet=" \t\r\n`~x-", max_size=60))
 @example("`\n\n\n`")
-def test_normalising_twice_is_normalising_once_and_keeps_all_but_whitespace(text: str) -> None:
+def test_normalizing_is_idempotent_and_changes_only_whitespace(text: str) -> None:
     once = aligned(text)
     assert aligned(once) == once
     assert "".join(once.split()) == "".join(text.split())
@@ -535,7 +535,7 @@ def test_normalising_twice_is_normalising_once_and_keeps_all_but_whitespace(text
         "A a",
     ],
 )
-def test_the_time_grows_with_the_length(piece: str) -> None:
+def test_long_prompts_are_aligned_in_time(piece: str) -> None:
     aligner = CacheAligner(config())
     text = piece * (200_000 // len(piece))
     start = time.perf_counter()

@@ -139,9 +139,7 @@ def dumped(messages: Sequence[Any]) -> list[str]:
 
 
 @given(talks(), SHARES, ways)
-def test_no_call_loses_its_answer_and_no_answer_its_call(
-    talk: Talk, share: float, way: Way
-) -> None:
+def test_calls_and_answers_stay_paired(talk: Talk, share: float, way: Way) -> None:
     assert not _lost(talk, gone_from(cut(talk, room(talk, share), way)))
 
 
@@ -156,7 +154,7 @@ def _lost(talk: Talk, gone: Container[int]) -> set[tuple[str, int, int]]:
 
 
 @given(talks(), SHARES, ways)
-def test_what_stays_is_the_same_in_the_same_order_around_one_marker(
+def test_kept_messages_stay_in_order_around_a_single_marker(
     talk: Talk, share: float, way: Way
 ) -> None:
     result = cut(talk, room(talk, share), way)
@@ -180,7 +178,7 @@ def test_what_stays_is_the_same_in_the_same_order_around_one_marker(
 
 
 @given(talks(), SHARES, ways)
-def test_the_first_to_speak_after_the_system_is_still_a_user(
+def test_the_first_message_after_the_system_is_from_a_user(
     talk: Talk, share: float, way: Way
 ) -> None:
     result = cut(talk, room(talk, share), way)
@@ -191,7 +189,7 @@ def test_the_first_to_speak_after_the_system_is_still_a_user(
 
 
 @given(talks(("anthropic",)), SHARES, ways)
-def test_thinking_stays_as_it_is(talk: Talk, share: float, way: Way) -> None:
+def test_thinking_blocks_stay_unchanged(talk: Talk, share: float, way: Way) -> None:
     before = json.dumps(talk.messages)
     result = cut(talk, room(talk, share), way)
     stays = [
@@ -217,9 +215,7 @@ def test_a_cut_is_never_undone_and_nothing_changes_between_cuts(
 
 @a_share(20)
 @given(long_talks(), SHARES, ways)
-def test_a_cut_that_goes_below_the_limit_is_never_undone(
-    talk: Talk, share: float, way: Way
-) -> None:
+def test_a_cut_below_the_limit_is_never_undone(talk: Talk, share: float, way: Way) -> None:
     _grow(talk, room(talk, share), way)
 
 
@@ -246,7 +242,7 @@ def _state(result: TransformResult) -> tuple[dict[int, str], set[tuple[Any, ...]
 
 @a_share(5)
 @given(talks(most_turns=4), SHARES, st.sampled_from(("importance", "old ones")), st.data())
-def test_what_is_learnt_changes_no_cut_that_was_made(
+def test_lessons_change_no_earlier_cut(
     talk: Talk, share: float, way: Way, data: st.DataObject
 ) -> None:
     store, limit, before = MemoryStore(), room(talk, share), None
@@ -328,7 +324,7 @@ ALIKE = [
 
 @given(spoken(), st.sampled_from(FORMS), SHARES, ways)
 @example(ALIKE, "openai", 0.7, "rolling")
-def test_what_was_decided_for_another_conversation_does_not_count(
+def test_decisions_for_another_conversation_do_not_apply(
     said: list[Said], form: Form, share: float, way: Way
 ) -> None:
     talk, twin = written(said, form), written(_twin(said), form)
@@ -341,7 +337,9 @@ def test_what_was_decided_for_another_conversation_does_not_count(
 
 
 @given(talks(), SHARES, ways, models)
-def test_it_fits_or_a_warning_says_so(talk: Talk, share: float, way: Way, model: str) -> None:
+def test_the_limit_is_met_or_a_warning_says_so(
+    talk: Talk, share: float, way: Way, model: str
+) -> None:
     limit = room(talk, share, model)
     result = cut(talk, limit, way, model=model)
     counter = Tokenizer(model)
@@ -357,9 +355,7 @@ def test_it_fits_or_a_warning_says_so(talk: Talk, share: float, way: Way, model:
 
 
 @given(talks(), SHARES, ways)
-def test_only_what_is_protected_stays_where_it_does_not_fit(
-    talk: Talk, share: float, way: Way
-) -> None:
+def test_only_protected_messages_stay_above_the_limit(talk: Talk, share: float, way: Way) -> None:
     result = cut(talk, room(talk, share), way)
     if not result.warnings:
         return
@@ -405,9 +401,7 @@ def _loose(talk: Talk, way: Way) -> set[int]:
 
 
 @given(talks(), SHARES, ways)
-def test_every_key_brings_back_the_messages_that_it_stands_for(
-    talk: Talk, share: float, way: Way
-) -> None:
+def test_every_key_retrieves_its_messages(talk: Talk, share: float, way: Way) -> None:
     store = MemoryStore()
     result = cut(talk, room(talk, share), way, store=store)
     gone = gone_from(result)
@@ -430,9 +424,7 @@ def test_every_key_brings_back_the_messages_that_it_stands_for(
 @given(
     st.lists(st.tuples(st.integers(1, 30), st.integers(0, 20)), max_size=8), st.integers(-5, 120)
 )
-def test_the_least_is_lost_of_all_beginnings_with_one_more(
-    items: list[tuple[int, int]], excess: int
-) -> None:
+def test_the_knapsack_loses_the_least_importance(items: list[tuple[int, int]], excess: int) -> None:
     items = sorted(items, key=lambda item: item[1] / item[0])
     weights, losses = [weight for weight, _ in items], [float(loss) for _, loss in items]
     taken = take_least_loss(weights, losses, excess)
@@ -456,7 +448,7 @@ def _at_most_one(start: int, end: int) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_eight_threads_cut_in_the_same_way_with_one_object(way: Way) -> None:
+def test_eight_threads_share_a_window_and_cut_alike(way: Way) -> None:
     drawn: list[tuple[Talk, int]] = []
 
     @a_share(20)
@@ -476,7 +468,7 @@ def test_eight_threads_cut_in_the_same_way_with_one_object(way: Way) -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4"])
-def test_the_room_for_the_marker_is_enough_whatever_its_key_is(model: str) -> None:
+def test_the_room_for_the_marker_suffices_for_any_key(model: str) -> None:
     talk = written(
         [Said("user", "go " * 200), Said("assistant", "ok " * 200), Said("user", "now")], "openai"
     )

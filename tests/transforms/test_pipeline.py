@@ -60,7 +60,7 @@ def upper(draft: Draft) -> Draft:
     return replace(draft, blocks=tuple(blocks))
 
 
-def test_transforms_are_applied_in_their_order() -> None:
+def test_transforms_are_applied_in_order() -> None:
     seen: list[str] = []
 
     def told(name: str) -> Callable[[Draft], Draft]:
@@ -85,7 +85,7 @@ def test_an_empty_pipeline_changes_nothing() -> None:
     assert result.tokens_saved == 0
 
 
-def test_shortening_comes_before_leaving_out() -> None:
+def test_shortening_comes_before_dropping() -> None:
     store = MemoryStore()
     alone = TransformPipeline([window(2500)]).transform(TALK, store=store)
     both = TransformPipeline([SmartCrusher(), window(2500)]).transform(TALK, store=store)
@@ -95,7 +95,7 @@ def test_shortening_comes_before_leaving_out() -> None:
     assert both.tokens_after == Tokenizer().count_messages(both.messages) <= 2500
 
 
-def test_all_kinds_of_transforms_join() -> None:
+def test_all_kinds_of_transforms_can_be_combined() -> None:
     store = MemoryStore()
     steps: list[Callable[[Draft], Draft]] = [
         SmartCrusher(),
@@ -111,9 +111,7 @@ def test_all_kinds_of_transforms_join() -> None:
     assert retrieve(min(keys), limit=None, store=store).text
 
 
-def test_originals_of_messages_that_were_shortened_and_left_out_are_the_messages_as_they_came() -> (
-    None
-):
+def test_dropped_messages_are_stored_before_shortening() -> None:
     store = MemoryStore()
     result = TransformPipeline([SmartCrusher(), window(700)]).transform(TALK, store=store)
     (change,) = [change for change in result.changes if change.message == 3]
@@ -126,7 +124,7 @@ def test_originals_of_messages_that_were_shortened_and_left_out_are_the_messages
 
 
 @given(talks(most_turns=4), SHARES, SHARES)
-def test_two_windows_leave_out_no_less_than_one_behind_one_marker(
+def test_two_windows_drop_at_least_as_much_behind_a_single_marker(
     talk: Talk, first: float, second: float
 ) -> None:
     total, store = Tokenizer().count_messages(talk.messages), MemoryStore()
@@ -160,7 +158,7 @@ def test_two_windows_undo_nothing_as_a_conversation_grows() -> None:
         before = now
 
 
-def test_a_transform_that_fails_is_named() -> None:
+def test_a_failing_transform_is_named() -> None:
     def breaks(draft: Draft) -> Draft:
         raise KeyError("secret text")
 
@@ -180,12 +178,12 @@ def test_an_error_of_the_library_keeps_its_class() -> None:
         TransformPipeline([refuses]).transform(TALK, store=MemoryStore())
 
 
-def test_what_cannot_be_called_is_refused_at_once() -> None:
+def test_a_non_callable_transform_is_rejected() -> None:
     with pytest.raises(TypeError, match="str is not callable: give transforms"):
         TransformPipeline(["rolling_window"])  # type: ignore[list-item]
 
 
-def test_originals_are_stored_before_the_result_is_handed_out() -> None:
+def test_originals_are_stored_before_the_result_is_returned() -> None:
     class Full(MemoryStore):
         def put_many(self, originals: Any) -> None:
             raise StorageError("the disk is full")
@@ -194,7 +192,7 @@ def test_originals_are_stored_before_the_result_is_handed_out() -> None:
         TransformPipeline([SmartCrusher()]).transform(TALK, store=Full())
 
 
-def test_a_transform_of_ones_own_may_say_something() -> None:
+def test_a_custom_transform_can_add_warnings() -> None:
     def warns(draft: Draft) -> Draft:
         return replace(draft, warnings=(*draft.warnings, "look here"))
 
@@ -234,7 +232,7 @@ TALKS: dict[str, tuple[Any, list[Any]]] = {
 
 
 @pytest.mark.parametrize("kind", TALKS)
-def test_messages_of_every_kind_are_kept_with_their_texts_to_the_letter(kind: str) -> None:
+def test_messages_of_every_kind_are_stored_verbatim(kind: str) -> None:
     store, (dialect, messages) = MemoryStore(), TALKS[kind]
     window = RollingWindow(RollingWindowConfig(output_buffer_tokens=0, preserve_recent_turns=0))
     result = window.apply(messages, 150, store=store, dialect=dialect)

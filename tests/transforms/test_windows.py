@@ -86,13 +86,13 @@ def tokens(messages: list[Any]) -> int:
 # The rolling window.
 
 
-def test_the_oldest_turns_go_whole() -> None:
+def test_the_oldest_turns_are_dropped_whole() -> None:
     messages = turns(10)
     assert gone(rolled(messages, 1500)) == [0, 1, 2, 3, 4, 5, 6, 7]
     assert gone(rolled(messages, tokens(messages))) == []
 
 
-def test_of_a_turn_the_oldest_calls_go_before_what_was_said() -> None:
+def test_the_oldest_calls_of_a_turn_are_dropped_before_its_texts() -> None:
     messages = [say("user", WORDS), *step(1), *step(2), say("assistant", WORDS), *turns(6)]
     assert gone(rolled(messages, tokens(messages) - 30)) == [1, 2]
     assert gone(rolled(messages, tokens(messages) - 130)) == [1, 2, 3, 4]
@@ -100,7 +100,7 @@ def test_of_a_turn_the_oldest_calls_go_before_what_was_said() -> None:
 
 
 @pytest.mark.parametrize("recent", range(7))
-def test_what_was_said_in_the_last_turns_stays(recent: int) -> None:
+def test_texts_of_the_last_turns_are_kept(recent: int) -> None:
     messages = turns(6)
     result = rolled(messages, 1, preserve_recent_turns=recent)
     # The last user's message and the newest one stay in any case.
@@ -109,7 +109,7 @@ def test_what_was_said_in_the_last_turns_stays(recent: int) -> None:
     assert len(result.warnings) == 1
 
 
-def test_of_the_last_turns_calls_go_where_nothing_else_can_but_the_newest() -> None:
+def test_calls_of_the_last_turns_are_dropped_last() -> None:
     messages = [say("user", "go"), *step(1), *step(2), *step(3)]
     assert gone(rolled(messages, tokens(messages) - 30)) == [1, 2]
     result = rolled(messages, 10)
@@ -117,32 +117,32 @@ def test_of_the_last_turns_calls_go_where_nothing_else_can_but_the_newest() -> N
     assert result.warnings
 
 
-def test_system_messages_stay_unless_they_need_not() -> None:
+def test_system_messages_are_kept_by_default() -> None:
     messages = [say("system", WORDS), *turns(4), say("developer", WORDS), *turns(4)]
     assert not {0, 9} & {*gone(rolled(messages, 300, preserve_recent_turns=1))}
     assert {0, 9} < {*gone(rolled(messages, 300, preserve_recent_turns=1, preserve_system=False))}
 
 
-def test_the_newest_of_what_is_not_protected_can_go_first() -> None:
+def test_the_newest_unprotected_messages_can_be_dropped_first() -> None:
     result = rolled(turns(8), 1400, preserve_recent_turns=2, drop_oldest_first=False)
     assert gone(result) == [8, 9, 10, 11]
 
 
-def test_a_window_that_is_off_leaves_nothing_out() -> None:
+def test_a_disabled_window_drops_nothing() -> None:
     messages = turns(4)
     result = rolled(messages, 10, enabled=False)
     assert (result.messages, result.tokens_saved) == (messages, 0)
 
 
 @pytest.mark.parametrize(("limit", "reply", "room"), [(1500, 500, 1000), (1200, 9000, 600)])
-def test_room_is_left_for_the_reply_but_no_more_than_half(
+def test_at_most_half_of_the_limit_is_reserved_for_the_reply(
     limit: int, reply: int, room: int
 ) -> None:
     result = rolled(turns(12), limit, output_buffer_tokens=reply, preserve_recent_turns=1)
     assert room - 210 < result.tokens_after <= room
 
 
-def test_the_limit_is_the_one_passed_else_the_one_set() -> None:
+def test_the_passed_limit_overrides_the_configured_limit() -> None:
     assert rolled(turns(12), max_tokens=1500).tokens_after <= 1500
     assert rolled(turns(12), 2000, max_tokens=1500).tokens_after > 1500
     for wrong in (0, -5):
@@ -152,7 +152,7 @@ def test_the_limit_is_the_one_passed_else_the_one_set() -> None:
             rolled(turns(2), wrong)
 
 
-def test_messages_are_a_list_and_are_not_altered() -> None:
+def test_messages_must_be_a_list_and_are_not_mutated() -> None:
     messages = turns(8)
     before = json.dumps(messages)
     rolled(messages, 600)
@@ -161,13 +161,13 @@ def test_messages_are_a_list_and_are_not_altered() -> None:
         RollingWindow().apply(messages[0])  # type: ignore[arg-type]
 
 
-def test_a_second_answer_goes_where_its_call_has_gone() -> None:
+def test_a_second_answer_is_dropped_with_its_call() -> None:
     again = {"role": "tool", "tool_call_id": "c1", "content": "once more"}
     messages = [say("user", "go"), *step(1), say("assistant", WORDS * 2), again, *turns(1)]
     assert gone(rolled(messages, 260)) == [1, 2, 4]
 
 
-def test_the_last_words_stay_where_later_answers_join_their_step_to_another() -> None:
+def test_a_user_text_beside_late_answers_is_kept() -> None:
     uses = [{"type": "tool_use", "id": call, "name": "search", "input": {}} for call in "abc"]
     answers = [{"type": "tool_result", "tool_use_id": call, "content": WORDS} for call in "abc"]
     words = {
@@ -187,7 +187,7 @@ def test_the_last_words_stay_where_later_answers_join_their_step_to_another() ->
     assert words in rolled(messages, 300, preserve_recent_turns=0).messages
 
 
-def test_what_a_user_said_beside_answers_in_the_last_turns_stays() -> None:
+def test_a_user_text_beside_recent_answers_is_kept() -> None:
     use = {"type": "tool_use", "id": "t1", "name": "search", "input": {}}
     answer = {"type": "tool_result", "tool_use_id": "t1", "content": WORDS}
     words = {"role": "user", "content": [answer, {"type": "text", "text": "never delete anything"}]}
@@ -203,7 +203,7 @@ def test_what_a_user_said_beside_answers_in_the_last_turns_stays() -> None:
 # The marker.
 
 
-def test_the_marker_stands_where_the_first_went_and_says_how_many() -> None:
+def test_the_marker_replaces_the_first_dropped_message_with_a_count() -> None:
     store = MemoryStore()
     messages = [say("system", "Be brief."), *turns(8)]
     result = rolled(messages, tokens(messages) - 100, store)
@@ -214,7 +214,7 @@ def test_the_marker_stands_where_the_first_went_and_says_how_many() -> None:
     assert told == [{"message": index + 1, **messages[index]} for index in gone(result)]
 
 
-def test_rows_of_what_was_left_out_can_be_asked_for() -> None:
+def test_dropped_messages_can_be_queried_as_rows() -> None:
     store = MemoryStore()
     messages = [say("user", "go"), *step(1), *step(2), *turns(6), say("assistant", WORDS * 4)]
     result = rolled(messages, tokens(messages) - 300, store)
@@ -224,7 +224,7 @@ def test_rows_of_what_was_left_out_can_be_asked_for() -> None:
     assert "2 of 7 lines" in found.text
 
 
-def test_rows_of_few_messages_can_be_asked_for() -> None:
+def test_a_few_dropped_messages_can_be_queried_as_rows() -> None:
     store = MemoryStore()
     messages = [say("user", "go"), *step(1), say("assistant", WORDS * 4)]
     result = rolled(messages, tokens(messages) - 40, store)
@@ -232,7 +232,7 @@ def test_rows_of_few_messages_can_be_asked_for() -> None:
     assert retrieve(result.changes[0].keys[0], where="role == 'tool'", store=store).found
 
 
-def test_originals_are_there_before_the_result_is_or_nothing_is_left_out() -> None:
+def test_originals_are_stored_before_messages_are_dropped() -> None:
     class Full(MemoryStore):
         def put_many(self, originals: Any) -> None:
             raise StorageError("the disk is full")
@@ -242,7 +242,7 @@ def test_originals_are_there_before_the_result_is_or_nothing_is_left_out() -> No
     assert rolled(turns(2), 600, Full()).messages
 
 
-def test_originals_are_found_in_another_store_on_the_same_file(tmp_path: Any) -> None:
+def test_originals_are_found_through_another_store_on_the_file(tmp_path: Any) -> None:
     result = rolled(turns(9), 1200, SQLiteStore(tmp_path / "kept.db"))
     for key in {key for change in result.changes for key in change.keys}:
         assert retrieve(key, limit=None, store=SQLiteStore(tmp_path / "kept.db")).found
@@ -295,18 +295,18 @@ def stays(messages: list[Any], name: str, **more: Any) -> list[int]:
     ("sign", "special"),
     [("error_indicator", "Traceback: it broke"), ("semantic_similarity", "order W2378156 is here")],
 )
-def test_a_sign_alone_keeps_what_it_speaks_for(sign: str, special: str, place: int) -> None:
+def test_a_single_weight_keeps_the_matching_call(sign: str, special: str, place: int) -> None:
     texts = ["plain"] * 3
     texts[place] = special
     assert stays(outputs(*texts, asked="what of W2378156?"), sign) == [place]
 
 
-def test_what_is_newest_stays_where_age_alone_counts() -> None:
+def test_recency_alone_keeps_the_newest_call() -> None:
     assert stays(outputs("a", "b", "c"), "recency") == [2]
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_what_the_model_came_back_to_stays(place: int) -> None:
+def test_a_call_referenced_later_is_kept(place: int) -> None:
     texts = ["plain"] * 3
     texts[place] = "user_id U-771 found"
     messages = outputs(*texts)
@@ -315,7 +315,7 @@ def test_what_the_model_came_back_to_stays(place: int) -> None:
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_what_says_much_for_its_tokens_stays(place: int) -> None:
+def test_a_dense_output_is_kept(place: int) -> None:
     texts = ["plain"] * 3
     texts[place] = " ".join(f"id-{place}-{number}" for number in range(10))
     messages = outputs(*texts)
@@ -323,7 +323,7 @@ def test_what_says_much_for_its_tokens_stays(place: int) -> None:
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_what_a_tool_returned_that_is_often_asked_for_stays(place: int) -> None:
+def test_an_output_of_an_often_retrieved_tool_is_kept(place: int) -> None:
     store = MemoryStore()
     toin = ToolIntelligence(store)
     for number in range(40):
@@ -340,7 +340,7 @@ def test_what_a_tool_returned_that_is_often_asked_for_stays(place: int) -> None:
     ) == [2]
 
 
-def test_a_scorer_decides_what_is_similar() -> None:
+def test_a_custom_scorer_measures_similarity() -> None:
     class Second:
         def score_items(self, items: Sequence[str], query: str) -> list[float]:
             assert "what of it?" in query
@@ -350,7 +350,7 @@ def test_a_scorer_decides_what_is_similar() -> None:
     assert stays(messages, "semantic_similarity", scorer=Second()) == [1]
 
 
-def test_the_oldest_go_first_where_importance_does_not_count() -> None:
+def test_the_oldest_messages_are_dropped_first_without_importance_scoring() -> None:
     messages = outputs("Traceback: it broke", "plain", "plain")
     assert gone(managed(messages, tokens(messages) - 100, use_importance_scoring=False)) == [
         1,
@@ -361,12 +361,12 @@ def test_the_oldest_go_first_where_importance_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("kept", range(5))
-def test_what_was_said_in_the_last_turns_stays_with_importance_too(kept: int) -> None:
+def test_importance_scoring_keeps_texts_of_the_last_turns(kept: int) -> None:
     result = managed(turns(6), 1, keep_last_turns=kept)
     assert len(result.messages) == 2 * max(1, kept) + 1
 
 
-def test_what_users_said_goes_last() -> None:
+def test_user_texts_are_dropped_last() -> None:
     messages = turns(6)
     assert gone(managed(messages, tokens(messages) - 300)) == [1, 3, 5, 7]
     assert {0, 1, 2, 3} < {*gone(managed(messages, 500))}
@@ -391,7 +391,7 @@ def test_a_small_excess_shortens_the_oldest_outputs_as_far_as_needed() -> None:
     assert (shortened(result), gone(result)) == ([2], [])
 
 
-def test_a_larger_excess_shortens_all_before_anything_goes() -> None:
+def test_a_larger_excess_shortens_all_outputs_before_dropping() -> None:
     messages = [
         say("user", "go"),
         *step(0, ROWS),
@@ -403,7 +403,7 @@ def test_a_larger_excess_shortens_all_before_anything_goes() -> None:
     assert (shortened(result), gone(result)) == ([2, 4, 6], [])
 
 
-def test_a_limit_that_is_not_known_has_to_be_given() -> None:
+def test_an_unknown_limit_must_be_passed() -> None:
     with pytest.raises(ConfigurationError, match=r"model = 'my-own'.*model_limit"):
         IntelligentContextManager(model="my-own").apply(turns(2), store=MemoryStore())
     result = IntelligentContextManager().apply(turns(2), Tokenizer("gpt-4"), store=MemoryStore())
@@ -414,7 +414,7 @@ def test_a_limit_that_is_not_known_has_to_be_given() -> None:
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=6, max_size=6).filter(any))
-def test_weights_always_sum_to_one(values: list[float]) -> None:
+def test_weights_always_sum_to_1(values: list[float]) -> None:
     names = list(ScoringWeights.model_fields)
     weights = ScoringWeights(**dict(zip(names, values)))
     assert sum(weights.model_dump().values()) == pytest.approx(1.0)
@@ -425,12 +425,12 @@ def test_weights_always_sum_to_one(values: list[float]) -> None:
 @pytest.mark.parametrize(
     "wrong", [ONLY, {"recency": -1.0}, {"recency": float("inf")}, {"recency": float("nan")}]
 )
-def test_weights_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_weights_are_rejected(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError):
         ScoringWeights(**wrong)
 
 
-def test_a_weight_that_is_refused_leaves_the_old_ones() -> None:
+def test_a_rejected_weight_keeps_the_previous_weights() -> None:
     weights = only("recency")
     with pytest.raises(ConfigurationError, match=r"ScoringWeights\.recency = 0\.0"):
         weights.recency = 0.0
@@ -440,7 +440,7 @@ def test_a_weight_that_is_refused_leaves_the_old_ones() -> None:
 # In compress.
 
 
-def test_compress_uses_importance_where_that_is_on() -> None:
+def test_compress_uses_importance_if_enabled() -> None:
     config = HeadroomConfig(smart_crusher={"enabled": False})
     messages = outputs("Traceback: it broke", "plain", "plain")
     budget = tokens(messages) - 100
@@ -461,7 +461,7 @@ def test_compress_uses_importance_where_that_is_on() -> None:
     assert result.transforms_applied == ["intelligent_context"]
 
 
-def test_what_a_user_said_beside_results_of_the_turn_before_opens_the_next_turn() -> None:
+def test_a_user_text_beside_earlier_results_opens_the_next_turn() -> None:
     use = {
         "role": "assistant",
         "content": [{"type": "tool_use", "id": "a", "name": "read", "input": {}}],
@@ -477,7 +477,7 @@ def test_what_a_user_said_beside_results_of_the_turn_before_opens_the_next_turn(
     assert both in result.messages
 
 
-def test_no_more_old_words_of_users_go_than_have_to() -> None:
+def test_no_more_user_texts_are_dropped_than_necessary() -> None:
     messages = [
         say("user", "0 " + "w " * 10),
         say("assistant", "yes"),

@@ -489,27 +489,6 @@ def test_JSON_inside_other_text_is_kept_whole_or_dropped() -> None:
         assert value in kept or "{" not in kept
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "It is a river (in Bohemia). It rises there.\n\nIt is long; it is 1,094 km. See [1].",
-        "# Rivers\n\n- The Elbe. It is long.\n- The Oder. It is not.\n",
-        "Dear all,\nI am here. You are not.\nWhere is it? Yours (truly)\n",
-        "See the table. It is short.\n\nx = 1\n\nIt is so. All is well.\n\nAnd so on. And on.",
-    ],
-)
-def test_prose_is_split_into_sentences(text: str) -> None:
-    assert [unit.text for unit in split_units(text)] == split_sentences(text)
-
-
-@given(st.text(alphabet="aB.|{`~-\n\t \"',;()[]1:=", max_size=80))
-def test_units_concatenate_to_the_text(text: str) -> None:
-    own = split_units(text)
-    assert "".join(unit.text for unit in own) == text
-    assert all(0 <= need < len(own) for unit in own for need in unit.needs)
-    assert all(unit.text.strip() for unit in own) or not text.strip()
-
-
 # Tables and JSON.
 
 
@@ -535,33 +514,7 @@ def test_the_content_router_can_be_disabled() -> None:
     ).texts == [JOBS]
 
 
-# Sentences.
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [
-            "Dr. A. Bo of the U.S. Army wrote vol. 3 in Jan. 1990. ",
-            "It sold!  ",
-            "Why? ",
-            "See p. 3.",
-        ],
-        ['He said "no." ', "Then 3.5 m of it fell... and it stopped. ", "End"],
-        ["# Heading\n\n", "- one\n", "- two. ", "Three"],
-        ["東京は大きい。", "本当？", "はい"],
-        ["  \n Led by space. ", "Next"],
-        ["   "],
-        [],
-    ],
-)
-def test_sentences_end_where_a_reader_expects(parts: list[str]) -> None:
-    assert split_sentences("".join(parts)) == parts
-
-
-def test_long_runs_of_full_stops_are_split_in_time() -> None:
-    assert "".join(split_sentences("." * 200_000 + "a")) == "." * 200_000 + "a"
-    assert len(split_sentences(". " * 50_000)) <= 50_001
+# Time.
 
 
 def test_many_sentences_take_linear_time() -> None:
@@ -569,14 +522,6 @@ def test_many_sentences_take_linear_time() -> None:
     start = time.process_time()
     compress_documents(["Ab cd.\n" * 60_000], "cd", token_budget=20_000)
     assert time.process_time() - start < 6
-
-
-@given(st.text(alphabet="aB.!?\n \"'…。) 1", max_size=60))
-def test_sentences_concatenate_to_the_text(text: str) -> None:
-    parts = split_sentences(text)
-    assert "".join(parts) == text
-    assert excerpt(parts, range(len(parts))) == text
-    assert all(part.strip() for part in parts) or not text.strip()
 
 
 # What never happens.

@@ -200,6 +200,14 @@ def test_words_are_whole_tokens_and_their_parts(text: str, found: list[str]) -> 
     assert split_words(text) == found
 
 
+def test_words_are_tokens_their_parts_and_pairs_of_ideographs() -> None:
+    assert split_words("parseHTTPResponse2 in src/main_app.py") == [
+        *("parsehttpresponse2", "parse", "http", "response", "2", "in"),
+        *("src/main_app.py", "src", "main", "app", "py"),
+    ]
+    assert split_words("Zürich 東京都庁") == ["zürich", "東京都庁", "東京", "京都", "都庁"]
+
+
 @given(st.text(alphabet="aB1_ -.ßü\u0308\u0301éＡ１½ﬁ東京ไทยहिन्\ud800"))
 def test_every_word_occurs_in_the_normalized_text(text: str) -> None:
     assert [word for word in split_words(text) if word not in normalize_text(text)] == []

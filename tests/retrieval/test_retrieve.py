@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL, content_key
-from headroom_core.relevance.words import split_words
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.stores import MemoryStore, SQLiteStore
@@ -207,14 +206,6 @@ def test_a_query_returns_lines_if_there_are_no_rows() -> None:
     assert "77: request 77 took 39 ms\r\n" in answer
     assert answer.startswith("line")
     assert " that best match 'request 77', each behind its number" in answer.partition("\n")[0]
-
-
-def test_words_are_tokens_their_parts_and_pairs_of_ideographs() -> None:
-    assert split_words("parseHTTPResponse2 in src/main_app.py") == [
-        *("parsehttpresponse2", "parse", "http", "response", "2", "in"),
-        *("src/main_app.py", "src", "main", "app", "py"),
-    ]
-    assert split_words("Zürich 東京都庁") == ["zürich", "東京都庁", "東京", "京都", "都庁"]
 
 
 # Nothing found.

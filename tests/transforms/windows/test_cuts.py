@@ -52,7 +52,7 @@ from headroom_core.config import IntelligentContextConfig, RollingWindowConfig
 from headroom_core.transforms.windows.gap import MAX_MARKER_TOKENS
 from headroom_core.transforms.windows.knapsack import take_least_loss
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Way = Literal["rolling", "newest first", "no system", "importance", "oldest", "old ones"]
 WAYS: tuple[Way, ...] = ("rolling", "newest first", "no system", "importance", "oldest", "old ones")
 _ROLLING: dict[Way, dict[str, Any]] = {
@@ -272,7 +272,7 @@ def test_another_process_cuts_in_the_same_way(tmp_path: Path) -> None:
     path = tmp_path / "talks.json"
     path.write_text(json.dumps(drawn))
     code = (
-        "import json, sys; sys.path[:0] = ['tests/support', 'tests/transforms']; import test_cuts as t\n"
+        "import json, sys; sys.path[:0] = ['tests/support', 'tests/transforms/windows']; import test_cuts as t\n"
         "for m, form, share, way in reversed(json.load(open(sys.argv[1]))):\n"
         "    talk = t.Talk(form, m, form)\n"
         "    print(json.dumps(t.dumped(t.cut(talk, t.room(talk, share), way).messages)))"

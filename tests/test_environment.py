@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headroom_core import ConfigurationError, MemoryStore, clear_caches, compress
+from headroom_core import ConfigurationError, HeadroomError, MemoryStore, clear_caches, compress
 from headroom_core._internal.caches import cache_bytes
 from headroom_core.testing import ToolCall, tool_conversation
 
@@ -72,6 +72,16 @@ def test_a_malformed_cache_size_is_a_configuration_error_naming_the_variable(
     with pytest.raises(ConfigurationError, match=rf"^HEADROOM_CACHE_MB = '{megabytes}'") as caught:
         cache_bytes()
     assert caught.value.details == {"HEADROOM_CACHE_MB": megabytes}
+
+
+def test_a_request_with_a_malformed_cache_size_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clear_caches()
+    monkeypatch.setenv("HEADROOM_CACHE_MB", "many")
+    messages = tool_conversation("Which failed?", [ToolCall("jobs", result=json.dumps([7] * 400))])
+    with pytest.raises(HeadroomError, match="HEADROOM_CACHE_MB = 'many'"):
+        compress(messages, store=MemoryStore(), strict=True)
 
 
 def test_clearing_the_caches_changes_no_result() -> None:

@@ -25,10 +25,12 @@ from headroom_core import (
     SQLiteStore,
     StorageError,
     Tokenizer,
+    ToolIntelligence,
     compress,
     retrieve,
 )
 from headroom_core.config import IntelligentContextConfig, RollingWindowConfig
+from headroom_core.testing import FailingStore, ToolCall, tool_conversation
 
 ROOT = Path(__file__).parents[2]
 WORDS = "word " * 100
@@ -316,15 +318,8 @@ def test_another_process_retrieves_the_messages_behind_a_marker(tmp_path: Path) 
     assert {*keys} <= {*result.ccr_hashes}
 
 
-class Full(MemoryStore):
-    """A store that can keep nothing."""
-
-    def put_many(self, originals: Any) -> None:
-        raise StorageError("the disk is full")
-
-
 def test_with_a_failing_store_the_marker_promises_no_originals() -> None:
-    result = run(turns(10), 1200, store=Full())
+    result = run(turns(10), 1200, store=FailingStore("put_many", error=StorageError("the disk is full")))
     assert (
         marker_of(result)
         == f"[headroom: {len(gone(result))} messages left out here; not available any more]"
@@ -334,6 +329,44 @@ def test_with_a_failing_store_the_marker_promises_no_originals() -> None:
     assert any(
         "cannot be kept" in warning and "disk is full" in warning for warning in result.warnings
     )
+
+
+def learn_about_jobs(store: MemoryStore) -> None:
+    """Compress eight outputs of a tool and retrieve each original once."""
+    for number in range(8):
+        rows = [
+            {"id": 1000 * number + n, "state": "failed" if n == 77 else "ok"} for n in range(200)
+        ]
+        call = ToolCall("list_jobs", result=json.dumps(rows))
+        result = run(tool_conversation(f"Which jobs of run {number} failed?", [call]), store=store)
+        assert retrieve(result.ccr_hashes[0], where="state == 'failed'", store=store).found
+
+
+def test_a_decision_that_cannot_be_recalled_still_drops_messages() -> None:
+    store = FailingStore("recall", error=ConnectionError("host unreachable"))
+    store.failing.clear()
+    learn_about_jobs(store)
+    assert ToolIntelligence(store).report()["list_jobs"]["asked"] == 8
+    messages = [
+        message
+        for number in range(10)
+        for message in (
+            *tool_conversation(
+                f"How did run {number} go?", [ToolCall("list_jobs", result=f"{number} {WORDS * 3}")]
+            ),
+            say("assistant", f"Run {number} is fine."),
+        )
+    ]
+    store.failing.add("recall")
+    result = run(messages, 2000, store=store, config=managing())
+    assert gone(result)
+    assert result.tokens_after <= 2000
+    assert (
+        "messages were left out to make it fit, but the decision cannot be recorded: "
+        "ConnectionError" in result.warnings
+    )
+    assert not any("nothing was left out" in warning for warning in result.warnings)
+    assert "host unreachable" not in str(result.warnings)
 
 
 def test_without_stored_originals_a_budget_still_drops_messages() -> None:

@@ -67,7 +67,7 @@ def test_a_failing_compressor_leaks_nothing_of_the_text(
 
 
 @pytest.mark.parametrize(
-    ("point", "said"),
+    ("entry_point", "message"),
     [
         ("lost = acme_nowhere:Quiet", "compressor lost = acme_nowhere:Quiet cannot be loaded"),
         ("odd = acme_quiet:Loud", "compressor odd = acme_quiet:Loud cannot be loaded"),
@@ -75,11 +75,11 @@ def test_a_failing_compressor_leaks_nothing_of_the_text(
     ],
 )
 def test_a_broken_compressor_from_an_installed_package_is_named(
-    point: str, said: str, tmp_path: Path
+    entry_point: str, message: str, tmp_path: Path
 ) -> None:
-    install(tmp_path, point)
+    install(tmp_path, entry_point)
     done = python(TRY_IT.replace("print(", "print(result.warnings, "), tmp_path)
     assert "the compressors of other packages were left out: ConfigurationError" in done.stdout, (
         done.stderr
     )
-    assert said in done.stdout
+    assert message in done.stdout

@@ -1,4 +1,4 @@
-"""A compressor that is registered once is used everywhere, and its fingerprint joins the records."""
+"""Test that registered compressors are used everywhere and that records name their fingerprint."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from headroom_core import (
 )
 from headroom_core.compressors import REGISTRY
 from headroom_core.compressors.registry import CompressorRegistry
+from headroom_core.testing import ToolCall, registered_compressor, tool_conversation
 from headroom_core.text.kinds import TextKind
 from headroom_core.transforms import default_transforms
 from headroom_integrations.langchain import HeadroomCompressor
@@ -33,20 +34,20 @@ SHORT = "400 ticks"
 
 
 class Ticks:
-    """Counts lines that tick."""
+    """Compressor that counts lines which say `tick`."""
 
     name = "ticks"
 
     def __init__(self, version: int = 1, lossless: bool = True) -> None:
         self.fingerprint = f"ticks {version}"
         self.lossless = lossless
-        self.asked = 0
+        self.calls = 0
 
     def accepts(self, kind: TextKind) -> bool:
         return kind.first_line == "tick"
 
     def compress(self, text: str, request: Request) -> Compressed | None:
-        self.asked += 1
+        self.calls += 1
         mark = "" if self.lossless else f' [headroom: headroom_retrieve(key="{request.key}")]'
         return Compressed(f"{text.count('tick')} ticks{mark}", self.lossless, "counted")
 
@@ -54,21 +55,17 @@ class Ticks:
 @pytest.fixture
 def ticks() -> Iterator[Ticks]:
     compressor = Ticks()
-    register_compressor(compressor)
-    yield compressor
-    unregister_compressor(compressor)
+    with registered_compressor(compressor):
+        yield compressor
 
 
 def conversation(turns: int = 1) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = []
-    for turn in range(turns):
-        call = {"id": f"c{turn}", "type": "function", "function": {"name": "t", "arguments": "{}"}}
-        messages += [
-            {"role": "user", "content": f"Question {turn}?"},
-            {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": f"c{turn}", "content": BEATS},
-        ]
-    return messages
+    call = ToolCall("t", result=BEATS)
+    return [
+        message
+        for turn in range(turns)
+        for message in tool_conversation(f"Question {turn}?", [call])
+    ]
 
 
 @pytest.mark.usefixtures("ticks")
@@ -87,18 +84,15 @@ def test_a_pipeline_of_the_default_transforms_uses_a_registered_compressor() -> 
 def test_windows_use_a_registered_compressor_at_a_cut() -> None:
     """Directly, and in `compress` where nothing may be stored."""
     compressor = Ticks(lossless=False)
-    register_compressor(compressor)
-    try:
+    with registered_compressor(compressor):
         settings = IntelligentContextConfig(compress_threshold=1.0, output_buffer_tokens=0)
-        managed = IntelligentContextManager(settings)
-        cut = managed.apply(conversation(6), model_limit=3_500, store=MemoryStore())
+        manager = IntelligentContextManager(settings)
+        cut = manager.apply(conversation(6), model_limit=3_500, store=MemoryStore())
         assert "400 ticks" in str(cut.messages)
         lossless = HeadroomConfig().lossless()
         fitted = compress(conversation(6), config=lossless, token_budget=1_500)
         assert "400 ticks" in str(fitted.messages)
         assert fitted.tokens_after <= 1_500
-    finally:
-        unregister_compressor(compressor)
 
 
 @pytest.mark.usefixtures("ticks")
@@ -111,21 +105,18 @@ def test_documents_and_integrations_use_a_registered_compressor() -> None:
 def test_a_compressor_only_sees_texts_it_accepts(ticks: Ticks) -> None:
     other = [{"role": "tool", "tool_call_id": "1", "content": "tock\n" * 400}]
     assert compress(other, store=MemoryStore()).messages == other
-    assert ticks.asked == 0
+    assert ticks.calls == 0
 
 
 def test_recorded_results_are_reused_until_the_fingerprint_changes() -> None:
     store = MemoryStore()
-    for version, asked in ((1, 1), (1, 0), (2, 1)):
+    for version, expected_calls in ((1, 1), (1, 0), (2, 1)):
         compressor = Ticks(version)
-        register_compressor(compressor)
-        try:
+        with registered_compressor(compressor):
             # Another first message, so that the conversation itself is not known.
-            greeting = {"role": "system", "content": f"{version} {asked}"}
+            greeting = {"role": "system", "content": f"{version} {expected_calls}"}
             compress([greeting, *conversation()], store=store)
-        finally:
-            unregister_compressor(compressor)
-        assert compressor.asked == asked
+        assert compressor.calls == expected_calls
 
 
 def test_the_newest_compressor_runs_first_and_may_come_from_a_factory(ticks: Ticks) -> None:
@@ -135,12 +126,9 @@ def test_the_newest_compressor_runs_first_and_may_come_from_a_factory(ticks: Tic
         assert isinstance(config, HeadroomConfig)
         return newest
 
-    register_compressor(make, accepts=lambda kind: kind.line_count == 400)
-    try:
+    with registered_compressor(make, accepts=lambda kind: kind.line_count == 400):
         compress(conversation(), store=MemoryStore())
-    finally:
-        unregister_compressor(make)
-    assert (newest.asked, ticks.asked) == (1, 0)
+    assert (newest.calls, ticks.calls) == (1, 0)
 
 
 def test_built_in_compressors_are_routed_last_by_the_same_registry(ticks: Ticks) -> None:
@@ -165,10 +153,7 @@ def test_a_factory_that_returns_no_compressor_is_skipped_with_a_warning() -> Non
     def make(config: HeadroomConfig) -> Any:
         return object()
 
-    register_compressor(make)
-    try:
+    with registered_compressor(make):
         result = compress(conversation(), store=MemoryStore())
-    finally:
-        unregister_compressor(make)
     assert result.messages == conversation()
     assert "a compressor factory returned a object" in str(result.warnings)

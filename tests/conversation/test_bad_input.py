@@ -1,4 +1,4 @@
-"""Bad input and broken stores: nothing raises, nothing is lost, and the warnings say what happened."""
+"""Test that bad input raises nothing, loses nothing and is explained by warnings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from headroom_core import (
     compress,
     content_key,
     decode_table,
-    register_compressor,
     retrieve,
-    unregister_compressor,
 )
 from headroom_core.config import CCRConfig, HeadroomConfig, SmartCrusherConfig
 from headroom_core.errors import CompressionError
 from headroom_core.stores import MemoryStore, Store
+from headroom_core.testing import registered_compressor
 from headroom_core.text.exact_json import fingerprint, parse
 from headroom_core.transforms import SmartCrusher
 
@@ -37,21 +36,21 @@ ROWS = [
 TABLE = json.dumps(ROWS)
 
 
-def compressed(
+def compress_output(
     text: Any, config: HeadroomConfig = LOSSLESS, store: Store | None = None
 ) -> CompressResult:
     return compress(openai_turn("which failed?", text), config=config, store=store or MemoryStore())
 
 
-def shortened(text: str, config: HeadroomConfig = LOSSLESS) -> str:
-    result = compressed(text, config)
+def compress_text(text: str, config: HeadroomConfig = LOSSLESS) -> str:
+    result = compress_output(text, config)
     assert not result.warnings
     return str(result.messages[-1]["content"])
 
 
 def assert_same_json(text: str) -> str:
     """Check that the lossless form of a JSON text is shorter and says the same; return it."""
-    short = shortened(text)
+    short = compress_text(text)
     assert len(short) < len(text)
     assert fingerprint(parse(decode_table(short))) == fingerprint(parse(text))
     return short
@@ -63,7 +62,7 @@ def assert_same_json(text: str) -> str:
 @pytest.mark.parametrize("end", [1, 2, 30, 500, len(TABLE) - 1])
 def test_truncated_json_is_left_unchanged(end: int) -> None:
     text = TABLE[:end]
-    assert shortened(text) == shortened(text, SELECTING) == text
+    assert compress_text(text) == compress_text(text, SELECTING) == text
 
 
 def test_nan_and_infinity_survive() -> None:
@@ -85,14 +84,14 @@ def test_lone_surrogates_survive(ascii_only: bool, lone: str) -> None:
     )
     assert_same_json(text)
     store = MemoryStore()
-    result = compressed(text, SELECTING, store)
+    result = compress_output(text, SELECTING, store)
     assert [store.get(key) for key in result.ccr_hashes] == [text]
-    assert shortened(lone) == lone
+    assert compress_text(lone) == lone
 
 
 def test_adjacent_surrogates_are_not_joined() -> None:
     text = json.dumps({"rows": ROWS[:20], "apart": "\ud83d\ude00"}, ensure_ascii=False)
-    assert fingerprint(parse(decode_table(shortened(text)))) == fingerprint(parse(text))
+    assert fingerprint(parse(decode_table(compress_text(text)))) == fingerprint(parse(text))
 
 
 @pytest.mark.parametrize("sign", ["[", '{"a":', '[{"a":'])
@@ -106,7 +105,7 @@ def test_json_nested_100_000_deep_is_left_unchanged(sign: str, closed: bool) -> 
         sign * depth + "1" * closed + ends,
         f"prose\n{sign * depth}{'1' * closed}{ends}\n",
     ):
-        assert shortened(text) == shortened(text, SELECTING) == text
+        assert compress_text(text) == compress_text(text, SELECTING) == text
 
 
 @pytest.mark.parametrize("depth", [50, 500, 990, 5_000])
@@ -117,7 +116,7 @@ def test_deeply_nested_values_in_rows_lose_nothing(depth: int) -> None:
         + "]"
     )
     for config in (LOSSLESS, SELECTING):
-        result = compressed(text, config)
+        result = compress_output(text, config)
         short = result.messages[-1]["content"]
         assert short == text or result.ccr_hashes or decode_table(short) == text.replace(" ", "")
 
@@ -146,7 +145,7 @@ def test_a_self_referencing_message_is_passed_through() -> None:
 
 def test_duplicate_keys_of_an_object_survive() -> None:
     text = "[" + ",".join(f'{{"id": {n}, "tag": "a", "tag": "b"}}' for n in range(20)) + "]"
-    assert fingerprint(parse(decode_table(shortened(text)))) == fingerprint(parse(text))
+    assert fingerprint(parse(decode_table(compress_text(text)))) == fingerprint(parse(text))
     mixed = json.dumps(ROWS)[:-1] + ', {"id": 1, "id": 2}]'
     assert '{"id":1,"id":2}' in assert_same_json(mixed)
 
@@ -177,7 +176,7 @@ def test_very_long_integers_keep_their_digits(digits: int) -> None:
     )
     assert number[5:] in assert_same_json(text)
     store = MemoryStore()
-    result = compressed(text, SELECTING, store)
+    result = compress_output(text, SELECTING, store)
     assert all(store.get(key) == text for key in result.ccr_hashes)
     assert not result.warnings
 
@@ -190,7 +189,7 @@ def test_a_forged_marker_is_ordinary_text(forged: str) -> None:
     secret = "another tenant's text"
     line = forged.format(key=content_key(secret))
     text = f"{line}\n{TABLE}\n{line}"
-    result = compressed(text, SELECTING, store := MemoryStore())
+    result = compress_output(text, SELECTING, store := MemoryStore())
     assert content_key(secret) not in result.ccr_hashes
     assert result.messages[-1]["content"].count(line) == 2
     assert retrieve(content_key(secret), store=store).found is False
@@ -209,13 +208,13 @@ def test_a_forged_marker_is_ordinary_text(forged: str) -> None:
 def test_json_beside_a_table_lookalike_loses_nothing(before: str, config: HeadroomConfig) -> None:
     text = f"{before}\n{TABLE}\n{before}\n"
     store = MemoryStore()
-    result = compressed(text, config, store)
+    result = compress_output(text, config, store)
     assert result.messages[-1]["content"] == text or [
         store.get(key) for key in result.ccr_hashes
     ] == [text]
 
 
-# Messages that are none.
+# Invalid messages.
 
 
 @pytest.mark.parametrize(
@@ -287,7 +286,7 @@ def test_a_result_without_its_call_is_still_compressed(message: Any) -> None:
     assert not result.warnings
 
 
-# Data that are no JSON.
+# Data without a JSON form.
 
 
 def test_non_string_keys_are_written_as_json_writes_them() -> None:
@@ -304,7 +303,7 @@ def test_a_value_without_a_json_form_is_a_type_error_naming_it(value: Any) -> No
         SmartCrusher().crush(data=[value], store=MemoryStore())
 
 
-# Compressors of strangers.
+# Broken compressors.
 
 
 class Raising:
@@ -324,14 +323,12 @@ class Nonsense:
 
 
 @pytest.fixture(params=[Raising, Nonsense])
-def stranger(request: pytest.FixtureRequest) -> Iterator[None]:
-    compressor = request.param()
-    register_compressor(compressor)
-    yield
-    unregister_compressor(compressor)
+def bad_compressor(request: pytest.FixtureRequest) -> Iterator[None]:
+    with registered_compressor(request.param()):
+        yield
 
 
-@pytest.mark.usefixtures("stranger")
+@pytest.mark.usefixtures("bad_compressor")
 @pytest.mark.parametrize("config", [LOSSLESS, SELECTING], ids=["lossless", "selecting"])
 def test_a_failing_compressor_leaves_only_its_own_block_unchanged(config: HeadroomConfig) -> None:
     messages = openai_turn("which failed?", TABLE)
@@ -344,7 +341,7 @@ def test_a_failing_compressor_leaves_only_its_own_block_unchanged(config: Headro
     assert "message 2 was passed through unchanged" in str(caught.value.details["warnings"])
 
 
-# Texts made to take long.
+# Texts built to take long.
 
 MEGABYTE = 1_000_000
 
@@ -375,7 +372,7 @@ MEGABYTE = 1_000_000
 def test_a_megabyte_of_any_pattern_is_processed_in_time(sign: str) -> None:
     text = sign * (MEGABYTE // len(sign))
     start = time.perf_counter()
-    result = compressed(text, SELECTING)
+    result = compress_output(text, SELECTING)
     assert time.perf_counter() - start < 10
     assert not result.warnings
     if not result.ccr_hashes:
@@ -393,7 +390,7 @@ def test_lines_that_only_start_like_json_take_linear_time(line: str) -> None:
     def seconds(count: int) -> float:
         text = f"{line}\n" * count
         start = time.perf_counter()
-        assert compressed(text, LOSSLESS).messages[-1]["content"] == text
+        assert compress_output(text, LOSSLESS).messages[-1]["content"] == text
         return time.perf_counter() - start
 
     seconds(100)
@@ -402,4 +399,4 @@ def test_lines_that_only_start_like_json_take_linear_time(line: str) -> None:
 
 def test_json_after_many_json_like_lines_is_still_found() -> None:
     text = "[x] line\n" * 1000 + TABLE
-    assert shortened(text) != text
+    assert compress_text(text) != text

@@ -1,4 +1,4 @@
-"""The journey: what `compress` takes, what it does to every kind of message, and what it says about it."""
+"""Test the input, the changes and the reports of `compress`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from headroom_core import (
     decode_table,
     retrieve,
 )
+from headroom_core.testing import FailingStore
 
 ROOT = Path(__file__).parents[2]
 JOBS = [
@@ -42,10 +43,10 @@ COMPACT = json.dumps(JOBS, separators=(",", ":"))
 LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
 
 
-def called(
+def call_and_result(
     call: str = "c1", name: str = "list_jobs", arguments: str = "{}", content: Any = OUTPUT
 ) -> list[Any]:
-    """Return an OpenAI call of a tool, and its result."""
+    """Return a tool call in OpenAI's format and its result."""
     function = {"name": name, "arguments": arguments}
     return [
         {
@@ -58,7 +59,7 @@ def called(
 
 
 def conversation(question: str = "Which job failed?", content: Any = OUTPUT) -> list[Any]:
-    return [{"role": "user", "content": question}, *called(content=content)]
+    return [{"role": "user", "content": question}, *call_and_result(content=content)]
 
 
 def run(messages: Any = None, **settings: Any) -> CompressResult:
@@ -160,7 +161,7 @@ def test_every_key_retrieves_its_original() -> None:
     assert f'headroom_retrieve(key="{result.ccr_hashes[0]}"' in content(result)
 
 
-# What is compressed, and what never is.
+# Messages that are compressed, and messages that never are.
 
 
 def test_unchanged_messages_are_the_same_objects() -> None:
@@ -179,7 +180,7 @@ def test_prompts_replies_and_call_arguments_are_never_changed() -> None:
         {"role": "system", "content": OUTPUT},
         {"role": "developer", "content": OUTPUT},
         {"role": "assistant", "content": OUTPUT},
-        called(arguments=json.dumps({"rows": JOBS}), content="done")[0],
+        call_and_result(arguments=json.dumps({"rows": JOBS}), content="done")[0],
     ]
     result = run(messages)
     assert all(after is before for after, before in zip(result.messages, messages))
@@ -194,7 +195,7 @@ def test_texts_of_users_lose_nothing() -> None:
 
 
 def test_retrieved_originals_are_never_compressed_again() -> None:
-    messages = [{"role": "user", "content": "Which?"}, *called(name="headroom_retrieve")]
+    messages = [{"role": "user", "content": "Which?"}, *call_and_result(name="headroom_retrieve")]
     result = run(messages)
     assert result.messages[2] is messages[2]
     assert change_of(result, 2).reason == "results of headroom_retrieve are never changed"
@@ -268,11 +269,11 @@ def test_documents_in_Anthropic_messages_are_compressed() -> None:
 
 def test_SDK_objects_are_accepted() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "list_jobs", "arguments": "{}"}}
-    said = ChatCompletionMessage.model_validate(
+    message = ChatCompletionMessage.model_validate(
         {"role": "assistant", "content": None, "tool_calls": [call]}
     )
-    result = run([conversation()[0], said, conversation()[2]])
-    assert result.messages[1] is said
+    result = run([conversation()[0], message, conversation()[2]])
+    assert result.messages[1] is message
     assert content(result).startswith("[table ")
 
     blocks = [
@@ -301,7 +302,10 @@ def test_the_row_the_user_asks_for_is_kept() -> None:
 
 
 def test_the_row_named_in_the_call_arguments_is_kept() -> None:
-    messages = [{"role": "user", "content": "And this one?"}, *called(arguments='{"near": 1157}')]
+    messages = [
+        {"role": "user", "content": "And this one?"},
+        *call_and_result(arguments='{"near": 1157}'),
+    ]
     assert "\n157,1157,ok," in content(run(messages))
 
 
@@ -321,7 +325,7 @@ def test_a_query_applies_only_to_new_blocks() -> None:
     store = MemoryStore()
     first = run(store=store)
     again = run(
-        [*conversation(), *called("c2", "archive", content=json.dumps(JOBS[:400]))],
+        [*conversation(), *call_and_result("c2", "archive", content=json.dumps(JOBS[:400]))],
         query="1157",
         store=store,
     )
@@ -348,11 +352,11 @@ def test_the_settings_reach_the_compressor() -> None:
 def test_changing_the_settings_during_a_request_has_no_effect() -> None:
     config = HeadroomConfig()
 
-    def meddle(_: Any) -> None:
+    def change_settings(_: Any) -> None:
         config.smart_crusher.enabled = False
         config.ccr.enabled = False
 
-    assert run(config=config, hooks=CompressionHooks(pre_compress=meddle)).ccr_hashes
+    assert run(config=config, hooks=CompressionHooks(pre_compress=change_settings)).ccr_hashes
     assert not run(config=config).ccr_hashes
 
 
@@ -364,7 +368,7 @@ def test_other_settings_give_a_new_result_for_a_known_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "said"),
+    ("build", "expected"),
     [
         (
             lambda: SmartCrusherConfig(keep_first=-1),
@@ -389,8 +393,8 @@ def test_other_settings_give_a_new_result_for_a_known_message() -> None:
         (lambda: setattr(HeadroomConfig(), "colour", "red"), "colour"),
     ],
 )
-def test_a_wrong_setting_is_an_error_that_names_it(build: Any, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_a_wrong_setting_is_an_error_that_names_it(build: Any, expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=expected):
         build()
 
 
@@ -466,15 +470,9 @@ def test_strict_mode_changes_nothing_without_warnings() -> None:
     assert run(strict=True) == run()
 
 
-class Broken(MemoryStore):
-    """A store that can keep nothing."""
-
-    def put_many(self, originals: Any) -> None:
-        raise StorageError("the disk is full")
-
-
 def test_nothing_is_omitted_if_the_original_cannot_be_stored() -> None:
-    result = run(store=Broken())
+    error = StorageError("the disk is full")
+    result = run(store=FailingStore("put_many", error=error))
     assert change_of(result, 2).action == "rewritten"
     assert decode_table(content(result)) == COMPACT
     assert result.ccr_hashes == []
@@ -482,35 +480,31 @@ def test_nothing_is_omitted_if_the_original_cannot_be_stored() -> None:
     assert warning.startswith("originals cannot be stored")
     assert warning.endswith("the disk is full")
     with pytest.raises(CompressionError, match="disk is full"):
-        run(store=Broken(), strict=True)
+        run(store=FailingStore("put_many", error=error), strict=True)
 
 
 @pytest.mark.parametrize(
-    ("method", "said"),
+    ("method", "expected"),
     [
         ("recall", "earlier results cannot be recalled"),
         ("record", "results cannot be recorded"),
     ],
 )
-def test_a_store_that_cannot_recall_or_record_still_keeps_originals(method: str, said: str) -> None:
-    def fails(self: Any, _: Any) -> Any:
-        raise StorageError("no such table")
-
-    store = type("Forgetful", (MemoryStore,), {method: fails})()
+def test_a_store_that_cannot_recall_or_record_still_keeps_originals(
+    method: str, expected: str
+) -> None:
+    store = FailingStore(method, error=StorageError("no such table"))
     result = run(store=store)
     (warning,) = result.warnings
-    assert warning.startswith(said)
+    assert warning.startswith(expected)
     assert warning.endswith("no such table")
     assert result.messages == run().messages
     assert store.get(content_key(OUTPUT)) == OUTPUT
 
 
 def test_an_unexpected_store_error_does_not_break_the_request() -> None:
-    class Wild(MemoryStore):
-        def recall(self, keys: Any) -> dict[str, str]:
-            raise OSError("cable unplugged")
-
-    assert run(store=Wild()).warnings
+    store = FailingStore("recall", error=OSError("cable unplugged"))
+    assert run(store=store).warnings
 
 
 def test_a_falsy_store_is_still_used() -> None:
@@ -559,7 +553,7 @@ def test_a_failing_dialect_lets_the_messages_through() -> None:
     assert result.warnings == ("the messages were passed through unread: KeyError",)
 
 
-# The twins: acompress and compress_documents.
+# acompress and compress_documents.
 
 
 async def test_acompress_returns_the_same_result() -> None:
@@ -584,7 +578,7 @@ def test_compress_documents_warns_about_an_unmet_budget() -> None:
     assert "token_budget = 10" in warning
 
 
-# Where originals are kept.
+# The store of originals.
 
 
 def test_the_oldest_originals_are_evicted_above_the_maximum() -> None:

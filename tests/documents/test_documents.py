@@ -1,4 +1,4 @@
-"""`compress_documents`: the passages that stay, with and without a budget."""
+"""Test the passages that `compress_documents` keeps, with and without a budget."""
 
 from __future__ import annotations
 
@@ -65,24 +65,26 @@ def actions(result: DocumentsResult) -> list[str]:
 
 
 class Fixed:
-    """A scorer whose scores are given."""
+    """Scorer that returns fixed scores and records its queries."""
 
     def __init__(self, *scores: float) -> None:
         self.scores = list(scores)
-        self.asked: list[str] = []
+        self.queries: list[str] = []
 
     def score_items(self, items: Sequence[str], query: str) -> list[float]:
-        self.asked.append(query)
+        self.queries.append(query)
         return self.scores
 
 
-# Which passages stay.
+# The kept passages.
 
 
 def test_irrelevant_passages_are_dropped_whole() -> None:
     result = compress_documents(PASSAGES, QUESTION)
     assert result.texts[3] == ELBE
-    assert all(text in ("", came) for text, came in zip(result.texts, PASSAGES, strict=True))
+    assert all(
+        text in ("", original) for text, original in zip(result.texts, PASSAGES, strict=True)
+    )
     assert actions(result).count("dropped") == 3
     assert result.tokens_after < result.tokens_before
 
@@ -240,7 +242,7 @@ def test_only_the_start_of_a_very_long_title_counts() -> None:
 def test_a_custom_scorer_is_used() -> None:
     scorer = Fixed(0.9, 0.1, 0.1, 0.1, 0.8, 0.1)
     result = compress_documents(PASSAGES, QUESTION, scorer=scorer)
-    assert scorer.asked == [QUESTION]
+    assert scorer.queries == [QUESTION]
     assert result.texts[0]
     assert result.texts[4]
     assert result.scores[0] == 1.0
@@ -287,12 +289,12 @@ def test_numpy_scores_become_plain_floats() -> None:
 
 @pytest.mark.parametrize("budget", ["5", 2.5, float("nan"), True, 0, -1])
 def test_an_invalid_budget_is_rejected(budget: Any) -> None:
-    for refusing in (
+    for call in (
         lambda: compress_documents(PASSAGES, token_budget=budget),
         lambda: compress([], token_budget=budget),
     ):
         with pytest.raises(ConfigurationError, match="token_budget must be ") as caught:
-            refusing()
+            call()
         assert "token_budget" in caught.value.details
 
 
@@ -414,15 +416,15 @@ def test_remaining_room_is_filled_with_neighbouring_sentences() -> None:
     )
 )
 def test_ellipses_are_counted_exactly(others: list[str]) -> None:
-    for at in range(len(others)):
-        text = "".join([*others[:at], "The Elbe! ", *others[at:]])
+    for position in range(len(others)):
+        text = "".join([*others[:position], "The Elbe! ", *others[position:]])
         parts = split_sentences(text)
         expected = excerpt(parts, [parts.index("The Elbe! ")])
         result = compress_documents([text], QUESTION, token_budget=count_tokens_text(expected))
         assert result.texts == [expected]
 
 
-# What is no prose.
+# Text that is not prose.
 
 
 @pytest.mark.parametrize("budget", range(3, 60, 3))
@@ -524,7 +526,7 @@ def test_many_sentences_take_linear_time() -> None:
     assert time.process_time() - start < 6
 
 
-# What never happens.
+# Laws.
 
 passages = st.lists(
     st.one_of(
@@ -551,25 +553,25 @@ def test_passages_keep_their_order_their_sentences_and_the_budget(
     assert result.tokens_before == sum(map(count_tokens_text, texts))
     assert result.tokens_after == sum(map(count_tokens_text, result.texts)) <= result.tokens_before
     assert budget is None or result.tokens_after <= budget or len(result.warnings) == 1
-    for text, came, change in zip(result.texts, texts, result.changes, strict=True):
+    for text, original, change in zip(result.texts, texts, result.changes, strict=True):
         assert (
             change.tokens_after
             == count_tokens_text(text)
             <= change.tokens_before
-            == count_tokens_text(came)
+            == count_tokens_text(original)
         )
         if change.action == "rewritten":
             assert (
-                json.loads(decode_table(text)) == json.loads(came)
-                if came == JOBS
+                json.loads(decode_table(text)) == json.loads(original)
+                if original == JOBS
                 else decode_table(text)
             )
         elif change.action == "selected":
             assert budget is not None
             assert ELLIPSIS in text
-            assert is_made_of(text, [unit.text for unit in split_units(came)])
+            assert is_made_of(text, [unit.text for unit in split_units(original)])
         else:
-            assert text == ("" if change.action == "dropped" else came)
+            assert text == ("" if change.action == "dropped" else original)
 
 
 @given(
@@ -578,14 +580,16 @@ def test_passages_keep_their_order_their_sentences_and_the_budget(
     st.integers(1, 200),
 )
 def test_the_budget_includes_the_overheads_of_kept_documents(
-    given: list[tuple[str, int]], query: str | None, budget: int
+    documents: list[tuple[str, int]], query: str | None, budget: int
 ) -> None:
-    overheads = [overhead for _, overhead in given]
+    overheads = [overhead for _, overhead in documents]
     result = compress_documents(
-        [text for text, _ in given], query, token_budget=budget, overheads=overheads
+        [text for text, _ in documents], query, token_budget=budget, overheads=overheads
     )
-    beside = sum(overhead for text, overhead in zip(result.texts, overheads, strict=True) if text)
-    assert result.tokens_after + beside <= budget or len(result.warnings) == 1
+    overhead_total = sum(
+        overhead for text, overhead in zip(result.texts, overheads, strict=True) if text
+    )
+    assert result.tokens_after + overhead_total <= budget or len(result.warnings) == 1
 
 
 @given(passages, queries, budgets)
@@ -619,10 +623,10 @@ def test_every_process_makes_the_same_selection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"), [("one text", "texts = str: must be a list"), (["a", 1], r"texts\[1\]")]
+    ("texts", "expected"), [("one text", "texts = str: must be a list"), (["a", 1], r"texts\[1\]")]
 )
-def test_texts_of_the_wrong_type_are_rejected(texts: Any, said: str) -> None:
-    with pytest.raises(TypeError, match=said):
+def test_texts_of_the_wrong_type_are_rejected(texts: Any, expected: str) -> None:
+    with pytest.raises(TypeError, match=expected):
         compress_documents(texts)
 
 

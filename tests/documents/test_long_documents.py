@@ -1,4 +1,4 @@
-"""`compress_documents` on long documents, and which whole ones it chooses."""
+"""Test `compress_documents` on long documents, and the selection of whole documents."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ FILLERS = {
 def page(
     answer: str = ANSWER, title: str = "# Bohemia\n\nA country in the middle of Europe.\n\n"
 ) -> str:
-    """A long document under headings, with the answer in the middle."""
+    """Return a long document with headings and the answer in the middle."""
     sections = [f"## {name}\n\n{(text * 5).rstrip()}\n\n" for name, text in FILLERS.items()]
     return "".join([title, *sections[:3], f"## Rivers\n\n{answer}\n\n", *sections[3:]])
 
 
-# What is cut.
+# Cuts inside documents.
 
 
 def test_irrelevant_passages_of_a_long_document_are_dropped() -> None:
@@ -238,16 +238,19 @@ texts = st.lists(st.tuples(blocks, joins).map("".join), min_size=1, max_size=14)
 
 @given(texts)
 def test_portions_concatenate_to_the_text_and_follow_their_headings(text: str) -> None:
-    own = split_document(text)
-    assert "".join(portion.text for portion in own) == text
-    for at, portion in enumerate(own):
+    portions = split_document(text)
+    assert "".join(portion.text for portion in portions) == text
+    for index, portion in enumerate(portions):
         assert list(portion.above) == sorted(set(portion.above))
-        assert all(head < at and own[head].is_heading for head in portion.above)
-        assert len(own) == 1 or portion.text.strip() or not text.strip()
-    assert any(not portion.is_heading for portion in own)
-    reading = SplitDocument(own, "")
+        assert all(head < index and portions[head].is_heading for head in portion.above)
+        assert len(portions) == 1 or portion.text.strip() or not text.strip()
+    assert any(not portion.is_heading for portion in portions)
+    document = SplitDocument(portions, "")
     assert (
-        reading.render({at: [(own[at].text, True)] for at in reading.passages}, range(len(own)))
+        document.render(
+            {index: [(portions[index].text, True)] for index in document.passages},
+            range(len(portions)),
+        )
         == text
     )
 
@@ -262,12 +265,12 @@ def test_kept_passages_are_whole_unchanged_and_in_order(documents: list[str], qu
     )
     assert result.tokens_before == sum(map(count_tokens_text, documents))
     assert result.tokens_after == sum(map(count_tokens_text, result.texts)) <= result.tokens_before
-    for came, text, change in zip(documents, result.texts, result.changes, strict=True):
+    for original, text, change in zip(documents, result.texts, result.changes, strict=True):
         if change.action == "selected":
             assert change.tokens_after < change.tokens_before
-            assert is_made_of(text, [portion.text for portion in split_document(came)])
+            assert is_made_of(text, [portion.text for portion in split_document(original)])
         else:
-            assert text == (came if change.action == "kept" else "")
+            assert text == (original if change.action == "kept" else "")
 
 
 @given(
@@ -304,7 +307,7 @@ def test_odd_documents_are_split_in_time(odd: str) -> None:
     assert time.process_time() - start < 3
 
 
-# Which whole documents.
+# The selection of whole documents.
 
 RIVERS = [
     "The Oder is 840 km long.",
@@ -390,7 +393,7 @@ def test_diverse_selection_follows_its_definition(texts: list[str], data: st.Dat
     found = select_diverse(texts, scores)
     assert len(set(found)) == len(found)
     assert select_diverse(texts, scores, 3) == found[:3]
-    assert {texts[at] for at in found} == set(texts) or len(found) >= 1
+    assert {texts[index] for index in found} == set(texts) or len(found) >= 1
     if texts:
         assert scores[found[0]] == max(scores)
 

@@ -1,4 +1,4 @@
-"""Checks of numeric arguments: the values that they accept, and the errors for others."""
+"""Test the checks of numeric arguments."""
 
 from __future__ import annotations
 

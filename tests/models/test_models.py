@@ -1,4 +1,4 @@
-"""What is known of models: names, limits, prices, cache rules, and what users say instead."""
+"""Test the names, limits, prices and cache rules of models, and their overrides."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ tokens = st.integers(1, 2_000_000)
 
 
 @pytest.fixture(autouse=True)
-def no_file_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_models_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HEADROOM_MODELS", raising=False)
 
 
-def written(path: Path, content: Any) -> str:
+def write_file(path: Path, content: Any) -> str:
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return str(path)
 
@@ -228,8 +228,8 @@ def test_a_change_that_removes_nothing_never_pays_off() -> None:
 def test_an_argument_overrides_a_file_and_a_file_the_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = written(tmp_path / "models.json", {"models": {"gpt-4o": 64_000, "mine": 1_000}})
-    named = written(tmp_path / "named.json", {"models": {"gpt-4o": 32_000, "o3": 1_234}})
+    file = write_file(tmp_path / "models.json", {"models": {"gpt-4o": 64_000, "mine": 1_000}})
+    named = write_file(tmp_path / "named.json", {"models": {"gpt-4o": 32_000, "o3": 1_234}})
     monkeypatch.setenv("HEADROOM_MODELS", file)
     assert model_info("gpt-4o").context_limit == 64_000
     assert model_info("mine").context_limit == 1_000
@@ -329,7 +329,7 @@ def test_an_entry_can_name_a_built_in_cache_rule_and_a_source() -> None:
 def test_a_wrong_value_is_reported_with_its_file_and_field(
     entry: Any, field: str, tmp_path: Path
 ) -> None:
-    file = written(tmp_path / "models.json", json.dumps({"models": {"m": entry}}))
+    file = write_file(tmp_path / "models.json", json.dumps({"models": {"m": entry}}))
     with pytest.raises(ConfigurationError, match=re.escape(f"{file}: {field} = ")):
         model_info("gpt-4o", overrides=file)
     with pytest.raises(ConfigurationError, match=re.escape(f"model_context_limits: {field} = ")):
@@ -350,7 +350,7 @@ def test_a_wrong_value_is_reported_with_its_file_and_field(
 def test_a_broken_file_is_named_in_the_error(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = written(tmp_path / "models.json", content)
+    file = write_file(tmp_path / "models.json", content)
     monkeypatch.setenv("HEADROOM_MODELS", file)
     with pytest.raises(ConfigurationError, match=re.escape(file)):
         model_info("gpt-4o")

@@ -1,4 +1,4 @@
-"""Whether the retrieve tool is among tools, told from what providers and frameworks declare."""
+"""Test that the retrieve tool is found among declared tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headroom_core import retrieve_tool
 from headroom_core.retrieval.tool import declares_retrieval
 from headroom_integrations.langchain import HeadroomRetrieveTool
 
-NAMED = {"name": "headroom_retrieve"}
+RETRIEVE = {"name": "headroom_retrieve"}
 ORDERS = {
     "type": "function",
     "function": {"name": "orders", "parameters": {"type": "object", "properties": {}}},
@@ -25,12 +25,12 @@ ORDERS = {
     "declared",
     [
         *(retrieve_tool(provider) for provider in ("openai", "anthropic", "google")),
-        {"type": "function", **NAMED},
-        {"functionDeclarations": [NAMED]},
-        {"toolSpec": NAMED},
-        {"toolConfig": {"tools": [{"toolSpec": NAMED}]}},
+        {"type": "function", **RETRIEVE},
+        {"functionDeclarations": [RETRIEVE]},
+        {"toolSpec": RETRIEVE},
+        {"toolConfig": {"tools": [{"toolSpec": RETRIEVE}]}},
         {"name": "mcp__store__headroom_retrieve"},
-        {"tool_spec": {"type": "generic", **NAMED}},
+        {"tool_spec": {"type": "generic", **RETRIEVE}},
         ToolParam(name="headroom_retrieve", input_schema={}),
         FunctionTool(type="function", name="headroom_retrieve", parameters={}, strict=True),
         Tool(
@@ -64,7 +64,7 @@ def test_the_retrieve_tool_is_found_in_every_declaration_format(declared: Any) -
                 "input_schema": {"properties": {"tool": {"enum": ["headroom_retrieve"]}}},
             }
         ],
-        [{"name": "orders", "input_schema": {"properties": {"tool": {"default": NAMED}}}}],
+        [{"name": "orders", "input_schema": {"properties": {"tool": {"default": RETRIEVE}}}}],
         [
             {
                 "name": "orders",
@@ -76,7 +76,7 @@ def test_the_retrieve_tool_is_found_in_every_declaration_format(declared: Any) -
         [
             Tool(
                 function_declarations=[
-                    FunctionDeclaration(name="orders", description=json.dumps(NAMED))
+                    FunctionDeclaration(name="orders", description=json.dumps(RETRIEVE))
                 ]
             )
         ],

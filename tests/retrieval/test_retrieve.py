@@ -1,4 +1,4 @@
-"""Bringing originals back: whole, by rows, by lines, by words; and every way to find nothing."""
+"""Test retrieving originals as a whole, by rows, by lines and by words."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ CSV = "city,river,people\n" + "".join(f"city{n},river{n % 3},{n * 1000}\n" for n
 store = MemoryStore()
 
 
-def kept(text: str) -> str:
+def store_text(text: str) -> str:
     store.put_many({content_key(text): text})
     return content_key(text)
 
 
-def found(text: str, **options: Any) -> str:
-    result = retrieve(kept(text), store=store, **options)
+def retrieve_text(text: str, **options: Any) -> str:
+    result = retrieve(store_text(text), store=store, **options)
     assert result.found, result.reason
     return result.text
 
 
-def missed(text: str, **options: Any) -> str:
-    result = retrieve(kept(text), store=store, **options)
+def miss_reason(text: str, **options: Any) -> str:
+    result = retrieve(store_text(text), store=store, **options)
     assert not result.found
     assert (result.text, result.next_page) == ("", None)
     return result.reason
@@ -54,9 +54,9 @@ def row_numbers(text: str) -> list[int]:
 
 
 def all_pages(text: str, **options: Any) -> list[RetrievalResult]:
-    pages = [retrieve(kept(text), store=store, **options)]
+    pages = [retrieve(store_text(text), store=store, **options)]
     while pages[-1].next_page:
-        pages.append(retrieve(kept(text), store=store, page=pages[-1].next_page, **options))
+        pages.append(retrieve(store_text(text), store=store, page=pages[-1].next_page, **options))
     return pages
 
 
@@ -65,32 +65,32 @@ def body(page: RetrievalResult) -> str:
     return text.rpartition("[the next page: ")[0] if page.next_page else text
 
 
-# The whole, and lines.
+# Whole originals and lines.
 
 
 @pytest.mark.parametrize("text", ["", "\n", "a\r\nb", "\ud800", JOBS, "x" * 100_000])
 def test_without_a_limit_the_original_is_returned_byte_for_byte(text: str) -> None:
-    assert found(text, limit=None) == text
+    assert retrieve_text(text, limit=None) == text
 
 
 @given(st.text(alphabet="ab \n\r,é\u2028", min_size=1, max_size=300), st.integers(1, 9))
 def test_the_pages_of_an_original_concatenate_to_it(text: str, limit: int) -> None:
-    whole = "".join(body(page) for page in all_pages(text, limit=limit))
-    assert whole.replace("\n", "") == text.replace("\n", "")
+    joined = "".join(body(page) for page in all_pages(text, limit=limit))
+    assert joined.replace("\n", "") == text.replace("\n", "")
     assert len(all_pages(text, limit=limit)) == -(
         -(text.count("\n") + (not text.endswith("\n"))) // limit
     )
 
 
 def test_a_page_names_itself_and_the_next_page() -> None:
-    first = retrieve(kept(LOG), store=store)
+    first = retrieve(store_text(LOG), store=store)
     assert first.text.splitlines()[0] == "lines 1-50 of 200 (page 1 of 4, 200 in all)"
     assert (
         first.text.splitlines()[-1]
-        == f'[the next page: {RETRIEVE_TOOL}(key="{kept(LOG)}", page=2)]'
+        == f'[the next page: {RETRIEVE_TOOL}(key="{store_text(LOG)}", page=2)]'
     )
     assert first.next_page == 2
-    assert retrieve(kept(LOG), store=store, page=4).next_page is None
+    assert retrieve(store_text(LOG), store=store, page=4).next_page is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_page_names_itself_and_the_next_page() -> None:
     ],
 )
 def test_lines_are_returned_by_number(lines: str, head: str, numbers: list[int]) -> None:
-    text = found(LOG, lines=lines)
+    text = retrieve_text(LOG, lines=lines)
     assert text.partition("\n")[0] == head
     assert [int(number) for number in re.findall(r"request (\d+) took", text)] == numbers
 
@@ -111,7 +111,7 @@ def test_lines_are_returned_by_number(lines: str, head: str, numbers: list[int])
 @pytest.mark.parametrize("lines", ["x", "0", "5-3", "1-", "-1", "1;2", ",".join("1" * 101)])
 def test_invalid_line_numbers_are_answered_with_an_example(lines: str) -> None:
     with pytest.raises(ValidationError, match="120-180"):
-        retrieve(kept(LOG), lines=lines, store=store)
+        retrieve(store_text(LOG), lines=lines, store=store)
 
 
 def test_a_single_very_long_line_is_paged() -> None:
@@ -132,40 +132,42 @@ def test_json_on_a_single_line_is_paged_by_rows() -> None:
 
 
 def test_where_returns_the_matching_rows() -> None:
-    text = found(JOBS, where="status == 'failed'")
+    text = retrieve_text(JOBS, where="status == 'failed'")
     assert text.partition("\n")[0] == "rows 3, 43, 83, 123, 163 of 200 where status == 'failed'"
     assert row_numbers(text) == [3, 43, 83, 123, 163]
 
 
 @pytest.mark.parametrize("text", [JOBS, CSV, json.dumps(list(range(20))), '{"id": 7}\n' * 20])
 def test_rows_are_returned_by_the_numbers_of_the_table(text: str) -> None:
-    assert row_numbers(found(text, where="# in [3, 17]")) == [3, 17]
-    assert row_numbers(found(text, where="# >= 5 and # < 8")) == [5, 6, 7]
-    assert "none of the" in missed(text, where="# == 5000")
+    assert row_numbers(retrieve_text(text, where="# in [3, 17]")) == [3, 17]
+    assert row_numbers(retrieve_text(text, where="# >= 5 and # < 8")) == [5, 6, 7]
+    assert "none of the" in miss_reason(text, where="# == 5000")
 
 
 def test_object_entries_and_nested_rows_are_returned_by_number() -> None:
     entries = json.dumps({f"host{n}": {"up": n} for n in range(20)})
-    assert "\n4,host4,4\n" in found(entries, where="# == 4")
+    assert "\n4,host4,4\n" in retrieve_text(entries, where="# == 4")
     nested = json.dumps([{"id": n, "labels": [{"name": f"l{n}"}] * 2} for n in range(20)])
-    assert row_numbers(found(nested, where="# == 15")) == [15, 15]
+    assert row_numbers(retrieve_text(nested, where="# == 15")) == [15, 15]
 
 
 def test_the_names_of_a_table_header_are_understood() -> None:
     text = json.dumps(
         [{"id": n, "labels": [{"name": "bug" if n == 7 else "ui"}]} for n in range(30)]
     )
-    assert "id,labels" in found(text, where="id == 7")
+    assert "id,labels" in retrieve_text(text, where="id == 7")
     for where in ("labels contains 'bug'", "labels.name == 'bug'", "labels[].name == 'bug'"):
-        assert row_numbers(found(text, where=where)) == [7]
-    assert row_numbers(found(json.dumps([n * n for n in range(30)]), where=". == 49")) == [7]
-    assert "no row has label; fields: id, labels, labels.name" in missed(
+        assert row_numbers(retrieve_text(text, where=where)) == [7]
+    assert row_numbers(retrieve_text(json.dumps([n * n for n in range(30)]), where=". == 49")) == [
+        7
+    ]
+    assert "no row has label; fields: id, labels, labels.name" in miss_reason(
         text, where="label == 'bug'"
     )
 
 
 def test_where_works_on_csv() -> None:
-    text = found(CSV, where="river == 'river1' and people >= 20000")
+    text = retrieve_text(CSV, where="river == 'river1' and people >= 20000")
     assert row_numbers(text) == [22, 25, 28]
     assert "city25,river1,25000" in text or "25,city25,25000" in text
 
@@ -184,7 +186,7 @@ def test_rows_of_several_tables_are_separated() -> None:
             "jobs": [{"id": n} for n in range(9)],
         }
     )
-    answer = found(text, where="id == 4")
+    answer = retrieve_text(text, where="id == 4")
     assert answer.startswith("2 of 18 rows in 2 tables where id == 4\n")
     assert row_numbers(answer) == [4, 4]
 
@@ -194,21 +196,21 @@ def test_a_query_returns_the_best_rows_in_document_order() -> None:
     rows[20]["note"] = "disk full: backup of getUserName stopped"
     rows[7]["note"] = "disk nearly full"
     text = json.dumps(rows)
-    assert row_numbers(found(text, query="why is the disk full?")) == [7, 20]
-    assert row_numbers(found(text, query="disk full user name", limit=1)) == [20]
-    assert row_numbers(found(text, query="disk", where="id > 10")) == [20]
+    assert row_numbers(retrieve_text(text, query="why is the disk full?")) == [7, 20]
+    assert row_numbers(retrieve_text(text, query="disk full user name", limit=1)) == [20]
+    assert row_numbers(retrieve_text(text, query="disk", where="id > 10")) == [20]
 
 
 def test_a_query_returns_lines_if_there_are_no_rows() -> None:
     places = "".join(f"river {number}\n" for number in range(40)) + "Zu\u0308rich\n"
-    assert found(places, query="Z\u00fcrich", limit=1).endswith("Zu\u0308rich\n")
-    answer = found(LOG, query="request 77")
+    assert retrieve_text(places, query="Z\u00fcrich", limit=1).endswith("Zu\u0308rich\n")
+    answer = retrieve_text(LOG, query="request 77")
     assert "77: request 77 took 39 ms\r\n" in answer
     assert answer.startswith("line")
     assert " that best match 'request 77', each behind its number" in answer.partition("\n")[0]
 
 
-# Nothing found.
+# Misses.
 
 
 def test_an_unknown_key_is_final() -> None:
@@ -223,7 +225,7 @@ def test_an_invalid_key_is_rejected_without_reading_the_store(key: str) -> None:
 
 
 def test_a_key_may_be_quoted() -> None:
-    assert retrieve(f' "{kept(LOG).upper()}" ', store=store).found
+    assert retrieve(f' "{store_text(LOG).upper()}" ', store=store).found
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_a_key_may_be_quoted() -> None:
     ],
 )
 def test_a_miss_has_a_reason(text: str, options: dict[str, Any], reason: str) -> None:
-    assert reason in missed(text, **options)
+    assert reason in miss_reason(text, **options)
 
 
 def test_an_unreadable_store_is_reported_in_the_reason(tmp_path: Any) -> None:
@@ -275,13 +277,13 @@ def test_an_unreadable_store_is_reported_in_the_reason(tmp_path: Any) -> None:
 )
 def test_invalid_arguments_are_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(message)) as caught:
-        retrieve(**{"key": kept(LOG), "store": store, **options})
+        retrieve(**{"key": store_text(LOG), "store": store, **options})
     assert options.items() <= caught.value.details.items()
 
 
 async def test_aretrieve_returns_the_same_result() -> None:
-    assert await aretrieve(kept(LOG), lines="3", store=store) == retrieve(
-        kept(LOG), lines="3", store=store
+    assert await aretrieve(store_text(LOG), lines="3", store=store) == retrieve(
+        store_text(LOG), lines="3", store=store
     )
 
 
@@ -299,7 +301,7 @@ def test_the_default_store_is_used_if_no_store_is_passed(
 def test_every_provider_receives_the_same_tool_in_its_format() -> None:
     openai, anthropic, google = (retrieve_tool(name) for name in ("openai", "anthropic", "google"))  # type: ignore[arg-type]
     declared = [openai["function"], anthropic, google["function_declarations"][0]]
-    assert {one["name"] for one in declared} == {RETRIEVE_TOOL}
+    assert {declaration["name"] for declaration in declared} == {RETRIEVE_TOOL}
     schemas = [declared[0]["parameters"], declared[1]["input_schema"], declared[2]["parameters"]]
     assert schemas[0] == schemas[1] == schemas[2]
     assert list(schemas[0]["properties"]) == ["key", "where", "query", "lines", "limit", "page"]
@@ -318,7 +320,7 @@ def test_an_unknown_provider_is_a_configuration_error() -> None:
 
 def test_a_call_is_answered_from_a_string_or_a_dictionary() -> None:
     arguments = {
-        "key": kept(LOG),
+        "key": store_text(LOG),
         "lines": 7,
         "where": "",
         "query": None,
@@ -360,13 +362,13 @@ def test_a_call_is_answered_from_a_string_or_a_dictionary() -> None:
             "limit = a number of thousands of digits: expected",
         ),
         ({"key": "0" * 24, "lines": "1", "where": "a"}, "lines stands alone"),
-        ({"key": kept(JOBS), "where": "status == failed"}, "strings stand in quotes"),
+        ({"key": store_text(JOBS), "where": "status == failed"}, "strings stand in quotes"),
     ],
 )
 def test_an_unanswerable_call_returns_the_reason(arguments: Any, answer: str) -> None:
-    said = handle_retrieve_call(arguments, store=store)
-    assert said.startswith(f"{RETRIEVE_TOOL}: ")
-    assert answer in said
+    answer_text = handle_retrieve_call(arguments, store=store)
+    assert answer_text.startswith(f"{RETRIEVE_TOOL}: ")
+    assert answer in answer_text
 
 
 json_values = st.recursive(
@@ -376,6 +378,6 @@ json_values = st.recursive(
 names = st.sampled_from(["key", "where", "query", "lines", "limit", "page"]) | st.text()
 
 
-@given(st.text() | json_values | st.dictionaries(names, json_values | st.just(kept(CSV))))
+@given(st.text() | json_values | st.dictionaries(names, json_values | st.just(store_text(CSV))))
 def test_no_call_raises(arguments: Any) -> None:
     assert isinstance(handle_retrieve_call(arguments, store=store), str)

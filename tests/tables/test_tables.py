@@ -1,4 +1,4 @@
-"""The table format by example: what every sign of it means, that it reads back, and how a broken one is refused."""
+"""Test the table format by examples of every header form and sign."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def written(text: str) -> str:
-    made = crusher.compress(text, Request(content_key(text), tokens=len(text)))
-    assert made is not None
-    assert made.lossless
-    return made.text
+def write_table(text: str) -> str:
+    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
+    assert compressed is not None
+    assert compressed.lossless
+    return compressed.text
 
 
-def records(sep: str, end: str = "\n") -> str:
+def csv_records(sep: str, end: str = "\n") -> str:
     lines = ["river,km,sea,side", *[f"Elbe {n},{n * 7},North Sea,left" for n in range(7)]]
     return "".join(line.replace(",", sep) + end for line in lines)
 
 
-def table_of_records(sep: str, end: str = "\n") -> str:
-    """Return the rows of the table of `records(sep)`: its last two columns are constant."""
+def table_rows(sep: str, end: str = "\n") -> str:
+    """Return the table rows of `csv_records(sep)`, whose last two columns are constant."""
     return "".join(f"Elbe {n}{sep}{n * 7}\n" for n in range(7)) + end
 
 
@@ -104,7 +104,7 @@ HEADER_FORMS = {
 @pytest.mark.parametrize("form", HEADER_FORMS)
 def test_every_header_form_is_written_and_read(form: str) -> None:
     data, table = HEADER_FORMS[form]
-    assert written(as_json(data)) == table
+    assert write_table(as_json(data)) == table
     assert decode_table(table) == as_json(data)
 
 
@@ -153,28 +153,28 @@ SIGNS = {
         "[table 5 lines: river,length]\nr0,0\nr1,1\nr2,2\nr3,3\nr4,4\n",
     ),
     "records, comma": (
-        records(","),
-        '[table 7 records: river,km,sea="North Sea",side="left"]\n' + table_of_records(","),
+        csv_records(","),
+        '[table 7 records: river,km,sea="North Sea",side="left"]\n' + table_rows(","),
     ),
     "records, tab": (
-        records("\t"),
+        csv_records("\t"),
         '[table 7 records; cells end with tab: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records("\t"),
+        + table_rows("\t"),
     ),
     "records, semicolon": (
-        records(";"),
+        csv_records(";"),
         '[table 7 records; cells end with semicolon: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records(";"),
+        + table_rows(";"),
     ),
     "records, bar": (
-        records("|"),
+        csv_records("|"),
         '[table 7 records; cells end with bar: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records("|"),
+        + table_rows("|"),
     ),
     "records, CRLF": (
-        records(",", "\r\n"),
+        csv_records(",", "\r\n"),
         '[table 7 records; lines end with CRLF: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records(",", "\r\n"),
+        + table_rows(",", "\r\n"),
     ),
 }
 
@@ -182,7 +182,7 @@ SIGNS = {
 @pytest.mark.parametrize("sign", SIGNS)
 def test_every_sign_is_explained_in_its_header_and_reads_back(sign: str) -> None:
     text, table = SIGNS[sign]
-    assert written(text) == table
+    assert write_table(text) == table
     assert decode_table(table) == text
 
 
@@ -215,14 +215,14 @@ def test_a_string_that_looks_like_another_value_reads_back(text: str) -> None:
     data = as_json(
         [{"name": text, "length": 1}, {"name": "Elbe", "length": 2}, {"name": None, "length": 3}]
     )
-    assert decode_table(written(data)) == data
+    assert decode_table(write_table(data)) == data
 
 
 @pytest.mark.parametrize("number", ["1.10", "-0", "1E5", "1e400", "9" * 400, "NaN", "-Infinity"])
 def test_a_number_keeps_its_exact_digits(number: str) -> None:
     text = f'[{{"name":"Elbe","length":{number}}},{{"name":"Oder","length":2}}]'
-    assert written(text) == f"[table 2 rows: name,length]\nElbe,{number}\nOder,2\n"
-    assert decode_table(written(text)) == text
+    assert write_table(text) == f"[table 2 rows: name,length]\nElbe,{number}\nOder,2\n"
+    assert decode_table(write_table(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_number_keeps_its_exact_digits(number: str) -> None:
 )
 def test_a_field_may_have_any_name(name: str) -> None:
     text = as_json([{"length": n, name: f"v{n}", "constant-field": "same"} for n in range(4)])
-    assert decode_table(written(text)) == text
+    assert decode_table(write_table(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_field_may_have_any_name(name: str) -> None:
     ],
 )
 def test_awkward_rows_read_back(text: str) -> None:
-    assert decode_table(written(text)) == text
+    assert decode_table(write_table(text)) == text
 
 
 def test_text_around_a_table_stays_where_it_was() -> None:
@@ -273,29 +273,29 @@ def test_text_around_a_table_stays_where_it_was() -> None:
         ("```json\n", "\n```\n"),
         ('{"page":1,"rivers":', ',"next":null}'),
     ):
-        assert written(before + array + after) == before + table + after
+        assert write_table(before + array + after) == before + table + after
         assert decode_table(before + table + after) == before + array + after
 
 
 def test_rows_of_bare_values_have_a_dot_as_their_name() -> None:
     names = [f"the town of {name}" for name in ("Pirna", "Meissen", "Riesa", "Torgau")] * 20
-    made = crusher.compress(as_json(names), Request("0" * 24, tokens=800, selecting=True))
-    assert made is not None
+    compressed = crusher.compress(as_json(names), Request("0" * 24, tokens=800, selecting=True))
+    assert compressed is not None
     assert re.match(
         r"\[table \d+ of 80 rows; # = row number from 0; \. = the value itself: #,\.\]\n0,the town of Pirna\n",
-        made.text,
+        compressed.text,
     )
     assert decode_table("[table 2 rows: .]\nElbe\n3\n") == '["Elbe",3]'
 
 
 def test_kept_rows_carry_their_original_numbers() -> None:
     rows = as_json([{"id": 100 + n, "state": "failed" if n == 33 else "ok"} for n in range(300)])
-    made = crusher.compress(rows, Request("0" * 24, tokens=3000, selecting=True))
-    assert made is not None
+    compressed = crusher.compress(rows, Request("0" * 24, tokens=3000, selecting=True))
+    assert compressed is not None
     assert re.match(
-        r"\[table \d+ of 300 rows; # = row number from 0: #,id,state\]\n0,100,ok\n", made.text
+        r"\[table \d+ of 300 rows; # = row number from 0: #,id,state\]\n0,100,ok\n", compressed.text
     )
-    assert "\n33,133,failed\n" in made.text
+    assert "\n33,133,failed\n" in compressed.text
 
 
 def test_text_without_a_table_decodes_to_itself() -> None:
@@ -351,8 +351,8 @@ BROKEN = {
 
 @pytest.mark.parametrize("problem", BROKEN)
 def test_a_broken_table_is_rejected_with_the_problem(problem: str) -> None:
-    table, told = BROKEN[problem]
-    with pytest.raises(ValueError, match=told):
+    table, message = BROKEN[problem]
+    with pytest.raises(ValueError, match=message):
         decode_table(table)
 
 

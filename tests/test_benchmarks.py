@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: small runs of them, on a subject that does nothing and on this library."""
+"""Test small runs of the benchmarks."""
 
 from __future__ import annotations
 
@@ -149,7 +149,8 @@ def test_passages_are_scored_inside_long_documents(
     case |= {"must_keep": [{"value": "Elbe is it."}]}
     (tmp_path / "score.py").write_text(
         SCORE.replace('case["content"]', "render_documents(case['documents'])")
-        + 'def render_documents(documents): return "\\n\\n".join(one["text"] for one in documents)\n'
+        + "def render_documents(documents):\n"
+        + '    return "\\n\\n".join(document["text"] for document in documents)\n'
     )
     (tmp_path / "cases.jsonl").write_text(json.dumps(case) + "\n")
     long_documents.main(["--corpus", str(tmp_path)])
@@ -186,13 +187,13 @@ def test_scorers_are_timed_and_rank_the_queried_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [
-        {"id": 1000 + at, "city": name}
-        for at, name in enumerate("Bonn Celle Dresden Erfurt Fulda".split())
+        {"id": 1000 + index, "city": name}
+        for index, name in enumerate("Bonn Celle Dresden Erfurt Fulda".split())
     ]
     table = "id,city\n" + "".join(f"{row['id']},{row['city']}\n" for row in rows)
     contents = {"json_api": json.dumps({"rows": rows}), "tables_csv": table}
-    asked = {"query": "The id of Erfurt?", "must_keep": [{"value": "1003"}]}
-    cases = [{"set": name, "content": content, **asked} for name, content in contents.items()]
+    question = {"query": "The id of Erfurt?", "must_keep": [{"value": "1003"}]}
+    cases = [{"set": name, "content": content, **question} for name, content in contents.items()]
     (tmp_path / "score.py").write_text(SCORE)
     (tmp_path / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
     scorers.main(["--corpus", str(tmp_path), "--sizes", "50"])
@@ -221,7 +222,7 @@ def test_a_missing_corpus_is_reported_with_a_solution(tmp_path: Path) -> None:
 
 @pytest.fixture
 def agents(tmp_path: Path) -> list[str]:
-    """Cases of two sets, each with a fact in the newest result, and the options that name them."""
+    """Write cases of two sets with a fact in the newest result; return their options."""
     turns = agent_conversation(6, seed=2, facts=0).turns
     messages = [
         *(message for turn in turns for message in turn),
@@ -282,11 +283,11 @@ def test_generated_facts_appear_once_and_are_queried_later() -> None:
     talk = agent_conversation(40, seed=1, facts=5)
     assert len(talk.facts) == 5
     for turn, fact in talk.facts.items():
-        told = [
+        mentions = [
             number for number, messages in enumerate(talk.turns) if fact in json.dumps(messages)
         ]
-        assert len(told) == 1
-        assert told[0] < 16 <= 32 <= turn
+        assert len(mentions) == 1
+        assert mentions[0] < 16 <= 32 <= turn
 
 
 def test_a_replay_reports_broken_prefixes_and_kept_facts() -> None:

@@ -31,10 +31,10 @@ from headroom_core import (
     ],
 )
 def test_a_server_error_maps_to_the_matching_class(status: int, kind: str, error: type) -> None:
-    made = map_proxy_error(status, kind, "what the server said")
-    assert type(made) is error
-    assert str(made) == made.message == "what the server said"
-    assert made.details == {"status_code": status, "error_type": kind}
+    instance = map_proxy_error(status, kind, "what the server said")
+    assert type(instance) is error
+    assert str(instance) == instance.message == "what the server said"
+    assert instance.details == {"status_code": status, "error_type": kind}
 
 
 def test_a_server_error_keeps_its_status_and_type() -> None:
@@ -44,8 +44,8 @@ def test_a_server_error_keeps_its_status_and_type() -> None:
 
 
 def errors() -> Iterator[type[HeadroomError]]:
-    found = (getattr(headroom_core, name) for name in headroom_core.__all__)
-    return (item for item in found if inspect.isclass(item) and issubclass(item, HeadroomError))
+    classes = (getattr(headroom_core, name) for name in headroom_core.__all__)
+    return (item for item in classes if inspect.isclass(item) and issubclass(item, HeadroomError))
 
 
 @pytest.mark.parametrize("error", list(errors()))
@@ -53,7 +53,7 @@ def test_every_error_is_a_HeadroomError_with_details(error: type[HeadroomError])
     more: dict[str, Any] = (
         {"status_code": 500, "error_type": "x"} if error is HeadroomCompressError else {}
     )
-    made = error("what is wrong", details={"field": 1}, **more)
-    assert isinstance(made, HeadroomError)
-    assert made.details == {"field": 1, **more}
+    instance = error("what is wrong", details={"field": 1}, **more)
+    assert isinstance(instance, HeadroomError)
+    assert instance.details == {"field": 1, **more}
     assert error("what is wrong", **more).details == more

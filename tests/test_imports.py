@@ -37,11 +37,11 @@ LAYERS = (
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.split()} | {
     "": len(LAYERS)
 }
-"""The level of each room of the core; "" is the package itself, the table of contents."""
+"""The level of each package of the core; "" is `headroom_core` itself."""
 
 MAX_ROOT_MODULES = 12
 MAX_LEVELS = 11
-"""Of the whole repository: the core's, its table of contents, the integrations, the benchmarks."""
+"""Levels of the whole repository: the core, its table of names, integrations, benchmarks."""
 
 SHARED = {
     "_internal": {"fork", "caches", "lru"},
@@ -60,7 +60,7 @@ SHARED = {
     "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
     "client": {"rounds", "usage"},
 }
-"""The modules that other members of their family may import; `base` alone where nothing is said."""
+"""The modules that other members of their family may import. Defaults to `base` alone."""
 
 PURE = {"compressors", "relevance", "transforms"}
 IMPURE = {"stores", "providers", "insight", "metrics"}
@@ -79,7 +79,7 @@ HEAVY = ("pydantic", "numpy", "tiktoken", "rank_bm25", "sqlite3")
 
 
 class Module:
-    """One file, and what it imports."""
+    """A source file and its imports."""
 
     def __init__(self, path: Path, root: Path) -> None:
         self.source = path.read_text(encoding="utf-8")
@@ -102,7 +102,7 @@ class Module:
         )
 
     def _imported(self, nodes: Iterator[ast.AST], known: set[str]) -> Iterator[str]:
-        """Yield the full names of own modules: of `from a import b` it is `a.b` where that is a module, else `a`."""
+        """Yield full names of own modules: for `from a import b`, `a.b` if it is a module."""
         for node in nodes:
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -125,7 +125,7 @@ class Module:
 
 
 def violations(root: Path) -> list[str]:
-    """Return what breaks the rules below `root`, one sentence each."""
+    """Return a sentence for each broken rule below `root`."""
     paths = [
         path for package in (CORE, INTEGRATIONS) for path in sorted((root / package).rglob("*.py"))
     ]
@@ -151,7 +151,7 @@ def _problems(module: Module, known: set[str]) -> Iterator[str]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Return the family (or the single module) and the member: `headroom_core.a.b.c` gives `a` and `b`."""
+    """Return the family and the member: `headroom_core.a.b.c` gives `a` and `b`."""
     parts = [*name.split("."), "", ""]
     return parts[1], parts[2]
 
@@ -189,17 +189,17 @@ def _private_names(module: Module) -> Iterator[str]:
 
 
 def levels(root: Path) -> int:
-    """Return how many levels of rooms stand above each other, benchmarks and integrations included."""
+    """Return the number of levels of packages, including benchmarks and integrations."""
     modules = [Module(path, root) for path in sorted((root / CORE).rglob("*.py"))]
     known = {module.name for module in modules}
     below: dict[str, set[str]] = {}
     for module in modules:
-        room = _split(module.name)[0]
-        rooms = {_split(name)[0] for name in module.imports(known)}
-        below.setdefault(room, set()).update(rooms - {room})
+        family = _split(module.name)[0]
+        families = {_split(name)[0] for name in module.imports(known)}
+        below.setdefault(family, set()).update(families - {family})
     height: dict[str, int] = {}
-    for room in TopologicalSorter(below).static_order():
-        height[room] = 1 + max((height[other] for other in below[room]), default=0)
+    for family in TopologicalSorter(below).static_order():
+        height[family] = 1 + max((height[other] for other in below[family]), default=0)
     return max(height.values()) + len((INTEGRATIONS, "benchmarks"))
 
 
@@ -254,8 +254,8 @@ def test_the_core_has_few_root_modules_and_levels() -> None:
 def test_a_broken_rule_of_the_core_is_found(
     tmp_path: Path, path: str, source: str, problem: str
 ) -> None:
-    plant(tmp_path, {"headroom_core/tables/groups.py": "import headroom_core.tables.cells"})
-    plant(tmp_path, {f"headroom_core/{path}": source})
+    write_files(tmp_path, {"headroom_core/tables/groups.py": "import headroom_core.tables.cells"})
+    write_files(tmp_path, {f"headroom_core/{path}": source})
     assert problem in "\n".join(violations(tmp_path))
 
 
@@ -270,7 +270,7 @@ def test_a_broken_rule_of_the_core_is_found(
 def test_a_broken_rule_of_an_integration_is_found(
     tmp_path: Path, source: str, problem: str
 ) -> None:
-    plant(tmp_path, {"headroom_integrations/langchain/a.py": source})
+    write_files(tmp_path, {"headroom_integrations/langchain/a.py": source})
     assert problem in "\n".join(violations(tmp_path))
 
 
@@ -290,11 +290,11 @@ def test_a_broken_rule_of_an_integration_is_found(
     ],
 )
 def test_an_allowed_import_is_not_reported(tmp_path: Path, path: str, source: str) -> None:
-    plant(tmp_path, {path: source})
+    write_files(tmp_path, {path: source})
     assert violations(tmp_path) == []
 
 
-def plant(root: Path, files: dict[str, str]) -> None:
+def write_files(root: Path, files: dict[str, str]) -> None:
     for name, source in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(source)

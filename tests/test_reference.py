@@ -1,4 +1,4 @@
-"""The examples of the reference, as they stand there: what they are given is beside them, then what they yield."""
+"""Run the examples of the reference and check their results."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ PROMPT = (
 
 
 @pytest.fixture(autouse=True)
-def a_store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADROOM_STORE_URL", "memory://")
 
 
 def run(code: str, **given: Any) -> dict[str, Any]:
-    """Return the names that an example leaves behind."""
+    """Run an example and return its variables."""
     names = dict(given)
     exec(code, names)
     return names
 
 
 def conversation(turns: int = 12) -> list[dict[str, Any]]:
-    """Return a conversation of which every turn calls a tool."""
+    """Return a conversation that calls a tool in every turn."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": PROMPT}]
     for turn in range(turns):
         function = {"name": "list_jobs", "arguments": json.dumps({"page": turn})}
@@ -111,7 +111,7 @@ if embedding_available():
     scorer = EmbeddingScorer(model="all-MiniLM-L6-v2")
     scores = scorer.score_items(items, query)
 """
-    # Where the package is there, the model may still not be: nothing to score asks for none.
+    # Even with the package its model may be missing; an empty list needs no model.
     assert run(code, items=[], query="")["embedding_available"]() is embedding_available()
 
 
@@ -230,8 +230,8 @@ def test_the_assigned_number_of_recent_turns_is_kept(turns: int) -> None:
     config.rolling_window.preserve_recent_turns = turns
     messages = conversation()
     result = compress(messages, config=config, token_budget=1, store=MemoryStore())
-    asked = [message for message in result.messages if message["role"] == "user"]
-    assert asked[1:] == [message for message in messages if message["role"] == "user"][-turns:]
+    questions = [message for message in result.messages if message["role"] == "user"]
+    assert questions[1:] == [message for message in messages if message["role"] == "user"][-turns:]
     assert "more than token_budget = 1" in result.warnings[0]
 
 
@@ -322,10 +322,10 @@ pipeline = TransformPipeline([
 
 result = pipeline.transform(messages)
 """
-    named = "from headroom_core import CacheAligner, RollingWindow, SmartCrusher\n"
+    imports = "from headroom_core import CacheAligner, RollingWindow, SmartCrusher\n"
     messages = conversation()
     messages[3]["content"] = json.dumps(JOBS)
-    result = run(named + code, messages=messages)["result"]
+    result = run(imports + code, messages=messages)["result"]
     assert {change.by for change in result.changes if change.action != "kept"} == {
         "smart_crusher",
         "cache_aligner",

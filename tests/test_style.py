@@ -1,4 +1,4 @@
-"""The figures of style that a linter can keep, over both packages and the tests."""
+"""Test the style of the packages and tests beyond the linter's rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_FUNCTION_LINES = 60
 MAX_TITLE_WORDS = 12
 MIN_COMMENT_SHARE = 0.02
 
-# Words of a private dialect that the packages once were written in; each has a plain word.
+# Unclear phrases; each has a plain word.
 BANNED = re.compile(
     r"\b(?:is none|are none|is no text|at hand|in the place of|[Ww]hat becomes of)\b"
     r"|\bNone: (?:the defaults|none|no limit|told)"

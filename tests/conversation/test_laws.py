@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks import arrays_in, assert_rows_hold, csv_arrays, says_the_same, standing_values, text_at
+from checks import (
+    arrays_in,
+    assert_rows_shown,
+    csv_arrays,
+    has_same_values,
+    text_at,
+    verbatim_values,
+)
 from documents import Document, anthropic_turn, conversations, csv_texts, documents, openai_turn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -143,7 +150,7 @@ def python(code: str, *arguments: object, seed: str = "0") -> str:
 @given(documents())
 def test_the_lossless_form_of_json_decodes_to_the_same_values(document: Document) -> None:
     text = crush_text(document.text)
-    assert text is None or says_the_same(decode_table(text), document)
+    assert text is None or has_same_values(decode_table(text), document)
 
 
 @given(csv_texts())
@@ -167,14 +174,15 @@ def test_a_two_line_record_keeps_its_carriage_return(odd: str) -> None:
 def test_a_selection_shows_whole_rows_and_counts_the_omitted_rows(document: Document) -> None:
     if text := crush_text(document.text, selecting=True):
         assert (
-            assert_rows_hold(text, list(arrays_in(document.values)), content_key(document.text)) > 0
+            assert_rows_shown(text, list(arrays_in(document.values)), content_key(document.text))
+            > 0
         )
 
 
 @given(csv_texts(most=200))
 def test_a_selection_shows_whole_records(given_text: str) -> None:
     if text := crush_text(given_text, selecting=True):
-        assert assert_rows_hold(text, csv_arrays(given_text), content_key(given_text)) > 0
+        assert assert_rows_shown(text, csv_arrays(given_text), content_key(given_text)) > 0
 
 
 @pytest.mark.parametrize(
@@ -245,7 +253,7 @@ def test_no_block_or_conversation_gains_tokens(
 def test_every_value_appears_verbatim_in_the_lossless_form(document: Document) -> None:
     text = crush_text(document.text)
     if text is not None:
-        assert [value for value in standing_values(document.values) if value not in text] == []
+        assert [value for value in verbatim_values(document.values) if value not in text] == []
 
 
 # 6. Every marker resolves.

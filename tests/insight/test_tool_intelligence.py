@@ -556,7 +556,8 @@ import sys
 sys.path[:0] = ['tests/support', 'tests/insight']
 from test_tool_intelligence import *
 store = SQLiteStore(sys.argv[1])
-print(last_change(compress_output(500, store)).action, ToolIntelligence(store).report()["list_jobs"]["asked"])
+report = ToolIntelligence(store).report()
+print(last_change(compress_output(500, store)).action, report["list_jobs"]["asked"])
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],

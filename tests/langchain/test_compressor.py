@@ -73,7 +73,7 @@ def prompt() -> ChatPromptTemplate:
 
 
 class Recorder(BaseCallbackHandler):
-    """Keeps what handlers receive: the inputs of chat models, and the compressor's own events."""
+    """Handler that records inputs of chat models and the compressor's events."""
 
     def __init__(self) -> None:
         self.sent: list[list[BaseMessage]] = []
@@ -88,12 +88,12 @@ class Recorder(BaseCallbackHandler):
         self.events.append((name, data))
 
 
-def said(*replies: str) -> GenericFakeChatModel:
+def reply_model(*replies: str) -> GenericFakeChatModel:
     return GenericFakeChatModel(messages=iter([AIMessage(reply) for reply in replies]))
 
 
 class TestTypes:
-    """What comes in goes out as the same type."""
+    """The output has the type of the input."""
 
     def test_a_list_of_messages_is_compressed(self) -> None:
         before = conversation()
@@ -168,8 +168,8 @@ class TestTypes:
 
     def test_a_state_within_a_budget_holds_only_messages(self) -> None:
         messages = [
-            message.model_copy(update={"id": str(at)})
-            for at, message in enumerate(conversation() * 5)
+            message.model_copy(update={"id": str(index)})
+            for index, message in enumerate(conversation() * 5)
         ]
         after = HeadroomCompressor(token_budget=300, store=MemoryStore()).invoke(
             {"messages": messages}
@@ -215,7 +215,7 @@ class TestTypes:
 class TestPipelines:
     def test_the_model_receives_the_compressed_messages(self) -> None:
         recorder = Recorder()
-        chain = prompt() | HeadroomCompressor() | said("done")
+        chain = prompt() | HeadroomCompressor() | reply_model("done")
         reply = chain.invoke({"history": conversation()}, {"callbacks": [recorder]})
         assert reply.content == "done"
         (sent,) = recorder.sent
@@ -235,10 +235,12 @@ class TestPipelines:
 
     async def test_the_chunks_of_the_model_pass_through(self) -> None:
         history, words = {"history": conversation()}, "one two three"
-        plain = [chunk.content for chunk in (prompt() | said(words)).stream(history)]
+        plain = [chunk.content for chunk in (prompt() | reply_model(words)).stream(history)]
         chain = prompt() | HeadroomCompressor()
-        assert [chunk.content for chunk in (chain | said(words)).stream(history)] == plain
-        assert [chunk.content async for chunk in (chain | said(words)).astream(history)] == plain
+        assert [chunk.content for chunk in (chain | reply_model(words)).stream(history)] == plain
+        assert [
+            chunk.content async for chunk in (chain | reply_model(words)).astream(history)
+        ] == plain
 
     def test_streamed_input_is_joined_first(self) -> None:
         halves = [LONG[:1000], LONG[1000:]]
@@ -260,8 +262,8 @@ class TestPipelines:
         events = [
             event async for event in chain.astream_events({"history": conversation()}, version="v2")
         ]
-        mine = [event["event"] for event in events if event["name"] == "HeadroomCompressor"]
-        assert mine == ["on_chain_start", "on_chain_end"]
+        own_events = [event["event"] for event in events if event["name"] == "HeadroomCompressor"]
+        assert own_events == ["on_chain_start", "on_chain_end"]
         (result,) = [event["data"] for event in events if event["name"] == EVENT]
         assert isinstance(result, CompressResult)
         assert result.tokens_after < result.tokens_before / 2
@@ -368,7 +370,7 @@ class TestDocuments:
         assert CASTLES[2] in after
         assert CASTLES[5] not in after
         assert [document.id for document in after] == sorted(document.id for document in after)
-        assert all(any(document is came for came in CASTLES) for document in after)
+        assert all(any(document is original for original in CASTLES) for document in after)
 
     def test_an_empty_document_is_kept(self) -> None:
         assert CASTLES[4] in HeadroomCompressor(
@@ -415,7 +417,7 @@ class TestDocuments:
     def test_the_settings_select_the_scorer(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (tmp_path / "sentence_transformers.py").write_text(ABOUT_PRIESTS)
+        (tmp_path / "sentence_transformers.py").write_text(PRIEST_ENCODER)
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
         config = HeadroomConfig()
@@ -428,7 +430,7 @@ class TestDocuments:
         assert result.scores == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
 
-ABOUT_PRIESTS = """
+PRIEST_ENCODER = """
 class SentenceTransformer:
     def __init__(self, name, **options):
         pass
@@ -463,13 +465,13 @@ class TestBudgets:
             config=config, token_budget=budget, store=MemoryStore(), retrieve=True
         )
         after = compressor.invoke(long_conversation())
-        called = [
+        call_ids = [
             call["id"]
             for message in after
             if isinstance(message, AIMessage)
             for call in message.tool_calls
         ]
-        assert called == [
+        assert call_ids == [
             message.tool_call_id for message in after if isinstance(message, ToolMessage)
         ]
         assert len(after) < len(long_conversation())
@@ -559,11 +561,14 @@ class TestSettings:
             assert {"HumanMessage", "ToolMessage", "ChatPromptValueConcrete", "Document"} <= schema[
                 "$defs"
             ].keys()
-        assert "HeadroomCompressor" in (prompt() | compressor | said()).get_graph().draw_mermaid()
+        assert (
+            "HeadroomCompressor"
+            in (prompt() | compressor | reply_model()).get_graph().draw_mermaid()
+        )
 
 
 async def longest_stall(work: Awaitable[Any]) -> float:
-    """Return the longest time for which the work blocked the event loop, as a share of its time."""
+    """Return the longest time that work blocked the event loop, as a share of its duration."""
     stalls, began = [0.0], time.perf_counter()
 
     async def tick() -> None:
@@ -579,11 +584,11 @@ async def longest_stall(work: Awaitable[Any]) -> float:
     return max(stalls) / (time.perf_counter() - began)
 
 
-class TestTheEventLoop:
+class TestEventLoop:
     @pytest.mark.parametrize("retrieve", [False, True])
     async def test_the_event_loop_runs_while_a_megabyte_is_compressed(self, retrieve: bool) -> None:
         compressor = HeadroomCompressor(store=MemoryStore(), retrieve=retrieve)
-        # A run of the garbage collector stops every thread, which is not what is measured here.
+        # A run of the garbage collector would stop every thread.
         gc.disable()
         try:
             stalls = [
@@ -591,7 +596,7 @@ class TestTheEventLoop:
             ]
         finally:
             gc.enable()
-        # A share, and the better of two, since others may be busy on this machine.
+        # The better of two shares, because the machine may be busy.
         assert min(stalls) < 0.3
 
 
@@ -606,7 +611,7 @@ def megabyte(attempt: int) -> str:
 
 
 class TestCompressMessages:
-    """A function with messages, a runnable without, as LangChain's own `trim_messages`."""
+    """A function with messages, a runnable without, like LangChain's `trim_messages`."""
 
     def test_with_messages_it_returns_a_list(self) -> None:
         assert compress_messages(conversation()) == HeadroomCompressor().invoke(conversation())

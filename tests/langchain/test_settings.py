@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chat_models import Scripted
-from checks import assert_refused
+from checks import assert_rejected
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField
@@ -58,7 +58,7 @@ WRONG = [
 def test_an_invalid_value_is_rejected_at_construction_and_assignment(
     component: Any, name: str, value: Any
 ) -> None:
-    assert_refused(component, name, value)
+    assert_rejected(component, name, value)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_an_unknown_field_is_rejected_with_the_known_fields(component: Any, name
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_valid_values_are_set_and_settings_are_a_snapshot(component: Any) -> None:
-    made, config = component(), HeadroomConfig()
-    made.config, made.token_budget = config, 900
+    instance, config = component(), HeadroomConfig()
+    instance.config, instance.token_budget = config, 900
     config.content_router_enabled = False
-    assert (made.config.content_router_enabled, made.token_budget) == (True, 900)
+    assert (instance.config.content_router_enabled, instance.token_budget) == (True, 900)
 
 
 def test_error_messages_name_valid_values() -> None:
@@ -86,7 +86,9 @@ def test_error_messages_name_valid_values() -> None:
         ConfigurationError, match=re.escape("token_budget = 0: Input should be greater than 0")
     ):
         HeadroomCompressor(token_budget=0)
-    with pytest.raises(ConfigurationError, match=re.escape("give an object, such as BM25Scorer()")):
+    with pytest.raises(
+        ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")
+    ):
         HeadroomDocumentCompressor(scorer=BM25Scorer)
     with pytest.raises(
         ConfigurationError, match=r"HeadroomChatModel\.wrapped = None: Field required"
@@ -117,15 +119,15 @@ def test_a_model_without_tool_calls_cannot_enable_retrieval_later() -> None:
 
 
 def test_a_chat_model_is_validated_once_per_change() -> None:
-    class Counted(HeadroomChatModel):
+    class CountingChatModel(HeadroomChatModel):
         checks: int = 0
 
         @model_validator(mode="after")
-        def _count(self) -> Counted:
+        def _count(self) -> CountingChatModel:
             self.__dict__["checks"] += 1
             return self
 
-    model = Counted(FakeListChatModel(responses=["yes"]))
+    model = CountingChatModel(FakeListChatModel(responses=["yes"]))
     model.max_rounds = 3
     assert model.checks == 2
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from checks import assert_refused
+from checks import assert_rejected
 from pydantic import ValidationError
 
 from headroom_core import BM25Scorer, MemoryStore
@@ -48,7 +48,7 @@ WRONG = [
 def test_an_invalid_value_is_rejected_at_construction_and_assignment(
     component: Any, name: str, value: Any
 ) -> None:
-    assert_refused(component, name, value)
+    assert_rejected(component, name, value)
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -65,10 +65,10 @@ def test_an_unknown_field_is_rejected_with_the_known_fields(component: Any) -> N
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_valid_values_are_set(component: Any) -> None:
-    made, config = component(), HeadroomConfig(content_router_enabled=False)
-    made.config, made.model = config, "gpt-4"
-    assert (made.config, made.model) == (config, "gpt-4")
-    assert made.config is not config
+    instance, config = component(), HeadroomConfig(content_router_enabled=False)
+    instance.config, instance.model = config, "gpt-4"
+    assert (instance.config, instance.model) == (config, "gpt-4")
+    assert instance.config is not config
 
 
 def test_error_messages_name_valid_values() -> None:
@@ -76,7 +76,9 @@ def test_error_messages_name_valid_values() -> None:
         ConfigurationError, match=re.escape("top_n = 0: Input should be greater than 0")
     ):
         HeadroomNodePostprocessor(top_n=0)
-    with pytest.raises(ConfigurationError, match=re.escape("give an object, such as BM25Scorer()")):
+    with pytest.raises(
+        ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")
+    ):
         HeadroomNodePostprocessor(scorer=BM25Scorer)
 
 

@@ -46,9 +46,9 @@ def test_changing_a_declaration_does_not_affect_others() -> None:
 
 
 def test_react_agents_can_describe_it() -> None:
-    (described,) = get_react_tool_descriptions([retrieve_tool()])
-    assert "Tool Name: headroom_retrieve" in described
-    assert "24 hexadecimal digits" in described
+    (description,) = get_react_tool_descriptions([retrieve_tool()])
+    assert "Tool Name: headroom_retrieve" in description
+    assert "24 hexadecimal digits" in description
 
 
 ARGUMENTS: list[dict[str, Any]] = [
@@ -99,12 +99,12 @@ def test_it_can_be_called_directly(store: MemoryStore) -> None:
 async def test_the_event_loop_is_not_blocked() -> None:
     threads: list[threading.Thread] = []
 
-    class Seeing(MemoryStore):
+    class RecordingStore(MemoryStore):
         def get(self, key: str) -> str | None:
             threads.append(threading.current_thread())
             return super().get(key)
 
-    await retrieve_tool(Seeing()).acall(key=KEY)
+    await retrieve_tool(RecordingStore()).acall(key=KEY)
     assert threads[0] is not threading.current_thread()
 
 

@@ -1,4 +1,4 @@
-"""Relevance by words: what is scored higher, within which bounds, and what a word is."""
+"""Test relevance by words, the bounds of scores and the splitting of words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ texts = st.lists(st.text(alphabet=letters, max_size=30), max_size=12)
 
 def best_first(items: list[str], query: str) -> list[int]:
     scores = BM25Scorer().score_items(items, query)
-    return sorted((at for at, score in enumerate(scores) if score), key=lambda at: -scores[at])
+    return sorted(
+        (index for index, score in enumerate(scores) if score), key=lambda index: -scores[index]
+    )
 
 
 def test_the_item_with_the_most_query_words_comes_first() -> None:
@@ -77,9 +79,9 @@ def test_scores_are_between_0_and_1_in_item_order(items: list[str], query: str) 
     scores = BM25Scorer().score_items(items, query)
     assert len(scores) == len(items)
     assert all(0.0 <= score <= 1.0 for score in scores)
-    asked = set(split_words(query))
+    query_words = set(split_words(query))
     assert [score > 0 for score in scores] == [
-        not asked.isdisjoint(split_words(item)) for item in items
+        not query_words.isdisjoint(split_words(item)) for item in items
     ]
 
 
@@ -110,12 +112,12 @@ def test_empty_items_or_queries_score_zero(
 def test_scores_are_textbook_scores_divided_by_the_maximum(
     items: list[str], query: str, k1: float, b: float
 ) -> None:
-    asked = list(dict.fromkeys(split_words(query)))
+    query_words = list(dict.fromkeys(split_words(query)))
     textbook = BM25Plus(list(map(split_words, items)), k1=k1, b=b, delta=0)
-    most = (k1 + 1) * sum(textbook.idf.get(word, 0.0) for word in asked)
+    maximum = (k1 + 1) * sum(textbook.idf.get(word, 0.0) for word in query_words)
     scores = BM25Scorer(k1, b).score_items(items, query)
-    assert [score * most for score in scores] == pytest.approx(
-        textbook.get_scores(asked).tolist(), rel=1e-9, abs=1e-9
+    assert [score * maximum for score in scores] == pytest.approx(
+        textbook.get_scores(query_words).tolist(), rel=1e-9, abs=1e-9
     )
 
 
@@ -154,8 +156,8 @@ def test_equal_items_score_equally_at_any_position(items: list[str], query: str)
 
 
 def test_an_empty_item_scores_zero_even_with_full_length_normalisation() -> None:
-    empty, found = BM25Scorer(b=1.0).score_items(["", "Elbe"], "Elbe")
-    assert found > empty == 0
+    empty, matching = BM25Scorer(b=1.0).score_items(["", "Elbe"], "Elbe")
+    assert matching > empty == 0
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_a_lone_string_or_a_non_string_item_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("getUserName", ["getusername", "get", "user", "name"]),
         ("HTTPServer2", ["httpserver2", "http", "server", "2"]),
@@ -196,8 +198,8 @@ def test_a_lone_string_or_a_non_string_item_is_rejected() -> None:
         ("…, !", []),
     ],
 )
-def test_words_are_whole_tokens_and_their_parts(text: str, found: list[str]) -> None:
-    assert split_words(text) == found
+def test_words_are_whole_tokens_and_their_parts(text: str, expected: list[str]) -> None:
+    assert split_words(text) == expected
 
 
 def test_words_are_tokens_their_parts_and_pairs_of_ideographs() -> None:

@@ -1,4 +1,4 @@
-"""Scorers by meaning and by both: accepted models, cached vectors, and fallback to words."""
+"""Test scorers by meaning, hybrid scorers and the fallback to words."""
 
 from __future__ import annotations
 
@@ -61,33 +61,33 @@ MEANINGS = ("car automobile vehicle", "river stream water", "money price cost")
 ITEMS = ["the automobile", "a stream", "its price"]
 
 
-def meaning(texts: Sequence[str]) -> Vectors:
+def encode_meaning(texts: Sequence[str]) -> Vectors:
     return [
         [float(len({*text.split()} & {*group.split()})) for group in MEANINGS] for text in texts
     ]
 
 
 class Recorder:
-    """An encoder that remembers what it was given."""
+    """Encoder that records its batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
     def __call__(self, texts: list[str]) -> Vectors:
         self.batches.append(texts)
-        return meaning(texts)
+        return encode_meaning(texts)
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]:
-    """A stand-in for the package sentence-transformers; yields the models that it loaded."""
+    """Replace sentence-transformers by a fake and yield the loaded models."""
     (tmp_path / "sentence_transformers.py").write_text(STAND_IN)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
-    made: list[tuple[str, bool]] = []
-    yield made
+    models: list[tuple[str, bool]] = []
+    yield models
     loaded = sys.modules.pop("sentence_transformers", None)
-    made += loaded.MADE if loaded else []
+    models += loaded.MADE if loaded else []
 
 
 @pytest.fixture
@@ -96,17 +96,17 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hybrid, "_warned_reasons", {})
 
 
-def models_made() -> list[tuple[str, bool]]:
-    made: list[tuple[str, bool]] = sys.modules["sentence_transformers"].MADE
-    return made
+def loaded_models() -> list[tuple[str, bool]]:
+    models: list[tuple[str, bool]] = sys.modules["sentence_transformers"].MADE
+    return models
 
 
 # Meaning
 
 
 def test_items_are_scored_by_meaning_in_order() -> None:
-    assert EmbeddingScorer(meaning).score_items(ITEMS, "which car?") == [0.0, 0.0, 0.0]
-    assert EmbeddingScorer(meaning).score_items(ITEMS, "which vehicle") == [1.0, 0.0, 0.0]
+    assert EmbeddingScorer(encode_meaning).score_items(ITEMS, "which car?") == [0.0, 0.0, 0.0]
+    assert EmbeddingScorer(encode_meaning).score_items(ITEMS, "which vehicle") == [1.0, 0.0, 0.0]
 
 
 def test_opposite_vectors_score_zero() -> None:
@@ -119,12 +119,15 @@ def test_opposite_vectors_score_zero() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        meaning,
-        SimpleNamespace(encode=meaning),
-        SimpleNamespace(encode=lambda texts: np.array(meaning(texts), dtype=np.float32)),
-        SimpleNamespace(embed_documents=meaning, embed_query=lambda text: meaning([text])[0]),
+        encode_meaning,
+        SimpleNamespace(encode=encode_meaning),
+        SimpleNamespace(encode=lambda texts: np.array(encode_meaning(texts), dtype=np.float32)),
         SimpleNamespace(
-            get_text_embedding_batch=meaning, get_query_embedding=lambda text: meaning([text])[0]
+            embed_documents=encode_meaning, embed_query=lambda text: encode_meaning([text])[0]
+        ),
+        SimpleNamespace(
+            get_text_embedding_batch=encode_meaning,
+            get_query_embedding=lambda text: encode_meaning([text])[0],
         ),
     ],
 )
@@ -164,11 +167,11 @@ def test_an_invalid_model_is_rejected_with_the_valid_kinds(model: Any) -> None:
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"cache_size": 0}, {"batch_size": 1.5}])
 def test_sizes_below_1_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="size must be an integer of at least 1, got"):
-        EmbeddingScorer(meaning, **options)
+        EmbeddingScorer(encode_meaning, **options)
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (lambda texts: [[1.0]] * (len(texts) + 1), "expected a vector for each of"),
         (lambda texts: [], "expected a vector for each of"),
@@ -176,7 +179,7 @@ def test_sizes_below_1_are_rejected(options: dict[str, Any]) -> None:
         (lambda texts: [[]] * len(texts), "expected a vector for each of"),
         (lambda texts: [1.0] * len(texts), "expected a vector for each of"),
         (
-            lambda texts: [[1.0] * (at + 1) for at, _ in enumerate(texts)] * 2,
+            lambda texts: [[1.0] * (index + 1) for index, _ in enumerate(texts)] * 2,
             "not a table of numbers|vector for each",
         ),
         (lambda texts: [["a"]] * len(texts), "not a table of numbers"),
@@ -186,9 +189,9 @@ def test_sizes_below_1_are_rejected(options: dict[str, Any]) -> None:
     ],
 )
 def test_invalid_vectors_are_a_provider_error(
-    answer: Callable[[list[str]], Any], told: str
+    answer: Callable[[list[str]], Any], message: str
 ) -> None:
-    with pytest.raises(ProviderError, match=told):
+    with pytest.raises(ProviderError, match=message):
         EmbeddingScorer(answer).score_items(ITEMS, "water")
 
 
@@ -242,10 +245,10 @@ def test_texts_are_embedded_in_batches_without_lone_surrogates() -> None:
 def test_threads_share_a_scorer_that_embeds_each_text_once() -> None:
     recorder = Recorder()
     scorer = EmbeddingScorer(recorder, batch_size=3)
-    items = [f"water {at}" if at % 2 else f"price {at}" for at in range(50)]
+    items = [f"water {index}" if index % 2 else f"price {index}" for index in range(50)]
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: scorer.score_items(items, "water"), range(16)))
-    assert all(result == [float(at % 2) for at in range(50)] for result in results)
+    assert all(result == [float(index % 2) for index in range(50)] for result in results)
     assert sorted(text for batch in recorder.batches for text in batch) == sorted([*items, "water"])
 
 
@@ -275,7 +278,7 @@ def test_a_named_model_is_loaded_lazily_once_and_locally(
     assert "sentence_transformers" not in sys.modules
     assert scorer.score_items(["banana", "kiwi"], "alabama") == [1.0, 0.0]
     assert scorer.score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made() == [("all-MiniLM-L6-v2", True)]
+    assert loaded_models() == [("all-MiniLM-L6-v2", True)]
 
 
 def test_a_missing_model_is_named_with_a_solution(package: Any) -> None:
@@ -284,12 +287,12 @@ def test_a_missing_model_is_named_with_a_solution(package: Any) -> None:
     ):
         EmbeddingScorer("far-away").score_items(["kiwi"], "kiwi")
     assert EmbeddingScorer("far-away", allow_download=True).score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made() == [("far-away", True), ("far-away", False)]
+    assert loaded_models() == [("far-away", True), ("far-away", False)]
 
 
 def test_a_folder_can_name_a_model(package: Any, tmp_path: Path) -> None:
     assert EmbeddingScorer(tmp_path).score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made() == [(str(tmp_path), True)]
+    assert loaded_models() == [(str(tmp_path), True)]
 
 
 def test_embedding_available_does_not_import_the_package(package: Any) -> None:
@@ -323,10 +326,10 @@ def test_an_import_failure_names_the_extra(tmp_path: Path, package: Any) -> None
 def test_a_hybrid_score_is_the_weighted_sum_of_both(
     items: list[str], query: str, alpha: float
 ) -> None:
-    both = HybridScorer(alpha, embedding=meaning).score_items(items, query)
+    both = HybridScorer(alpha, embedding=encode_meaning).score_items(items, query)
     by_words, by_meaning = (
         BM25Scorer().score_items(items, query),
-        EmbeddingScorer(meaning).score_items(items, query),
+        EmbeddingScorer(encode_meaning).score_items(items, query),
     )
     expected = [alpha * word + (1 - alpha) * other for word, other in zip(by_words, by_meaning)]
     assert both == pytest.approx(expected)
@@ -348,8 +351,8 @@ def test_a_hybrid_score_is_the_weighted_sum_of_both(
     ],
 )
 def test_identifiers_in_a_query_give_words_a_larger_share(query: str, alpha: float) -> None:
-    assert HybridScorer(embedding=meaning).alpha_for(query) == alpha
-    assert HybridScorer(embedding=meaning, adaptive_alpha=False).alpha_for(query) == 0.5
+    assert HybridScorer(embedding=encode_meaning).alpha_for(query) == alpha
+    assert HybridScorer(embedding=encode_meaning, adaptive_alpha=False).alpha_for(query) == 0.5
 
 
 def test_scoring_by_words_only_embeds_nothing() -> None:
@@ -362,10 +365,10 @@ def test_scoring_by_words_only_embeds_nothing() -> None:
 
 @pytest.mark.usefixtures("no_package")
 def test_without_embeddings_words_are_scored_with_a_single_warning() -> None:
-    with pytest.warns(RuntimeWarning, match=r"by words alone: .*\[relevance\]") as told:
+    with pytest.warns(RuntimeWarning, match=r"by words alone: .*\[relevance\]") as caught:
         scores = [HybridScorer(alpha).score_items(ITEMS, "stream") for alpha in (0.1, 0.5, 0.9)]
-    assert len(told) == 1
-    assert told[0].filename == __file__
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
     assert scores == [BM25Scorer().score_items(ITEMS, "stream")] * 3
 
 
@@ -374,11 +377,11 @@ def test_a_missing_model_falls_back_to_words_with_a_single_warning(
 ) -> None:
     monkeypatch.setattr(hybrid, "_warned_reasons", {})
     scorer = HybridScorer(embedding="far-away")
-    with pytest.warns(RuntimeWarning, match="'far-away'") as told:
+    with pytest.warns(RuntimeWarning, match="'far-away'") as caught:
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
     assert scores == [BM25Scorer().score_items(ITEMS, "stream")] * 2
-    assert [warning.filename for warning in told] == [__file__]
-    assert models_made() == [("far-away", True)]
+    assert [warning.filename for warning in caught] == [__file__]
+    assert loaded_models() == [("far-away", True)]
 
 
 @pytest.mark.parametrize(
@@ -386,11 +389,11 @@ def test_a_missing_model_falls_back_to_words_with_a_single_warning(
 )
 def test_an_alpha_outside_0_to_1_is_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="alpha must be a number between 0 and 1, got"):
-        HybridScorer(**options, embedding=meaning)
+        HybridScorer(**options, embedding=encode_meaning)
 
 
-class Fixed:
-    """Scores as it was told."""
+class FixedScorer:
+    """Scorer that returns fixed scores."""
 
     def __init__(self, scores: list[float]) -> None:
         self.scores = scores
@@ -403,7 +406,7 @@ class Fixed:
     "scores", [[float("nan")] * 3, [1.0], [0.5] * 4, [0.1, 2.0, 0.3], [-0.1, 0.0, 0.0]]
 )
 def test_invalid_scores_of_a_part_are_an_error(scores: list[float]) -> None:
-    fine, wrong, items = Fixed([0.2, 0.4, 0.6]), Fixed(scores), ["a", "b", "c"]
+    fine, wrong, items = FixedScorer([0.2, 0.4, 0.6]), FixedScorer(scores), ["a", "b", "c"]
     assert HybridScorer(bm25=fine, embedding=fine).score_items(items, "a") == pytest.approx(
         fine.scores
     )
@@ -416,28 +419,28 @@ def test_invalid_scores_of_a_part_are_an_error(scores: list[float]) -> None:
 
 def test_invalid_parts_are_rejected() -> None:
     with pytest.raises(ConfigurationError, match="bm25 is of type int"):
-        HybridScorer(bm25=3, embedding=meaning)  # type: ignore[arg-type]
+        HybridScorer(bm25=3, embedding=encode_meaning)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="model is of type int"):
         HybridScorer(embedding=3)
 
 
-# Making them
+# Creation
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "made"),
+    ("kind", "options", "scorer_class"),
     [
         ("bm25", {"k1": 1.2, "b": 0.5}, BM25Scorer),
-        ("embedding", {"model": meaning, "batch_size": 8}, EmbeddingScorer),
-        ("hybrid", {"alpha": 0.7, "embedding": meaning}, HybridScorer),
-        ("auto", {"embedding": meaning}, HybridScorer),
+        ("embedding", {"model": encode_meaning, "batch_size": 8}, EmbeddingScorer),
+        ("hybrid", {"alpha": 0.7, "embedding": encode_meaning}, HybridScorer),
+        ("auto", {"embedding": encode_meaning}, HybridScorer),
     ],
 )
 def test_create_scorer_selects_the_class_by_type(
-    kind: str, options: dict[str, Any], made: type
+    kind: str, options: dict[str, Any], scorer_class: type
 ) -> None:
     scorer = create_scorer(kind, **options)
-    assert type(scorer) is made
+    assert type(scorer) is scorer_class
     assert isinstance(scorer, Scorer)
 
 
@@ -457,7 +460,7 @@ def test_auto_selects_words_without_embeddings_and_does_not_warn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "told"),
+    ("kind", "options", "message"),
     [
         ("tfidf", {}, "scorer_type = 'tfidf': expected one of auto, bm25, embedding, hybrid"),
         ("bm25", {"alpha": 0.5}, "bm25 scorers have no option alpha: the options are k1, b"),
@@ -478,9 +481,9 @@ def test_auto_selects_words_without_embeddings_and_does_not_warn() -> None:
 )
 @pytest.mark.usefixtures("no_package")
 def test_unknown_types_and_options_are_rejected_with_the_valid_values(
-    kind: Any, options: dict[str, Any], told: str
+    kind: Any, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         create_scorer(kind, **options)
 
 
@@ -490,14 +493,14 @@ def test_settings_create_the_described_scorer(package: Any) -> None:
         "b": 0.1,
     }
     config = RelevanceScorerConfig(scorer_type="auto", hybrid_alpha=0.2, adaptive_alpha=False)
-    items, asked = ["kiwi 7", "a car"], "kiwi 7 car"
-    both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, asked)
-    assert scorer_from_config(config).score_items(items, asked) == both
+    items, query = ["kiwi 7", "a car"], "kiwi 7 car"
+    both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, query)
+    assert scorer_from_config(config).score_items(items, query) == both
     named = scorer_from_config(
         RelevanceScorerConfig(tier="embedding", embedding_model="one of ours")
     )
     assert named.score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made()[-1] == ("one of ours", True)
+    assert loaded_models()[-1] == ("one of ours", True)
 
 
 @pytest.mark.parametrize("tier", ["embedding", "hybrid"])
@@ -511,7 +514,7 @@ def test_settings_with_a_missing_model_fall_back_to_words(tier: Any, package: An
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
     assert scores == [BM25Scorer(k1=0.9).score_items(ITEMS, "stream")] * 2
     assert "'far-away' cannot be loaded" in str(fallback_reason(scorer))
-    assert models_made() == [("far-away", True)]
+    assert loaded_models() == [("far-away", True)]
 
 
 def test_an_explicit_missing_model_in_a_hybrid_is_an_error(package: Any) -> None:
@@ -519,7 +522,7 @@ def test_an_explicit_missing_model_in_a_hybrid_is_an_error(package: Any) -> None
         HybridScorer(embedding=EmbeddingScorer("far-away")).score_items(ITEMS, "stream")
 
 
-def asking(strict: bool = False, **relevance: Any) -> CompressResult:
+def compress_query(strict: bool = False, **relevance: Any) -> CompressResult:
     messages = [
         {"role": "user", "content": "which vehicle?"},
         {
@@ -541,18 +544,18 @@ def test_a_fallback_to_words_is_a_warning_every_time(
     process_caches.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        results = [asking(tier=tier, embedding_model=model or None) for _ in range(2)]
+        results = [compress_query(tier=tier, embedding_model=model or None) for _ in range(2)]
     for result in results:
-        (told,) = result.warnings
-        assert told.startswith("relevance is scored by words alone: ")
+        (warning,) = result.warnings
+        assert warning.startswith("relevance is scored by words alone: ")
         assert result.tokens_after < result.tokens_before / 2
-    assert asking(tier="bm25").warnings == ()
+    assert compress_query(tier="bm25").warnings == ()
     with pytest.raises(CompressionError, match="by words alone"):
-        asking(strict=True, tier=tier, embedding_model=model or None)
+        compress_query(strict=True, tier=tier, embedding_model=model or None)
 
 
 def test_small_changes_of_bm25_parameters_keep_the_same_rows() -> None:
-    """What is close to the default leaves out the same rows; what is far from it, others."""
+    """Nearby parameters keep the same rows; distant parameters keep other rows."""
     random, words = (
         Random(3),
         "river stream quay harbour ship cargo delay crane storm pilot berth tide".split(),
@@ -563,16 +566,16 @@ def test_small_changes_of_bm25_parameters_keep_the_same_rows() -> None:
     rows = json.dumps([{"id": n, "text": text} for n, text in enumerate(texts)])
 
     def kept_rows(k1: float, b: float) -> set[int]:
-        made = create_table_compressor(
+        compressor = create_table_compressor(
             SmartCrusherConfig(**BARE), RelevanceScorerConfig(bm25_k1=k1, bm25_b=b)
         )
-        done = made.compress(rows, Request("0" * 24, 5000, "river quay ship", selecting=True))
+        done = compressor.compress(rows, Request("0" * 24, 5000, "river quay ship", selecting=True))
         assert done
         return {int(found) for found in re.findall(r"^(\d+),", done.text, re.MULTILINE)}
 
-    usual = kept_rows(1.5, 0.75)
-    assert kept_rows(1.5000001, 0.75) == usual
-    assert kept_rows(9.0, 0.0) != usual
+    default_rows = kept_rows(1.5, 0.75)
+    assert kept_rows(1.5000001, 0.75) == default_rows
+    assert kept_rows(9.0, 0.0) != default_rows
 
 
 # Tables
@@ -581,10 +584,9 @@ def test_small_changes_of_bm25_parameters_keep_the_same_rows() -> None:
 ROWS = "\n".join(
     [
         "id,text",
-        *(
-            f"{at},{'the automobile stood still' if at == 321 else f'its price is {at * 7}'}"
-            for at in range(500)
-        ),
+        *(f"{index},its price is {index * 7}" for index in range(321)),
+        "321,the automobile stood still",
+        *(f"{index},its price is {index * 7}" for index in range(322, 500)),
     ]
 )
 BARE = {
@@ -596,22 +598,22 @@ BARE = {
 }
 
 
-def kept(compressor: TableCompressor, query: str) -> str:
-    made = compressor.compress(ROWS, Request("0" * 24, 5000, query, selecting=True))
-    assert made
-    return made.text
+def crush_rows(compressor: TableCompressor, query: str) -> str:
+    compressed = compressor.compress(ROWS, Request("0" * 24, 5000, query, selecting=True))
+    assert compressed
+    return compressed.text
 
 
 def test_rows_are_ranked_by_a_custom_scorer() -> None:
-    asked = "which vehicle"
+    query = "which vehicle"
     config = SmartCrusherConfig(**BARE, preserve_change_points=False, preserve_errors=False)
-    near = kept(TableCompressor(config, EmbeddingScorer(meaning)), asked)
-    assert "automobile" in near.split("[headroom:")[0]
+    text = crush_rows(TableCompressor(config, EmbeddingScorer(encode_meaning)), query)
+    assert "automobile" in text.split("[headroom:")[0]
 
 
 def test_exact_ids_count_whatever_scorer_ranks_the_rows() -> None:
     config = SmartCrusherConfig(**BARE)
-    text = kept(
+    text = crush_rows(
         TableCompressor(config, EmbeddingScorer(lambda texts: [[1.0]] * len(texts))),
         "row with price 2002?",
     )
@@ -620,7 +622,7 @@ def test_exact_ids_count_whatever_scorer_ranks_the_rows() -> None:
 
 def test_the_disabled_tier_calls_no_scorer() -> None:
     recorder = Recorder()
-    kept(
+    crush_rows(
         TableCompressor(SmartCrusherConfig(relevance_tier="none"), EmbeddingScorer(recorder)),
         "vehicle",
     )
@@ -633,14 +635,14 @@ def test_a_tier_without_its_package_fails_at_construction() -> None:
         TableCompressor(SmartCrusherConfig(relevance_tier="embedding"))
     with pytest.warns(RuntimeWarning, match="by words alone"):
         compressor = TableCompressor(SmartCrusherConfig(relevance_tier="hybrid"))
-    assert "321,the automobile stood still" in kept(compressor, "automobile")
+    assert "321,the automobile stood still" in crush_rows(compressor, "automobile")
 
 
 @pytest.mark.parametrize("scores", [[0.5], [2.0] * 500, [float("nan")] * 500])
 def test_invalid_row_scores_are_an_error(scores: list[float]) -> None:
     odd = SimpleNamespace(score_items=lambda items, query: scores)
     with pytest.raises(TransformError, match="SimpleNamespace returned"):
-        kept(TableCompressor(None, odd), "automobile")
+        crush_rows(TableCompressor(None, odd), "automobile")
 
 
 def test_a_scorer_of_the_wrong_type_is_rejected() -> None:
@@ -663,10 +665,10 @@ def test_a_scorer_of_the_wrong_type_is_rejected() -> None:
 def test_explicit_array_settings_take_precedence(
     crusher: dict[str, Any], relevance: dict[str, Any], tier: str, scorer: bool, package: Any
 ) -> None:
-    made = create_table_compressor(
+    compressor = create_table_compressor(
         SmartCrusherConfig(**crusher), RelevanceScorerConfig(**relevance)
     )
-    assert (made.config.relevance_tier, made.scorer is not None) == (tier, scorer)
+    assert (compressor.config.relevance_tier, compressor.scorer is not None) == (tier, scorer)
 
 
 def test_explicit_array_thresholds_take_precedence() -> None:
@@ -688,11 +690,11 @@ def test_explicitly_set_fields_survive_serialisation() -> None:
     relevance = RelevanceScorerConfig(scorer_type="bm25", relevance_threshold=0.9).model_dump_json(
         exclude_unset=True
     )
-    made = create_table_compressor(
+    compressor = create_table_compressor(
         SmartCrusherConfig.model_validate_json(crusher),
         RelevanceScorerConfig.model_validate_json(relevance),
     )
-    assert made.config.relevance_threshold == 0.3
+    assert compressor.config.relevance_threshold == 0.3
 
 
 # The reference's examples

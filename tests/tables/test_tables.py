@@ -85,7 +85,8 @@ HEADER_FORMS = {
             {"id": n, "code": ("HH", "DD")[n % 2], "town": ("Hamburg", "Dresden")[n % 2]}
             for n in range(8)
         ],
-        "[table 8 rows; 2 group lines, &n = the cells of line n, for the columns with &: id,code&,town&]\n"
+        "[table 8 rows; 2 group lines, &n = the cells of line n, "
+        "for the columns with &: id,code&,town&]\n"
         "&1 HH,Hamburg\n&2 DD,Dresden\n0,&1\n1,&2\n2,&1\n3,&2\n4,&1\n5,&2\n6,&1\n7,&2\n",
     ),
     "name+": (
@@ -93,7 +94,8 @@ HEADER_FORMS = {
             {"ship": n, "crew": [{"name": f"m{n}{k}", "age": 30 + k} for k in range(5 - n)]}
             for n in range(3)
         ],
-        "[table 3 rows; # = row number from 0; +n = n rows of the next table: #,ship,crew+]\n0,0,+5\n1,1,+4\n2,2,+3\n"
+        "[table 3 rows; # = row number from 0; +n = n rows of the next table: #,ship,crew+]\n"
+        "0,0,+5\n1,1,+4\n2,2,+3\n"
         "[table 12 rows; ^ = # of its row in the table above: ^,name,age]\n"
         "0,m00,30\n0,m01,31\n0,m02,32\n0,m03,33\n0,m04,34\n1,m10,30\n1,m11,31\n1,m12,32\n1,m13,33\n"
         "2,m20,30\n2,m21,31\n2,m22,32\n",
@@ -122,7 +124,8 @@ SIGNS = {
                 {"river": "Inn"},
             ]
         ),
-        "[table 3 rows; empty = null; ~ = no such key: river,length,note]\nElbe,1094,\nMain,524,~\nInn,~,~\n",
+        "[table 3 rows; empty = null; ~ = no such key: river,length,note]\n"
+        "Elbe,1094,\nMain,524,~\nInn,~,~\n",
     ),
     "exclamation mark": (
         as_json(
@@ -137,7 +140,8 @@ SIGNS = {
     ),
     "legend": (
         as_json([{"id": n, "note": LONG if n != 1 else "closed"} for n in range(4)]),
-        f"[table 4 rows; 1 legend line, *n = line n: id,note]\n*1 {LONG}\n0,*1\n1,closed\n2,*1\n3,*1\n",
+        "[table 4 rows; 1 legend line, *n = line n: id,note]\n"
+        f"*1 {LONG}\n0,*1\n1,closed\n2,*1\n3,*1\n",
     ),
     "entries": (
         as_json(
@@ -282,7 +286,8 @@ def test_rows_of_bare_values_have_a_dot_as_their_name() -> None:
     compressed = crusher.compress(as_json(names), Request("0" * 24, tokens=800, selecting=True))
     assert compressed is not None
     assert re.match(
-        r"\[table \d+ of 80 rows; # = row number from 0; \. = the value itself: #,\.\]\n0,the town of Pirna\n",
+        r"\[table \d+ of 80 rows; # = row number from 0; \. = the value itself: #,\.\]\n"
+        r"0,the town of Pirna\n",
         compressed.text,
     )
     assert decode_table("[table 2 rows: .]\nElbe\n3\n") == '["Elbe",3]'
@@ -330,7 +335,8 @@ BROKEN = {
         r"after the fields of the header: '}x'",
     ),
     "no such group line": (
-        "[table 1 rows; 1 group lines, &n = the cells of line n, for the columns with &: a&,b&]\n&1 x,y\n&2\n",
+        "[table 1 rows; 1 group lines, &n = the cells of line n, for the columns with &: a&,b&]\n"
+        "&1 x,y\n&2\n",
         r"no group line '&2'",
     ),
     "too many items": (

@@ -1,4 +1,4 @@
-"""The windows: what goes first, what is kept, and what their settings change."""
+"""Test the windows: dropped messages, kept messages and settings."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from headroom_core import (
     retrieve,
 )
 from headroom_core.config import HeadroomConfig, IntelligentContextConfig, RollingWindowConfig
+from headroom_core.testing import FailingStore
 
 WORDS = "word " * 100
 """About 100 tokens."""
@@ -37,7 +38,7 @@ def say(role: str, text: str) -> dict[str, Any]:
 
 
 def step(number: Any, output: str = WORDS, tool: str = "search") -> list[dict[str, Any]]:
-    """Return a call and what it brought."""
+    """Return a call and its result."""
     function = {"name": tool, "arguments": "{}"}
     calls = [{"id": f"c{number}", "type": "function", "function": function}]
     return [
@@ -52,7 +53,7 @@ def turns(count: int, text: str = WORDS) -> list[dict[str, Any]]:
     ]
 
 
-def rolled(
+def apply_rolling(
     messages: list[Any], limit: int | None = None, store: Any = None, **settings: Any
 ) -> TransformResult:
     settings.setdefault("output_buffer_tokens", 0)
@@ -60,7 +61,7 @@ def rolled(
     return RollingWindow(config).apply(messages, limit, store=store or MemoryStore())
 
 
-def managed(
+def apply_managed(
     messages: list[Any],
     limit: int,
     store: Any = None,
@@ -75,7 +76,7 @@ def managed(
     return manager.apply(messages, None, limit, store=store or MemoryStore())
 
 
-def gone(result: TransformResult) -> list[int]:
+def dropped(result: TransformResult) -> list[int]:
     return [change.message for change in result.changes if change.action == "dropped"]
 
 
@@ -88,22 +89,22 @@ def tokens(messages: list[Any]) -> int:
 
 def test_the_oldest_turns_are_dropped_whole() -> None:
     messages = turns(10)
-    assert gone(rolled(messages, 1500)) == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert gone(rolled(messages, tokens(messages))) == []
+    assert dropped(apply_rolling(messages, 1500)) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert dropped(apply_rolling(messages, tokens(messages))) == []
 
 
 def test_the_oldest_calls_of_a_turn_are_dropped_before_its_texts() -> None:
     messages = [say("user", WORDS), *step(1), *step(2), say("assistant", WORDS), *turns(6)]
-    assert gone(rolled(messages, tokens(messages) - 30)) == [1, 2]
-    assert gone(rolled(messages, tokens(messages) - 130)) == [1, 2, 3, 4]
-    assert gone(rolled(messages, tokens(messages) - 230)) == [0, 1, 2, 3, 4, 5]
+    assert dropped(apply_rolling(messages, tokens(messages) - 30)) == [1, 2]
+    assert dropped(apply_rolling(messages, tokens(messages) - 130)) == [1, 2, 3, 4]
+    assert dropped(apply_rolling(messages, tokens(messages) - 230)) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("recent", range(7))
 def test_texts_of_the_last_turns_are_kept(recent: int) -> None:
     messages = turns(6)
-    result = rolled(messages, 1, preserve_recent_turns=recent)
-    # The last user's message and the newest one stay in any case.
+    result = apply_rolling(messages, 1, preserve_recent_turns=recent)
+    # The last message of the user and the newest message are always kept.
     assert len(result.messages) == 2 * max(1, recent) + (recent < 6)
     assert result.messages[-1] is messages[-1]
     assert len(result.warnings) == 1
@@ -111,26 +112,28 @@ def test_texts_of_the_last_turns_are_kept(recent: int) -> None:
 
 def test_calls_of_the_last_turns_are_dropped_last() -> None:
     messages = [say("user", "go"), *step(1), *step(2), *step(3)]
-    assert gone(rolled(messages, tokens(messages) - 30)) == [1, 2]
-    result = rolled(messages, 10)
-    assert gone(result) == [1, 2, 3, 4]
+    assert dropped(apply_rolling(messages, tokens(messages) - 30)) == [1, 2]
+    result = apply_rolling(messages, 10)
+    assert dropped(result) == [1, 2, 3, 4]
     assert result.warnings
 
 
 def test_system_messages_are_kept_by_default() -> None:
     messages = [say("system", WORDS), *turns(4), say("developer", WORDS), *turns(4)]
-    assert not {0, 9} & {*gone(rolled(messages, 300, preserve_recent_turns=1))}
-    assert {0, 9} < {*gone(rolled(messages, 300, preserve_recent_turns=1, preserve_system=False))}
+    assert not {0, 9} & {*dropped(apply_rolling(messages, 300, preserve_recent_turns=1))}
+    assert {0, 9} < {
+        *dropped(apply_rolling(messages, 300, preserve_recent_turns=1, preserve_system=False))
+    }
 
 
 def test_the_newest_unprotected_messages_can_be_dropped_first() -> None:
-    result = rolled(turns(8), 1400, preserve_recent_turns=2, drop_oldest_first=False)
-    assert gone(result) == [8, 9, 10, 11]
+    result = apply_rolling(turns(8), 1400, preserve_recent_turns=2, drop_oldest_first=False)
+    assert dropped(result) == [8, 9, 10, 11]
 
 
 def test_a_disabled_window_drops_nothing() -> None:
     messages = turns(4)
-    result = rolled(messages, 10, enabled=False)
+    result = apply_rolling(messages, 10, enabled=False)
     assert (result.messages, result.tokens_saved) == (messages, 0)
 
 
@@ -138,24 +141,24 @@ def test_a_disabled_window_drops_nothing() -> None:
 def test_at_most_half_of_the_limit_is_reserved_for_the_reply(
     limit: int, reply: int, room: int
 ) -> None:
-    result = rolled(turns(12), limit, output_buffer_tokens=reply, preserve_recent_turns=1)
+    result = apply_rolling(turns(12), limit, output_buffer_tokens=reply, preserve_recent_turns=1)
     assert room - 210 < result.tokens_after <= room
 
 
 def test_the_passed_limit_overrides_the_configured_limit() -> None:
-    assert rolled(turns(12), max_tokens=1500).tokens_after <= 1500
-    assert rolled(turns(12), 2000, max_tokens=1500).tokens_after > 1500
+    assert apply_rolling(turns(12), max_tokens=1500).tokens_after <= 1500
+    assert apply_rolling(turns(12), 2000, max_tokens=1500).tokens_after > 1500
     for wrong in (0, -5):
         with pytest.raises(
             ConfigurationError, match=rf"max_tokens must be at least 1, got {wrong}"
         ):
-            rolled(turns(2), wrong)
+            apply_rolling(turns(2), wrong)
 
 
 def test_messages_must_be_a_list_and_are_not_mutated() -> None:
     messages = turns(8)
     before = json.dumps(messages)
-    rolled(messages, 600)
+    apply_rolling(messages, 600)
     assert json.dumps(messages) == before
     with pytest.raises(TypeError, match="give a list of messages"):
         RollingWindow().apply(messages[0])  # type: ignore[arg-type]
@@ -164,13 +167,13 @@ def test_messages_must_be_a_list_and_are_not_mutated() -> None:
 def test_a_second_answer_is_dropped_with_its_call() -> None:
     again = {"role": "tool", "tool_call_id": "c1", "content": "once more"}
     messages = [say("user", "go"), *step(1), say("assistant", WORDS * 2), again, *turns(1)]
-    assert gone(rolled(messages, 260)) == [1, 2, 4]
+    assert dropped(apply_rolling(messages, 260)) == [1, 2, 4]
 
 
 def test_a_user_text_beside_late_answers_is_kept() -> None:
     uses = [{"type": "tool_use", "id": call, "name": "search", "input": {}} for call in "abc"]
     answers = [{"type": "tool_result", "tool_use_id": call, "content": WORDS} for call in "abc"]
-    words = {
+    answer_with_text = {
         "role": "user",
         "content": [answers[1], {"type": "text", "text": "never delete anything"}],
     }
@@ -179,25 +182,28 @@ def test_a_user_text_beside_late_answers_is_kept() -> None:
     messages = [
         say("user", "go"),
         *calls,
-        words,
+        answer_with_text,
         late,
         say("assistant", WORDS),
         say("assistant", WORDS),
     ]
-    assert words in rolled(messages, 300, preserve_recent_turns=0).messages
+    assert answer_with_text in apply_rolling(messages, 300, preserve_recent_turns=0).messages
 
 
 def test_a_user_text_beside_recent_answers_is_kept() -> None:
     use = {"type": "tool_use", "id": "t1", "name": "search", "input": {}}
     answer = {"type": "tool_result", "tool_use_id": "t1", "content": WORDS}
-    words = {"role": "user", "content": [answer, {"type": "text", "text": "never delete anything"}]}
+    answer_with_text = {
+        "role": "user",
+        "content": [answer, {"type": "text", "text": "never delete anything"}],
+    }
     messages = [
         say("user", "go"),
         {"role": "assistant", "content": [use]},
-        words,
+        answer_with_text,
         *turns(2, WORDS * 2),
     ]
-    assert words in rolled(messages, 700, preserve_recent_turns=4).messages
+    assert answer_with_text in apply_rolling(messages, 700, preserve_recent_turns=4).messages
 
 
 # The marker.
@@ -206,18 +212,21 @@ def test_a_user_text_beside_recent_answers_is_kept() -> None:
 def test_the_marker_replaces_the_first_dropped_message_with_a_count() -> None:
     store = MemoryStore()
     messages = [say("system", "Be brief."), *turns(8)]
-    result = rolled(messages, tokens(messages) - 100, store)
+    result = apply_rolling(messages, tokens(messages) - 100, store)
     (key,) = {key for change in result.changes for key in change.keys}
-    marker = f'[headroom: {len(gone(result))} messages left out here; originals: headroom_retrieve(key="{key}")]'
+    marker = (
+        f"[headroom: {len(dropped(result))} messages left out here; originals: "
+        f'headroom_retrieve(key="{key}")]'
+    )
     assert result.messages[1] == say("user", marker)
-    told = [json.loads(line) for line in retrieve(key, limit=None, store=store).text.splitlines()]
-    assert told == [{"message": index + 1, **messages[index]} for index in gone(result)]
+    stored = [json.loads(line) for line in retrieve(key, limit=None, store=store).text.splitlines()]
+    assert stored == [{"message": index + 1, **messages[index]} for index in dropped(result)]
 
 
 def test_dropped_messages_can_be_queried_as_rows() -> None:
     store = MemoryStore()
     messages = [say("user", "go"), *step(1), *step(2), *turns(6), say("assistant", WORDS * 4)]
-    result = rolled(messages, tokens(messages) - 300, store)
+    result = apply_rolling(messages, tokens(messages) - 300, store)
     key = result.changes[0].keys[0]
     found = retrieve(key, where="role == 'tool'", store=store)
     assert re.findall(r"^\d,(\d),c(\d),", found.text, re.MULTILINE) == [("3", "1"), ("5", "2")]
@@ -227,23 +236,20 @@ def test_dropped_messages_can_be_queried_as_rows() -> None:
 def test_a_few_dropped_messages_can_be_queried_as_rows() -> None:
     store = MemoryStore()
     messages = [say("user", "go"), *step(1), say("assistant", WORDS * 4)]
-    result = rolled(messages, tokens(messages) - 40, store)
-    assert gone(result) == [1, 2]
+    result = apply_rolling(messages, tokens(messages) - 40, store)
+    assert dropped(result) == [1, 2]
     assert retrieve(result.changes[0].keys[0], where="role == 'tool'", store=store).found
 
 
 def test_originals_are_stored_before_messages_are_dropped() -> None:
-    class Full(MemoryStore):
-        def put_many(self, originals: Any) -> None:
-            raise StorageError("the disk is full")
-
+    store = FailingStore("put_many", error=StorageError("the disk is full"))
     with pytest.raises(StorageError, match="disk is full"):
-        rolled(turns(8), 600, Full())
-    assert rolled(turns(2), 600, Full()).messages
+        apply_rolling(turns(8), 600, store)
+    assert apply_rolling(turns(2), 600, store).messages
 
 
 def test_originals_are_found_through_another_store_on_the_file(tmp_path: Any) -> None:
-    result = rolled(turns(9), 1200, SQLiteStore(tmp_path / "kept.db"))
+    result = apply_rolling(turns(9), 1200, SQLiteStore(tmp_path / "kept.db"))
     for key in {key for change in result.changes for key in change.keys}:
         assert retrieve(key, limit=None, store=SQLiteStore(tmp_path / "kept.db")).found
 
@@ -254,40 +260,46 @@ def test_originals_are_found_through_another_store_on_the_file(tmp_path: Any) ->
 def test_every_message_is_explained_once() -> None:
     messages = [say("system", "Be brief."), *turns(3), *step(1), *step(2), *turns(3)]
     for limit in (300, 900, 5000):
-        explained = [change for change in managed(messages, limit).changes if change.path == ()]
+        explained = [
+            change for change in apply_managed(messages, limit).changes if change.path == ()
+        ]
         assert [change.message for change in explained] == [*range(len(messages))]
         assert all(change.reason for change in explained)
         assert {change.action for change in explained} <= {"kept", "dropped"}
 
 
-ONLY = dict.fromkeys(ScoringWeights.model_fields, 0.0)
+NO_WEIGHTS = dict.fromkeys(ScoringWeights.model_fields, 0.0)
 PAD = "lorem " * 95
 
 
-def only(name: str) -> ScoringWeights:
-    return ScoringWeights(**{**ONLY, name: 1.0})
+def single_weight(name: str) -> ScoringWeights:
+    return ScoringWeights(**{**NO_WEIGHTS, name: 1.0})
 
 
-def outputs(
-    *texts: str, tools: Sequence[str] = ("search", "search", "search"), asked: str = "go"
+def three_calls(
+    *texts: str, tools: Sequence[str] = ("search", "search", "search"), question: str = "go"
 ) -> list[Any]:
-    """Return a turn of three calls, the answers to which are then talked about, at last at some length."""
+    """Return a turn of three calls, followed by another turn with a long reply."""
     steps = [
-        message for at, text in enumerate(texts) for message in step(at, f"{text} {PAD}", tools[at])
+        message
+        for index, text in enumerate(texts)
+        for message in step(index, f"{text} {PAD}", tools[index])
     ]
     return [
         say("user", "start"),
         *steps,
         say("assistant", "done"),
-        say("user", asked),
+        say("user", question),
         say("assistant", PAD),
     ]
 
 
-def stays(messages: list[Any], name: str, **more: Any) -> list[int]:
-    """Return which of the three calls are left when one sign counts, and the last message leaves room for one."""
-    left_out = gone(managed(messages, tokens(messages) - 100, scoring_weights=only(name), **more))
-    return [at for at in range(3) if 2 * at + 1 not in left_out]
+def kept_calls(messages: list[Any], name: str, **more: Any) -> list[int]:
+    """Return the kept calls of three if a single weight counts and a single call fits."""
+    left_out = dropped(
+        apply_managed(messages, tokens(messages) - 100, scoring_weights=single_weight(name), **more)
+    )
+    return [index for index in range(3) if 2 * index + 1 not in left_out]
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -298,28 +310,28 @@ def stays(messages: list[Any], name: str, **more: Any) -> list[int]:
 def test_a_single_weight_keeps_the_matching_call(sign: str, special: str, place: int) -> None:
     texts = ["plain"] * 3
     texts[place] = special
-    assert stays(outputs(*texts, asked="what of W2378156?"), sign) == [place]
+    assert kept_calls(three_calls(*texts, question="what of W2378156?"), sign) == [place]
 
 
 def test_recency_alone_keeps_the_newest_call() -> None:
-    assert stays(outputs("a", "b", "c"), "recency") == [2]
+    assert kept_calls(three_calls("a", "b", "c"), "recency") == [2]
 
 
 @pytest.mark.parametrize("place", range(3))
 def test_a_call_referenced_later_is_kept(place: int) -> None:
     texts = ["plain"] * 3
     texts[place] = "user_id U-771 found"
-    messages = outputs(*texts)
+    messages = three_calls(*texts)
     messages[-3] = say("assistant", "U-771 it is")
-    assert stays(messages, "forward_reference") == [place]
+    assert kept_calls(messages, "forward_reference") == [place]
 
 
 @pytest.mark.parametrize("place", range(3))
 def test_a_dense_output_is_kept(place: int) -> None:
     texts = ["plain"] * 3
     texts[place] = " ".join(f"id-{place}-{number}" for number in range(10))
-    messages = outputs(*texts)
-    assert stays(messages, "token_density") == [place]
+    messages = three_calls(*texts)
+    assert kept_calls(messages, "token_density") == [place]
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -332,10 +344,10 @@ def test_an_output_of_an_often_retrieved_tool_is_kept(place: int) -> None:
         toin.retrieved(content_key(f"wanted{number}"), by="all")
     tools = ["search"] * 3
     tools[place] = "wanted"
-    messages = outputs("a", "b", "c", tools=tools)
-    assert stays(messages, "toin_importance", toin=toin, store=store) == [place]
-    # Without it nothing tells them apart, and the oldest go.
-    assert stays(
+    messages = three_calls("a", "b", "c", tools=tools)
+    assert kept_calls(messages, "toin_importance", toin=toin, store=store) == [place]
+    # Without it they are equally important, and the oldest are dropped.
+    assert kept_calls(
         messages, "toin_importance", toin=toin, store=MemoryStore(), toin_integration=False
     ) == [2]
 
@@ -346,13 +358,15 @@ def test_a_custom_scorer_measures_similarity() -> None:
             assert "what of it?" in query
             return [float("second" in item) for item in items]
 
-    messages = outputs("first", "second", "third", asked="what of it?")
-    assert stays(messages, "semantic_similarity", scorer=Second()) == [1]
+    messages = three_calls("first", "second", "third", question="what of it?")
+    assert kept_calls(messages, "semantic_similarity", scorer=Second()) == [1]
 
 
 def test_the_oldest_messages_are_dropped_first_without_importance_scoring() -> None:
-    messages = outputs("Traceback: it broke", "plain", "plain")
-    assert gone(managed(messages, tokens(messages) - 100, use_importance_scoring=False)) == [
+    messages = three_calls("Traceback: it broke", "plain", "plain")
+    assert dropped(
+        apply_managed(messages, tokens(messages) - 100, use_importance_scoring=False)
+    ) == [
         1,
         2,
         3,
@@ -360,22 +374,22 @@ def test_the_oldest_messages_are_dropped_first_without_importance_scoring() -> N
     ]
 
 
-@pytest.mark.parametrize("kept", range(5))
-def test_importance_scoring_keeps_texts_of_the_last_turns(kept: int) -> None:
-    result = managed(turns(6), 1, keep_last_turns=kept)
-    assert len(result.messages) == 2 * max(1, kept) + 1
+@pytest.mark.parametrize("recent", range(5))
+def test_importance_scoring_keeps_texts_of_the_last_turns(recent: int) -> None:
+    result = apply_managed(turns(6), 1, keep_last_turns=recent)
+    assert len(result.messages) == 2 * max(1, recent) + 1
 
 
 def test_user_texts_are_dropped_last() -> None:
     messages = turns(6)
-    assert gone(managed(messages, tokens(messages) - 300)) == [1, 3, 5, 7]
-    assert {0, 1, 2, 3} < {*gone(managed(messages, 500))}
+    assert dropped(apply_managed(messages, tokens(messages) - 300)) == [1, 3, 5, 7]
+    assert {0, 1, 2, 3} < {*dropped(apply_managed(messages, 500))}
 
 
 ROWS = json.dumps([{"id": f"item-{n}", "state": "ok", "zone": "eu-3"} for n in range(150)])
 
 
-def shortened(result: TransformResult) -> list[int]:
+def shortened_messages(result: TransformResult) -> list[int]:
     return [change.message for change in result.changes if change.action == "selected"]
 
 
@@ -387,8 +401,8 @@ def test_a_small_excess_shortens_the_oldest_outputs_as_far_as_needed() -> None:
         *step(2, ROWS),
         say("assistant", "done"),
     ]
-    result = managed(messages, tokens(messages) - 100, compress_threshold=0.1)
-    assert (shortened(result), gone(result)) == ([2], [])
+    result = apply_managed(messages, tokens(messages) - 100, compress_threshold=0.1)
+    assert (shortened_messages(result), dropped(result)) == ([2], [])
 
 
 def test_a_larger_excess_shortens_all_outputs_before_dropping() -> None:
@@ -399,8 +413,8 @@ def test_a_larger_excess_shortens_all_outputs_before_dropping() -> None:
         *step(2, ROWS),
         say("assistant", "done"),
     ]
-    result = managed(messages, tokens(messages) - 100, compress_threshold=0.0)
-    assert (shortened(result), gone(result)) == ([2, 4, 6], [])
+    result = apply_managed(messages, tokens(messages) - 100, compress_threshold=0.0)
+    assert (shortened_messages(result), dropped(result)) == ([2, 4, 6], [])
 
 
 def test_an_unknown_limit_must_be_passed() -> None:
@@ -423,7 +437,7 @@ def test_weights_always_sum_to_1(values: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [ONLY, {"recency": -1.0}, {"recency": float("inf")}, {"recency": float("nan")}]
+    "wrong", [NO_WEIGHTS, {"recency": -1.0}, {"recency": float("inf")}, {"recency": float("nan")}]
 )
 def test_invalid_weights_are_rejected(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError):
@@ -431,10 +445,10 @@ def test_invalid_weights_are_rejected(wrong: dict[str, float]) -> None:
 
 
 def test_a_rejected_weight_keeps_the_previous_weights() -> None:
-    weights = only("recency")
+    weights = single_weight("recency")
     with pytest.raises(ConfigurationError, match=r"ScoringWeights\.recency = 0\.0"):
         weights.recency = 0.0
-    assert weights == only("recency")
+    assert weights == single_weight("recency")
 
 
 # In compress.
@@ -442,7 +456,7 @@ def test_a_rejected_weight_keeps_the_previous_weights() -> None:
 
 def test_compress_uses_importance_if_enabled() -> None:
     config = HeadroomConfig(smart_crusher={"enabled": False})
-    messages = outputs("Traceback: it broke", "plain", "plain")
+    messages = three_calls("Traceback: it broke", "plain", "plain")
     budget = tokens(messages) - 100
     rolling = compress(messages, config=config, token_budget=budget, store=MemoryStore())
     assert [change.message for change in rolling.changes if change.action == "dropped"][:2] == [
@@ -450,7 +464,7 @@ def test_compress_uses_importance_if_enabled() -> None:
         2,
     ]
     config.intelligent_context.enabled = True
-    config.intelligent_context.scoring_weights = only("error_indicator")
+    config.intelligent_context.scoring_weights = single_weight("error_indicator")
     result = compress(messages, config=config, token_budget=budget, store=MemoryStore())
     assert [change.message for change in result.changes if change.action == "dropped"] == [
         3,
@@ -467,14 +481,20 @@ def test_a_user_text_beside_earlier_results_opens_the_next_turn() -> None:
         "content": [{"type": "tool_use", "id": "a", "name": "read", "input": {}}],
     }
     answer = {"type": "tool_result", "tool_use_id": "a", "content": "x " * 400}
-    both = {
+    answer_with_text = {
         "role": "user",
         "content": [answer, {"type": "text", "text": "Never touch the archive."}],
     }
-    messages = [say("user", "start"), use, both, say("assistant", "done"), say("user", "go on")]
+    messages = [
+        say("user", "start"),
+        use,
+        answer_with_text,
+        say("assistant", "done"),
+        say("user", "go on"),
+    ]
     config = RollingWindowConfig(preserve_recent_turns=2, output_buffer_tokens=0)
     result = RollingWindow(config).apply(messages, 300, store=MemoryStore())
-    assert both in result.messages
+    assert answer_with_text in result.messages
 
 
 def test_no_more_user_texts_are_dropped_than_necessary() -> None:
@@ -489,6 +509,6 @@ def test_no_more_user_texts_are_dropped_than_necessary() -> None:
     result = IntelligentContextManager(config).apply(
         messages, model_limit=limit, store=MemoryStore()
     )
-    assert 2 in gone(result)
-    assert 0 not in gone(result)
+    assert 2 in dropped(result)
+    assert 0 not in dropped(result)
     assert result.tokens_after <= limit

@@ -181,7 +181,7 @@ def _integration_problem(importer: str, imported: str) -> str | None:
 
 
 def _private_names(module: Module) -> Iterator[str]:
-    """Yield the names that an integration takes from the core beside its public ones."""
+    """Yield the private names of the core that an integration imports."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(CORE):
             public = ADAPTER_NAMES if node.module == f"{CORE}.adapters" else CORE_NAMES

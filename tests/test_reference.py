@@ -1,4 +1,4 @@
-"""Run the examples of the reference and check their results."""
+"""The examples of the API reference, verbatim: each test supplies inputs and checks results."""
 
 from __future__ import annotations
 

@@ -639,7 +639,7 @@ def test_a_decimal_is_accepted_as_text() -> None:
 
 
 def test_every_process_keeps_the_same_errors() -> None:
-    """Errors that begin alike are of one kind, of which the budget keeps the first."""
+    """Errors that start alike are of the same kind, and the budget keeps the first of a kind."""
     code = """if True:
         import json
         from headroom_core import Request, SmartCrusher, SmartCrusherConfig

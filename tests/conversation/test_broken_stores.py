@@ -110,7 +110,7 @@ def test_a_remembered_result_is_not_reused_without_its_stored_original() -> None
     assert_nothing_lost(compress_with_query("row 77", store), store)
 
 
-class Slotted:
+class SlottedStore:
     """A store that does not support weak references and cannot record."""
 
     __slots__ = ("close", "get", "purge", "put_many", "recall", "record")
@@ -126,16 +126,18 @@ class Slotted:
         self.record, self.recall = inner.record, inner.recall
 
 
-class Unhashable(FailingStore):
+class UnhashableStore(FailingStore):
     """A store that is equal to others."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Unhashable)
+        return isinstance(other, UnhashableStore)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("store", [Slotted(), Unhashable("record")], ids=["slotted", "unhashable"])
+@pytest.mark.parametrize(
+    "store", [SlottedStore(), UnhashableStore("record")], ids=["slotted", "unhashable"]
+)
 def test_a_store_that_cannot_be_weakly_referenced_loses_nothing(store: Store) -> None:
     for query in ("row 77", "row 150"):
         result = compress_with_query(query, store)

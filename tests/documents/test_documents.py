@@ -64,7 +64,7 @@ def actions(result: DocumentsResult) -> list[str]:
     return [change.action for change in result.changes]
 
 
-class Fixed:
+class FixedScorer:
     """Scorer that returns fixed scores and records its queries."""
 
     def __init__(self, *scores: float) -> None:
@@ -240,7 +240,7 @@ def test_only_the_start_of_a_very_long_title_counts() -> None:
 
 
 def test_a_custom_scorer_is_used() -> None:
-    scorer = Fixed(0.9, 0.1, 0.1, 0.1, 0.8, 0.1)
+    scorer = FixedScorer(0.9, 0.1, 0.1, 0.1, 0.8, 0.1)
     result = compress_documents(PASSAGES, QUESTION, scorer=scorer)
     assert scorer.queries == [QUESTION]
     assert result.texts[0]
@@ -248,12 +248,12 @@ def test_a_custom_scorer_is_used() -> None:
     assert result.scores[0] == 1.0
 
 
-@pytest.mark.parametrize("scorer", [Fixed(0.5), Fixed(*[7.0] * 6)])
-def test_a_failing_scorer_drops_no_passage(scorer: Fixed) -> None:
+@pytest.mark.parametrize("scorer", [FixedScorer(0.5), FixedScorer(*[7.0] * 6)])
+def test_a_failing_scorer_drops_no_passage(scorer: FixedScorer) -> None:
     result = compress_documents(PASSAGES, QUESTION, scorer=scorer)
     assert result.texts == PASSAGES
     assert result.warnings[0].startswith(
-        "no passage was left out for its relevance: TransformError: Fixed returned"
+        "no passage was left out for its relevance: TransformError: FixedScorer returned"
     )
 
 
@@ -279,7 +279,7 @@ def test_a_scorer_class_is_rejected() -> None:
 
 def test_numpy_scores_become_plain_floats() -> None:
     numbers = np.array([0.5, 0.25, 0, 0, 0, 0], dtype=np.float32)
-    result = compress_documents(PASSAGES, QUESTION, scorer=Fixed(*numbers))
+    result = compress_documents(PASSAGES, QUESTION, scorer=FixedScorer(*numbers))
     assert {type(score) for score in result.scores} == {float}
     assert json.dumps(result.scores)
 

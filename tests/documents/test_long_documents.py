@@ -174,12 +174,12 @@ def test_the_score_of_a_document_is_that_of_its_best_passage() -> None:
 
 
 def test_a_scorer_receives_passages_with_their_headings() -> None:
-    class Last:
+    class HockeyScorer:
         def score_items(self, items: Any, query: str) -> list[float]:
             self.items = list(items)
             return [float("Hockey" in item) for item in items]
 
-    scorer = Last()
+    scorer = HockeyScorer()
     (text,) = compress_documents([page()], QUESTION, titles=["Travel guide"], scorer=scorer).texts
     assert len(scorer.items) == 7
     assert scorer.items[-1].startswith("Travel guide Bohemia Hockey\nHockey is played")

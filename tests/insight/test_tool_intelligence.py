@@ -374,7 +374,7 @@ class RecordingStore(FailingStore):
         return super().counters(prefixes)
 
 
-class Growing:
+class GrowingConversation:
     """Conversation that checks that each request starts with the previous request."""
 
     def __init__(self, store: Store, first: int = 0) -> None:
@@ -403,7 +403,7 @@ SMALL = ["memory://", "sqlite:///{}/small.db"]
 @pytest.mark.parametrize("url", SMALL)
 def test_a_conversation_larger_than_its_store_is_repeated(url: str, tmp_path: Path) -> None:
     store = open_store(url.format(tmp_path), max_entries=3)
-    learning, asking = Growing(store), Growing(store, first=100)
+    learning, asking = GrowingConversation(store), GrowingConversation(store, first=100)
     for _ in range(7):
         learning.ask_and_retrieve()
     for run in range(5):
@@ -414,7 +414,7 @@ def test_a_conversation_larger_than_its_store_is_repeated(url: str, tmp_path: Pa
 @pytest.mark.parametrize("url", SMALL)
 def test_conversations_that_evict_each_other_are_repeated(url: str, tmp_path: Path) -> None:
     store = open_store(url.format(tmp_path), max_entries=3)
-    conversations = [Growing(store), Growing(store, first=100)]
+    conversations = [GrowingConversation(store), GrowingConversation(store, first=100)]
     for _ in range(5):
         for conversation in conversations:
             conversation.ask_and_retrieve()
@@ -445,7 +445,7 @@ def test_a_temporary_record_failure_changes_no_sent_message(
     broken: set[str],
 ) -> None:
     store = RecordingStore()
-    conversation = Growing(store)
+    conversation = GrowingConversation(store)
     for run in range(10):
         store.failing = {*broken} if run in (5, 6) else set()
         conversation.ask_and_retrieve()
@@ -484,7 +484,7 @@ def test_failing_counters_are_a_warning() -> None:
         compress_output(501, store, strict=True)
 
 
-class Plain:
+class CounterlessStore:
     """Store without counters."""
 
     def __init__(self) -> None:
@@ -499,7 +499,7 @@ class Plain:
 
 
 def test_a_store_without_counters_learns_nothing() -> None:
-    store = Plain()
+    store = CounterlessStore()
     assert isinstance(store, Store)
     assert compress_output(500, teach(store, retrievals=8)) == UNTAUGHT
     toin = ToolIntelligence(store)

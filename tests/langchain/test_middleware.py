@@ -294,7 +294,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("state", ["compressed", "original"])
     async def test_compression_does_not_run_in_the_event_loop(self, state: Any) -> None:
-        class Watched(MemoryStore):
+        class ThreadRecordingStore(MemoryStore):
             threads: ClassVar[set[int]] = set()
 
             def put_many(self, originals: Any) -> None:
@@ -304,11 +304,11 @@ class TestRequests:
         agent = create_agent(
             Scripted(replies=read_pages(0)),
             [orders],
-            middleware=[create_middleware(store=Watched(), state=state)],
+            middleware=[create_middleware(store=ThreadRecordingStore(), state=state)],
         )
         await agent.ainvoke(QUESTION)
-        assert Watched.threads
-        assert get_ident() not in Watched.threads
+        assert ThreadRecordingStore.threads
+        assert get_ident() not in ThreadRecordingStore.threads
 
     def test_earlier_messages_of_the_state_are_compressed_in_requests(self) -> None:
         model = Scripted(replies=[AIMessage("Done.")])
@@ -494,7 +494,7 @@ class TestTools:
         assert shared.get_summary()["total_requests"] == 5
 
 
-class Heavy(BaseModel):
+class HeavyOrders(BaseModel):
     """The heavy orders."""
 
     ids: list[int]
@@ -502,11 +502,16 @@ class Heavy(BaseModel):
 
 class TestStructuredOutput:
     def test_structured_output_by_a_tool_works(self) -> None:
-        model = Scripted(replies=[*read_pages(0)[:1], tool_calls_message(("Heavy", {"ids": [3]}))])
-        agent = create_agent(
-            model, [orders], middleware=[create_middleware()], response_format=ToolStrategy(Heavy)
+        model = Scripted(
+            replies=[*read_pages(0)[:1], tool_calls_message(("HeavyOrders", {"ids": [3]}))]
         )
-        assert agent.invoke(QUESTION)["structured_response"] == Heavy(ids=[3])
+        agent = create_agent(
+            model,
+            [orders],
+            middleware=[create_middleware()],
+            response_format=ToolStrategy(HeavyOrders),
+        )
+        assert agent.invoke(QUESTION)["structured_response"] == HeavyOrders(ids=[3])
         assert is_short(model.sent[1][-1])
 
     def test_structured_output_by_the_provider_works(self) -> None:
@@ -515,9 +520,9 @@ class TestStructuredOutput:
             model,
             [orders],
             middleware=[create_middleware()],
-            response_format=ProviderStrategy(Heavy),
+            response_format=ProviderStrategy(HeavyOrders),
         )
-        assert agent.invoke(QUESTION)["structured_response"] == Heavy(ids=[3])
+        assert agent.invoke(QUESTION)["structured_response"] == HeavyOrders(ids=[3])
         assert is_short(model.sent[1][-1])
 
 
@@ -575,7 +580,7 @@ class TestOtherMiddleware:
         assert_paired(model.sent[-1])
 
     def test_a_second_headroom_middleware_changes_nothing(self, order: int, state: Any) -> None:
-        class Other(HeadroomMiddleware):
+        class OtherMiddleware(HeadroomMiddleware):
             """Middleware with another name."""
 
         store = MemoryStore()
@@ -583,20 +588,21 @@ class TestOtherMiddleware:
         run_agent(alone, create_middleware(store=store, state=state))
         run_agent(
             both,
-            *[create_middleware(store=store, state=state), Other(store=store, state=state)][
-                ::order
-            ],
+            *[
+                create_middleware(store=store, state=state),
+                OtherMiddleware(store=store, state=state),
+            ][::order],
         )
         assert contents(alone.sent) == contents(both.sent)
 
     def test_edits_by_other_middleware_are_kept(self, order: int, state: Any) -> None:
-        class Shouting(AgentMiddleware[Any, Any]):
+        class UppercaseMiddleware(AgentMiddleware[Any, Any]):
             def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
                 answer = handler(request)
                 return answer.model_copy(update={"content": answer.text.upper()})
 
         model = Scripted(replies=read_pages(0))
-        run_agent(model, *[create_middleware(state=state), Shouting()][::order])
+        run_agent(model, *[create_middleware(state=state), UppercaseMiddleware()][::order])
         assert "UTRECHT" in model.sent[1][-1].text
         assert is_short(model.sent[1][-1])
 
@@ -650,7 +656,7 @@ def assert_paired(messages: Sequence[BaseMessage]) -> None:
     ]
 
 
-class Events(BaseCallbackHandler):
+class EventRecorder(BaseCallbackHandler):
     def __init__(self) -> None:
         self.events: list[tuple[str, Any]] = []
 
@@ -660,7 +666,7 @@ class Events(BaseCallbackHandler):
 
 class TestEventsAndMetrics:
     async def test_handlers_receive_an_event_for_every_model_call(self) -> None:
-        events = Events()
+        events = EventRecorder()
         agent = create_agent(
             Scripted(replies=read_pages(0) * 2),
             [orders],

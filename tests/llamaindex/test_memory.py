@@ -224,13 +224,13 @@ def test_a_message_above_the_limit_is_kept_with_a_warning(
 # Settings
 
 
-class Small(MockLLM):
+class SmallContextLLM(MockLLM):
     @property
     def metadata(self) -> LLMMetadata:
         return LLMMetadata(model_name="gpt-4", context_window=8000)
 
 
-class Unknown(MockLLM):
+class UnknownContextLLM(MockLLM):
     @property
     def metadata(self) -> LLMMetadata:
         return LLMMetadata(context_window=-1)
@@ -240,13 +240,13 @@ def test_the_limit_and_the_model_come_from_the_llm() -> None:
     from_defaults = HeadroomChatMemory.from_defaults
     memories = [
         from_defaults(),
-        from_defaults(llm=Small()),
-        from_defaults(llm=Small(), token_limit=500, model="gpt-4.1"),
+        from_defaults(llm=SmallContextLLM()),
+        from_defaults(llm=SmallContextLLM(), token_limit=500, model="gpt-4.1"),
         from_defaults(llm=MockLLM()),
     ]
     assert [memory.token_limit for memory in memories] == [30_000, 6000, 500, 2925]
     assert [memory.model for memory in memories] == ["gpt-4o", "gpt-4", "gpt-4.1", "gpt-4o"]
-    assert from_defaults(llm=Unknown()).token_limit == 30_000
+    assert from_defaults(llm=UnknownContextLLM()).token_limit == 30_000
 
 
 def test_settings_are_a_snapshot() -> None:

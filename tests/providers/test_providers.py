@@ -239,7 +239,7 @@ def test_anthropic_counts_a_text_without_the_message_around_it(
     counter = AnthropicProvider(claude).get_token_counter(MODEL)
     assert not counter.estimated
     assert [counter.count_text(text) for text in ("", "one", "two words")] == [0, 1, 2]
-    assert len(api.requests) == 3  # one of them measures the message
+    assert len(api.requests) == 3  # the third request measures the message
 
 
 def test_anthropic_receives_system_messages_separately(

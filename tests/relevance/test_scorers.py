@@ -42,6 +42,7 @@ from headroom_core.compressors.base import Request
 from headroom_core.compressors.smart_crusher import TableCompressor, create_table_compressor
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.relevance import fallback_reason, hybrid, scorer_from_config
+from headroom_core.testing import ToolCall, tool_conversation
 
 Vectors = list[list[float]]
 
@@ -411,9 +412,9 @@ def test_invalid_scores_of_a_part_are_an_error(scores: list[float]) -> None:
         fine.scores
     )
     for parts in ({"bm25": wrong, "embedding": fine}, {"bm25": fine, "embedding": wrong}):
-        with pytest.raises(TransformError, match="Fixed returned"):
+        with pytest.raises(TransformError, match="FixedScorer returned"):
             HybridScorer(**parts).score_items(items, "a")
-    with pytest.raises(TransformError, match="Fixed returned"):
+    with pytest.raises(TransformError, match="FixedScorer returned"):
         HybridScorer(1.0, bm25=wrong, embedding=fine).score_items(items, "a")
 
 
@@ -523,14 +524,7 @@ def test_an_explicit_missing_model_in_a_hybrid_is_an_error(package: Any) -> None
 
 
 def compress_query(strict: bool = False, **relevance: Any) -> CompressResult:
-    messages = [
-        {"role": "user", "content": "which vehicle?"},
-        {
-            "role": "assistant",
-            "tool_calls": [{"id": "1", "function": {"name": "rows", "arguments": "{}"}}],
-        },
-        {"role": "tool", "tool_call_id": "1", "content": ROWS},
-    ]
+    messages = tool_conversation("which vehicle?", [ToolCall("rows", result=ROWS)])
     config = HeadroomConfig(relevance=RelevanceScorerConfig(**relevance))
     return compress(messages, config=config, store=MemoryStore(), strict=strict)
 

@@ -100,7 +100,7 @@ def _left_out(
         assert child.parents is not None
         for row, parent in zip(child.rows, child.parents):
             assert any(_row_matches(row, item, child) for item in lists[parent])
-        # Rows that do not fit the columns keep their lists. Which these are is not visible.
+        # Rows that do not fit the columns keep their lists. The table does not show which.
         candidates = [
             [item for items, fits in zip(lists, fitting) if fits for item in items]
             for fitting in _possible_fits(source)

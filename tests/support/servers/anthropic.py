@@ -54,7 +54,7 @@ class AnthropicServer(ModelServer):
         }
 
     def stream(self, request: Request, reply: Reply) -> Iterator[str]:
-        """Return a reply as the events of a message, its blocks one after the other."""
+        """Yield the events of a message, block by block."""
         input_tokens, output_tokens = usage(request, reply)
         yield _event("message_start", message=self._message(request, [], input_tokens, 1))
         for index, block in enumerate(self._content(reply)):

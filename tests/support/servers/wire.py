@@ -130,7 +130,7 @@ class ModelServer(ABC):
 
     @abstractmethod
     def complete(self, request: Request, reply: Reply) -> dict[str, Any]:
-        """Return a reply as one JSON object."""
+        """Return a reply as a single JSON object."""
 
     @abstractmethod
     def stream(self, request: Request, reply: Reply) -> Iterator[str]:

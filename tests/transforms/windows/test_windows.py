@@ -353,13 +353,13 @@ def test_an_output_of_an_often_retrieved_tool_is_kept(place: int) -> None:
 
 
 def test_a_custom_scorer_measures_similarity() -> None:
-    class Second:
+    class SecondItemScorer:
         def score_items(self, items: Sequence[str], query: str) -> list[float]:
             assert "what of it?" in query
             return [float("second" in item) for item in items]
 
     messages = three_calls("first", "second", "third", question="what of it?")
-    assert kept_calls(messages, "semantic_similarity", scorer=Second()) == [1]
+    assert kept_calls(messages, "semantic_similarity", scorer=SecondItemScorer()) == [1]
 
 
 def test_the_oldest_messages_are_dropped_first_without_importance_scoring() -> None:

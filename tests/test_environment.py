@@ -79,7 +79,8 @@ def test_a_request_with_a_malformed_cache_size_names_the_variable(
 ) -> None:
     clear_caches()
     monkeypatch.setenv("HEADROOM_CACHE_MB", "many")
-    messages = tool_conversation("Which failed?", [ToolCall("jobs", result=json.dumps([7] * 400))])
+    call = ToolCall("jobs", result=json.dumps([7] * 400))
+    messages = tool_conversation("Which failed?", [call])
     with pytest.raises(HeadroomError, match="HEADROOM_CACHE_MB = 'many'"):
         compress(messages, store=MemoryStore(), strict=True)
 

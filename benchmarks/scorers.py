@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scorers`: how fast items are scored by their words, and how often the asked one comes first."""
+"""`python -m benchmarks.scorers`: the speed of scoring by words, and its quality."""
 
 from __future__ import annotations
 
@@ -68,9 +68,11 @@ def log_line(rng: random.Random) -> str:
         rng.choice(["QuorumCnxManager", "http_pool", "auth"]),
     )
     address = f"10.0.{rng.randrange(256)}.{rng.randrange(256)}:{rng.randrange(1024, 65536)}"
-    clock = f"{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02},{rng.randrange(1000):03}"
+    hour, minute, second = rng.randrange(24), rng.randrange(60), rng.randrange(60)
+    clock = f"{hour:02}:{minute:02}:{second:02},{rng.randrange(1000):03}"
     request = f"request_id={rng.getrandbits(64):016x} took {rng.randrange(9000)} ms"
-    return f"2026-01-{rng.randrange(1, 29):02} {clock} {level} [{unit}] Received request from {address} {request}"
+    day = f"2026-01-{rng.randrange(1, 29):02}"
+    return f"{day} {clock} {level} [{unit}] Received request from {address} {request}"
 
 
 def json_row(rng: random.Random) -> str:
@@ -97,7 +99,7 @@ MAKERS: dict[str, tuple[Callable[[random.Random], str], str]] = {
 
 
 def timed(kind: str, size: int, rank: Rank, seed: int) -> tuple[float, float]:
-    """Return the least seconds that it takes to score items that were never seen before, and how many MB they are."""
+    """Return the fewest seconds that scoring new items takes, and their size in MB."""
     make, question = MAKERS[kind]
     least, megabytes = float("inf"), 0.0
     for repetition in range(REPEATED if size < MANY else 1):
@@ -114,7 +116,8 @@ def timed(kind: str, size: int, rank: Rank, seed: int) -> tuple[float, float]:
 
 def speeds(sizes: Sequence[int]) -> Iterator[str]:
     """Yield the table of seconds, a line for each kind of items and their number."""
-    yield f"{'items':<16}{'MB':>6}{'words alone':>14}{'rank-bm25':>12}{'BM25Scorer':>14}{'ratio':>8}"
+    names = f"{'words alone':>14}{'rank-bm25':>12}{'BM25Scorer':>14}"
+    yield f"{'items':<16}{'MB':>6}{names}{'ratio':>8}"
     for kind in MAKERS:
         for size in sizes:
             name = f"{size:,} {kind}"
@@ -155,7 +158,7 @@ def _arrays(value: Any) -> Iterator[list[str]]:
 
 
 def questions(folder: Path) -> Iterator[tuple[str, str, list[str], set[int]]]:
-    """Yield the set, the query, the rows, and the indices of those that hold all that the answer needs."""
+    """Yield set, query, rows, and the indices of the rows that hold the whole answer."""
     score = load_scoring_module(folder)
     for _, case in score.load(SETS, ("dev",), str(folder)):
         if not case.get("query"):

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: small runs of them, on a subject that does nothing and on this library."""
+"""Test small runs of the benchmarks."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ def decode(tokens): return " ".join(tokens)
 """
 
 
-def test_the_same_seed_gives_the_same_text_and_another_seed_another() -> None:
+def test_texts_depend_only_on_the_seed() -> None:
     assert array("log", 20, seed=1) == array("log", 20, seed=1) != array("log", 20, seed=2)
 
 
-def test_arrays_are_json_of_the_size_asked_for() -> None:
+def test_arrays_are_json_of_the_requested_size() -> None:
     assert len(json.loads(array("search", 30, seed=1))) == 30
     assert len(big_array(0.2, seed=1)) == pytest.approx(200_000, rel=0.05)
 
 
-def test_a_conversation_hears_eleven_kinds_of_tools() -> None:
+def test_a_conversation_uses_eleven_tools() -> None:
     turns = conversation(len(OUTPUTS), seed=1)
     assert len({turn[1]["tool_calls"][0]["function"]["name"] for turn in turns}) == 11
 
 
-def test_the_floor_encodes_every_text_that_is_sent() -> None:
+def test_the_floor_encodes_every_sent_text() -> None:
     assert texts(exchange("rows", question="why?")) == ["why?", "rows", '{"page": 0}']
 
 
@@ -85,7 +85,7 @@ def test_both_modes_save_tokens_on_rows(mode: str) -> None:
     assert sample.peak > 10
 
 
-def test_the_table_shows_what_was_missed_and_the_rival_beside_it() -> None:
+def test_the_table_shows_missed_targets_and_the_rival() -> None:
     ours = [Line("rows", 2.0, target=3), Line("again", 0.5, target=0.05)]
     head, first, second = format_table(
         list(add_rival(ours, [Line("rows", 11.5, saved=0.3)]))
@@ -149,7 +149,8 @@ def test_passages_are_scored_inside_long_documents(
     case |= {"must_keep": [{"value": "Elbe is it."}]}
     (tmp_path / "score.py").write_text(
         SCORE.replace('case["content"]', "render_documents(case['documents'])")
-        + 'def render_documents(documents): return "\\n\\n".join(one["text"] for one in documents)\n'
+        + "def render_documents(documents):\n"
+        + '    return "\\n\\n".join(document["text"] for document in documents)\n'
     )
     (tmp_path / "cases.jsonl").write_text(json.dumps(case) + "\n")
     long_documents.main(["--corpus", str(tmp_path)])
@@ -182,17 +183,17 @@ def test_postprocessors_are_compared_at_the_same_number_of_tokens(
     assert len(lines) == 5
 
 
-def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
+def test_scorers_are_timed_and_rank_the_queried_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [
-        {"id": 1000 + at, "city": name}
-        for at, name in enumerate("Bonn Celle Dresden Erfurt Fulda".split())
+        {"id": 1000 + index, "city": name}
+        for index, name in enumerate("Bonn Celle Dresden Erfurt Fulda".split())
     ]
     table = "id,city\n" + "".join(f"{row['id']},{row['city']}\n" for row in rows)
     contents = {"json_api": json.dumps({"rows": rows}), "tables_csv": table}
-    asked = {"query": "The id of Erfurt?", "must_keep": [{"value": "1003"}]}
-    cases = [{"set": name, "content": content, **asked} for name, content in contents.items()]
+    question = {"query": "The id of Erfurt?", "must_keep": [{"value": "1003"}]}
+    cases = [{"set": name, "content": content, **question} for name, content in contents.items()]
     (tmp_path / "score.py").write_text(SCORE)
     (tmp_path / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
     scorers.main(["--corpus", str(tmp_path), "--sizes", "50"])
@@ -205,7 +206,7 @@ def test_scorers_are_timed_and_found_to_rank_the_row_that_is_asked_for(
     ]
 
 
-def test_the_environment_names_the_corpus(tmp_path: Path) -> None:
+def test_the_environment_selects_the_corpus(tmp_path: Path) -> None:
     code = "from benchmarks.measure import CORPUS; print(CORPUS)"
     environment = {**os.environ, "HEADROOM_CORPUS": str(tmp_path)}
     run = subprocess.run(
@@ -214,14 +215,14 @@ def test_the_environment_names_the_corpus(tmp_path: Path) -> None:
     assert run.stdout.strip() == str(tmp_path)
 
 
-def test_without_a_corpus_the_message_says_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_corpus_is_reported_with_a_solution(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--corpus or HEADROOM_CORPUS"):
         corpus.main(["--corpus", str(tmp_path)])
 
 
 @pytest.fixture
 def agents(tmp_path: Path) -> list[str]:
-    """Cases of two sets, each with a fact in the newest result, and the options that name them."""
+    """Write cases of two sets with a fact in the newest result; return their options."""
     turns = agent_conversation(6, seed=2, facts=0).turns
     messages = [
         *(message for turn in turns for message in turn),
@@ -237,7 +238,7 @@ def agents(tmp_path: Path) -> list[str]:
     return ["--corpus", str(tmp_path), "--shares", "80,60"]
 
 
-def test_every_method_is_told_what_it_keeps_of_a_conversation_on_a_budget(
+def test_every_method_is_scored_on_a_budget(
     agents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     budgets.main([*agents, "--misses", str(tmp_path / "misses.jsonl")])
@@ -252,7 +253,7 @@ def test_every_method_is_told_what_it_keeps_of_a_conversation_on_a_budget(
     assert {"never said"} <= {fact["value"] for miss in missed for fact in miss["missed"]}
 
 
-def test_importance_is_tried_without_each_weight_and_with_others(
+def test_importance_is_measured_with_varied_weights(
     agents: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     budgets.main([*agents, "--weights", "--search", "2"])
@@ -261,7 +262,7 @@ def test_importance_is_tried_without_each_weight_and_with_others(
     assert "the best of 2 by every other case" in printed
 
 
-def test_a_budget_leaves_the_system_prompt_alone_where_it_is_large() -> None:
+def test_the_budget_excludes_a_large_system_prompt() -> None:
     messages = [
         {"role": "system", "content": "rule " * 100},
         {"role": "user", "content": "word " * 100},
@@ -278,18 +279,18 @@ def test_results_without_their_calls_are_found() -> None:
     assert windows.is_unpaired([{"role": "system", "content": "Be brief."}])
 
 
-def test_facts_of_a_generated_conversation_are_told_once_and_asked_for_later() -> None:
+def test_generated_facts_appear_once_and_are_queried_later() -> None:
     talk = agent_conversation(40, seed=1, facts=5)
     assert len(talk.facts) == 5
     for turn, fact in talk.facts.items():
-        told = [
+        mentions = [
             number for number, messages in enumerate(talk.turns) if fact in json.dumps(messages)
         ]
-        assert len(told) == 1
-        assert told[0] < 16 <= 32 <= turn
+        assert len(mentions) == 1
+        assert mentions[0] < 16 <= 32 <= turn
 
 
-def test_a_replay_tells_what_broke_a_cached_prefix_and_where_facts_are() -> None:
+def test_a_replay_reports_broken_prefixes_and_kept_facts() -> None:
     talk = agent_conversation(30, seed=1, facts=4)
     whole = replay_conversation(talk, lambda store: lambda messages, budget: messages, 10**6)
     assert (whole.broken, whole.again, whole.over, whole.present) == (set(), 0, 0, 4)
@@ -329,7 +330,7 @@ def test_growing_conversations_and_waiting_loops_are_timed(
     assert printed.splitlines()[-1].startswith("two small ones ")
 
 
-def test_memories_give_a_conversation_back_in_times_that_stand_beside_each_other(
+def test_memory_timings_are_shown_side_by_side(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     memory.main(["--turns", "5", "--limits", "1500"])

@@ -1,4 +1,4 @@
-"""The laws on real tool outputs and real agents' conversations, where a corpus of them is at hand."""
+"""Test the laws on a corpus of real tool outputs and agent conversations, if available."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from checks import arrays_in, assert_rows_hold, csv_arrays, standing_values, text_at
+from checks import arrays_in, assert_rows_shown, csv_arrays, text_at, verbatim_values
 from documents import openai_turn
 
 from benchmarks.measure import CORPUS
@@ -22,7 +22,7 @@ LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
 MODES = pytest.mark.parametrize(
     "config", [LOSSLESS, HeadroomConfig()], ids=["lossless", "selecting"]
 )
-MOST_CHARACTERS = 150_000
+MAX_CHARACTERS = 150_000
 
 pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="HEADROOM_CORPUS names no folder")
 
@@ -32,7 +32,7 @@ def cases(name: str, every: int) -> Iterator[Any]:
     for path in sorted((CORPUS / name).glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             found = [
-                case for line in lines if len(line) < MOST_CHARACTERS for case in [json.loads(line)]
+                case for line in lines if len(line) < MAX_CHARACTERS for case in [json.loads(line)]
             ]
         yield from (pytest.param(case, id=case["id"]) for case in found[::every])
 
@@ -47,7 +47,7 @@ def conversation(case: dict[str, Any]) -> list[Any]:
     return openai_turn(case.get("query") or "Here is the tool's output.", case["content"])
 
 
-def compressed(
+def compress_messages(
     messages: list[Any], config: HeadroomConfig, store: Store | None = None
 ) -> CompressResult:
     result = compress(messages, config=config, store=store or MemoryStore())
@@ -55,8 +55,8 @@ def compressed(
     return result
 
 
-def json_in(text: str) -> tuple[list[Value], list[str]]:
-    """Return the JSON values of a text, and what stands around them."""
+def split_json(text: str) -> tuple[list[Value], list[str]]:
+    """Return the JSON values of a text, and the text around them."""
     spans = find_json(text)
     ends = [0, *(span.end for span in spans)]
     around = [
@@ -66,47 +66,45 @@ def json_in(text: str) -> tuple[list[Value], list[str]]:
 
 
 @pytest.mark.parametrize("case", TEXTS)
-def test_the_lossless_form_of_a_real_output_says_the_same(case: dict[str, Any]) -> None:
+def test_the_lossless_form_of_a_real_output_decodes_to_it(case: dict[str, Any]) -> None:
     text = case["content"]
-    short = compressed(conversation(case), LOSSLESS).messages[-1]["content"]
-    values, around = json_in(text)
-    found, found_around = json_in(decode_table(short))
+    short = compress_messages(conversation(case), LOSSLESS).messages[-1]["content"]
+    values, around = split_json(text)
+    found, found_around = split_json(decode_table(short))
     assert found_around == around
     assert fingerprint(found) == fingerprint(values)
     if short != text:
-        assert [value for value in standing_values(values) if value not in short] == []
+        assert [value for value in verbatim_values(values) if value not in short] == []
 
 
 @pytest.mark.parametrize("case", TEXTS)
 def test_a_selection_from_a_real_output_shows_whole_rows(case: dict[str, Any]) -> None:
     store, text = MemoryStore(), case["content"]
-    result = compressed(conversation(case), HeadroomConfig(), store)
+    result = compress_messages(conversation(case), HeadroomConfig(), store)
     for key in result.ccr_hashes:
         assert store.get(key) == text
-        values, _ = json_in(text)
+        values, _ = split_json(text)
         arrays = [*arrays_in(values)] if values else csv_arrays(text)
-        assert assert_rows_hold(result.messages[-1]["content"], arrays, key) > 0
+        assert assert_rows_shown(result.messages[-1]["content"], arrays, key) > 0
 
 
 @MODES
 @pytest.mark.parametrize("case", CONVERSATIONS)
-def test_a_real_conversation_grows_at_its_end_alone(
-    case: dict[str, Any], config: HeadroomConfig
-) -> None:
+def test_a_real_conversation_keeps_its_prefix(case: dict[str, Any], config: HeadroomConfig) -> None:
     messages, store = conversation(case), MemoryStore()
-    whole = compressed(messages, config).messages
+    whole = compress_messages(messages, config).messages
     for count in range(1, len(messages) + 1):
-        assert compressed(messages[:count], config, store).messages == whole[:count]
+        assert compress_messages(messages[:count], config, store).messages == whole[:count]
 
 
 @MODES
 @pytest.mark.parametrize("case", [*TEXTS, *CONVERSATIONS])
-def test_no_real_block_has_more_tokens_and_none_is_shortened_twice(
+def test_no_real_block_gains_tokens_or_is_compressed_twice(
     case: dict[str, Any], config: HeadroomConfig
 ) -> None:
     messages, store = conversation(case), MemoryStore()
-    once = compressed(messages, config, store)
-    twice = compressed(once.messages, config, store)
+    once = compress_messages(messages, config, store)
+    twice = compress_messages(once.messages, config, store)
     assert once.tokens_after <= once.tokens_before
     for change in once.changes:
         assert change.tokens_after < change.tokens_before or change.action == "kept"

@@ -15,7 +15,7 @@ DEMO = Path(__file__).parent.parent / "docs" / "demo"
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Run the demonstration without API keys and return its output."""
     home = tmp_path_factory.mktemp("home")
     keys = {"OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": "", "HEADROOM_STORE_URL": ""}
@@ -41,23 +41,23 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     return run.stdout
 
 
-def saved_percent(shown: str, name: str) -> float:
+def saved_percent(output: str, name: str) -> float:
     """Return the share of tokens that a pipeline saved, in percent."""
-    match = re.search(rf"^{name} .* ([\d.]+)% saved", shown, re.MULTILINE)
+    match = re.search(rf"^{name} .* ([\d.]+)% saved", output, re.MULTILINE)
     assert match
     return float(match[1])
 
 
-def test_the_lossless_pipeline_sends_a_fraction_of_the_tokens(shown: str) -> None:
-    assert saved_percent(shown, "lossless") > 50
+def test_the_lossless_pipeline_sends_a_fraction_of_the_tokens(output: str) -> None:
+    assert saved_percent(output, "lossless") > 50
 
 
-def test_the_selecting_pipeline_sends_a_smaller_fraction(shown: str) -> None:
-    assert saved_percent(shown, "with retrieval") > 85
+def test_the_selecting_pipeline_sends_a_smaller_fraction(output: str) -> None:
+    assert saved_percent(output, "with retrieval") > 85
 
 
-def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
-    first, second = re.findall(r"^answer .*?(?=\n\n|\nquestion)", shown, re.MULTILINE | re.DOTALL)[
+def test_the_question_is_answered_from_the_sent_messages(output: str) -> None:
+    first, second = re.findall(r"^answer .*?(?=\n\n|\nquestion)", output, re.MULTILINE | re.DOTALL)[
         :2
     ]
     for answer in (first, second):
@@ -67,32 +67,34 @@ def test_the_question_is_answered_from_what_was_sent(shown: str) -> None:
         assert not re.search(r"[&*]\d", answer), "references are resolved"
 
 
-def test_the_totals_are_the_sum_of_the_requests_with_the_tools_schema(shown: str) -> None:
+def test_the_totals_are_the_sum_of_the_requests(output: str) -> None:
     sent = [
         int(number.replace(",", ""))
-        for number in re.findall(r"^the request +\S+ +([\d,]+)", shown, re.MULTILINE)
+        for number in re.findall(r"^the request +\S+ +([\d,]+)", output, re.MULTILINE)
     ]
-    schemas = re.findall(r"^the tool's schema +0 +(\d+)", shown, re.MULTILINE)
-    assert [*map(int, re.findall(r"-> +([\d,]+) tokens", shown.replace(",", "")))] == [
+    schemas = re.findall(r"^the tool's schema +0 +(\d+)", output, re.MULTILINE)
+    assert [*map(int, re.findall(r"-> +([\d,]+) tokens", output.replace(",", "")))] == [
         sent[0],
         sum(sent[1:]),
     ]
     assert len(schemas) == len(sent) - 1
 
 
-def test_a_row_that_was_left_out_is_brought_back(shown: str) -> None:
+def test_an_omitted_row_is_retrieved(output: str) -> None:
     call = re.search(
-        r"^call +headroom_retrieve\(key=\"\w+\", where=\"flight == '(\w+)'\"\)", shown, re.MULTILINE
+        r"^call +headroom_retrieve\(key=\"\w+\", where=\"flight == '(\w+)'\"\)",
+        output,
+        re.MULTILINE,
     )
     assert call
     row = next(
         row for row in json.loads((DEMO / "flights.json").read_text()) if row["flight"] == call[1]
     )
-    returned = shown[call.end() :]
+    returned = output[call.end() :]
     assert row["aircraft"]["tail"] in returned
     assert row["arrival"]["actual"] in returned[returned.rindex("\nanswer") :]
 
 
-def test_it_fits_a_hundred_columns_and_prints_no_escapes_into_a_pipe(shown: str) -> None:
-    assert max(map(len, shown.splitlines())) <= 100
-    assert "\033" not in shown
+def test_the_output_fits_a_hundred_columns_without_escape_codes(output: str) -> None:
+    assert max(map(len, output.splitlines())) <= 100
+    assert "\033" not in output

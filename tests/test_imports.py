@@ -37,11 +37,11 @@ LAYERS = (
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.split()} | {
     "": len(LAYERS)
 }
-"""The level of each room of the core; "" is the package itself, the table of contents."""
+"""The level of each package of the core; "" is `headroom_core` itself."""
 
 MAX_ROOT_MODULES = 12
 MAX_LEVELS = 11
-"""Of the whole repository: the core's, its table of contents, the integrations, the benchmarks."""
+"""Levels of the whole repository: the core, its table of names, integrations, benchmarks."""
 
 SHARED = {
     "_internal": {"fork", "caches", "lru"},
@@ -61,7 +61,7 @@ SHARED = {
     "metrics": {"ledger"},
     "client": {"rounds", "tools", "usage"},
 }
-"""The modules that other members of their family may import; `base` alone where nothing is said."""
+"""The modules that other members of their family may import. Defaults to `base` alone."""
 
 PURE = {"compressors", "relevance", "transforms"}
 IMPURE = {"stores", "providers", "insight", "metrics"}
@@ -80,7 +80,7 @@ HEAVY = ("pydantic", "numpy", "tiktoken", "rank_bm25", "sqlite3")
 
 
 class Module:
-    """One file, and what it imports."""
+    """A source file and its imports."""
 
     def __init__(self, path: Path, root: Path) -> None:
         self.source = path.read_text(encoding="utf-8")
@@ -103,7 +103,7 @@ class Module:
         )
 
     def _imported(self, nodes: Iterator[ast.AST], known: set[str]) -> Iterator[str]:
-        """Yield the full names of own modules: of `from a import b` it is `a.b` where that is a module, else `a`."""
+        """Yield full names of own modules: for `from a import b`, `a.b` if it is a module."""
         for node in nodes:
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -126,7 +126,7 @@ class Module:
 
 
 def violations(root: Path) -> list[str]:
-    """Return what breaks the rules below `root`, one sentence each."""
+    """Return a sentence for each broken rule below `root`."""
     paths = [
         path for package in (CORE, INTEGRATIONS) for path in sorted((root / package).rglob("*.py"))
     ]
@@ -152,7 +152,7 @@ def _problems(module: Module, known: set[str]) -> Iterator[str]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Return the family (or the single module) and the member: `headroom_core.a.b.c` gives `a` and `b`."""
+    """Return the family and the member: `headroom_core.a.b.c` gives `a` and `b`."""
     parts = [*name.split("."), "", ""]
     return parts[1], parts[2]
 
@@ -182,7 +182,7 @@ def _integration_problem(importer: str, imported: str) -> str | None:
 
 
 def _private_names(module: Module) -> Iterator[str]:
-    """Yield the names that an integration takes from the core beside its public ones."""
+    """Yield the private names of the core that an integration imports."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(CORE):
             public = ADAPTER_NAMES if node.module == f"{CORE}.adapters" else CORE_NAMES
@@ -190,25 +190,25 @@ def _private_names(module: Module) -> Iterator[str]:
 
 
 def levels(root: Path) -> int:
-    """Return how many levels of rooms stand above each other, benchmarks and integrations included."""
+    """Return the number of levels of packages, including benchmarks and integrations."""
     modules = [Module(path, root) for path in sorted((root / CORE).rglob("*.py"))]
     known = {module.name for module in modules}
     below: dict[str, set[str]] = {}
     for module in modules:
-        room = _split(module.name)[0]
-        rooms = {_split(name)[0] for name in module.imports(known)}
-        below.setdefault(room, set()).update(rooms - {room})
+        family = _split(module.name)[0]
+        families = {_split(name)[0] for name in module.imports(known)}
+        below.setdefault(family, set()).update(families - {family})
     height: dict[str, int] = {}
-    for room in TopologicalSorter(below).static_order():
-        height[room] = 1 + max((height[other] for other in below[room]), default=0)
+    for family in TopologicalSorter(below).static_order():
+        height[family] = 1 + max((height[other] for other in below[family]), default=0)
     return max(height.values()) + len((INTEGRATIONS, "benchmarks"))
 
 
-def test_every_module_keeps_to_the_layout() -> None:
+def test_every_module_follows_the_layout() -> None:
     assert violations(ROOT) == []
 
 
-def test_integrations_use_public_names_of_the_core_alone() -> None:
+def test_integrations_use_only_public_names_of_the_core() -> None:
     modules = [Module(path, ROOT) for path in sorted((ROOT / INTEGRATIONS).rglob("*.py"))]
     assert {module.name: names for module in modules if (names := [*_private_names(module)])} == {}
 
@@ -221,7 +221,7 @@ def test_a_private_name_in_an_integration_is_found(tmp_path: Path) -> None:
     assert [*_private_names(Module(path, tmp_path))] == ["_lazy", "x"]
 
 
-def test_the_house_has_few_root_modules_and_levels() -> None:
+def test_the_core_has_few_root_modules_and_levels() -> None:
     modules = [path for path in (ROOT / CORE).glob("*.py") if not path.name.startswith("__")]
     assert len(modules) <= MAX_ROOT_MODULES
     assert levels(ROOT) <= MAX_LEVELS
@@ -255,8 +255,8 @@ def test_the_house_has_few_root_modules_and_levels() -> None:
 def test_a_broken_rule_of_the_core_is_found(
     tmp_path: Path, path: str, source: str, problem: str
 ) -> None:
-    plant(tmp_path, {"headroom_core/tables/groups.py": "import headroom_core.tables.cells"})
-    plant(tmp_path, {f"headroom_core/{path}": source})
+    write_files(tmp_path, {"headroom_core/tables/groups.py": "import headroom_core.tables.cells"})
+    write_files(tmp_path, {f"headroom_core/{path}": source})
     assert problem in "\n".join(violations(tmp_path))
 
 
@@ -271,7 +271,7 @@ def test_a_broken_rule_of_the_core_is_found(
 def test_a_broken_rule_of_an_integration_is_found(
     tmp_path: Path, source: str, problem: str
 ) -> None:
-    plant(tmp_path, {"headroom_integrations/langchain/a.py": source})
+    write_files(tmp_path, {"headroom_integrations/langchain/a.py": source})
     assert problem in "\n".join(violations(tmp_path))
 
 
@@ -290,14 +290,12 @@ def test_a_broken_rule_of_an_integration_is_found(
         ("headroom_integrations/langchain/a.py", "from headroom_core.adapters import CallTracker"),
     ],
 )
-def test_an_import_that_the_layout_allows_is_not_found(
-    tmp_path: Path, path: str, source: str
-) -> None:
-    plant(tmp_path, {path: source})
+def test_an_allowed_import_is_not_reported(tmp_path: Path, path: str, source: str) -> None:
+    write_files(tmp_path, {path: source})
     assert violations(tmp_path) == []
 
 
-def plant(root: Path, files: dict[str, str]) -> None:
+def write_files(root: Path, files: dict[str, str]) -> None:
     for name, source in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(source)

@@ -17,11 +17,13 @@ from notebooks.execute import FOLDER, execute
 PRIVATE = re.compile(
     r"(?<![\w.])/(?:home|root|Users|tmp|var|opt|usr|work)/|[A-Z]:\\|\b(?:\d+\.){3}\d+\b|localhost"
 )
-each = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.name)
+each_notebook = pytest.mark.parametrize(
+    "path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.name
+)
 
 
-@each
-def test_it_runs_and_shows_something_where_it_did_before(
+@each_notebook
+def test_a_notebook_runs_with_output_in_the_same_cells(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
@@ -29,8 +31,8 @@ def test_it_runs_and_shows_something_where_it_did_before(
     assert cells_with_output(execute(path)) == cells_with_output(read(path))
 
 
-@each
-def test_it_is_stored_with_what_all_its_cells_showed(path: Path) -> None:
+@each_notebook
+def test_a_notebook_is_stored_with_all_outputs(path: Path) -> None:
     cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
     assert "image/png" in {
@@ -38,12 +40,12 @@ def test_it_is_stored_with_what_all_its_cells_showed(path: Path) -> None:
     }
 
 
-@each
-def test_what_is_stored_tells_nothing_of_the_machine(path: Path) -> None:
-    shown = [output for cell in read(path).cells for output in cell.get("outputs", [])]
-    for output in shown:
+@each_notebook
+def test_stored_outputs_reveal_nothing_about_the_machine(path: Path) -> None:
+    outputs = [output for cell in read(path).cells for output in cell.get("outputs", [])]
+    for output in outputs:
         output.get("data", {}).pop("image/png", None)
-    assert PRIVATE.findall(json.dumps(shown, ensure_ascii=False)) == []
+    assert PRIVATE.findall(json.dumps(outputs, ensure_ascii=False)) == []
 
 
 def read(path: Path) -> Any:

@@ -32,19 +32,19 @@ PROMPT = (
 
 
 @pytest.fixture(autouse=True)
-def a_store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADROOM_STORE_URL", "memory://")
 
 
 def run(code: str, **given: Any) -> dict[str, Any]:
-    """Return the names that an example leaves behind."""
+    """Run an example and return its variables."""
     names = dict(given)
     exec(code, names)
     return names
 
 
 def conversation(turns: int = 12) -> list[dict[str, Any]]:
-    """Return a conversation of which every turn calls a tool."""
+    """Return a conversation that calls a tool in every turn."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": PROMPT}]
     for turn in range(turns):
         function = {"name": "list_jobs", "arguments": json.dumps({"page": turn})}
@@ -71,7 +71,7 @@ def conversation(turns: int = 12) -> list[dict[str, Any]]:
 @pytest.mark.skipif(
     embedding_available(), reason="with sentence-transformers, its model would be needed"
 )
-def test_scorers_are_made_by_their_types() -> None:
+def test_scorers_are_created_by_type() -> None:
     code = """
 from headroom_core import create_scorer
 
@@ -103,7 +103,7 @@ scores = scorer.score_items(items=["item 1", "item 2"], query="search query")
     assert 0 < first < second <= 1
 
 
-def test_embeddings_are_used_where_they_are_at_hand() -> None:
+def test_embeddings_are_used_if_available() -> None:
     code = """
 from headroom_core import EmbeddingScorer, embedding_available
 
@@ -111,7 +111,7 @@ if embedding_available():
     scorer = EmbeddingScorer(model="all-MiniLM-L6-v2")
     scores = scorer.score_items(items, query)
 """
-    # Where the package is there, the model may still not be: nothing to score asks for none.
+    # Even with the package its model may be missing; an empty list needs no model.
     assert run(code, items=[], query="")["embedding_available"]() is embedding_available()
 
 
@@ -134,7 +134,7 @@ scores = scorer.score_items(items, query)
 # Configuration
 
 
-def test_the_settings_of_arrays() -> None:
+def test_array_settings_match_the_defaults() -> None:
     code = """
 from headroom_core import SmartCrusherConfig
 
@@ -151,7 +151,7 @@ config = SmartCrusherConfig(
     assert run(code)["config"] == SmartCrusherConfig()
 
 
-def test_the_settings_of_the_aligner() -> None:
+def test_aligner_settings_apply() -> None:
     code = """
 from headroom_core import CacheAlignerConfig
 
@@ -167,7 +167,7 @@ config = CacheAlignerConfig(
     assert sent[0]["content"].endswith("\n\n[Current values]\ndate: 2026-11-21")
 
 
-def test_the_settings_of_the_window() -> None:
+def test_window_settings_match_the_defaults() -> None:
     code = """
 from headroom_core import RollingWindowConfig
 
@@ -181,7 +181,7 @@ config = RollingWindowConfig(
     assert run(code)["config"] == RollingWindowConfig()
 
 
-def test_the_settings_of_the_intelligent_context() -> None:
+def test_intelligent_context_settings_apply() -> None:
     code = """
 from headroom_core.config import IntelligentContextConfig, ScoringWeights
 
@@ -211,7 +211,7 @@ config.rolling_window.preserve_recent_turns = 3
 """
 
 
-def test_all_settings_take_effect_when_they_are_assigned() -> None:
+def test_assigned_settings_take_effect() -> None:
     config = run(ALL)["config"]
     small = {"role": "tool", "tool_call_id": "1", "content": json.dumps(JOBS[:10])}
     messages = [{"role": "system", "content": PROMPT}, {"role": "user", "content": "hi"}, small]
@@ -225,7 +225,7 @@ def test_all_settings_take_effect_when_they_are_assigned() -> None:
 
 
 @pytest.mark.parametrize("turns", [3, 5])
-def test_the_turns_that_are_kept_when_that_is_assigned(turns: int) -> None:
+def test_the_assigned_number_of_recent_turns_is_kept(turns: int) -> None:
     config = run(ALL)["config"]
     config.rolling_window.preserve_recent_turns = turns
     messages = conversation()
@@ -238,7 +238,7 @@ def test_the_turns_that_are_kept_when_that_is_assigned(turns: int) -> None:
 # Transforms, used directly
 
 
-def test_the_crusher_is_used_directly() -> None:
+def test_the_crusher_works_directly() -> None:
     code = """
 from headroom_core import SmartCrusher
 
@@ -253,7 +253,7 @@ result = crusher.crush(data={"results": [...]}, query="user query")
     assert json.loads(retrieve(key, limit=None).text) == {"results": JOBS}
 
 
-def test_the_aligner_is_used_directly() -> None:
+def test_the_aligner_works_directly() -> None:
     code = """
 from headroom_core import CacheAligner
 
@@ -266,7 +266,7 @@ result = aligner.align(messages)
     assert result.messages[1] is messages[1]
 
 
-def test_the_window_is_used_directly() -> None:
+def test_the_window_works_directly() -> None:
     code = """
 from headroom_core import RollingWindow
 
@@ -285,7 +285,7 @@ result = window.apply(messages, max_tokens=100000)
     assert all(retrieve(key, limit=None).found for key in keys_of(result.messages[1]["content"]))
 
 
-def test_the_intelligent_context_is_used_directly() -> None:
+def test_the_intelligent_context_works_directly() -> None:
     code = """
 from headroom_core.transforms import IntelligentContextManager
 from headroom_core.config import IntelligentContextConfig
@@ -310,7 +310,7 @@ result = manager.apply(messages, tokenizer, model_limit=128000)
     assert {change.message for change in result.changes} == {*range(len(messages))}
 
 
-def test_transforms_are_applied_one_after_the_other() -> None:
+def test_transforms_are_applied_in_order() -> None:
     code = """
 from headroom_core import TransformPipeline
 
@@ -322,10 +322,10 @@ pipeline = TransformPipeline([
 
 result = pipeline.transform(messages)
 """
-    named = "from headroom_core import CacheAligner, RollingWindow, SmartCrusher\n"
+    imports = "from headroom_core import CacheAligner, RollingWindow, SmartCrusher\n"
     messages = conversation()
     messages[3]["content"] = json.dumps(JOBS)
-    result = run(named + code, messages=messages)["result"]
+    result = run(imports + code, messages=messages)["result"]
     assert {change.by for change in result.changes if change.action != "kept"} == {
         "smart_crusher",
         "cache_aligner",

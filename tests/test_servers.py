@@ -1,4 +1,4 @@
-"""The servers that other tests rely on: they see and refuse what they have to."""
+"""Test the local servers that other tests use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from servers import AnthropicServer, Call, OpenAIServer, Reply, Request
 CALL = {"id": "c1", "type": "function", "function": {"name": "orders", "arguments": "{}"}}
 CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL, CALL | {"id": "c2"}]}
 FIRST, SECOND = ({"role": "tool", "tool_call_id": name, "content": "[]"} for name in ("c1", "c2"))
-ASKED = {"role": "user", "content": "Which are late?"}
+QUESTION = {"role": "user", "content": "Which are late?"}
 
 
 def ask_openai(server: OpenAIServer, messages: Sequence[Any], **settings: Any) -> Any:
@@ -26,23 +26,23 @@ def ask_openai(server: OpenAIServer, messages: Sequence[Any], **settings: Any) -
 @pytest.mark.parametrize(
     "messages",
     [
-        [ASKED, FIRST],
-        [ASKED, CALLING],
-        [ASKED, CALLING, FIRST],
-        [ASKED, CALLING, FIRST, ASKED, SECOND],
-        [ASKED, CALLING, FIRST, SECOND, SECOND],
-        [ASKED, CALLING, FIRST, FIRST],
+        [QUESTION, FIRST],
+        [QUESTION, CALLING],
+        [QUESTION, CALLING, FIRST],
+        [QUESTION, CALLING, FIRST, QUESTION, SECOND],
+        [QUESTION, CALLING, FIRST, SECOND, SECOND],
+        [QUESTION, CALLING, FIRST, FIRST],
     ],
 )
-def test_calls_and_results_that_are_not_paired_are_refused(messages: list[Any]) -> None:
+def test_unpaired_calls_and_results_are_rejected(messages: list[Any]) -> None:
     with OpenAIServer() as server, pytest.raises(openai.BadRequestError, match="calls"):
         ask_openai(server, messages)
 
 
-def test_anthropics_pairs_are_those_of_its_blocks() -> None:
+def test_anthropic_pairs_are_read_from_its_blocks() -> None:
     results = [{"type": "tool_result", "tool_use_id": "c1", "content": "[]"}]
     calls = [{"type": "tool_use", "id": "c1", "name": "orders", "input": {}}]
-    asked, calling, answering = (
+    question, calling, answering = (
         {"role": role, "content": content}
         for role, content in (("user", "Which are late?"), ("assistant", calls), ("user", results))
     )
@@ -52,33 +52,33 @@ def test_anthropics_pairs_are_those_of_its_blocks() -> None:
     ):
         send = client.with_options(max_retries=0).messages.create
         assert send(
-            model="claude-haiku-4-5", max_tokens=9, messages=[asked, calling, answering]
+            model="claude-haiku-4-5", max_tokens=9, messages=[question, calling, answering]
         ).content
         with pytest.raises(anthropic.BadRequestError, match="without results"):
-            send(model="claude-haiku-4-5", max_tokens=9, messages=[asked, calling, asked])
+            send(model="claude-haiku-4-5", max_tokens=9, messages=[question, calling, question])
 
 
-def test_a_request_continues_another_only_if_nothing_before_it_changed() -> None:
-    def sent(*messages: Any, **body: Any) -> Request:
+def test_a_request_continues_another_only_with_an_unchanged_prefix() -> None:
+    def create_request(*messages: Any, **body: Any) -> Request:
         body = {"messages": messages, "model": "gpt-4o-mini", **body}
         return Request(
             "/", json.dumps(body, separators=(",", ":")).encode(), json.loads(json.dumps(body))
         )
 
-    earlier = sent(ASKED, CALLING)
-    assert sent(ASKED, CALLING, FIRST, SECOND).continues(earlier)
-    assert sent(ASKED, CALLING).continues(earlier)
-    assert not sent(ASKED).continues(earlier)
-    assert not sent(ASKED, CALLING | {"content": ""}, FIRST).continues(earlier)
-    assert not sent(ASKED, dict(reversed(CALLING.items()))).continues(earlier)
-    assert not sent(ASKED, CALLING, FIRST, tools=[]).continues(earlier)
+    earlier = create_request(QUESTION, CALLING)
+    assert create_request(QUESTION, CALLING, FIRST, SECOND).continues(earlier)
+    assert create_request(QUESTION, CALLING).continues(earlier)
+    assert not create_request(QUESTION).continues(earlier)
+    assert not create_request(QUESTION, CALLING | {"content": ""}, FIRST).continues(earlier)
+    assert not create_request(QUESTION, dict(reversed(CALLING.items()))).continues(earlier)
+    assert not create_request(QUESTION, CALLING, FIRST, tools=[]).continues(earlier)
 
 
-def test_a_stream_says_what_a_whole_answer_says() -> None:
+def test_a_stream_has_the_content_of_a_whole_answer() -> None:
     reply = Reply("Let me see.", (Call("orders", {"city": "Zürich"}), Call("orders")), usage=(7, 3))
     with OpenAIServer([reply, reply]) as server:
-        whole = ask_openai(server, [ASKED])
-        chunks = ask_openai(server, [ASKED], stream=True, stream_options={"include_usage": True})
+        whole = ask_openai(server, [QUESTION])
+        chunks = ask_openai(server, [QUESTION], stream=True, stream_options={"include_usage": True})
     deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
     calls = [call for delta in deltas for call in delta.tool_calls or ()]
     arguments = [
@@ -95,9 +95,9 @@ def test_a_stream_says_what_a_whole_answer_says() -> None:
     assert chunks[-1].usage == whole.usage
 
 
-def test_a_script_that_is_over_is_an_error() -> None:
+def test_an_exhausted_script_is_an_error() -> None:
     with OpenAIServer([Reply("once")]) as server:
-        assert ask_openai(server, [ASKED]).choices[0].message.content == "once"
+        assert ask_openai(server, [QUESTION]).choices[0].message.content == "once"
         with pytest.raises(openai.BadRequestError, match="the script is over"):
-            ask_openai(server, [ASKED])
+            ask_openai(server, [QUESTION])
         assert len(server.requests) == 2

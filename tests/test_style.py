@@ -1,4 +1,4 @@
-"""The figures of style that a linter can keep, over both packages and the tests."""
+"""Test the style of the packages and tests beyond the linter's rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_FUNCTION_LINES = 60
 MAX_TITLE_WORDS = 12
 MIN_COMMENT_SHARE = 0.02
 
-# Words of a private dialect that the packages once were written in; each has a plain word.
+# Unclear phrases; each has a plain word.
 BANNED = re.compile(
     r"\b(?:(?<!there )(?:is|are) none|is no text|at hand|in the place of|[Ww]hat becomes of)\b"
     r"|\bNone: (?:the defaults|none|no limit|told)"
@@ -39,7 +39,7 @@ def docstrings(tree: ast.AST) -> Iterator[str]:
             yield text
 
 
-def test_docstrings_rarely_say_what() -> None:
+def test_docstrings_rarely_use_the_word_what() -> None:
     words: Counter[str] = Counter()
     for _, source in sources(*PACKAGES):
         for text in docstrings(ast.parse(source)):
@@ -101,7 +101,7 @@ def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or 0) - node.lineno + 1 - documented
 
 
-def test_comments_say_why_often_enough() -> None:
+def test_there_are_enough_comments() -> None:
     lines = comments = 0
     for _, source in sources(*PACKAGES):
         lines += len(source.splitlines())
@@ -109,7 +109,7 @@ def test_comments_say_why_often_enough() -> None:
     assert comments / lines >= MIN_COMMENT_SHARE
 
 
-def test_titles_of_tests_have_a_dozen_words_at_most() -> None:
+def test_titles_of_tests_have_at_most_a_dozen_words() -> None:
     found = [
         node.name
         for _, source in sources("tests")

@@ -92,7 +92,7 @@ class Replay:
         if self.counted is not None:
             self.conversation.remember(routed, self.counted)
 
-    def record_key(self, block: Block, key: str, causal_query: str, selecting: bool) -> str:
+    def record_key(self, block: Block, key: str, causal_query: str, *, selecting: bool) -> str:
         """Return the key under which the result of a block is recorded."""
         return _hash_parts(
             (_VERSION, self.settings, selecting, block.kind, block.tool, key, causal_query)

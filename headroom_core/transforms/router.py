@@ -142,7 +142,7 @@ class RouterMemory(Protocol):
         """The leading blocks of the draft that were routed before, in order."""
         ...
 
-    def record_key(self, block: Block, key: str, causal_query: str, selecting: bool) -> str:
+    def record_key(self, block: Block, key: str, causal_query: str, *, selecting: bool) -> str:
         """Return the key under which the result of a block is recorded."""
         ...
 
@@ -253,8 +253,8 @@ class ContentRouter:
         selecting = self.selecting and block.kind in OUTPUT_KINDS
         key = content_key(block.text)
         memory = self._memory
-        record = memory.record_key(block, key, causal_query, selecting) if memory else ""
-        return PendingBlock(block, key, causal_query, selecting, record)
+        record = memory.record_key(block, key, causal_query, selecting=selecting) if memory else ""
+        return PendingBlock(block, key, causal_query, selecting=selecting, record=record)
 
     def _resolve(self, pending: Mapping[int, PendingBlock]) -> Mapping[int, RouteResult]:
         if self._memory:

@@ -42,7 +42,7 @@ def test_retrieve_calls_are_answered_in_another_round() -> None:
     assert machine.answered == 1
 
 
-def test_calls_of_other_tools_are_shown_and_the_retrieve_calls_answered_without_a_round() -> None:
+def test_calls_of_other_tools_are_shown_and_retrieve_calls_answered() -> None:
     machine = rounds(max_rounds=1)
     decision = machine.decide([ORDERS, RETRIEVE])
     assert (decision.step, decision.continues) == (RoundStep.SHOW_OTHER_CALLS, False)

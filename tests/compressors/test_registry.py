@@ -1,7 +1,8 @@
-"""A compressor that is registered once is used everywhere, and its fingerprint joins the records."""
+"""Test that registered compressors are used everywhere and that records name their fingerprint."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from langchain_core.messages import ToolMessage as LangChainToolMessage
 
 from headroom_core import (
+    CCRConfig,
     Compressed,
     ConfigurationError,
     HeadroomConfig,
@@ -24,6 +26,8 @@ from headroom_core import (
 )
 from headroom_core.compressors import REGISTRY
 from headroom_core.compressors.registry import CompressorRegistry
+from headroom_core.markers import retrieve_call, write_marker
+from headroom_core.testing import ScriptedCall, registered_compressor, tool_conversation
 from headroom_core.text.kinds import TextKind
 from headroom_core.transforms import default_transforms
 from headroom_integrations.langchain import HeadroomCompressor
@@ -33,42 +37,39 @@ SHORT = "400 ticks"
 
 
 class Ticks:
-    """Counts lines that tick."""
+    """Compressor that counts lines which say `tick`."""
 
     name = "ticks"
 
     def __init__(self, version: int = 1, lossless: bool = True) -> None:
         self.fingerprint = f"ticks {version}"
         self.lossless = lossless
-        self.asked = 0
+        self.calls = 0
 
     def accepts(self, kind: TextKind) -> bool:
         return kind.first_line == "tick"
 
     def compress(self, text: str, request: Request) -> Compressed | None:
-        self.asked += 1
-        mark = "" if self.lossless else f' [headroom: headroom_retrieve(key="{request.key}")]'
+        self.calls += 1
+        calls = [retrieve_call(request.key)] if request.key else []
+        mark = "" if self.lossless else write_marker("400 lines left out", calls)
         return Compressed(f"{text.count('tick')} ticks{mark}", self.lossless, "counted")
 
 
 @pytest.fixture
 def ticks() -> Iterator[Ticks]:
     compressor = Ticks()
-    register_compressor(compressor)
-    yield compressor
-    unregister_compressor(compressor)
+    with registered_compressor(compressor):
+        yield compressor
 
 
 def conversation(turns: int = 1) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = []
-    for turn in range(turns):
-        call = {"id": f"c{turn}", "type": "function", "function": {"name": "t", "arguments": "{}"}}
-        messages += [
-            {"role": "user", "content": f"Question {turn}?"},
-            {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": f"c{turn}", "content": BEATS},
-        ]
-    return messages
+    call = ScriptedCall("t", result=BEATS)
+    return [
+        message
+        for turn in range(turns)
+        for message in tool_conversation(f"Question {turn}?", [call])
+    ]
 
 
 @pytest.mark.usefixtures("ticks")
@@ -79,71 +80,62 @@ def test_compress_uses_a_registered_compressor() -> None:
 
 
 @pytest.mark.usefixtures("ticks")
-def test_a_pipeline_of_the_default_transforms_uses_it() -> None:
+def test_a_pipeline_of_the_default_transforms_uses_a_registered_compressor() -> None:
     result = TransformPipeline(default_transforms()).transform(conversation(), store=MemoryStore())
     assert result.messages[2]["content"] == SHORT
 
 
-def test_windows_use_it_at_a_cut() -> None:
+def test_windows_use_a_registered_compressor_at_a_cut() -> None:
     """Directly, and in `compress` where nothing may be stored."""
     compressor = Ticks(lossless=False)
-    register_compressor(compressor)
-    try:
+    with registered_compressor(compressor):
         settings = IntelligentContextConfig(compress_threshold=1.0, output_buffer_tokens=0)
-        managed = IntelligentContextManager(settings)
-        cut = managed.apply(conversation(6), model_limit=3_500, store=MemoryStore())
+        manager = IntelligentContextManager(settings)
+        cut = manager.apply(conversation(6), model_limit=3_500, store=MemoryStore())
         assert "400 ticks" in str(cut.messages)
         lossless = HeadroomConfig().lossless()
         fitted = compress(conversation(6), config=lossless, token_budget=1_500)
         assert "400 ticks" in str(fitted.messages)
         assert fitted.tokens_after <= 1_500
-    finally:
-        unregister_compressor(compressor)
 
 
 @pytest.mark.usefixtures("ticks")
-def test_documents_and_integrations_use_it() -> None:
+def test_documents_and_integrations_use_a_registered_compressor() -> None:
     assert compress_documents([BEATS]).texts == [SHORT]
     message = LangChainToolMessage(BEATS, tool_call_id="c1")
     assert HeadroomCompressor().invoke([message])[0].content == SHORT
 
 
-def test_only_texts_that_it_accepts_are_shown_to_it(ticks: Ticks) -> None:
+def test_a_compressor_only_sees_texts_it_accepts(ticks: Ticks) -> None:
     other = [{"role": "tool", "tool_call_id": "1", "content": "tock\n" * 400}]
     assert compress(other, store=MemoryStore()).messages == other
-    assert ticks.asked == 0
+    assert ticks.calls == 0
 
 
-def test_results_are_recorded_until_the_fingerprint_changes() -> None:
+def test_recorded_results_are_reused_until_the_fingerprint_changes() -> None:
     store = MemoryStore()
-    for version, asked in ((1, 1), (1, 0), (2, 1)):
+    for version, expected_calls in ((1, 1), (1, 0), (2, 1)):
         compressor = Ticks(version)
-        register_compressor(compressor)
-        try:
+        with registered_compressor(compressor):
             # Another first message, so that the conversation itself is not known.
-            greeting = {"role": "system", "content": f"{version} {asked}"}
+            greeting = {"role": "system", "content": f"{version} {expected_calls}"}
             compress([greeting, *conversation()], store=store)
-        finally:
-            unregister_compressor(compressor)
-        assert compressor.asked == asked
+        assert compressor.calls == expected_calls
 
 
-def test_the_newest_is_asked_first_and_may_be_made_from_settings(ticks: Ticks) -> None:
+def test_the_newest_compressor_runs_first_and_may_come_from_a_factory(ticks: Ticks) -> None:
     newest = Ticks(2)
 
     def make(config: HeadroomConfig) -> Ticks:
         assert isinstance(config, HeadroomConfig)
         return newest
 
-    register_compressor(make, accepts=lambda kind: kind.line_count == 400)
-    try:
+    with registered_compressor(make, accepts=lambda kind: kind.line_count == 400):
         compress(conversation(), store=MemoryStore())
-    finally:
-        unregister_compressor(make)
-    assert (newest.asked, ticks.asked) == (1, 0)
+    assert (newest.calls, ticks.calls) == (1, 0)
 
 
-def test_built_in_compressors_come_last_and_through_the_same_door(ticks: Ticks) -> None:
+def test_built_in_compressors_are_routed_last_by_the_same_registry(ticks: Ticks) -> None:
     names = [route.compressor.name for route in REGISTRY.routes(HeadroomConfig())]
     assert (names[0], "smart_crusher" in names) == ("ticks", True)
     alone = CompressorRegistry(built_in=[lambda config: ticks])
@@ -151,24 +143,46 @@ def test_built_in_compressors_come_last_and_through_the_same_door(ticks: Ticks) 
 
 
 @pytest.mark.parametrize("compressor", [Ticks, 7, "ticks"])
-def test_a_class_or_another_object_is_refused(compressor: Any) -> None:
+def test_a_class_or_an_unrelated_object_is_rejected(compressor: Any) -> None:
     with pytest.raises(ConfigurationError, match="must be an object with name and compress"):
         register_compressor(compressor)
 
 
-def test_a_compressor_that_is_not_registered_cannot_be_removed() -> None:
+def test_an_unregistered_compressor_cannot_be_removed() -> None:
     with pytest.raises(ConfigurationError, match="is not registered"):
         unregister_compressor(Ticks())
 
 
-def test_a_factory_that_makes_nothing_of_use_costs_only_itself() -> None:
+def test_a_factory_that_returns_no_compressor_is_skipped_with_a_warning() -> None:
     def make(config: HeadroomConfig) -> Any:
         return object()
 
-    register_compressor(make)
-    try:
+    other = Ticks()
+    with registered_compressor(other), registered_compressor(make):
         result = compress(conversation(), store=MemoryStore())
-    finally:
-        unregister_compressor(make)
-    assert result.messages == conversation()
-    assert "a compressor factory returned a object" in str(result.warnings)
+    assert result.messages[2]["content"] == SHORT
+    assert "a compressor was left out: ConfigurationError" in str(result.warnings)
+
+
+def test_the_next_compressor_is_asked_if_a_result_is_not_smaller() -> None:
+    class Longer(Ticks):
+        def compress(self, text: str, request: Request) -> Compressed | None:
+            return Compressed(text * 2, True, "doubled")
+
+    with registered_compressor(Ticks()), registered_compressor(Longer()):
+        result = compress(conversation(), store=MemoryStore())
+    assert result.messages[2]["content"] == SHORT
+
+
+@pytest.mark.parametrize(
+    "config", [HeadroomConfig(ccr=CCRConfig(enabled=False)), HeadroomConfig().lossless()]
+)
+def test_the_default_transforms_leave_nothing_out_if_settings_forbid_it(
+    config: HeadroomConfig,
+) -> None:
+    rows = json.dumps([{"id": n, "state": "ok"} for n in range(300)])
+    messages = [{"role": "tool", "tool_call_id": "1", "content": rows}]
+    store = MemoryStore()
+    result = TransformPipeline(default_transforms(config)).transform(messages, store=store)
+    assert [change.action for change in result.changes] == ["rewritten"]
+    assert store.purge() == 0

@@ -1,4 +1,4 @@
-"""The laws of the design, as properties over hostile texts and over conversations of both dialects."""
+"""Test the laws of the design as properties of hostile texts and conversations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks import arrays_in, assert_rows_hold, csv_arrays, says_the_same, standing_values, text_at
+from checks import (
+    arrays_in,
+    assert_rows_shown,
+    csv_arrays,
+    has_same_values,
+    text_at,
+    verbatim_values,
+)
 from documents import Document, anthropic_turn, conversations, csv_texts, documents, openai_turn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -38,7 +45,7 @@ ROOT = Path(__file__).parents[2]
 EAGER = SmartCrusherConfig(min_tokens_to_crush=0, max_items_after_crush=8)
 MODELS = ("gpt-4o", "gpt-4", "claude-sonnet-4")
 BOUNDLESS = dict.fromkeys(MODELS, 10**9)
-"""Without it, the window would leave out whole turns of the largest conversations."""
+"""Limits so large that the window drops no turns of the largest conversations."""
 SELECTING = HeadroomConfig(smart_crusher=EAGER, model_context_limits=BOUNDLESS)
 LOSSLESS = HeadroomConfig(smart_crusher=EAGER, ccr=CCRConfig(enabled=False))
 CONFIGS = (SELECTING, LOSSLESS, HeadroomConfig(model_context_limits=BOUNDLESS))
@@ -48,68 +55,70 @@ any_conversation = ordinary | conversations() | conversations()
 queries = st.sampled_from((None, "item-7919", "which one failed?", "timeout", "Zoë"))
 
 
-def a_share(of_all: int) -> settings:
-    """Fewer examples, where each is many requests or a process."""
-    return settings(max_examples=max(10, settings.default.max_examples // of_all))
+def fewer_examples(divisor: int) -> settings:
+    """Return settings with fewer examples, for tests whose examples are expensive."""
+    return settings(max_examples=max(10, settings.default.max_examples // divisor))
 
 
-def dumped(messages: Sequence[Any]) -> list[str]:
+def dump_messages(messages: Sequence[Any]) -> list[str]:
     return [json.dumps(message) for message in messages]
 
 
-def sent(
+def send(
     messages: list[Any], store: Store | None = None, config: HeadroomConfig = SELECTING, **more: Any
 ) -> list[str]:
-    return dumped(compress(messages, config=config, store=store or MemoryStore(), **more).messages)
+    return dump_messages(
+        compress(messages, config=config, store=store or MemoryStore(), **more).messages
+    )
 
 
-def crushed(text: str, selecting: bool = False) -> str | None:
-    """Return what the crusher makes of a text, whether or not that has fewer tokens."""
+def crush_text(text: str, selecting: bool = False) -> str | None:
+    """Return the output of the crusher for a text, even if it has more tokens."""
     request = Request(content_key(text), 10**6, "which item failed? item-7919", selecting)
-    made = SmartCrusher(EAGER).compress(text, request)
-    return made.text if made and made.lossless is not selecting else None
+    compressed = SmartCrusher(EAGER).compress(text, request)
+    return compressed.text if compressed and compressed.lossless is not selecting else None
 
 
 # 1. Causal.
 
 
 @given(any_conversation)
-def test_a_longer_conversation_begins_with_the_same_bytes(messages: list[Any]) -> None:
-    whole = sent(messages)
+def test_a_longer_conversation_starts_with_the_same_bytes(messages: list[Any]) -> None:
+    whole = send(messages)
     for count in range(1, len(messages)):
-        assert sent(messages[:count]) == whole[:count]
+        assert send(messages[:count]) == whole[:count]
 
 
 @given(any_conversation, st.data())
-def test_what_was_sent_is_sent_again_whatever_the_query(
+def test_sent_messages_are_repeated_whatever_the_query(
     messages: list[Any], data: st.DataObject
 ) -> None:
     store, before = MemoryStore(), []
     for count in range(1, len(messages) + 1):
-        now = sent(messages[:count], store, query=data.draw(queries))
+        now = send(messages[:count], store, query=data.draw(queries))
         assert now[: len(before)] == before
         before = now
 
 
 def test_two_processes_send_the_same_bytes(tmp_path: Path) -> None:
-    drawn: list[list[Any]] = []
+    examples: list[list[Any]] = []
 
-    @a_share(4)
+    @fewer_examples(4)
     @given(any_conversation)
     def draw(messages: list[Any]) -> None:
-        drawn.append(messages)
+        examples.append(messages)
 
     draw()
     path = tmp_path / "conversations.json"
-    path.write_text(json.dumps(drawn))
+    path.write_text(json.dumps(examples))
     code = """
-        from test_laws import dumped, sent
+        from test_laws import LOSSLESS, send
         for messages in json.load(open(sys.argv[1])):
-            print(json.dumps([sent(messages), sent(messages, config=test_laws.LOSSLESS)]))
+            print(json.dumps([send(messages), send(messages, config=LOSSLESS)]))
     """
     first, second = (python(code, path, seed=seed) for seed in ("1", "2"))
     here = [
-        [sent(messages), sent(messages, config=LOSSLESS)]
+        [send(messages), send(messages, config=LOSSLESS)]
         for messages in json.loads(path.read_text())
     ]
     assert first == second
@@ -117,11 +126,10 @@ def test_two_processes_send_the_same_bytes(tmp_path: Path) -> None:
 
 
 def python(code: str, *arguments: object, seed: str = "0") -> str:
-    """Return what another process prints."""
+    """Return the output of another process."""
     lines = [
         "import json, sys",
         "sys.path[:0] = ['tests/support', 'tests/conversation']",
-        "import test_laws",
     ]
     script = "\n".join([*lines, *(line[8:] for line in code.splitlines())])
     done = subprocess.run(
@@ -136,44 +144,45 @@ def python(code: str, *arguments: object, seed: str = "0") -> str:
     return done.stdout
 
 
-# 2. Nothing silently lost.
+# 2. Nothing is lost silently.
 
 
 @given(documents())
-def test_a_lossless_form_of_json_says_the_same(document: Document) -> None:
-    text = crushed(document.text)
-    assert text is None or says_the_same(decode_table(text), document)
+def test_the_lossless_form_of_json_decodes_to_the_same_values(document: Document) -> None:
+    text = crush_text(document.text)
+    assert text is None or has_same_values(decode_table(text), document)
 
 
 @given(csv_texts())
-def test_a_lossless_form_of_separated_values_says_the_same(given_text: str) -> None:
-    text = crushed(given_text)
+def test_the_lossless_form_of_separated_values_decodes_to_the_same_text(given_text: str) -> None:
+    text = crush_text(given_text)
     assert text is None or decode_table(text) == given_text
 
 
 @pytest.mark.parametrize("odd", ['1009,"first\r\nsecond"', '5" pipes\r\n1009,a'])
-def test_a_record_of_two_lines_keeps_its_carriage_return(odd: str) -> None:
+def test_a_two_line_record_keeps_its_carriage_return(odd: str) -> None:
     text = (
         "id,name\r\n"
         + "".join(f'{row},"a,b"\r\n' for row in range(1000, 1009))
         + f'{odd}\r\n1010,"a,b"'
     )
-    shorter = crushed(text)
+    shorter = crush_text(text)
     assert shorter is None or decode_table(shorter) == text
 
 
 @given(documents(most=120))
-def test_a_selection_shows_whole_rows_and_tells_what_is_missing(document: Document) -> None:
-    if text := crushed(document.text, selecting=True):
+def test_a_selection_shows_whole_rows_and_counts_the_omitted_rows(document: Document) -> None:
+    if text := crush_text(document.text, selecting=True):
         assert (
-            assert_rows_hold(text, list(arrays_in(document.values)), content_key(document.text)) > 0
+            assert_rows_shown(text, list(arrays_in(document.values)), content_key(document.text))
+            > 0
         )
 
 
 @given(csv_texts(most=200))
-def test_a_selection_of_records_shows_them_whole(given_text: str) -> None:
-    if text := crushed(given_text, selecting=True):
-        assert assert_rows_hold(text, csv_arrays(given_text), content_key(given_text)) > 0
+def test_a_selection_shows_whole_records(given_text: str) -> None:
+    if text := crush_text(given_text, selecting=True):
+        assert assert_rows_shown(text, csv_arrays(given_text), content_key(given_text)) > 0
 
 
 @pytest.mark.parametrize(
@@ -184,16 +193,16 @@ def test_a_selection_of_records_shows_them_whole(given_text: str) -> None:
     ],
     ids=["name", "cell"],
 )
-def test_a_marker_is_one_line_whatever_it_tells(text: str) -> None:
+def test_a_marker_is_always_a_single_line(text: str) -> None:
     assert re.search(
         r"^\[headroom: .*headroom_retrieve\(.*\)\]$",
-        crushed(text, selecting=True) or "",
+        crush_text(text, selecting=True) or "",
         re.MULTILINE,
     )
 
 
 @given(any_conversation)
-def test_every_original_is_kept_to_the_byte(messages: list[Any]) -> None:
+def test_every_original_is_stored_byte_for_byte(messages: list[Any]) -> None:
     store = MemoryStore()
     result = compress(messages, config=SELECTING, store=store)
     for change in result.changes:
@@ -205,7 +214,7 @@ def test_every_original_is_kept_to_the_byte(messages: list[Any]) -> None:
 
 
 @given(any_conversation)
-def test_lossless_mode_leaves_nothing_out(messages: list[Any]) -> None:
+def test_lossless_mode_omits_nothing(messages: list[Any]) -> None:
     store = MemoryStore()
     result = compress(messages, config=LOSSLESS, store=store)
     assert {change.action for change in result.changes} <= {"kept", "rewritten"}
@@ -217,7 +226,7 @@ def test_lossless_mode_leaves_nothing_out(messages: list[Any]) -> None:
 
 
 @given(any_conversation, st.sampled_from(CONFIGS), st.sampled_from(MODELS))
-def test_no_block_and_no_conversation_has_more_tokens(
+def test_no_block_or_conversation_gains_tokens(
     messages: list[Any], config: HeadroomConfig, model: str
 ) -> None:
     result = compress(messages, config=config, model=model, store=MemoryStore())
@@ -237,14 +246,14 @@ def test_no_block_and_no_conversation_has_more_tokens(
     assert result.tokens_after == tokenizer.count_messages(result.messages) <= result.tokens_before
 
 
-# 4. Values stand whole.
+# 4. Values are written whole.
 
 
 @given(documents())
-def test_every_value_stands_in_the_lossless_form_as_it_was(document: Document) -> None:
-    text = crushed(document.text)
+def test_every_value_appears_verbatim_in_the_lossless_form(document: Document) -> None:
+    text = crush_text(document.text)
     if text is not None:
-        assert [value for value in standing_values(document.values) if value not in text] == []
+        assert [value for value in verbatim_values(document.values) if value not in text] == []
 
 
 # 6. Every marker resolves.
@@ -254,7 +263,7 @@ def test_every_marker_resolves_in_another_process(tmp_path: Path) -> None:
     path, originals = tmp_path / "originals.db", {}
     store = SQLiteStore(path)
 
-    @a_share(4)
+    @fewer_examples(4)
     @given(any_conversation)
     def draw(messages: list[Any]) -> None:
         for change in compress(messages, config=SELECTING, store=store).changes:
@@ -276,7 +285,7 @@ def test_every_marker_resolves_in_another_process(tmp_path: Path) -> None:
 
 
 @given(any_conversation)
-def test_what_was_shortened_is_not_shortened_again(messages: list[Any]) -> None:
+def test_compressed_messages_are_not_compressed_again(messages: list[Any]) -> None:
     store = MemoryStore()
     once = compress(messages, config=SELECTING, store=store)
     twice = compress(once.messages, config=SELECTING, store=store)
@@ -288,7 +297,7 @@ def test_what_was_shortened_is_not_shortened_again(messages: list[Any]) -> None:
 
 @pytest.mark.parametrize("turn", [openai_turn, anthropic_turn])
 @given(document=documents(most=120))
-def test_what_was_retrieved_is_never_shortened(turn: Any, document: Document) -> None:
+def test_retrieved_originals_are_never_compressed(turn: Any, document: Document) -> None:
     assume(document.text)
     messages = turn("which item failed?", document.text, tool="headroom_retrieve")
     result = compress(messages, config=SELECTING, store=MemoryStore())
@@ -308,7 +317,7 @@ def test_a_second_request_encodes_nothing(messages: list[Any], config: HeadroomC
     assert counter.encoded_characters == encoded
 
 
-def test_a_turn_costs_its_own_messages_alone() -> None:
+def test_a_turn_only_encodes_its_own_messages() -> None:
     store, counter = MemoryStore(), Tokenizer("gpt-4o").counter
     conversation: list[Any] = []
     for turn in range(12):
@@ -327,37 +336,37 @@ def test_a_turn_costs_its_own_messages_alone() -> None:
 # 9. Memory of a request lives in that request.
 
 
-def _drawn(count: int) -> list[tuple[list[Any], HeadroomConfig]]:
-    """Return conversations to be compressed at once, some of them under several settings."""
-    drawn: list[tuple[list[Any], HeadroomConfig]] = []
+def draw_examples(count: int) -> list[tuple[list[Any], HeadroomConfig]]:
+    """Return conversations with settings, each also with the same settings."""
+    examples: list[tuple[list[Any], HeadroomConfig]] = []
 
     @settings(max_examples=count)
     @given(any_conversation, st.sampled_from(CONFIGS))
     def draw(messages: list[Any], config: HeadroomConfig) -> None:
-        drawn.extend(((messages, config), (messages, SELECTING)))
+        examples.extend(((messages, config), (messages, SELECTING)))
 
     draw()
-    return drawn
+    return examples
 
 
-def test_eight_threads_give_what_one_gives(tmp_path: Path) -> None:
-    drawn = _drawn(settings.default.max_examples // 10)
-    expected = [sent(messages, config=config) for messages, config in drawn]
+def test_eight_threads_give_the_same_results_as_a_single_thread(tmp_path: Path) -> None:
+    examples = draw_examples(settings.default.max_examples // 10)
+    expected = [send(messages, config=config) for messages, config in examples]
     store = SQLiteStore(tmp_path / "shared.db")
 
     def work(thread: int) -> dict[int, list[str]]:
-        order = random.Random(thread).sample(range(len(drawn)), len(drawn))
-        return {at: sent(drawn[at][0], store, drawn[at][1]) for at in order}
+        order = random.Random(thread).sample(range(len(examples)), len(examples))
+        return {index: send(examples[index][0], store, examples[index][1]) for index in order}
 
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(work, range(8)):
-            assert [found[at] for at in range(len(drawn))] == expected
+            assert [found[index] for index in range(len(examples))] == expected
 
 
-async def test_eight_tasks_give_what_one_gives(tmp_path: Path) -> None:
-    drawn = _drawn(settings.default.max_examples // 10)
+async def test_eight_tasks_give_the_same_results_as_a_single_task(tmp_path: Path) -> None:
+    examples = draw_examples(settings.default.max_examples // 10)
     expected = [
-        compress(messages, config=config, store=MemoryStore()) for messages, config in drawn
+        compress(messages, config=config, store=MemoryStore()) for messages, config in examples
     ]
     store, gate = SQLiteStore(tmp_path / "shared.db"), asyncio.Semaphore(8)
 
@@ -365,4 +374,4 @@ async def test_eight_tasks_give_what_one_gives(tmp_path: Path) -> None:
         async with gate:
             return await acompress(messages, config=config, store=store)
 
-    assert await asyncio.gather(*(work(*one) for one in drawn)) == expected
+    assert await asyncio.gather(*(work(*example) for example in examples)) == expected

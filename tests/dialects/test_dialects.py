@@ -449,7 +449,7 @@ class TestOutlines:
         assert found[1] == Outline("tool_result", answers=("t1",), mark=True)
         assert found[3] == Outline("user", answers=("t1",), mark=True)
 
-    def test_a_servers_tool_binds_messages_only_where_a_pause_parts_call_and_result(self) -> None:
+    def test_server_tools_link_messages_only_across_a_pause(self) -> None:
         search = {
             "type": "server_tool_use",
             "id": "s1",

@@ -98,7 +98,7 @@ def test_strings_are_texts_in_the_place_of_contents_and_of_parts() -> None:
     ]
 
 
-def test_a_string_is_rewritten_only_once_it_is_known_to_be_a_content() -> None:
+def test_a_string_is_rewritten_only_if_it_is_known_content() -> None:
     first, second, third = parse_blocks("a", content_of("b"), "c")
     assert first.pinned
     assert (second.pinned, third.pinned) == (None, None)
@@ -135,7 +135,7 @@ def test_each_text_of_a_response_is_rewritten_in_its_place() -> None:
     assert content == response_content("jobs", {"result": "long", "error": "none"}, id="c1")
 
 
-def test_a_list_or_an_object_is_a_text_of_its_own_and_a_string_takes_its_place() -> None:
+def test_a_list_or_an_object_is_one_text_and_becomes_a_string() -> None:
     response = {"rows": [{"id": 1}], "meta": {"page": 1}, "total": 3, "next": None, "ok": True}
     content = response_content("jobs", response)
     assert [block.text for block in parse_blocks(content)] == ['[{"id":1}]', '{"page":1}']

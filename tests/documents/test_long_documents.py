@@ -1,4 +1,4 @@
-"""`compress_documents` on long documents, and which whole ones it chooses."""
+"""Test `compress_documents` on long documents, and the selection of whole documents."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ FILLERS = {
 def page(
     answer: str = ANSWER, title: str = "# Bohemia\n\nA country in the middle of Europe.\n\n"
 ) -> str:
-    """A long document under headings, with the answer in the middle."""
+    """Return a long document with headings and the answer in the middle."""
     sections = [f"## {name}\n\n{(text * 5).rstrip()}\n\n" for name, text in FILLERS.items()]
     return "".join([title, *sections[:3], f"## Rivers\n\n{answer}\n\n", *sections[3:]])
 
 
-# What is cut.
+# Cuts inside documents.
 
 
-def test_what_has_nothing_to_do_with_the_query_is_left_out_inside_a_long_document() -> None:
+def test_irrelevant_passages_of_a_long_document_are_dropped() -> None:
     result = compress_documents([page()], QUESTION)
     assert ANSWER in result.texts[0]
     assert result.tokens_after < result.tokens_before / 1.6
@@ -65,9 +65,7 @@ def test_what_has_nothing_to_do_with_the_query_is_left_out_inside_a_long_documen
     assert change.reason.endswith("of 7 passages are relevant")
 
 
-def test_a_passage_stays_under_its_headings_and_the_first_one_stays_beside_it_where_it_tells_something() -> (
-    None
-):
+def test_a_kept_passage_keeps_its_headings_and_a_relevant_introduction() -> None:
     (text,) = compress_documents(
         [page(title="# Bohemia\n\nThe Elbe leaves it in the north.\n\n")], QUESTION
     ).texts
@@ -78,7 +76,7 @@ def test_a_passage_stays_under_its_headings_and_the_first_one_stays_beside_it_wh
     assert left_out
 
 
-def test_paragraphs_without_headings_come_apart_too() -> None:
+def test_paragraphs_without_headings_are_split_too() -> None:
     paragraphs = [text * 5 for text in FILLERS.values()]
     for between in ("\n\n", "\n"):
         (text,) = compress_documents([between.join([*paragraphs, ANSWER])], QUESTION).texts
@@ -86,7 +84,7 @@ def test_paragraphs_without_headings_come_apart_too() -> None:
         assert not any(paragraph.strip() in text for paragraph in paragraphs)
 
 
-def test_one_endless_paragraph_is_cut_between_sentences() -> None:
+def test_a_very_long_paragraph_is_cut_between_sentences() -> None:
     text = "".join(sentence * 30 for sentence in FILLERS.values()) + ANSWER
     (kept,) = compress_documents([text], QUESTION).texts
     assert len(kept) < len(text) / 2
@@ -94,7 +92,7 @@ def test_one_endless_paragraph_is_cut_between_sentences() -> None:
         assert not run.strip() or (run.strip() in text and run.rstrip().endswith("."))
 
 
-def test_lines_that_were_wrapped_are_not_cut_from_their_sentence() -> None:
+def test_wrapped_lines_are_not_cut_from_their_sentence() -> None:
     wrapped = "\n".join(f"No {n} of the rivers that\nrun to the sea is long." for n in range(90))
     kept = compress_documents([wrapped + "\n" + ANSWER], QUESTION).texts[0]
     assert len(kept) < len(wrapped)
@@ -119,7 +117,7 @@ def test_lines_that_were_wrapped_are_not_cut_from_their_sentence() -> None:
         "".join(f"2024-05-01 12:00:{n % 60:02} INFO Failed. Retry {n}.\n" for n in range(100)),
     ],
 )
-def test_tables_fenced_code_JSON_and_logs_stay_whole_or_go(whole: str) -> None:
+def test_tables_fenced_code_JSON_and_logs_are_kept_whole_or_dropped(whole: str) -> None:
     assert split_document(whole)[0].text == whole
     around = page() + whole + "\nThat was it. " + FILLERS["Beer"]
     assert any(whole in portion.text for portion in split_document(around))
@@ -129,7 +127,7 @@ def test_tables_fenced_code_JSON_and_logs_stay_whole_or_go(whole: str) -> None:
     assert whole in kept or whole[20:60] not in kept
 
 
-def test_code_comes_apart_between_top_level_blocks() -> None:
+def test_code_is_split_between_top_level_blocks() -> None:
     functions = [
         f"def call_{n}(x):\n    y = x + {n}\n\n    return [y] * {n}\n" + "    # note\n" * 40
         for n in range(9)
@@ -138,25 +136,25 @@ def test_code_comes_apart_between_top_level_blocks() -> None:
     assert found == [function.strip() for function in functions]
 
 
-def test_what_announces_a_list_stays_with_it() -> None:
+def test_the_introduction_of_a_list_stays_with_it() -> None:
     steps = "Do this:\n\n- one thing\n- another\n\n"
     text = page() + "Some words. " * 30 + "\n\n" + steps + "More words. " * 50
     assert any("Do this:\n\n- one" in portion.text for portion in split_document(text))
 
 
 @pytest.mark.parametrize("config", [HeadroomConfig(ccr=CCRConfig(enabled=False))])
-def test_where_nothing_may_be_left_out_long_documents_stay_whole(config: HeadroomConfig) -> None:
+def test_long_documents_stay_whole_in_lossless_mode(config: HeadroomConfig) -> None:
     assert compress_documents([page()], QUESTION, config=config).texts == [page()]
 
 
 @pytest.mark.parametrize("query", [None, "", "zyzzyva"])
-def test_where_nothing_is_known_about_relevance_long_documents_stay_whole(
+def test_long_documents_stay_whole_if_relevance_is_unknown(
     query: str | None,
 ) -> None:
     assert compress_documents([page()], query).texts == [page()]
 
 
-def test_JSON_in_what_stays_is_written_shorter_without_a_loss() -> None:
+def test_JSON_in_a_kept_passage_is_shortened_losslessly() -> None:
     rows = json.dumps([{"river": "Elbe", "gauge": n, "state": "ok"} for n in range(40)])
     result = compress_documents([page(f"{ANSWER}\n\nGauges of the Elbe:\n\n{rows}\n")], QUESTION)
     assert ANSWER in result.texts[0]
@@ -167,7 +165,7 @@ def test_JSON_in_what_stays_is_written_shorter_without_a_loss() -> None:
 # Scores.
 
 
-def test_a_documents_score_is_that_of_its_best_passage() -> None:
+def test_the_score_of_a_document_is_that_of_its_best_passage() -> None:
     other = page(FILLERS["Beer"] + "Nothing is said about it. ")
     result = compress_documents([other, page(), "The Oder is long."], QUESTION)
     assert result.scores[1] == 1.0
@@ -175,13 +173,13 @@ def test_a_documents_score_is_that_of_its_best_passage() -> None:
     assert len(result.texts) == len(result.scores) == len(result.changes) == 3
 
 
-def test_a_scorer_is_given_passages_under_their_headings() -> None:
-    class Last:
+def test_a_scorer_receives_passages_with_their_headings() -> None:
+    class HockeyScorer:
         def score_items(self, items: Any, query: str) -> list[float]:
             self.items = list(items)
             return [float("Hockey" in item) for item in items]
 
-    scorer = Last()
+    scorer = HockeyScorer()
     (text,) = compress_documents([page()], QUESTION, titles=["Travel guide"], scorer=scorer).texts
     assert len(scorer.items) == 7
     assert scorer.items[-1].startswith("Travel guide Bohemia Hockey\nHockey is played")
@@ -201,7 +199,7 @@ def test_a_budget_is_filled_with_the_best_passages_of_all_documents(budget: int)
     assert not result.warnings
 
 
-def test_a_budget_is_met_by_the_first_passages_where_there_is_no_query() -> None:
+def test_without_a_query_the_first_passages_fill_the_budget() -> None:
     result = compress_documents([page(), page()], token_budget=300)
     assert result.tokens_after <= 300
     assert result.texts[0].startswith("# Bohemia")
@@ -239,17 +237,20 @@ texts = st.lists(st.tuples(blocks, joins).map("".join), min_size=1, max_size=14)
 
 
 @given(texts)
-def test_portions_are_together_the_text_and_stand_under_headings_before_them(text: str) -> None:
-    own = split_document(text)
-    assert "".join(portion.text for portion in own) == text
-    for at, portion in enumerate(own):
+def test_portions_concatenate_to_the_text_and_follow_their_headings(text: str) -> None:
+    portions = split_document(text)
+    assert "".join(portion.text for portion in portions) == text
+    for index, portion in enumerate(portions):
         assert list(portion.above) == sorted(set(portion.above))
-        assert all(head < at and own[head].is_heading for head in portion.above)
-        assert len(own) == 1 or portion.text.strip() or not text.strip()
-    assert any(not portion.is_heading for portion in own)
-    reading = SplitDocument(own, "")
+        assert all(head < index and portions[head].is_heading for head in portion.above)
+        assert len(portions) == 1 or portion.text.strip() or not text.strip()
+    assert any(not portion.is_heading for portion in portions)
+    document = SplitDocument(portions, "")
     assert (
-        reading.render({at: [(own[at].text, True)] for at in reading.passages}, range(len(own)))
+        document.render(
+            {index: [(portions[index].text, True)] for index in document.passages},
+            range(len(portions)),
+        )
         == text
     )
 
@@ -258,20 +259,18 @@ def test_portions_are_together_the_text_and_stand_under_headings_before_them(tex
     st.lists(texts, min_size=1, max_size=3),
     st.sampled_from([QUESTION, "Who was Jan Hus?", "首都は", "x"]),
 )
-def test_what_stays_of_a_long_document_is_whole_in_order_and_unchanged(
-    documents: list[str], query: str
-) -> None:
+def test_kept_passages_are_whole_unchanged_and_in_order(documents: list[str], query: str) -> None:
     result = compress_documents(
         documents, query, config=HeadroomConfig(content_router_enabled=False)
     )
     assert result.tokens_before == sum(map(count_tokens_text, documents))
     assert result.tokens_after == sum(map(count_tokens_text, result.texts)) <= result.tokens_before
-    for came, text, change in zip(documents, result.texts, result.changes, strict=True):
+    for original, text, change in zip(documents, result.texts, result.changes, strict=True):
         if change.action == "selected":
             assert change.tokens_after < change.tokens_before
-            assert is_made_of(text, [portion.text for portion in split_document(came)])
+            assert is_made_of(text, [portion.text for portion in split_document(original)])
         else:
-            assert text == (came if change.action == "kept" else "")
+            assert text == (original if change.action == "kept" else "")
 
 
 @given(
@@ -288,7 +287,7 @@ def test_a_budget_is_met_or_a_warning_says_so(
     assert result.tokens_after <= budget or len(result.warnings) == 1
 
 
-def test_long_documents_take_time_in_proportion() -> None:
+def test_long_documents_take_linear_time() -> None:
     compress_documents([page()], QUESTION)
     times = []
     for count in (10, 160):
@@ -302,13 +301,13 @@ def test_long_documents_take_time_in_proportion() -> None:
 @pytest.mark.parametrize(
     "odd", ["#\n" * 9_000, "# a\n\n" * 9_000, "a\n\n" * 9_000, "- " * 20_000, "```\n" * 9_000]
 )
-def test_odd_documents_take_no_time(odd: str) -> None:
+def test_odd_documents_are_split_in_time(odd: str) -> None:
     start = time.process_time()
     assert "".join(portion.text for portion in split_document(odd)) == odd
     assert time.process_time() - start < 3
 
 
-# Which whole documents.
+# The selection of whole documents.
 
 RIVERS = [
     "The Oder is 840 km long.",
@@ -320,23 +319,23 @@ RIVERS = [
 
 
 @pytest.mark.parametrize("config", [None, HeadroomConfig(ccr=CCRConfig(enabled=False))])
-def test_at_most_so_many_documents_stay(config: HeadroomConfig | None) -> None:
+def test_at_most_max_documents_are_kept(config: HeadroomConfig | None) -> None:
     result = compress_documents(RIVERS, QUESTION, max_documents=2, config=config)
     assert result.texts == ["", "", RIVERS[2], RIVERS[3], ""]
     assert result.changes[0].reason == "not among the best max_documents = 2"
 
 
-def test_without_a_query_the_first_documents_stay() -> None:
+def test_without_a_query_the_first_documents_are_kept() -> None:
     assert compress_documents(["", *RIVERS], max_documents=2).texts == ["", *RIVERS[:2], "", "", ""]
 
 
-def test_documents_below_a_score_are_left_out() -> None:
+def test_documents_below_min_relevance_are_dropped() -> None:
     result = compress_documents(RIVERS, QUESTION, min_relevance=0.6)
     assert [bool(text) for text in result.texts] == [score >= 0.6 for score in result.scores]
     assert any(change.reason.endswith("is below min_relevance = 0.60") for change in result.changes)
 
 
-def test_where_nothing_is_known_about_relevance_no_score_is_too_low() -> None:
+def test_min_relevance_drops_nothing_if_relevance_is_unknown() -> None:
     assert compress_documents(RIVERS, "zyzzyva", min_relevance=0.5).texts == RIVERS
 
 
@@ -347,14 +346,14 @@ def test_where_nothing_is_known_about_relevance_no_score_is_too_low() -> None:
         *({"min_relevance": odd} for odd in (-0.1, 1.1, float("nan"), "1", True, None)),
     ],
 )
-def test_limits_that_are_of_no_use_are_refused(limits: dict[str, Any]) -> None:
+def test_invalid_limits_are_rejected(limits: dict[str, Any]) -> None:
     (name,) = limits
     with pytest.raises(ConfigurationError, match=f"{name} must be a") as caught:
         compress_documents(RIVERS, QUESTION, **limits)
     assert caught.value.details.keys() == {name}
 
 
-def test_documents_that_repeat_better_ones_are_left_out_where_diversity_is_preferred() -> None:
+def test_prefer_diverse_drops_repetitions_of_better_documents() -> None:
     again = "The Elbe is 1,094 km long!"
     plain = compress_documents([RIVERS[2], again, RIVERS[0]], QUESTION)
     assert all(plain.texts)
@@ -363,7 +362,7 @@ def test_documents_that_repeat_better_ones_are_left_out_where_diversity_is_prefe
     assert result.changes[1].reason == "repeats other documents"
 
 
-def test_another_aspect_comes_before_a_repetition() -> None:
+def test_a_new_aspect_is_preferred_to_a_repetition() -> None:
     texts = [
         "The Elbe is a long river.",
         "A long, long river the Elbe is indeed.",
@@ -377,7 +376,7 @@ def test_another_aspect_comes_before_a_repetition() -> None:
     assert sum(map(bool, diverse_texts)) == 2
 
 
-def test_other_numbers_are_no_repetition() -> None:
+def test_documents_with_different_numbers_are_not_repetitions() -> None:
     texts = [
         f"In the year {year} the trade on the river Elbe grew by far more than before."
         for year in (1901, 1902)
@@ -389,17 +388,17 @@ def test_other_numbers_are_no_repetition() -> None:
     st.lists(st.sampled_from([*RIVERS, "", "a b c d", "a b c", "a 1", "a 2"]), max_size=12),
     st.data(),
 )
-def test_diversity_chooses_as_the_definition_says(texts: list[str], data: st.DataObject) -> None:
+def test_diverse_selection_follows_its_definition(texts: list[str], data: st.DataObject) -> None:
     scores = [data.draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0])) for _ in texts]
     found = select_diverse(texts, scores)
     assert len(set(found)) == len(found)
     assert select_diverse(texts, scores, 3) == found[:3]
-    assert {texts[at] for at in found} == set(texts) or len(found) >= 1
+    assert {texts[index] for index in found} == set(texts) or len(found) >= 1
     if texts:
         assert scores[found[0]] == max(scores)
 
 
-def test_a_thousand_documents_are_told_apart_in_good_time() -> None:
+def test_a_thousand_documents_are_diversified_in_time() -> None:
     random = Random(7)
     texts = [" ".join(f"w{random.randrange(4000)}" for _ in range(100)) for _ in range(1000)]
     start = time.process_time()

@@ -1,4 +1,4 @@
-"""Learning from retrievals: more rows are kept of retrieved outputs, and all if that is cheaper."""
+"""Test that tools whose originals are retrieved keep more rows of their outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from headroom_core import (
     MemoryStore,
     SmartCrusherConfig,
     SQLiteStore,
-    StorageError,
     Store,
     ToolIntelligence,
     aretrieve,
@@ -35,6 +34,7 @@ from headroom_core import (
 )
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_core.insight import shape_of
+from headroom_core.testing import FailingStore
 
 ROOT = Path(__file__).parents[2]
 ZONES = 40
@@ -42,7 +42,7 @@ FAILED = "status == 'failed'"
 
 
 def jobs(run: int, count: int = 400) -> str:
-    """Return a tool's answer with failures, and with zones of which most are dropped."""
+    """Return an output with failures, and with zones of which most are dropped."""
     rows = [
         {
             "id": 100_000 * (run + 1) + row,
@@ -56,128 +56,133 @@ def jobs(run: int, count: int = 400) -> str:
     return json.dumps(rows)
 
 
-def answered(
+def compress_output(
     run: int, store: Store | None, tool: str = "list_jobs", **options: Any
 ) -> CompressResult:
     messages = openai_turn(f"How did run {run} go?", jobs(run), f"call_{run}", tool)
     return compress(messages, store=store, **options)
 
 
-def became(result: CompressResult) -> Change:
+def last_change(result: CompressResult) -> Change:
     return result.changes[-1]
 
 
-def shown(result: CompressResult) -> str:
+def last_content(result: CompressResult) -> str:
     return str(result.messages[-1]["content"])
 
 
-def taught(
+def teach(
     store: Store,
     outputs: int = 8,
-    asked: int = 1,
+    retrievals: int = 1,
     where: str = FAILED,
     tool: str = "list_jobs",
     **options: Any,
 ) -> Store:
-    """Let a tool answer, and let somebody ask for the first originals again."""
+    """Compress outputs of a tool and retrieve the first originals."""
     for run in range(outputs):
-        result = answered(run, store, tool, **options)
-        if run < asked:
+        result = compress_output(run, store, tool, **options)
+        if run < retrievals:
             assert retrieve(result.ccr_hashes[0], where=where, store=store).found
     return store
 
 
-def rows_left(result: CompressResult) -> int:
-    return shown(result).count("\n")
+def count_rows(result: CompressResult) -> int:
+    return last_content(result).count("\n")
 
 
-UNTAUGHT = answered(500, MemoryStore())
+UNTAUGHT = compress_output(500, MemoryStore())
 
 
-# What follows from retrievals.
+# Effects of retrievals.
 
 
-def test_more_is_kept_of_a_tool_whose_originals_are_asked_for() -> None:
-    once = answered(500, taught(MemoryStore(), asked=1))
-    twice = answered(500, taught(MemoryStore(), asked=2))
-    assert rows_left(UNTAUGHT) < rows_left(once) < rows_left(twice)
-    assert became(twice).action == "selected"
+def test_more_rows_are_kept_for_tools_with_retrieved_originals() -> None:
+    once = compress_output(500, teach(MemoryStore(), retrievals=1))
+    twice = compress_output(500, teach(MemoryStore(), retrievals=2))
+    assert count_rows(UNTAUGHT) < count_rows(once) < count_rows(twice)
+    assert last_change(twice).action == "selected"
 
 
-def test_what_nobody_asks_for_changes_nothing() -> None:
-    assert answered(500, taught(MemoryStore(), asked=0)) == UNTAUGHT
+def test_outputs_that_are_never_retrieved_change_nothing() -> None:
+    assert compress_output(500, teach(MemoryStore(), retrievals=0)) == UNTAUGHT
 
 
 def test_other_tools_and_other_shapes_are_not_affected() -> None:
-    store = taught(MemoryStore(), asked=8)
-    assert answered(500, store, "list_builds").messages[-1] == UNTAUGHT.messages[-1]
+    store = teach(MemoryStore(), retrievals=8)
+    assert compress_output(500, store, "list_builds").messages[-1] == UNTAUGHT.messages[-1]
     other = openai_turn(
         "?", json.dumps([{"name": f"n{n}", "size": n} for n in range(300)]), tool="list_jobs"
     )
     assert compress(other, store=store) == compress(other, store=MemoryStore())
 
 
-def test_rows_for_each_value_of_a_field_that_is_asked_for_are_kept() -> None:
-    store = taught(MemoryStore(), outputs=12, asked=2, where="zone == 'zone-7'")
-    assert not all(f"zone-{zone}," in shown(UNTAUGHT) for zone in range(ZONES))
-    assert all(f"zone-{zone}," in shown(answered(500, store)) for zone in range(ZONES))
+def test_rows_for_each_value_of_a_queried_field_are_kept() -> None:
+    store = teach(MemoryStore(), outputs=12, retrievals=2, where="zone == 'zone-7'")
+    assert not all(f"zone-{zone}," in last_content(UNTAUGHT) for zone in range(ZONES))
+    assert all(
+        f"zone-{zone}," in last_content(compress_output(500, store)) for zone in range(ZONES)
+    )
 
 
-def test_asking_for_one_id_does_not_keep_every_row() -> None:
-    store = taught(MemoryStore(), outputs=12, asked=2, where="id > 0")
-    result = answered(500, store)
-    assert became(result).action == "selected"
-    assert rows_left(result) < 150
+def test_querying_an_id_does_not_keep_every_row() -> None:
+    store = teach(MemoryStore(), outputs=12, retrievals=2, where="id > 0")
+    result = compress_output(500, store)
+    assert last_change(result).action == "selected"
+    assert count_rows(result) < 150
 
 
-def test_nothing_is_left_out_where_bringing_it_back_costs_more() -> None:
-    result = answered(500, taught(MemoryStore(), asked=4))
-    assert became(result).action == "rewritten"
-    assert "asked for often" in became(result).reason
+def test_nothing_is_omitted_if_retrieval_costs_more() -> None:
+    result = compress_output(500, teach(MemoryStore(), retrievals=4))
+    assert last_change(result).action == "rewritten"
+    assert "asked for often" in last_change(result).reason
     assert result.tokens_after < result.tokens_before
-    assert all(f"{50_100_000 + row}" in shown(result) for row in range(400))
+    assert all(f"{50_100_000 + row}" in last_content(result) for row in range(400))
 
 
-def test_a_few_retrievals_of_few_outputs_do_not_stop_the_leaving_out() -> None:
-    assert became(answered(500, taught(MemoryStore(), outputs=6, asked=6))).action == "selected"
+def test_a_few_retrievals_do_not_stop_the_selection() -> None:
+    assert (
+        last_change(compress_output(500, teach(MemoryStore(), outputs=6, retrievals=6))).action
+        == "selected"
+    )
 
 
-def test_old_behaviour_fades_and_leaving_out_is_tried_again() -> None:
-    store = taught(MemoryStore(), asked=8)
-    actions = [became(answered(run, store)).action for run in range(100, 190)]
+def test_old_behaviour_fades_and_selection_is_tried_again() -> None:
+    store = teach(MemoryStore(), retrievals=8)
+    actions = [last_change(compress_output(run, store)).action for run in range(100, 190)]
     assert actions[:20] == ["rewritten"] * 20
     assert actions[-20:] == ["selected"] * 20
 
 
-def test_where_originals_are_still_asked_for_trying_again_is_rare() -> None:
-    store = taught(MemoryStore(), asked=8)
+def test_selection_is_rarely_retried_while_originals_are_retrieved() -> None:
+    store = teach(MemoryStore(), retrievals=8)
     tried = 0
     for run in range(100, 190):
-        for key in answered(run, store).ccr_hashes:
+        for key in compress_output(run, store).ccr_hashes:
             tried += 1
             retrieve(key, store=store)
     assert 0 < tried <= 90 / 7
 
 
-# What is counted.
+# Counters.
 
 
-async def test_every_way_of_asking_counts_once() -> None:
+async def test_every_kind_of_retrieval_counts_once() -> None:
     store = MemoryStore()
-    key = answered(0, store).ccr_hashes[0]
+    key = compress_output(0, store).ccr_hashes[0]
     retrieve(key, where=f"{FAILED} and owner.name contains 'a' or status == 'ok'", store=store)
     retrieve(key, lines="1", store=store)
     handle_retrieve_call({"key": key, "query": "zone-7 zone-8"}, store=store)
     await aretrieve(key, store=store)
-    told = ToolIntelligence(store).report()["list_jobs"]
-    assert told["by"] == {"all": 1, "lines": 1, "query": 1, "where": 1}
-    assert told["fields"] == {"owner.name": 1, "status": 1}
-    assert (told["shortened"], told["asked"]) == (1, 4)
+    report = ToolIntelligence(store).report()["list_jobs"]
+    assert report["by"] == {"all": 1, "lines": 1, "query": 1, "where": 1}
+    assert report["fields"] == {"owner.name": 1, "status": 1}
+    assert (report["shortened"], report["asked"]) == (1, 4)
 
 
-def test_pages_of_one_question_count_once_and_misses_not_at_all() -> None:
+def test_pages_of_a_question_count_once_and_misses_do_not_count() -> None:
     store = MemoryStore()
-    key = answered(0, store).ccr_hashes[0]
+    key = compress_output(0, store).ccr_hashes[0]
     page: int | None = 1
     while page:
         page = retrieve(key, where="id > 0", page=page, store=store).next_page
@@ -186,46 +191,46 @@ def test_pages_of_one_question_count_once_and_misses_not_at_all() -> None:
     assert ToolIntelligence(store).report()["list_jobs"]["asked"] == 1
 
 
-def test_an_output_that_is_sent_again_counts_once() -> None:
+def test_a_repeated_output_counts_once() -> None:
     store = MemoryStore()
     for _ in range(5):
-        answered(0, store)
+        compress_output(0, store)
     assert ToolIntelligence(store).report()["list_jobs"]["shortened"] == 1
 
 
-def test_importance_is_the_share_that_was_asked_for_and_grows_sure() -> None:
+def test_importance_is_the_retrieved_share_and_gains_confidence() -> None:
     store = MemoryStore()
     toin = ToolIntelligence(store)
     assert toin.importance("list_jobs") == toin.importance(None) == (0.1, 0.0)
-    taught(store, outputs=4, asked=1)
+    teach(store, outputs=4, retrievals=1)
     few = toin.importance("list_jobs")
-    taught(store, outputs=20, asked=0)
+    teach(store, outputs=20, retrievals=0)
     many = toin.importance("list_jobs")
     assert 0 < many.value < 0.1 < few.value < 0.25
     assert 0.3 < few.confidence < 0.4 < many.confidence < 1
     assert toin.importance("list") == (0.1, 0.0)
 
 
-def test_importance_is_never_more_than_one() -> None:
-    store = taught(MemoryStore(), outputs=3, asked=0)
+def test_importance_is_at_most_1() -> None:
+    store = teach(MemoryStore(), outputs=3, retrievals=0)
     for _ in range(20):
-        retrieve(answered(0, store).ccr_hashes[0], store=store)
+        retrieve(compress_output(0, store).ccr_hashes[0], store=store)
     assert 0.5 < ToolIntelligence(store).importance("list_jobs").value <= 1
 
 
 @given(st.lists(st.text(max_size=300), min_size=2, max_size=5, unique=True))
-def test_names_of_tools_are_never_mistaken_for_each_other(tools: list[str]) -> None:
+def test_tool_names_are_never_confused(tools: list[str]) -> None:
     toin = ToolIntelligence(MemoryStore())
-    for at, tool in enumerate(tools):
-        toin.shortened(tool, "shape", f"key {at}")
-    for at in range(len(tools)):
-        for _ in range(at):
-            toin.retrieved(f"key {at}", fields=[tools[0], tools[1], "%", "["])
-    assert sorted(told["asked"] for told in toin.report().values()) == [*range(len(tools))]
+    for index, tool in enumerate(tools):
+        toin.shortened(tool, "shape", f"key {index}")
+    for index in range(len(tools)):
+        for _ in range(index):
+            toin.retrieved(f"key {index}", fields=[tools[0], tools[1], "%", "["])
+    assert sorted(report["asked"] for report in toin.report().values()) == [*range(len(tools))]
     assert [toin.importance(tool).confidence for tool in tools] == [1 / 9] * len(tools)
 
 
-def test_the_names_of_fields_are_bounded() -> None:
+def test_the_number_of_field_names_is_bounded() -> None:
     toin = ToolIntelligence(MemoryStore())
     toin.shortened("list_jobs", "shape", "key")
     for number in range(100):
@@ -237,22 +242,24 @@ def test_the_names_of_fields_are_bounded() -> None:
 
 def test_the_store_holds_names_and_numbers_and_no_contents(tmp_path: Path) -> None:
     path = tmp_path / "learnt.db"
-    store = taught(
-        SQLiteStore(path), asked=4, where="zone == 'zone-7' and status contains 'secret' or id > 0"
+    store = teach(
+        SQLiteStore(path),
+        retrievals=4,
+        where="zone == 'zone-7' and status contains 'secret' or id > 0",
     )
     store.close()
     connection = sqlite3.connect(path)
-    held = str(connection.execute("SELECT key, count FROM headroom_tallies").fetchall())
+    counters = str(connection.execute("SELECT key, count FROM headroom_tallies").fetchall())
     origins = str(
         connection.execute(
             "SELECT key, text FROM headroom_records WHERE key LIKE 'origin:%'"
         ).fetchall()
     )
     connection.close()
-    assert "list_jobs" in held
+    assert "list_jobs" in counters
     assert "list_jobs" in origins
     assert not any(
-        told in held + origins for told in ("zone-7", "secret", "failed", "user-", "100000")
+        secret in counters + origins for secret in ("zone-7", "secret", "failed", "user-", "100000")
     )
 
 
@@ -265,31 +272,35 @@ def configured(ccr: CCRConfig | None = None, **crusher: Any) -> HeadroomConfig:
 
 def test_feedback_enabled() -> None:
     off = configured(CCRConfig(feedback_enabled=False))
-    store = taught(MemoryStore(), asked=8, config=off)
+    store = teach(MemoryStore(), retrievals=8, config=off)
     assert ToolIntelligence(store).report() == {}
-    assert answered(500, taught(MemoryStore(), asked=8), config=off) == UNTAUGHT
+    assert compress_output(500, teach(MemoryStore(), retrievals=8), config=off) == UNTAUGHT
 
 
 def test_use_feedback_hints() -> None:
-    deaf = configured(use_feedback_hints=False)
-    store = taught(MemoryStore(), asked=8, config=deaf)
-    assert answered(500, store, config=deaf) == UNTAUGHT
+    without_hints = configured(use_feedback_hints=False)
+    store = teach(MemoryStore(), retrievals=8, config=without_hints)
+    assert compress_output(500, store, config=without_hints) == UNTAUGHT
     assert ToolIntelligence(store).report()["list_jobs"]["asked"] == 8
 
 
 @pytest.mark.parametrize(("threshold", "follows"), [(0.5, True), (0.51, False)])
 def test_toin_confidence_threshold(threshold: float, follows: bool) -> None:
-    result = answered(
-        500, taught(MemoryStore(), asked=8), config=configured(toin_confidence_threshold=threshold)
+    result = compress_output(
+        500,
+        teach(MemoryStore(), retrievals=8),
+        config=configured(toin_confidence_threshold=threshold),
     )
-    assert (became(result).action == "rewritten") is follows
+    assert (last_change(result).action == "rewritten") is follows
 
 
-def test_without_a_store_nothing_is_learnt_or_followed() -> None:
+def test_without_a_store_nothing_is_learnt_or_applied() -> None:
     lossless = configured(CCRConfig(enabled=False))
-    store = taught(MemoryStore(), asked=8)
+    store = teach(MemoryStore(), retrievals=8)
     before = ToolIntelligence(store).report()
-    assert answered(500, store, config=lossless) == answered(500, MemoryStore(), config=lossless)
+    assert compress_output(500, store, config=lossless) == compress_output(
+        500, MemoryStore(), config=lossless
+    )
     assert ToolIntelligence(store).report() == before
 
 
@@ -298,14 +309,14 @@ def test_without_a_store_nothing_is_learnt_or_followed() -> None:
 EAGER = SmartCrusherConfig(
     min_tokens_to_crush=0, max_items_after_crush=8, toin_confidence_threshold=0.0
 )
-ways = st.sampled_from(
+retrievals = st.sampled_from(
     ({}, {"query": "failed timeout"}, {"where": "id > 0"}, {"where": "state != 'x'"})
 )
 
 
 @settings(max_examples=max(10, settings.default.max_examples // 4))
 @given(conversations() | openai_conversations(max_turns=2), st.data())
-def test_what_was_sent_is_sent_again_whatever_was_learnt(
+def test_sent_messages_are_repeated_whatever_was_learnt(
     messages: list[Any], data: st.DataObject
 ) -> None:
     store, config = MemoryStore(), HeadroomConfig(smart_crusher=EAGER)
@@ -317,17 +328,17 @@ def test_what_was_sent_is_sent_again_whatever_was_learnt(
         before = sent
         for key in result.ccr_hashes:
             for _ in range(data.draw(st.sampled_from((0, 1, 9)))):
-                retrieve(key, store=store, **data.draw(ways))
+                retrieve(key, store=store, **data.draw(retrievals))
     again = compress(messages, config=config, store=store)
     assert [json.dumps(message) for message in again.messages] == before
 
 
-def test_what_was_sent_is_sent_again_after_learning(tmp_path: Path) -> None:
+def test_sent_messages_are_repeated_after_learning(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "learnt.db")
-    first = answered(500, store)
-    taught(store, asked=6)
-    assert became(answered(501, store)).action == "rewritten"
-    assert answered(500, store) == first
+    first = compress_output(500, store)
+    teach(store, retrievals=6)
+    assert last_change(compress_output(501, store)).action == "rewritten"
+    assert compress_output(500, store) == first
     longer = compress(
         [
             *openai_turn("How did run 500 go?", jobs(500), "call_500", "list_jobs"),
@@ -339,39 +350,32 @@ def test_what_was_sent_is_sent_again_after_learning(tmp_path: Path) -> None:
     store.close()
 
 
-class Failing(MemoryStore):
-    """A store in which some operations fail."""
-
-    broken: frozenset[str] = frozenset()
+class RecordingStore(FailingStore):
+    """Store that records the calls of its methods and fails on demand."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[str] = []
 
-    def _may(self, operation: str) -> None:
-        self.calls.append(operation)
-        if operation in self.broken:
-            raise StorageError(f"{operation} failed")
-
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        self._may("record")
+        self.calls.append("record")
         return super().record(records)
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        self._may("recall")
+        self.calls.append("recall")
         return super().recall(keys)
 
-    def add(self, increments: Mapping[str, int]) -> dict[str, int]:
-        self._may("add")
-        return super().add(increments)
+    def add(self, counts: Mapping[str, int]) -> dict[str, int]:
+        self.calls.append("add")
+        return super().add(counts)
 
     def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
-        self._may("counters")
+        self.calls.append("counters")
         return super().counters(prefixes)
 
 
-class Growing:
-    """A conversation of which every request must begin with what the one before it sent."""
+class GrowingConversation:
+    """Conversation that checks that each request starts with the previous request."""
 
     def __init__(self, store: Store, first: int = 0) -> None:
         self.store, self.run = store, first
@@ -397,11 +401,9 @@ SMALL = ["memory://", "sqlite:///{}/small.db"]
 
 
 @pytest.mark.parametrize("url", SMALL)
-def test_a_conversation_that_is_larger_than_its_store_is_sent_again_as_it_was(
-    url: str, tmp_path: Path
-) -> None:
+def test_a_conversation_larger_than_its_store_is_repeated(url: str, tmp_path: Path) -> None:
     store = open_store(url.format(tmp_path), max_entries=3)
-    learning, asking = Growing(store), Growing(store, first=100)
+    learning, asking = GrowingConversation(store), GrowingConversation(store, first=100)
     for _ in range(7):
         learning.ask_and_retrieve()
     for run in range(5):
@@ -410,11 +412,9 @@ def test_a_conversation_that_is_larger_than_its_store_is_sent_again_as_it_was(
 
 
 @pytest.mark.parametrize("url", SMALL)
-def test_conversations_that_evict_each_other_are_sent_again_as_they_were(
-    url: str, tmp_path: Path
-) -> None:
+def test_conversations_that_evict_each_other_are_repeated(url: str, tmp_path: Path) -> None:
     store = open_store(url.format(tmp_path), max_entries=3)
-    conversations = [Growing(store), Growing(store, first=100)]
+    conversations = [GrowingConversation(store), GrowingConversation(store, first=100)]
     for _ in range(5):
         for conversation in conversations:
             conversation.ask_and_retrieve()
@@ -424,28 +424,30 @@ def test_conversations_that_evict_each_other_are_sent_again_as_they_were(
 @pytest.mark.parametrize(
     "limits", [{"max_entries": 10_000}, {"max_bytes": 10**9}, {"max_age_seconds": 3600}]
 )
-def test_nothing_is_learnt_where_what_was_sent_may_be_forgotten(limits: dict[str, Any]) -> None:
-    store = taught(MemoryStore(**limits), asked=8)
-    assert answered(500, store) == UNTAUGHT
+def test_nothing_is_learnt_in_a_store_that_may_evict(limits: dict[str, Any]) -> None:
+    store = teach(MemoryStore(**limits), retrievals=8)
+    assert compress_output(500, store) == UNTAUGHT
     toin = ToolIntelligence(store)
     assert (toin.report(), toin.importance("list_jobs")) == ({}, (0.1, 0.0))
 
 
-def test_a_long_age_lets_tools_be_learnt_about() -> None:
+def test_a_store_with_a_long_age_limit_learns() -> None:
     assert (
-        became(answered(500, taught(MemoryStore(max_age_seconds=30 * 86_400), asked=8))).action
+        last_change(
+            compress_output(500, teach(MemoryStore(max_age_seconds=30 * 86_400), retrievals=8))
+        ).action
         == "rewritten"
     )
 
 
 @pytest.mark.parametrize("broken", [{"record"}, {"record", "counters"}, {"record", "add"}])
-def test_a_store_that_cannot_record_for_a_while_changes_nothing_that_was_sent(
+def test_a_temporary_record_failure_changes_no_sent_message(
     broken: set[str],
 ) -> None:
-    store = Failing()
-    conversation = Growing(store)
+    store = RecordingStore()
+    conversation = GrowingConversation(store)
     for run in range(10):
-        store.broken = frozenset(broken if run in (5, 6) else ())
+        store.failing = {*broken} if run in (5, 6) else set()
         conversation.ask_and_retrieve()
     store.calls.clear()
     assert compress(conversation.messages, store=store).messages == conversation.sent
@@ -453,11 +455,11 @@ def test_a_store_that_cannot_record_for_a_while_changes_nothing_that_was_sent(
 
 
 @pytest.mark.parametrize("operation", ["record", "recall"])
-def test_what_cannot_be_remembered_is_not_changed_by_what_was_learnt(operation: str) -> None:
-    store = Failing()
-    taught(store, asked=8)
-    store.broken = frozenset({operation})
-    result = answered(500, store)
+def test_results_that_cannot_be_recorded_ignore_lessons(operation: str) -> None:
+    store = RecordingStore()
+    teach(store, retrievals=8)
+    store.failing = {operation}
+    result = compress_output(500, store)
     assert result.messages == UNTAUGHT.messages
     assert result.warnings == (
         f"{result.warnings[0].partition(':')[0]}: StorageError: {operation} failed",
@@ -468,10 +470,10 @@ def test_what_cannot_be_remembered_is_not_changed_by_what_was_learnt(operation: 
 # Stores.
 
 
-def test_counting_that_fails_is_a_warning_and_breaks_nothing() -> None:
-    store = Failing()
-    store.broken = frozenset({"add", "counters"})
-    result = answered(500, store)
+def test_failing_counters_are_a_warning() -> None:
+    store = RecordingStore()
+    store.failing = {"add", "counters"}
+    result = compress_output(500, store)
     assert result.messages == UNTAUGHT.messages
     assert result.warnings == tuple(
         f"nothing is learnt from retrievals: StorageError: {operation} failed"
@@ -479,11 +481,11 @@ def test_counting_that_fails_is_a_warning_and_breaks_nothing() -> None:
     )
     assert retrieve(result.ccr_hashes[0], store=store).found
     with pytest.raises(CompressionError, match="nothing is learnt"):
-        answered(501, store, strict=True)
+        compress_output(501, store, strict=True)
 
 
-class Plain:
-    """A store that cannot count."""
+class CounterlessStore:
+    """Store without counters."""
 
     def __init__(self) -> None:
         inner = MemoryStore()
@@ -496,10 +498,10 @@ class Plain:
         self.record, self.recall = inner.record, inner.recall
 
 
-def test_with_a_store_that_cannot_count_nothing_is_learnt() -> None:
-    store = Plain()
+def test_a_store_without_counters_learns_nothing() -> None:
+    store = CounterlessStore()
     assert isinstance(store, Store)
-    assert answered(500, taught(store, asked=8)) == UNTAUGHT
+    assert compress_output(500, teach(store, retrievals=8)) == UNTAUGHT
     toin = ToolIntelligence(store)
     toin.shortened("list_jobs", "shape", "key")
     toin.retrieved("key")
@@ -511,8 +513,8 @@ def test_with_a_store_that_cannot_count_nothing_is_learnt() -> None:
     assert toin.pays("list_jobs", "shape")
 
 
-def test_a_repeated_request_looks_nothing_up_and_a_new_one_looks_once() -> None:
-    store = Failing()
+def test_a_repeated_request_reads_no_counters() -> None:
+    store = RecordingStore()
     conversation = [
         message
         for run in range(5)
@@ -525,34 +527,37 @@ def test_a_repeated_request_looks_nothing_up_and_a_new_one_looks_once() -> None:
     assert store.calls == ["recall"]
 
 
-def test_purging_the_store_forgets_what_was_learnt() -> None:
-    store = taught(MemoryStore(), asked=8)
+def test_purging_the_store_forgets_the_lessons() -> None:
+    store = teach(MemoryStore(), retrievals=8)
     store.purge(older_than=60)
     assert ToolIntelligence(store).report()
     store.purge()
     assert ToolIntelligence(store).report() == {}
-    assert answered(500, store) == UNTAUGHT
+    assert compress_output(500, store) == UNTAUGHT
 
 
-def test_namespaces_learn_apart(tmp_path: Path) -> None:
-    one, two = (SQLiteStore(tmp_path / "learnt.db", namespace=name) for name in ("one", "two"))
-    taught(one, asked=8)
-    assert ToolIntelligence(two).report() == {}
-    assert answered(500, two) == UNTAUGHT
-    assert became(answered(500, one)).action == "rewritten"
-    one.close()
-    two.close()
+def test_namespaces_learn_separately(tmp_path: Path) -> None:
+    first, second = (
+        SQLiteStore(tmp_path / "learnt.db", namespace=name) for name in ("first", "second")
+    )
+    teach(first, retrievals=8)
+    assert ToolIntelligence(second).report() == {}
+    assert compress_output(500, second) == UNTAUGHT
+    assert last_change(compress_output(500, first)).action == "rewritten"
+    first.close()
+    second.close()
 
 
-def test_another_process_follows_what_this_one_learnt(tmp_path: Path) -> None:
+def test_another_process_applies_the_lessons(tmp_path: Path) -> None:
     path = tmp_path / "learnt.db"
-    taught(SQLiteStore(path), asked=4).close()
+    teach(SQLiteStore(path), retrievals=4).close()
     code = """
 import sys
 sys.path[:0] = ['tests/support', 'tests/insight']
 from test_tool_intelligence import *
 store = SQLiteStore(sys.argv[1])
-print(became(answered(500, store)).action, ToolIntelligence(store).report()["list_jobs"]["asked"])
+report = ToolIntelligence(store).report()
+print(last_change(compress_output(500, store)).action, report["list_jobs"]["asked"])
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],
@@ -565,7 +570,7 @@ print(became(answered(500, store)).action, ToolIntelligence(store).report()["lis
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_eight_threads_count_what_one_would(kind: str, tmp_path: Path) -> None:
+def test_eight_threads_count_exactly(kind: str, tmp_path: Path) -> None:
     store: Store = (
         MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "learnt.db", timeout=30)
     )
@@ -605,7 +610,7 @@ OTHER = {"owner": None, "tags": [{"a": 1}], "name": 'say "{[:" \\', "id": -1.5e3
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("text", "other"),
     [
         (json.dumps([ROW] * 3), json.dumps([OTHER])),
         (
@@ -623,11 +628,11 @@ OTHER = {"owner": None, "tags": [{"a": 1}], "name": 'say "{[:" \\', "id": -1.5e3
         (json.dumps([ROW]), json.dumps([{**OTHER, "name": "x" * 50_000}] * 9)),
     ],
 )
-def test_texts_that_differ_in_what_they_say_have_one_shape(one: str, other: str) -> None:
-    assert shape_of(one) == shape_of(other)
+def test_texts_that_differ_only_in_values_share_a_shape(text: str, other: str) -> None:
+    assert shape_of(text) == shape_of(other)
 
 
-def test_texts_of_other_fields_have_other_shapes() -> None:
+def test_texts_with_different_fields_have_different_shapes() -> None:
     texts = [
         "All is well.",
         "<p>All</p>",

@@ -1,4 +1,4 @@
-"""Checks of numeric arguments: the values that they accept, and the errors for others."""
+"""Test the checks of numeric arguments."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CHECKS: dict[Callable[..., Any], tuple[tuple[Any, ...], tuple[Any, ...]]] = {
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_values_within_the_rule_are_returned_as_they_are(check: Callable[..., Any]) -> None:
+def test_valid_values_are_returned_unchanged(check: Callable[..., Any]) -> None:
     accepted, _ = CHECKS[check]
     assert [check("size", value) for value in accepted] == list(accepted)
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_other_values_are_refused_with_name_and_value(check: Callable[..., Any]) -> None:
+def test_invalid_values_are_rejected_with_name_and_value(check: Callable[..., Any]) -> None:
     for value in CHECKS[check][1]:
         with pytest.raises(ConfigurationError, match=r"size must be a.* got ") as caught:
             check("size", value)
@@ -38,6 +38,6 @@ def test_other_values_are_refused_with_name_and_value(check: Callable[..., Any])
         assert caught.value.details.keys() == {"size"}
 
 
-def test_the_error_and_another_accepted_value_may_be_given() -> None:
+def test_the_error_class_and_an_alternative_can_be_set() -> None:
     with pytest.raises(ValidationError, match="of at least 1 or None for all, got 0"):
         require_positive_int("size", 0, alternative="None for all", error=ValidationError)

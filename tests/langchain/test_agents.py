@@ -45,7 +45,7 @@ def orders(page: int) -> str:
 
 
 def reader() -> Callable[[Request], Reply]:
-    """Return a model that reads all pages, and at every fourth turn, if it can, what was left out of the last one."""
+    """Return a model that reads all pages, and retrieves an original every fourth turn."""
     pages, turns = iter(range(PAGES)), count(1)
 
     def reply(request: Request) -> Reply:
@@ -118,7 +118,7 @@ def bare_tokens(kind: type[ModelServer], model: Callable[[ModelServer], Any]) ->
 
 
 def assert_sound(server: ModelServer, asked_back: int) -> None:
-    """Of 31 requests and those in between, each begins as the one before; no call and no result is missing."""
+    """Check that each request begins like the one before, with all calls and results."""
     assert len(server.requests) == PAGES + 1 + asked_back
     for earlier, later in pairwise(server.requests):
         assert later.continues(earlier)

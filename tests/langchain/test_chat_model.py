@@ -1,4 +1,4 @@
-"""Chat models that bring originals back themselves: what they send, what their callers see, and what is booked."""
+"""Test chat models that retrieve originals: requests, answers and usage."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def unnumbered(value: Any) -> Any:
 class TestRounds:
     @every_way
     @around
-    def test_what_was_asked_for_is_answered_and_the_caller_sees_none_of_it(
+    def test_retrieve_calls_are_answered_and_hidden_from_the_caller(
         self, wrap: Any, way: Any
     ) -> None:
         inner = scripted(ASKS, DONE)
@@ -728,7 +728,7 @@ class TestInitChatModel:
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
-def test_blocks_of_anthropic_are_put_back_where_a_stream_showed_what_was_said_before(
+def test_anthropic_blocks_are_restored_after_an_earlier_stream(
     version: str,
 ) -> None:
     replies = [

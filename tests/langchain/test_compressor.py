@@ -73,7 +73,7 @@ def prompt() -> ChatPromptTemplate:
 
 
 class Recorder(BaseCallbackHandler):
-    """Keeps what handlers receive: the inputs of chat models, and the compressor's own events."""
+    """Handler that records inputs of chat models and the compressor's events."""
 
     def __init__(self) -> None:
         self.sent: list[list[BaseMessage]] = []
@@ -88,14 +88,14 @@ class Recorder(BaseCallbackHandler):
         self.events.append((name, data))
 
 
-def said(*replies: str) -> GenericFakeChatModel:
+def reply_model(*replies: str) -> GenericFakeChatModel:
     return GenericFakeChatModel(messages=iter([AIMessage(reply) for reply in replies]))
 
 
 class TestTypes:
-    """What comes in goes out as the same type."""
+    """The output has the type of the input."""
 
-    def test_a_list_of_messages(self) -> None:
+    def test_a_list_of_messages_is_compressed(self) -> None:
         before = conversation()
         after = HeadroomCompressor().invoke(before)
         assert [new is old for new, old in zip(after, before, strict=True)] == [
@@ -107,7 +107,7 @@ class TestTypes:
         assert len(after[3].content) < len(LONG) / 2
         assert before == conversation()
 
-    def test_a_changed_message_keeps_all_but_its_content(self) -> None:
+    def test_a_compressed_message_only_changes_its_content(self) -> None:
         before = conversation()
         after = HeadroomCompressor().invoke(before)[3]
         assert after.artifact is before[3].artifact
@@ -119,23 +119,23 @@ class TestTypes:
         )
         assert after == [SystemMessage("Be brief."), HumanMessage("hi"), HumanMessage("there")]
 
-    def test_one_message(self) -> None:
+    def test_a_single_message_is_compressed(self) -> None:
         after = HeadroomCompressor().invoke(conversation()[3])
         assert isinstance(after, ToolMessage)
         assert len(after.content) < len(LONG) / 2
 
-    def test_a_string_is_read_as_the_output_of_a_tool(self) -> None:
+    def test_a_string_is_treated_as_a_tool_output(self) -> None:
         after = HeadroomCompressor().invoke(LONG)
         assert isinstance(after, str)
         assert len(after) < len(LONG) / 2
 
-    def test_a_chat_prompt(self) -> None:
+    def test_a_chat_prompt_is_compressed(self) -> None:
         after = HeadroomCompressor().invoke(ChatPromptValue(messages=conversation()))
         assert isinstance(after, ChatPromptValue)
         assert after.messages[1] is QUESTION
         assert len(after.messages[3].content) < len(LONG) / 2
 
-    def test_a_string_prompt(self) -> None:
+    def test_a_string_prompt_is_accepted(self) -> None:
         value = StringPromptValue(text="Tell me a joke.")
         assert HeadroomCompressor().invoke(value) == value
 
@@ -147,7 +147,7 @@ class TestTypes:
         ]
         assert len(after["messages"][3].content) < len(LONG) / 2
 
-    def test_a_state_of_a_class_keeps_its_other_fields(self) -> None:
+    def test_a_state_object_keeps_its_other_fields(self) -> None:
         @dataclass
         class Data:
             messages: list[Any]
@@ -166,10 +166,10 @@ class TestTypes:
             )
             assert len(after.messages[3].content) < len(LONG) / 2
 
-    def test_a_state_within_a_budget_holds_messages_alone(self) -> None:
+    def test_a_state_within_a_budget_holds_only_messages(self) -> None:
         messages = [
-            message.model_copy(update={"id": str(at)})
-            for at, message in enumerate(conversation() * 5)
+            message.model_copy(update={"id": str(index)})
+            for index, message in enumerate(conversation() * 5)
         ]
         after = HeadroomCompressor(token_budget=300, store=MemoryStore()).invoke(
             {"messages": messages}
@@ -177,7 +177,7 @@ class TestTypes:
         assert "[headroom:" in "".join(message.text for message in after)
         assert not any(isinstance(message, RemoveMessage) for message in after)
 
-    def test_a_node_takes_nothing_out_of_a_state_that_add_messages_does_not_reduce(self) -> None:
+    def test_a_node_sends_no_removals_without_the_add_messages_reducer(self) -> None:
         *numbered, last = long_conversation()
         messages = [*numbered, last.model_copy(update={"id": None})]
         node = HeadroomCompressor(token_budget=300, store=MemoryStore())
@@ -186,7 +186,7 @@ class TestTypes:
         ]
         assert not any(isinstance(message, RemoveMessage) for message in after)
 
-    def test_a_string_in_a_state_is_the_users(self) -> None:
+    def test_a_string_in_a_state_is_a_user_message(self) -> None:
         assert HeadroomCompressor().invoke({"messages": "hi"}) == {"messages": [HumanMessage("hi")]}
 
     def test_documents_keep_their_ids_and_metadata(self) -> None:
@@ -196,18 +196,18 @@ class TestTypes:
         assert (second.id, second.metadata) == ("2", {"source": "a.json"})
         assert len(second.page_content) < len(long.page_content) == len(LONG)
 
-    def test_one_document(self) -> None:
+    def test_a_single_document_is_compressed(self) -> None:
         after = HeadroomCompressor().invoke(Document(LONG, metadata={"source": "a.json"}))
         assert isinstance(after, Document)
         assert after.metadata == {"source": "a.json"}
 
     @pytest.mark.parametrize("empty", [[], (), "", {"messages": []}])
-    def test_nothing_stays_nothing(self, empty: Any) -> None:
+    def test_empty_input_stays_empty(self, empty: Any) -> None:
         after = HeadroomCompressor().invoke(empty)
         assert after == (list(empty) if isinstance(empty, tuple) else empty)
 
     @pytest.mark.parametrize("odd", [7, None, {"context": "x"}])
-    def test_anything_else_is_refused_with_what_is_taken(self, odd: Any) -> None:
+    def test_other_input_is_rejected_with_the_accepted_types(self, odd: Any) -> None:
         with pytest.raises(TypeError, match="pass a prompt value, messages, a string, documents"):
             HeadroomCompressor().invoke(odd)
 
@@ -215,7 +215,7 @@ class TestTypes:
 class TestPipelines:
     def test_the_model_receives_the_compressed_messages(self) -> None:
         recorder = Recorder()
-        chain = prompt() | HeadroomCompressor() | said("done")
+        chain = prompt() | HeadroomCompressor() | reply_model("done")
         reply = chain.invoke({"history": conversation()}, {"callbacks": [recorder]})
         assert reply.content == "done"
         (sent,) = recorder.sent
@@ -233,12 +233,14 @@ class TestPipelines:
         assert compressor.batch([LONG, "short", LONG]) == [single, other, single]
         assert await compressor.abatch([LONG, "short"]) == [single, other]
 
-    async def test_the_models_chunks_pass_through_one_by_one(self) -> None:
+    async def test_the_chunks_of_the_model_pass_through(self) -> None:
         history, words = {"history": conversation()}, "one two three"
-        plain = [chunk.content for chunk in (prompt() | said(words)).stream(history)]
+        plain = [chunk.content for chunk in (prompt() | reply_model(words)).stream(history)]
         chain = prompt() | HeadroomCompressor()
-        assert [chunk.content for chunk in (chain | said(words)).stream(history)] == plain
-        assert [chunk.content async for chunk in (chain | said(words)).astream(history)] == plain
+        assert [chunk.content for chunk in (chain | reply_model(words)).stream(history)] == plain
+        assert [
+            chunk.content async for chunk in (chain | reply_model(words)).astream(history)
+        ] == plain
 
     def test_streamed_input_is_joined_first(self) -> None:
         halves = [LONG[:1000], LONG[1000:]]
@@ -246,7 +248,7 @@ class TestPipelines:
             HeadroomCompressor().invoke(LONG)
         ]
 
-    async def test_async_streams_are_joined_first_too(self) -> None:
+    async def test_async_streams_are_joined_first(self) -> None:
         async def halves() -> AsyncIterator[str]:
             yield LONG[:1000]
             yield LONG[1000:]
@@ -260,8 +262,8 @@ class TestPipelines:
         events = [
             event async for event in chain.astream_events({"history": conversation()}, version="v2")
         ]
-        mine = [event["event"] for event in events if event["name"] == "HeadroomCompressor"]
-        assert mine == ["on_chain_start", "on_chain_end"]
+        own_events = [event["event"] for event in events if event["name"] == "HeadroomCompressor"]
+        assert own_events == ["on_chain_start", "on_chain_end"]
         (result,) = [event["data"] for event in events if event["name"] == EVENT]
         assert isinstance(result, CompressResult)
         assert result.tokens_after < result.tokens_before / 2
@@ -287,7 +289,7 @@ class TestPipelines:
 
 class TestWarnings:
     @pytest.mark.parametrize("value", [LONG, [Document(LONG)]], ids=["messages", "documents"])
-    def test_a_warning_is_logged_and_told_to_handlers(
+    def test_a_warning_is_logged_and_sent_to_handlers(
         self, value: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         recorder = Recorder()
@@ -305,13 +307,13 @@ class TestWarnings:
         assert (logger, level) == ("headroom_integrations.langchain", logging.WARNING)
         assert "more than token_budget = 5" in message
 
-    def test_a_run_that_goes_well_logs_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_run_without_warnings_logs_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
         HeadroomCompressor().invoke(LONG)
         assert caplog.records == []
 
 
 class TestRetrieving:
-    def test_what_was_left_out_is_one_call_away(self) -> None:
+    def test_omitted_rows_can_be_retrieved(self) -> None:
         store, recorder = MemoryStore(), Recorder()
         compressor = HeadroomCompressor(store=store, retrieve=True)
         after = compressor.invoke(conversation(), {"callbacks": [recorder]})
@@ -322,7 +324,7 @@ class TestRetrieving:
         missing = next(row for row in ROWS if str(row["id"]) not in after[3].content)
         assert str(missing["id"]) in retrieve(key, where=f"id == {missing['id']}", store=store).text
 
-    def test_the_model_that_follows_can_be_given_the_tool(self) -> None:
+    def test_the_next_model_can_use_the_retrieve_tool(self) -> None:
         store = MemoryStore()
         sent = HeadroomCompressor(store=store, retrieve=True).invoke(conversation())
         tool = convert_to_openai_tool(retrieve_tool("openai"))
@@ -340,7 +342,7 @@ class TestRetrieving:
             *messages[4:],
         ]
 
-    def test_without_retrieval_nothing_is_left_out(self) -> None:
+    def test_nothing_is_omitted_without_retrieval(self) -> None:
         after = HeadroomCompressor(store=MemoryStore()).invoke(LONG)
         assert "headroom_retrieve" not in after
         assert all(str(row["id"]) in after for row in ROWS)
@@ -363,14 +365,14 @@ CASTLES = [
 
 
 class TestDocuments:
-    def test_those_that_have_little_to_do_with_the_query_are_left_out_of_a_list(self) -> None:
+    def test_irrelevant_documents_are_dropped(self) -> None:
         after = HeadroomCompressor(query="How old is Prague Castle?", retrieve=True).invoke(CASTLES)
         assert CASTLES[2] in after
         assert CASTLES[5] not in after
         assert [document.id for document in after] == sorted(document.id for document in after)
-        assert all(any(document is came for came in CASTLES) for document in after)
+        assert all(any(document is original for original in CASTLES) for document in after)
 
-    def test_a_document_that_came_empty_stays(self) -> None:
+    def test_an_empty_document_is_kept(self) -> None:
         assert CASTLES[4] in HeadroomCompressor(
             query="How old is Prague Castle?", retrieve=True
         ).invoke(CASTLES)
@@ -383,7 +385,7 @@ class TestDocuments:
         ((_, result),) = recorder.events
         assert result.scores.index(1.0) == 2
 
-    def test_without_retrieval_only_a_budget_leaves_any_out(self) -> None:
+    def test_without_retrieval_only_a_budget_drops_documents(self) -> None:
         query = "How old is Prague Castle?"
         assert HeadroomCompressor(query=query).invoke(CASTLES) == CASTLES
         after = HeadroomCompressor(query=query, token_budget=12).invoke(CASTLES)
@@ -392,7 +394,7 @@ class TestDocuments:
             ("4", ""),
         ]
 
-    def test_without_a_query_the_first_stay(self) -> None:
+    def test_without_a_query_the_first_documents_are_kept(self) -> None:
         after = HeadroomCompressor(token_budget=12).invoke(CASTLES)
         assert after[0] is CASTLES[0]
         assert CASTLES[5] not in after
@@ -400,22 +402,22 @@ class TestDocuments:
     @pytest.mark.parametrize(
         "text", [LONG, "The Elbe is long. It rises in the mountains.", "\n \n", ""]
     )
-    def test_one_document_always_stays(self, text: str) -> None:
+    def test_a_single_document_is_always_kept(self, text: str) -> None:
         compressor = HeadroomCompressor(query="What is the capital?", token_budget=1, retrieve=True)
         assert bool(compressor.invoke(Document(text)).page_content) is bool(text)
         assert len(compressor.invoke([Document(text)])) == 1
 
-    def test_the_settings_say_from_which_score_on_documents_stay(self) -> None:
+    def test_the_settings_set_the_relevance_threshold(self) -> None:
         config = HeadroomConfig()
         config.relevance.relevance_threshold = 0.0
         assert HeadroomCompressor(
             config=config, query="How old is Prague Castle?", retrieve=True
         ).invoke(CASTLES) == (CASTLES)
 
-    def test_the_settings_say_what_scores_documents(
+    def test_the_settings_select_the_scorer(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (tmp_path / "sentence_transformers.py").write_text(ABOUT_PRIESTS)
+        (tmp_path / "sentence_transformers.py").write_text(PRIEST_ENCODER)
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
         config = HeadroomConfig()
@@ -428,7 +430,7 @@ class TestDocuments:
         assert result.scores == [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
 
-ABOUT_PRIESTS = """
+PRIEST_ENCODER = """
 class SentenceTransformer:
     def __init__(self, name, **options):
         pass
@@ -456,27 +458,25 @@ def long_conversation() -> list[BaseMessage]:
 class TestBudgets:
     @pytest.mark.parametrize("budget", range(400, 1900, 150))
     @pytest.mark.parametrize("importance", [False, True])
-    def test_no_result_stands_without_its_call_and_no_call_without_its_results(
-        self, budget: int, importance: bool
-    ) -> None:
+    def test_calls_and_results_stay_paired(self, budget: int, importance: bool) -> None:
         config = HeadroomConfig()
         config.intelligent_context.enabled = importance
         compressor = HeadroomCompressor(
             config=config, token_budget=budget, store=MemoryStore(), retrieve=True
         )
         after = compressor.invoke(long_conversation())
-        called = [
+        call_ids = [
             call["id"]
             for message in after
             if isinstance(message, AIMessage)
             for call in message.tool_calls
         ]
-        assert called == [
+        assert call_ids == [
             message.tool_call_id for message in after if isinstance(message, ToolMessage)
         ]
         assert len(after) < len(long_conversation())
 
-    def test_what_stays_are_the_same_objects_around_one_message(self) -> None:
+    def test_kept_messages_are_the_same_objects_around_the_marker(self) -> None:
         store, before = MemoryStore(), long_conversation()
         after = HeadroomCompressor(token_budget=1500, store=store, retrieve=True).invoke(before)
         ids = {id(message) for message in before}
@@ -486,7 +486,7 @@ class TestBudgets:
         answers = [retrieve(key, where="tool_call_id == 'c0'", store=store).text for key in keys]
         assert sum("lorem" in answer for answer in answers) == 1
 
-    def test_without_retrieval_the_message_says_that_the_rest_is_gone(self) -> None:
+    def test_without_retrieval_the_marker_promises_no_originals(self) -> None:
         after = HeadroomCompressor(token_budget=1500).invoke(long_conversation())
         (marker,) = [message.text for message in after if "headroom" in message.text]
         assert "not available any more" in marker
@@ -502,10 +502,10 @@ class TestBudgets:
         assert Tokenizer().count_messages(sent) <= 1000
         assert sent[-1].id == "b7"
 
-    def test_a_string_is_never_left_out(self) -> None:
+    def test_a_string_is_never_dropped(self) -> None:
         assert HeadroomCompressor(token_budget=1).invoke("lorem " * 100) == "lorem " * 100
 
-    def test_a_longer_conversation_begins_as_it_was_sent(self) -> None:
+    def test_a_longer_conversation_starts_with_the_sent_messages(self) -> None:
         compressor = HeadroomCompressor(token_budget=1500, store=MemoryStore(), retrieve=True)
         before = long_conversation()
         sent = compressor.invoke(before)
@@ -514,7 +514,7 @@ class TestBudgets:
 
 
 class TestSettings:
-    def test_fields_are_configurable_for_one_run(self) -> None:
+    def test_fields_are_configurable_for_a_single_run(self) -> None:
         field = ConfigurableField(id="can_retrieve", name="Whether the model can retrieve")
         compressor = HeadroomCompressor(store=MemoryStore()).configurable_fields(retrieve=field)
         selected = compressor.with_config(configurable={"can_retrieve": True}).invoke(LONG)
@@ -524,7 +524,7 @@ class TestSettings:
             prompt().pipe(compressor).with_config(configurable={"can_retrieve": True}).config_specs
         )
 
-    async def test_alternatives_are_chosen_for_one_run(self) -> None:
+    async def test_alternatives_are_selected_for_a_single_run(self) -> None:
         which = ConfigurableField(id="how")
         compressor = HeadroomCompressor().configurable_alternatives(
             which, default_key="short", none=RunnableLambda(str)
@@ -539,7 +539,7 @@ class TestSettings:
         assert compressor.config is not None
         assert compressor.config.content_router_enabled
 
-    def test_the_callers_settings_hold(self) -> None:
+    def test_the_settings_of_the_caller_apply(self) -> None:
         config = HeadroomConfig(content_router_enabled=False)
         assert HeadroomCompressor(config=config).invoke(LONG) == LONG
         assert config.ccr.enabled
@@ -550,22 +550,25 @@ class TestSettings:
         assert again == compressor
         assert again.invoke(LONG) == compressor.invoke(LONG)
 
-    def test_langchains_serialiser_says_that_it_is_not_its_own(self) -> None:
+    def test_langchain_serialises_it_as_not_implemented(self) -> None:
         assert (
             json.loads(dumps(HeadroomCompressor(store=MemoryStore())))["type"] == "not_implemented"
         )
 
-    def test_its_schemas_and_its_graph_say_what_it_takes(self) -> None:
+    def test_its_schemas_and_graph_show_the_accepted_input(self) -> None:
         compressor = HeadroomCompressor()
         for schema in (compressor.get_input_jsonschema(), compressor.get_output_jsonschema()):
             assert {"HumanMessage", "ToolMessage", "ChatPromptValueConcrete", "Document"} <= schema[
                 "$defs"
             ].keys()
-        assert "HeadroomCompressor" in (prompt() | compressor | said()).get_graph().draw_mermaid()
+        assert (
+            "HeadroomCompressor"
+            in (prompt() | compressor | reply_model()).get_graph().draw_mermaid()
+        )
 
 
 async def longest_stall(work: Awaitable[Any]) -> float:
-    """Return the longest time for which the work blocked the event loop, as a share of its time."""
+    """Return the longest time that work blocked the event loop, as a share of its duration."""
     stalls, began = [0.0], time.perf_counter()
 
     async def tick() -> None:
@@ -581,11 +584,11 @@ async def longest_stall(work: Awaitable[Any]) -> float:
     return max(stalls) / (time.perf_counter() - began)
 
 
-class TestTheEventLoop:
+class TestEventLoop:
     @pytest.mark.parametrize("retrieve", [False, True])
-    async def test_it_goes_on_while_a_megabyte_is_shortened(self, retrieve: bool) -> None:
+    async def test_the_event_loop_runs_while_a_megabyte_is_compressed(self, retrieve: bool) -> None:
         compressor = HeadroomCompressor(store=MemoryStore(), retrieve=retrieve)
-        # A run of the garbage collector stops every thread, which is not what is measured here.
+        # A run of the garbage collector would stop every thread.
         gc.disable()
         try:
             stalls = [
@@ -593,7 +596,7 @@ class TestTheEventLoop:
             ]
         finally:
             gc.enable()
-        # A share, and the better of two, since others may be busy on this machine.
+        # The better of two shares, because the machine may be busy.
         assert min(stalls) < 0.3
 
 
@@ -608,7 +611,7 @@ def megabyte(attempt: int) -> str:
 
 
 class TestCompressMessages:
-    """A function with messages, a runnable without, as LangChain's own `trim_messages`."""
+    """A function with messages, a runnable without, like LangChain's `trim_messages`."""
 
     def test_with_messages_it_returns_a_list(self) -> None:
         assert compress_messages(conversation()) == HeadroomCompressor().invoke(conversation())
@@ -620,7 +623,7 @@ class TestCompressMessages:
             HumanMessage("there"),
         ]
 
-    def test_no_messages_are_messages_too(self) -> None:
+    def test_an_empty_list_of_messages_is_accepted(self) -> None:
         assert compress_messages([]) == []
 
     def test_without_messages_it_returns_the_runnable(self) -> None:
@@ -640,11 +643,11 @@ class TestCompressMessages:
             < 41
         )
 
-    def test_a_lone_text_is_refused(self) -> None:
+    def test_a_lone_string_is_rejected(self) -> None:
         with pytest.raises(TypeError, match="give a list of messages"):
             compress_messages("hi")
 
-    def test_a_wrong_budget_is_refused(self) -> None:
+    def test_a_wrong_budget_is_rejected(self) -> None:
         with pytest.raises(ConfigurationError, match="token_budget must be at least 1, got 0"):
             compress_messages([("human", "hi")], token_budget=0)
 

@@ -1,4 +1,4 @@
-"""What compresses is copied, and pickled, with its store: what a copy leaves out can be brought back."""
+"""Test that copies and pickles keep their store, so that their originals can be retrieved."""
 
 from __future__ import annotations
 

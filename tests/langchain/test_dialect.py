@@ -222,9 +222,7 @@ def test_results_in_a_users_message_know_their_calls() -> None:
 @pytest.mark.parametrize(
     "beside", [[], [{"id": "c1", "name": "jobs", "args": {"day": 3}, "type": "tool_call"}]]
 )
-def test_a_call_in_the_content_is_one_call_whether_it_stands_beside_it_too_or_not(
-    part: Any, beside: Any
-) -> None:
+def test_a_call_in_content_and_in_tool_calls_counts_once(part: Any, beside: Any) -> None:
     messages = AIMessage([part], tool_calls=beside), ToolMessage("[]", tool_call_id="c1")
     assert [(outline.calls, outline.answers) for outline in parse_outlines(*messages)] == [
         (("c1",), ()),
@@ -569,7 +567,8 @@ def test_other_messages_load_no_langchain(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [("acme_nowhere:Mine", "cannot be loaded"), ("builtins:dict", "must have name, ")]
+    ("value", "said"),
+    [("acme_nowhere:Mine", "cannot be loaded"), ("builtins:dict", "must have name, ")],
 )
 def test_a_broken_dialect_lets_messages_through_and_is_named(
     value: str, said: str, tmp_path: Path

@@ -35,7 +35,7 @@ LONG = json.dumps([{"id": 4000 + number, "state": "delivered"} for number in ran
 
 
 class FileHistory(BaseChatMessageHistory):
-    """A history in a file, of which every reading makes new messages."""
+    """History in a file that creates new messages on every read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,7 +54,7 @@ class FileHistory(BaseChatMessageHistory):
 
 
 @pytest.fixture(params=["memory", "file"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> BaseChatMessageHistory:
+def inner(request: pytest.FixtureRequest, tmp_path: Path) -> BaseChatMessageHistory:
     return (
         InMemoryChatMessageHistory()
         if request.param == "memory"
@@ -72,51 +72,51 @@ def turn(number: int) -> list[BaseMessage]:
     ]
 
 
-def wrapped(kept: BaseChatMessageHistory, **settings: Any) -> HeadroomChatMessageHistory:
-    return HeadroomChatMessageHistory(kept, store=MemoryStore(), **settings)
+def wrap_history(inner: BaseChatMessageHistory, **settings: Any) -> HeadroomChatMessageHistory:
+    return HeadroomChatMessageHistory(inner, store=MemoryStore(), **settings)
 
 
-def test_results_are_read_shortened_and_kept_whole(kept: BaseChatMessageHistory) -> None:
-    history = wrapped(kept)
+def test_results_are_compressed_when_read_and_stored_whole(inner: BaseChatMessageHistory) -> None:
+    history = wrap_history(inner)
     history.add_messages(turn(0))
-    assert kept.messages == turn(0)
+    assert inner.messages == turn(0)
     read = history.messages
     assert len(read[2].content) < len(LONG) / 2
     assert [*read[:2], read[3]] == [*turn(0)[:2], turn(0)[3]]
 
 
-async def test_async_methods_do_the_same(kept: BaseChatMessageHistory) -> None:
-    history = wrapped(kept)
+async def test_async_methods_give_the_same_results(inner: BaseChatMessageHistory) -> None:
+    history = wrap_history(inner)
     await history.aadd_messages(turn(0))
-    assert await kept.aget_messages() == turn(0)
+    assert await inner.aget_messages() == turn(0)
     assert await history.aget_messages() == history.messages
     await history.aclear()
-    assert await history.aget_messages() == kept.messages == []
+    assert await history.aget_messages() == inner.messages == []
 
 
-def test_clearing_empties_the_other_history(kept: BaseChatMessageHistory) -> None:
-    history = wrapped(kept)
+def test_clearing_empties_the_other_history(inner: BaseChatMessageHistory) -> None:
+    history = wrap_history(inner)
     history.add_user_message("hi")
     history.add_ai_message("hello")
-    assert [message.text for message in kept.messages] == ["hi", "hello"]
+    assert [message.text for message in inner.messages] == ["hi", "hello"]
     history.clear()
-    assert history.messages == kept.messages == []
+    assert history.messages == inner.messages == []
 
 
-def test_a_history_that_only_adds_one_message_at_a_time_will_do() -> None:
-    class OneByOne(InMemoryChatMessageHistory):
+def test_a_history_that_adds_messages_singly_is_supported() -> None:
+    class SingleMessageHistory(InMemoryChatMessageHistory):
         add_messages = BaseChatMessageHistory.add_messages
 
-    kept = OneByOne()
-    wrapped(kept).add_messages(turn(0))
-    wrapped(kept).add_message(HumanMessage("hi"))
-    assert kept.messages == [*turn(0), HumanMessage("hi")]
+    inner = SingleMessageHistory()
+    wrap_history(inner).add_messages(turn(0))
+    wrap_history(inner).add_message(HumanMessage("hi"))
+    assert inner.messages == [*turn(0), HumanMessage("hi")]
 
 
-def test_what_is_read_fits_the_budget_and_begins_as_before_but_where_a_cut_made_room(
-    kept: BaseChatMessageHistory,
+def test_messages_read_fit_the_budget_and_the_prefix_rarely_breaks(
+    inner: BaseChatMessageHistory,
 ) -> None:
-    history, before, cuts = wrapped(kept, token_budget=6000), [], 0
+    history, before, cuts = wrap_history(inner, token_budget=6000), [], 0
     for number in range(16):
         history.add_messages(turn(number))
         read = history.messages
@@ -124,14 +124,14 @@ def test_what_is_read_fits_the_budget_and_begins_as_before_but_where_a_cut_made_
         cuts += read[: len(before)] != before
         before = read
     assert 0 < cuts < 8
-    assert len(kept.messages) == 64
+    assert len(inner.messages) == 64
     assert "[headroom:" in str(before)
 
 
-def test_without_a_budget_a_longer_history_always_begins_as_it_was_read(
-    kept: BaseChatMessageHistory,
+def test_without_a_budget_the_prefix_never_breaks(
+    inner: BaseChatMessageHistory,
 ) -> None:
-    history, before = wrapped(kept), []
+    history, before = wrap_history(inner), []
     for number in range(6):
         history.add_messages(turn(number))
         read = history.messages
@@ -139,7 +139,7 @@ def test_without_a_budget_a_longer_history_always_begins_as_it_was_read(
         before = read
 
 
-def test_what_was_left_out_can_be_brought_back() -> None:
+def test_dropped_messages_can_be_retrieved() -> None:
     store = MemoryStore()
     history = HeadroomChatMessageHistory(
         InMemoryChatMessageHistory(), token_budget=900, store=store, retrieve=True
@@ -150,34 +150,34 @@ def test_what_was_left_out_can_be_brought_back() -> None:
     assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
 
 
-def test_a_chain_with_a_history_is_sent_what_fits_and_keeps_everything() -> None:
+def test_a_chain_sends_messages_that_fit_and_stores_everything() -> None:
     sent: list[list[BaseMessage]] = []
-    kept = InMemoryChatMessageHistory(
+    inner = InMemoryChatMessageHistory(
         messages=[message for number in range(6) for message in turn(number)]
     )
     prompt = ChatPromptTemplate.from_messages(
         [MessagesPlaceholder("history"), ("human", "{question}")]
     )
     model = GenericFakeChatModel(messages=iter([AIMessage("Six.")]))
-    noted = RunnableLambda(lambda value: sent.append(value.to_messages()) or value)
+    record_prompt = RunnableLambda(lambda value: sent.append(value.to_messages()) or value)
     chain = RunnableWithMessageHistory(
-        prompt | noted | model,
-        lambda session_id: wrapped(kept, token_budget=2500),
+        prompt | record_prompt | model,
+        lambda session_id: wrap_history(inner, token_budget=2500),
         input_messages_key="question",
         history_messages_key="history",
     )
     reply = chain.invoke({"question": "How many pages?"}, {"configurable": {"session_id": "s"}})
     assert reply.content == "Six."
     assert Tokenizer().count_messages(sent[0][:-1]) <= 2500
-    assert len(kept.messages) == 26
-    assert [message.text for message in kept.messages[-2:]] == ["How many pages?", "Six."]
+    assert len(inner.messages) == 26
+    assert [message.text for message in inner.messages[-2:]] == ["How many pages?", "Six."]
 
 
-def test_settings_are_a_snapshot_and_a_wrong_budget_is_refused() -> None:
+def test_settings_are_a_snapshot_and_a_wrong_budget_is_rejected() -> None:
     config = HeadroomConfig(content_router_enabled=False)
-    kept = InMemoryChatMessageHistory(messages=turn(0))
-    history = wrapped(kept, config=config)
+    inner = InMemoryChatMessageHistory(messages=turn(0))
+    history = wrap_history(inner, config=config)
     config.content_router_enabled = True
     assert history.messages == turn(0)
     with pytest.raises(ConfigurationError, match="token_budget must be at least 1, got 0"):
-        wrapped(kept, token_budget=0)
+        wrap_history(inner, token_budget=0)

@@ -44,26 +44,28 @@ def orders(page: int) -> tuple[str, int]:
     return json.dumps(rows), page
 
 
-def looks(page: int) -> AIMessage:
+def call_orders(page: int) -> AIMessage:
     return AIMessage("", tool_calls=[{"name": "orders", "args": {"page": page}, "id": f"c{page}"}])
 
 
-def scripted(pages: int) -> Scripted:
-    """Return a model that looks at one page after the other and then says how many there were."""
-    return Scripted(replies=[*map(looks, range(pages)), AIMessage(f"{pages} pages seen")])
+def create_model(pages: int) -> Scripted:
+    """Return a model that reads pages one by one and then reports their number."""
+    return Scripted(replies=[*map(call_orders, range(pages)), AIMessage(f"{pages} pages seen")])
 
 
 def agent(
-    model: Runnable[Any, Any], compressing: Runnable[Any, Any] | None = None
+    model: Runnable[Any, Any], compressor: Runnable[Any, Any] | None = None
 ) -> StateGraph[Any, Any, Any, Any]:
-    """Return a graph of a model and its tool, with a node that shortens what the tool answered."""
+    """Return a graph of a model and its tool, with a node that compresses the results."""
     graph = StateGraph(MessagesState)
     graph.add_node(
         "model",
-        RunnableLambda(lambda state: state["messages"]) | model | (lambda said: {"messages": said}),
+        RunnableLambda(lambda state: state["messages"])
+        | model
+        | (lambda reply: {"messages": reply}),
     )
     graph.add_node("tools", ToolNode([orders]))
-    graph.add_node("compress", compressing or HeadroomCompressor())
+    graph.add_node("compress", compressor or HeadroomCompressor())
     graph.add_edge(START, "compress")
     graph.add_conditional_edges("model", tools_condition)
     graph.add_edge("tools", "compress")
@@ -84,7 +86,7 @@ def talk(turns: int = 8) -> list[BaseMessage]:
     for turn in range(turns):
         messages += [
             HumanMessage(f"Read page {turn}.", id=f"h{turn}"),
-            looks(turn).model_copy(update={"id": f"a{turn}"}),
+            call_orders(turn).model_copy(update={"id": f"a{turn}"}),
             ToolMessage(
                 f"page {turn} " + "lorem " * 100,
                 tool_call_id=f"c{turn}",
@@ -101,22 +103,22 @@ def tokens(messages: Sequence[BaseMessage]) -> int:
 
 
 def is_paired(messages: Sequence[BaseMessage]) -> bool:
-    made = [
+    calls = [
         call["id"]
         for message in messages
         if isinstance(message, AIMessage)
         for call in message.tool_calls
     ]
-    return made == [
+    return calls == [
         message.tool_call_id for message in messages if isinstance(message, ToolMessage)
     ]
 
 
-class TestANode:
+class TestNode:
     """`add_node("compress", HeadroomCompressor())` shortens the state."""
 
-    def test_results_are_shortened_in_their_places_before_the_model_reads_them(self) -> None:
-        model = scripted(3)
+    def test_results_are_compressed_in_place_before_the_model_reads_them(self) -> None:
+        model = create_model(3)
         after = (
             agent(model)
             .compile()
@@ -130,30 +132,30 @@ class TestANode:
         ]
         assert model.sent[-1] == after[:-1]
 
-    async def test_it_is_awaited_as_well(self) -> None:
-        asked = {"messages": [HumanMessage("Which orders are there?", id="q")]}
-        after = await agent(scripted(2)).compile().ainvoke(asked)
+    async def test_the_async_graph_gives_the_same_messages(self) -> None:
+        request = {"messages": [HumanMessage("Which orders are there?", id="q")]}
+        after = await agent(create_model(2)).compile().ainvoke(request)
         assert [len(message.content) for message in after["messages"]] == [
             len(message.content)
-            for message in agent(scripted(2)).compile().invoke(asked)["messages"]
+            for message in agent(create_model(2)).compile().invoke(request)["messages"]
         ]
 
-    def test_what_was_sent_is_never_changed_afterwards(self) -> None:
-        model = scripted(5)
+    def test_sent_messages_are_never_changed_later(self) -> None:
+        model = create_model(5)
         agent(model).compile().invoke({"messages": [HumanMessage("Which orders are there?")]})
         assert all(
             later[: len(sent)] == sent
             for sent, later in zip(model.sent, model.sent[1:], strict=False)
         )
 
-    def test_the_other_keys_are_not_touched(self) -> None:
-        class Noted(MessagesState):
+    def test_other_keys_are_unchanged(self) -> None:
+        class StateWithNotes(MessagesState):
             notes: Annotated[list[str], operator.add]
 
-        after = one_node(Noted).invoke({"messages": talk(1), "notes": ["one"]})
+        after = one_node(StateWithNotes).invoke({"messages": talk(1), "notes": ["one"]})
         assert after["notes"] == ["one"]
 
-    def test_states_of_pydantic_and_dataclasses_are_read(self) -> None:
+    def test_pydantic_and_dataclass_states_are_supported(self) -> None:
         class Model(BaseModel):
             messages: Annotated[list[AnyMessage], add_messages]
             notes: Annotated[list[str], operator.add] = []
@@ -165,21 +167,21 @@ class TestANode:
 
         result = ToolMessage(orders.func(7)[0], tool_call_id="c7", id="r")  # type: ignore[misc]
         for state in (Model, Data):
-            after = one_node(state).invoke(state(messages=[looks(7), result], notes=["one"]))
+            after = one_node(state).invoke(state(messages=[call_orders(7), result], notes=["one"]))
             assert (after["messages"][1].id, after["notes"]) == ("r", ["one"])
             assert len(after["messages"][1].content) < len(result.content) / 2
 
     def test_a_state_without_a_reducer_is_replaced(self) -> None:
-        class Plain(BaseModel):
+        class PlainState(BaseModel):
             messages: list[AnyMessage]
 
-        assert one_node(Plain).invoke(Plain(messages=talk(2)))["messages"] == talk(2)
+        assert one_node(PlainState).invoke(PlainState(messages=talk(2)))["messages"] == talk(2)
 
-    async def test_streams_show_the_models_tokens_and_no_message_twice(self) -> None:
+    async def test_streams_show_the_tokens_of_the_model_once(self) -> None:
         result = ToolMessage(orders.func(7)[0], tool_call_id="c7")  # type: ignore[misc]
-        asked = {"messages": [HumanMessage("Which orders are there?"), looks(7), result]}
+        request = {"messages": [HumanMessage("Which orders are there?"), call_orders(7), result]}
         model = Scripted(replies=[AIMessage("1 page seen")])
-        stream = agent(model).compile().astream(asked, stream_mode=["messages", "updates"])
+        stream = agent(model).compile().astream(request, stream_mode=["messages", "updates"])
         parts: list[Any] = [part async for part in stream]
         chunks = [part for mode, part in parts if mode == "messages"]
         assert [chunk.content for chunk, _ in chunks if chunk.content] == ["1", "page", "seen"]
@@ -187,18 +189,20 @@ class TestANode:
         (update, _) = [part for mode, part in parts if mode == "updates"]
         assert len(update["compress"]["messages"][2].content) < len(result.content) / 2
 
-    def test_a_checkpointed_state_holds_the_short_results(self) -> None:
-        graph = agent(scripted(2)).compile(checkpointer=InMemorySaver())
+    def test_a_checkpointed_state_holds_the_compressed_results(self) -> None:
+        graph = agent(create_model(2)).compile(checkpointer=InMemorySaver())
         graph.invoke({"messages": [HumanMessage("Which orders are there?")]}, THREAD)
-        held = graph.get_state(THREAD).values["messages"]
-        assert tokens(held) < tokens([looks(0), ToolMessage(orders.func(0)[0], tool_call_id="c0")])  # type: ignore[misc]
+        messages_kept = graph.get_state(THREAD).values["messages"]
+        assert tokens(messages_kept) < tokens(
+            [call_orders(0), ToolMessage(orders.func(0)[0], tool_call_id="c0")]
+        )  # type: ignore[misc]
 
 
-class TestANodeWithABudget:
-    """What does not fit goes from the state, behind one message in the place of the first of it."""
+class TestNodeWithBudget:
+    """Messages that do not fit are removed from the state and replaced by a marker."""
 
     @pytest.mark.parametrize("budget", [500, 700, 900])
-    def test_what_is_left_out_goes_from_the_state(self, budget: int) -> None:
+    def test_dropped_messages_are_removed_from_the_state(self, budget: int) -> None:
         after = one_node(MessagesState, token_budget=budget).invoke({"messages": talk()})[
             "messages"
         ]
@@ -212,13 +216,13 @@ class TestANodeWithABudget:
         view = HeadroomCompressor(token_budget=budget, store=MemoryStore()).invoke(talk())
         assert [message.content for message in after] == [message.content for message in view]
 
-    def test_what_fits_stays_as_it_is(self) -> None:
+    def test_messages_that_fit_stay_unchanged(self) -> None:
         assert (
             one_node(MessagesState, token_budget=5000).invoke({"messages": talk()})["messages"]
             == talk()
         )
 
-    def test_a_long_conversation_stays_within_its_budget_and_every_original_can_be_had(
+    def test_a_long_conversation_fits_its_budget_and_stays_retrievable(
         self,
     ) -> None:
         store = MemoryStore()
@@ -228,35 +232,35 @@ class TestANodeWithABudget:
         thread = graph.compile(checkpointer=InMemorySaver())
         messages = talk(20)
         for turn in range(20):
-            held = thread.invoke({"messages": messages[1 + 4 * turn : 5 + 4 * turn]}, THREAD)[
-                "messages"
-            ]
-            assert tokens(held) <= 900
-            assert is_paired(held)
-        assert "page 0 " in brought_back(held, store)
-        assert "page 9 " in brought_back(held, store)
+            messages_kept = thread.invoke(
+                {"messages": messages[1 + 4 * turn : 5 + 4 * turn]}, THREAD
+            )["messages"]
+            assert tokens(messages_kept) <= 900
+            assert is_paired(messages_kept)
+        assert "page 0 " in retrieve_all(messages_kept, store)
+        assert "page 9 " in retrieve_all(messages_kept, store)
 
-    def test_messages_without_ids_are_left_out_of_the_list_alone(self) -> None:
+    def test_messages_without_ids_are_dropped_without_removals(self) -> None:
         bare = [message.model_copy(update={"id": None}) for message in talk()]
 
-        class Plain(TypedDict):
+        class PlainState(TypedDict):
             messages: list[AnyMessage]
 
-        after = one_node(Plain, token_budget=500).invoke({"messages": bare})["messages"]
+        after = one_node(PlainState, token_budget=500).invoke({"messages": bare})["messages"]
         assert tokens(after) <= 500
 
 
-def brought_back(messages: Sequence[BaseMessage], store: MemoryStore) -> str:
-    """Return everything that markers lead to, those in what they bring back included."""
-    waiting, texts = [message.text for message in messages], ""
-    while waiting:
-        for key in re.findall(r'headroom_retrieve\(key=\\?"(\w+)', waiting.pop()):
-            waiting.append(retrieve(key, limit=None, store=store).text)
-            texts += waiting[-1]
+def retrieve_all(messages: Sequence[BaseMessage], store: MemoryStore) -> str:
+    """Return all originals of markers, including markers inside originals."""
+    pending, texts = [message.text for message in messages], ""
+    while pending:
+        for key in re.findall(r'headroom_retrieve\(key=\\?"(\w+)', pending.pop()):
+            pending.append(retrieve(key, limit=None, store=store).text)
+            texts += pending[-1]
     return texts
 
 
-class TestAViewOfTheState:
+class TestViewOfState:
     """`HeadroomCompressor(...) | model` sends the messages that fit; the state keeps all."""
 
     def graph(self, model: Scripted, budget: int) -> Any:
@@ -265,8 +269,8 @@ class TestAViewOfTheState:
             checkpointer=InMemorySaver()
         )
 
-    async def test_the_model_gets_what_fits_and_the_state_keeps_the_originals(self) -> None:
-        model = scripted(12)
+    async def test_the_model_receives_messages_that_fit_and_the_state_keeps_originals(self) -> None:
+        model = create_model(12)
         after = (
             await self.graph(model, 3000).ainvoke({"messages": [HumanMessage("Look.")]}, THREAD)
         )["messages"]
@@ -277,8 +281,8 @@ class TestAViewOfTheState:
         assert all(tokens(sent) <= 3000 and is_paired(sent) for sent in model.sent)
         assert tokens(after) > 6000
 
-    def test_each_request_begins_as_the_one_before_but_where_a_cut_made_room(self) -> None:
-        model = scripted(12)
+    def test_the_prefix_of_requests_breaks_only_at_cuts(self) -> None:
+        model = create_model(12)
         self.graph(model, 3000).invoke({"messages": [HumanMessage("Look.")]}, THREAD)
         pairs = list(zip(model.sent, model.sent[1:], strict=False))
         steady = [later[: len(sent)] == sent for sent, later in pairs]

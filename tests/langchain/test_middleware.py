@@ -45,6 +45,7 @@ from headroom_core import MemoryStore, compress, count_tokens_messages
 from headroom_core.config import CCRConfig, HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.results import CompressResult
+from headroom_core.testing import FailingStore
 from headroom_integrations.langchain import (
     EVENT,
     HeadroomChatModel,
@@ -63,10 +64,10 @@ MODELS = ("gpt-4o", "gpt-4", "claude-haiku-4-5")
 
 def page_of_orders(page: int) -> str:
     numbers = range(page * 1000, page * 1000 + 200)
-    made = [
+    rows = [
         {"id": n, "state": "delivered", "city": "Utrecht", "weight": n * 7 % 13} for n in numbers
     ]
-    return json.dumps(made, indent=2)
+    return json.dumps(rows, indent=2)
 
 
 @tool
@@ -75,22 +76,25 @@ def orders(page: int) -> str:
     return page_of_orders(page)
 
 
-def calls(*made: tuple[str, dict[str, Any]], at: int = 0) -> AIMessage:
-    named = [
-        {"name": name, "args": args, "id": f"c{at}-{number}"}
-        for number, (name, args) in enumerate(made)
+def tool_calls_message(*calls: tuple[str, dict[str, Any]], turn: int = 0) -> AIMessage:
+    tool_calls = [
+        {"name": name, "args": args, "id": f"c{turn}-{number}"}
+        for number, (name, args) in enumerate(calls)
     ]
     usage = {"input_tokens": 100, "output_tokens": 7, "total_tokens": 107}
-    return AIMessage("", tool_calls=named, usage_metadata=usage)
+    return AIMessage("", tool_calls=tool_calls, usage_metadata=usage)
 
 
-def reads(*pages: int) -> list[AIMessage]:
-    """Return the replies of a model that reads one page after the other."""
-    return [*(calls(("orders", {"page": page}), at=page) for page in pages), AIMessage("Done.")]
+def read_pages(*pages: int) -> list[AIMessage]:
+    """Return the replies of a model that reads pages one by one."""
+    return [
+        *(tool_calls_message(("orders", {"page": page}), turn=page) for page in pages),
+        AIMessage("Done."),
+    ]
 
 
 class ScriptedClaude(ChatAnthropic):
-    """A `ChatAnthropic` that replies as it was told to, and keeps what it would have sent."""
+    """`ChatAnthropic` that replies from a script and records its request payloads."""
 
     replies: list[Any]
     sent: list[dict[str, Any]] = Field(default_factory=list)
@@ -100,19 +104,19 @@ class ScriptedClaude(ChatAnthropic):
         return ChatResult(generations=[ChatGeneration(message=self.replies[len(self.sent) - 1])])
 
 
-def offered(model: Scripted) -> list[str]:
+def offered_tools(model: Scripted) -> list[str]:
     """Return the names of the tools of a model's first request."""
-    return sorted(made["function"]["name"] for made in model.bound[0]["tools"])
+    return sorted(tool["function"]["name"] for tool in model.bound[0]["tools"])
 
 
-def headroom(**options: Any) -> HeadroomMiddleware:
+def create_middleware(**options: Any) -> HeadroomMiddleware:
     return HeadroomMiddleware(**{"store": MemoryStore(), **options})
 
 
-def ran(
+def run_agent(
     model: Any, *middleware: Any, tools: Sequence[Any] = (orders,), **options: Any
 ) -> list[Any]:
-    """Return the messages that an agent's state keeps in the end."""
+    """Run an agent and return the final messages of its state."""
     agent = create_agent(model, list(tools), middleware=middleware, **options)
     return list(agent.invoke(QUESTION, MANY)["messages"])
 
@@ -128,46 +132,50 @@ def is_short(message: ToolMessage) -> bool:
 
 
 class TestToolResults:
-    """What arrives becomes what the whole conversation would make of it."""
+    """Results are compressed as in the whole conversation."""
 
     @given(talks(["langchain"]))
     @settings(max_examples=30)
-    def test_an_answer_becomes_what_the_whole_conversation_makes_of_it(self, talk: Talk) -> None:
+    def test_a_result_is_compressed_as_in_the_whole_conversation(self, talk: Talk) -> None:
         whole = compress(talk.messages, store=MemoryStore(), dialect=talk.dialect).messages
-        arrived = LangChainCompression(store=MemoryStore(), retrieve=True)
-        for at, result, message in tool_results(talk.messages, arrived):
-            assert result.compress(message).content == whole[at].content
+        compression = LangChainCompression(store=MemoryStore(), retrieve=True)
+        for index, result, message in tool_results(talk.messages, compression):
+            assert result.compress(message).content == whole[index].content
 
     @given(talks(["langchain"]))
     @settings(max_examples=30)
-    def test_later_compressions_recall_what_arrived(self, talk: Talk) -> None:
+    def test_later_compressions_recall_earlier_results(self, talk: Talk) -> None:
         store = MemoryStore()
-        found = tool_results(talk.messages, LangChainCompression(store=store, retrieve=True))
-        became = {at: result.compress(message).content for at, result, message in found}
+        expected_results = tool_results(
+            talk.messages, LangChainCompression(store=store, retrieve=True)
+        )
+        compressed = {
+            index: result.compress(message).content for index, result, message in expected_results
+        }
         whole = compress(
             talk.messages, store=store, dialect=talk.dialect, query="item-3-7 payment failed"
         ).messages
-        assert became == {at: whole[at].content for at in became}
+        assert compressed == {index: whole[index].content for index in compressed}
 
     @given(documents().map(lambda document: document.text) | csv_texts(), st.sampled_from(MODELS))
     @settings(max_examples=60)
-    def test_compressing_again_changes_nothing(self, text: str, model: str) -> None:
-        def shortened(content: Any, model: str, selecting: bool) -> Any:
+    def test_compressing_twice_changes_nothing(self, text: str, model: str) -> None:
+        def compress_text(content: Any, model: str, selecting: bool) -> Any:
             config = HeadroomConfig(ccr=CCRConfig(enabled=selecting))
             config.smart_crusher.min_tokens_to_crush = 20
             messages = [
                 *QUESTION["messages"],
-                calls(("orders", {})),
+                tool_calls_message(("orders", {})),
                 ToolMessage(content, tool_call_id="c0-0"),
             ]
             return compress(messages, model=model, config=config, store=store).messages[2].content
 
         store = MemoryStore()
         for first, second in ((True, True), (True, False), (False, False)):
-            once = shortened(text, "gpt-4o", first)
-            assert shortened(once, model, second) == once
+            once = compress_text(text, "gpt-4o", first)
+            assert compress_text(once, model, second) == once
 
-    def test_the_work_is_the_new_message_alone(self) -> None:
+    def test_only_the_new_message_is_processed(self) -> None:
         class History(list[Any]):
             seen = 0
 
@@ -178,7 +186,7 @@ class TestToolResults:
 
         turn = [
             HumanMessage("Go on."),
-            *[AIMessage("", tool_calls=calls(("orders", {})).tool_calls)],
+            *[AIMessage("", tool_calls=tool_calls_message(("orders", {})).tool_calls)],
         ]
         history = History(turn * 1000)
         ToolResultCompressor(
@@ -190,60 +198,69 @@ class TestToolResults:
 def tool_results(
     messages: list[Any], compression: LangChainCompression
 ) -> Iterator[tuple[int, ToolResultCompressor, ToolMessage]]:
-    made: dict[str, Any] = {}
-    for at, message in enumerate(messages):
+    calls: dict[str, Any] = {}
+    for index, message in enumerate(messages):
         if isinstance(message, AIMessage):
-            made |= {call["id"]: call for call in message.tool_calls}
-        if isinstance(message, ToolMessage) and message.tool_call_id in made:
+            calls |= {call["id"]: call for call in message.tool_calls}
+        if isinstance(message, ToolMessage) and message.tool_call_id in calls:
             yield (
-                at,
-                ToolResultCompressor(compression, made[message.tool_call_id], messages[:at]),
+                index,
+                ToolResultCompressor(compression, calls[message.tool_call_id], messages[:index]),
                 message,
             )
 
 
-class TestTheState:
-    def test_keeps_what_the_model_reads(self) -> None:
-        model = Scripted(replies=reads(0))
-        kept = results(ran(model, headroom()))[0]
-        assert is_short(kept)
-        assert model.sent[1][-1].content == kept.content
-        assert kept.response_metadata["headroom"]["tokens_before"] > 2000
+class TestState:
+    def test_the_state_keeps_the_compressed_results(self) -> None:
+        model = Scripted(replies=read_pages(0))
+        message = results(run_agent(model, create_middleware()))[0]
+        assert is_short(message)
+        assert model.sent[1][-1].content == message.content
+        assert message.response_metadata["headroom"]["tokens_before"] > 2000
 
-    def test_keeps_originals_where_asked_to(self) -> None:
-        model = Scripted(replies=reads(0))
-        assert results(ran(model, headroom(state="original")))[0].content == page_of_orders(0)
+    def test_the_state_keeps_originals_on_request(self) -> None:
+        model = Scripted(replies=read_pages(0))
+        assert results(run_agent(model, create_middleware(state="original")))[
+            0
+        ].content == page_of_orders(0)
         assert is_short(model.sent[1][-1])
 
-    def test_changes_nothing_of_what_is_sent(self) -> None:
-        models = [Scripted(replies=reads(*range(4))) for _ in range(2)]
+    def test_the_state_setting_does_not_change_the_requests(self) -> None:
+        models = [Scripted(replies=read_pages(*range(4))) for _ in range(2)]
         for model, state in zip(models, ("compressed", "original")):
-            ran(model, headroom(state=state), system_prompt="Be brief.")
-        assert texts(models[0].sent) == texts(models[1].sent)
+            run_agent(model, create_middleware(state=state), system_prompt="Be brief.")
+        assert contents(models[0].sent) == contents(models[1].sent)
 
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    def test_keeps_every_message_whatever_the_budget(self, state: Any) -> None:
-        model = Scripted(replies=reads(*range(8)))
-        kept = ran(model, headroom(state=state, token_budget=1500), system_prompt="Be brief.")
-        assert len(kept) == 18
+    def test_the_state_keeps_every_message_whatever_the_budget(self, state: Any) -> None:
+        model = Scripted(replies=read_pages(*range(8)))
+        messages = run_agent(
+            model, create_middleware(state=state, token_budget=1500), system_prompt="Be brief."
+        )
+        assert len(messages) == 18
         assert all(count_tokens_messages(sent) <= 1500 for sent in model.sent)
         assert all(sent[0] == SystemMessage("Be brief.") for sent in model.sent)
         assert len(model.sent[-1]) < 17
 
-    def test_must_be_one_of_two(self) -> None:
+    def test_an_invalid_state_setting_is_rejected(self) -> None:
         with pytest.raises(ConfigurationError, match="expected 'compressed' or 'original'"):
             HeadroomMiddleware(state="both")  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    def test_is_saved_and_goes_on_after_an_interrupt(self, state: Any) -> None:
+    def test_the_state_survives_an_interrupt(self, state: Any) -> None:
         @tool
         def ask() -> str:
             """Ask the user."""
             return str(interrupt("May I?"))
 
-        model = Scripted(replies=[calls(("orders", {"page": 0}), ("ask", {})), AIMessage("Done.")])
+        model = Scripted(
+            replies=[tool_calls_message(("orders", {"page": 0}), ("ask", {})), AIMessage("Done.")]
+        )
         agent = create_agent(
-            model, [orders, ask], middleware=[headroom(state=state)], checkpointer=InMemorySaver()
+            model,
+            [orders, ask],
+            middleware=[create_middleware(state=state)],
+            checkpointer=InMemorySaver(),
         )
         thread = {"configurable": {"thread_id": "1"}}
         assert agent.invoke(QUESTION, thread)["__interrupt__"][0].value == "May I?"
@@ -255,29 +272,29 @@ class TestTheState:
         assert all(is_short(message) for message in model.sent[1][-2:])
 
 
-def texts(sent: Sequence[Sequence[BaseMessage]]) -> list[list[Any]]:
+def contents(sent: Sequence[Sequence[BaseMessage]]) -> list[list[Any]]:
     return [[message.content for message in messages] for messages in sent]
 
 
 class TestRequests:
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    def test_begin_with_the_one_before(self, state: Any) -> None:
-        model = Scripted(replies=reads(*range(6)))
-        ran(model, headroom(state=state), system_prompt="Be brief.")
+    def test_each_request_starts_with_the_previous_request(self, state: Any) -> None:
+        model = Scripted(replies=read_pages(*range(6)))
+        run_agent(model, create_middleware(state=state), system_prompt="Be brief.")
         assert all(
-            later[: len(earlier)] == earlier for earlier, later in pairwise(texts(model.sent))
+            later[: len(earlier)] == earlier for earlier, later in pairwise(contents(model.sent))
         )
 
-    async def test_are_the_same_in_an_event_loop(self) -> None:
-        models = [Scripted(replies=reads(0, 1)) for _ in range(2)]
-        answered = ran(models[0], headroom())
-        agent = create_agent(models[1], [orders], middleware=[headroom()])
-        assert texts([(await agent.ainvoke(QUESTION))["messages"]]) == texts([answered])
-        assert texts(models[0].sent) == texts(models[1].sent)
+    async def test_requests_are_the_same_in_an_event_loop(self) -> None:
+        models = [Scripted(replies=read_pages(0, 1)) for _ in range(2)]
+        answered = run_agent(models[0], create_middleware())
+        agent = create_agent(models[1], [orders], middleware=[create_middleware()])
+        assert contents([(await agent.ainvoke(QUESTION))["messages"]]) == contents([answered])
+        assert contents(models[0].sent) == contents(models[1].sent)
 
     @pytest.mark.parametrize("state", ["compressed", "original"])
-    async def test_are_worked_on_beside_the_event_loop(self, state: Any) -> None:
-        class Watched(MemoryStore):
+    async def test_compression_does_not_run_in_the_event_loop(self, state: Any) -> None:
+        class ThreadRecordingStore(MemoryStore):
             threads: ClassVar[set[int]] = set()
 
             def put_many(self, originals: Any) -> None:
@@ -285,112 +302,124 @@ class TestRequests:
                 super().put_many(originals)
 
         agent = create_agent(
-            Scripted(replies=reads(0)),
+            Scripted(replies=read_pages(0)),
             [orders],
-            middleware=[headroom(store=Watched(), state=state)],
+            middleware=[create_middleware(store=ThreadRecordingStore(), state=state)],
         )
         await agent.ainvoke(QUESTION)
-        assert Watched.threads
-        assert get_ident() not in Watched.threads
+        assert ThreadRecordingStore.threads
+        assert get_ident() not in ThreadRecordingStore.threads
 
-    def test_hold_what_was_in_the_state_before_in_short(self) -> None:
+    def test_earlier_messages_of_the_state_are_compressed_in_requests(self) -> None:
         model = Scripted(replies=[AIMessage("Done.")])
-        agent = create_agent(model, [orders], middleware=[headroom()])
+        agent = create_agent(model, [orders], middleware=[create_middleware()])
         before = [
             *QUESTION["messages"],
-            calls(("orders", {"page": 0})),
+            tool_calls_message(("orders", {"page": 0})),
             ToolMessage(page_of_orders(0), tool_call_id="c0-0"),
         ]
-        kept = agent.invoke({"messages": [*before, HumanMessage("And now?")]})["messages"]
-        assert kept[2].content == page_of_orders(0)
+        messages = agent.invoke({"messages": [*before, HumanMessage("And now?")]})["messages"]
+        assert messages[2].content == page_of_orders(0)
         assert is_short(model.sent[0][2])
 
-    def test_answer_calls_side_by_side(self) -> None:
+    def test_parallel_calls_are_answered(self) -> None:
         model = Scripted(
-            replies=[calls(*(("orders", {"page": page}) for page in range(4))), AIMessage("Done.")]
+            replies=[
+                tool_calls_message(*(("orders", {"page": page}) for page in range(4))),
+                AIMessage("Done."),
+            ]
         )
-        found = results(ran(model, headroom()))
-        assert [message.tool_call_id for message in found] == [
+        tool_messages = results(run_agent(model, create_middleware()))
+        assert [message.tool_call_id for message in tool_messages] == [
             f"c0-{number}" for number in range(4)
         ]
-        assert all(map(is_short, found))
-        assert len({message.content for message in found}) == 4
+        assert all(map(is_short, tool_messages))
+        assert len({message.content for message in tool_messages}) == 4
 
-    def test_go_on_where_compression_fails(self) -> None:
-        class Broken(MemoryStore):
-            def put_many(self, originals: Any) -> None:
-                raise OSError("disk full")
-
-            def recall(self, keys: Any) -> dict[str, str]:
-                raise OSError("disk full")
-
-        model = Scripted(replies=reads(0))
-        assert ran(model, headroom(store=Broken()))[-1].text == "Done."
+    def test_requests_continue_if_compression_fails(self) -> None:
+        store = FailingStore("put_many", "recall", error=OSError("disk full"))
+        model = Scripted(replies=read_pages(0))
+        assert run_agent(model, create_middleware(store=store))[-1].text == "Done."
         assert "headroom_retrieve(" not in model.sent[1][-1].text
 
-    def test_are_streamed_token_by_token(self) -> None:
+    def test_replies_are_streamed_token_by_token(self) -> None:
         def streamed(*middleware: Any) -> list[str]:
-            model = Scripted(replies=[*reads(0)[:1], AIMessage("All done now.")])
+            model = Scripted(replies=[*read_pages(0)[:1], AIMessage("All done now.")])
             agent = create_agent(model, [orders], middleware=middleware)
             pieces = agent.stream(QUESTION, stream_mode="messages")
             return [piece.text for piece, _ in pieces if isinstance(piece, AIMessageChunk)]
 
-        assert streamed(headroom()) == streamed()
-        assert [piece for piece in streamed(headroom()) if piece] == ["All", "done", "now."]
+        assert streamed(create_middleware()) == streamed()
+        assert [piece for piece in streamed(create_middleware()) if piece] == [
+            "All",
+            "done",
+            "now.",
+        ]
 
 
-def retrieving(messages: list[BaseMessage]) -> AIMessage:
+def retrieve_last(messages: list[BaseMessage]) -> AIMessage:
     key = messages[-1].text.partition('headroom_retrieve(key="')[2][:24]
-    return calls(("headroom_retrieve", {"key": key, "limit": "200"}), at=9)
+    return tool_calls_message(("headroom_retrieve", {"key": key, "limit": "200"}), turn=9)
 
 
-class TestTheRetrieveTool:
-    def test_brings_back_what_is_never_shortened(self) -> None:
+class TestRetrieveTool:
+    def test_retrieved_originals_are_never_compressed(self) -> None:
         store = MemoryStore()
-        model = Scripted(replies=[*reads(0)[:1], retrieving, AIMessage("Done.")])
-        kept = ran(model, headroom(store=store))
-        brought = results(kept, "headroom_retrieve")[0].content
-        assert "Utrecht" in brought
-        assert len(brought) > 2000
-        assert brought == model.sent[2][-1].content
-        assert brought == HeadroomRetrieveTool(store=store).invoke(kept[3].tool_calls[0]["args"])
+        model = Scripted(replies=[*read_pages(0)[:1], retrieve_last, AIMessage("Done.")])
+        messages = run_agent(model, create_middleware(store=store))
+        retrieved = results(messages, "headroom_retrieve")[0].content
+        assert "Utrecht" in retrieved
+        assert len(retrieved) > 2000
+        assert retrieved == model.sent[2][-1].content
+        assert retrieved == HeadroomRetrieveTool(store=store).invoke(
+            messages[3].tool_calls[0]["args"]
+        )
 
     @pytest.mark.parametrize(
         "off", [{"retrieve": False}, {"config": HeadroomConfig(ccr=CCRConfig(enabled=False))}]
     )
-    def test_is_missing_where_nothing_is_left_out(self, off: dict[str, Any]) -> None:
-        model = Scripted(replies=reads(0))
-        short = results(ran(model, headroom(**off)))[0]
-        assert offered(model) == ["orders"]
+    def test_the_retrieve_tool_is_not_offered_in_lossless_mode(self, off: dict[str, Any]) -> None:
+        model = Scripted(replies=read_pages(0))
+        short = results(run_agent(model, create_middleware(**off)))[0]
+        assert offered_tools(model) == ["orders"]
         assert "headroom_retrieve" not in short.text
         assert is_short(short)
 
-    def test_is_bound_once_beside_the_users_own(self) -> None:
-        model = Scripted(replies=reads(0))
-        ran(model, headroom(), tools=wrap_tools([orders], store=MemoryStore(), retrieve=True))
-        assert offered(model) == ["headroom_retrieve", "orders"]
+    def test_the_retrieve_tool_is_bound_only_once(self) -> None:
+        model = Scripted(replies=read_pages(0))
+        run_agent(
+            model,
+            create_middleware(),
+            tools=wrap_tools([orders], store=MemoryStore(), retrieve=True),
+        )
+        assert offered_tools(model) == ["headroom_retrieve", "orders"]
 
 
-class TestToolsOfAllKinds:
-    def test_commands(self) -> None:
+class TestTools:
+    def test_results_in_commands_are_compressed(self) -> None:
         @tool
-        def note(made: Annotated[str, InjectedToolCallId]) -> Command[Any]:
+        def note(call_id: Annotated[str, InjectedToolCallId]) -> Command[Any]:
             """Take a note."""
-            return Command(update={"messages": [ToolMessage(page_of_orders(0), tool_call_id=made)]})
+            return Command(
+                update={"messages": [ToolMessage(page_of_orders(0), tool_call_id=call_id)]}
+            )
 
-        model = Scripted(replies=[calls(("note", {})), AIMessage("Done.")])
-        assert is_short(results(ran(model, headroom(), tools=[note]), "note")[0])
+        model = Scripted(replies=[tool_calls_message(("note", {})), AIMessage("Done.")])
+        assert is_short(results(run_agent(model, create_middleware(), tools=[note]), "note")[0])
 
-    def test_errors(self) -> None:
+    def test_tool_errors_stay_errors(self) -> None:
         def fail() -> str:
             """Fail."""
             raise ToolException("no such day")
 
         failing = StructuredTool.from_function(fail, handle_tool_error=True)
         model = Scripted(
-            replies=[calls(("fail", {}), ("orders", {"page": "none"})), AIMessage("Done.")]
+            replies=[
+                tool_calls_message(("fail", {}), ("orders", {"page": "none"})),
+                AIMessage("Done."),
+            ]
         )
-        answers = ran(model, headroom(), tools=[failing, orders])[2:4]
+        answers = run_agent(model, create_middleware(), tools=[failing, orders])[2:4]
         assert [message.status for message in answers] == ["error", "error"]
         assert answers[0].content == "no such day"
 
@@ -401,46 +430,56 @@ class TestToolsOfAllKinds:
             raise RuntimeError("no such day")
 
         with pytest.raises(RuntimeError, match="no such day"):
-            ran(Scripted(replies=[calls(("crash", {}))]), headroom(), tools=[crash])
+            run_agent(
+                Scripted(replies=[tool_calls_message(("crash", {}))]),
+                create_middleware(),
+                tools=[crash],
+            )
 
-    def test_artifacts_and_ids_stay(self) -> None:
+    def test_artifacts_and_ids_are_kept(self) -> None:
         @tool(response_format="content_and_artifact")
         def listed() -> Any:
             """List orders."""
             return page_of_orders(0), {"rows": 200}
 
-        found = results(
-            ran(
-                Scripted(replies=[calls(("listed", {})), AIMessage("")]), headroom(), tools=[listed]
+        tool_messages = results(
+            run_agent(
+                Scripted(replies=[tool_calls_message(("listed", {})), AIMessage("")]),
+                create_middleware(),
+                tools=[listed],
             ),
             "listed",
         )
-        assert (found[0].artifact, found[0].tool_call_id, is_short(found[0])) == (
+        assert (
+            tool_messages[0].artifact,
+            tool_messages[0].tool_call_id,
+            is_short(tool_messages[0]),
+        ) == (
             {"rows": 200},
             "c0-0",
             True,
         )
 
-    def test_what_answers_the_user_is_theirs_whole(self) -> None:
+    def test_results_returned_directly_are_unchanged(self) -> None:
         final = StructuredTool.from_function(orders.func, name="orders", return_direct=True)
-        assert ran(Scripted(replies=reads(0)), headroom(), tools=[final])[
+        assert run_agent(Scripted(replies=read_pages(0)), create_middleware(), tools=[final])[
             -1
         ].content == page_of_orders(0)
 
-    def test_wrapped_tools_are_shortened_once(self) -> None:
+    def test_results_of_wrapped_tools_are_compressed_once(self) -> None:
         store = MemoryStore()
         wrapped = wrap_tools([orders], store=store, retrieve=True)
-        found = [
-            results(ran(Scripted(replies=reads(0)), *middleware, tools=wrapped))[0]
-            for middleware in ((), (headroom(),))
+        tool_messages = [
+            results(run_agent(Scripted(replies=read_pages(0)), *middleware, tools=wrapped))[0]
+            for middleware in ((), (create_middleware(),))
         ]
-        assert found[0].content == found[1].content
-        assert found[0].response_metadata == found[1].response_metadata
+        assert tool_messages[0].content == tool_messages[1].content
+        assert tool_messages[0].response_metadata == tool_messages[1].response_metadata
 
     def test_agents_as_tools_share_a_middleware(self) -> None:
-        shared = headroom()
+        shared = create_middleware()
         inner = create_agent(
-            Scripted(replies=[*reads(0, 1)[:2], AIMessage(page_of_orders(2))]),
+            Scripted(replies=[*read_pages(0, 1)[:2], AIMessage(page_of_orders(2))]),
             [orders],
             middleware=[shared],
         )
@@ -450,32 +489,40 @@ class TestToolsOfAllKinds:
             """Hand it on."""
             return str(inner.invoke(QUESTION)["messages"][-1].text)
 
-        outer = Scripted(replies=[calls(("delegate", {})), AIMessage("Done.")])
-        assert is_short(results(ran(outer, shared, tools=[delegate]), "delegate")[0])
+        outer = Scripted(replies=[tool_calls_message(("delegate", {})), AIMessage("Done.")])
+        assert is_short(results(run_agent(outer, shared, tools=[delegate]), "delegate")[0])
         assert shared.get_summary()["total_requests"] == 5
 
 
-class Heavy(BaseModel):
+class HeavyOrders(BaseModel):
     """The heavy orders."""
 
     ids: list[int]
 
 
 class TestStructuredOutput:
-    def test_by_a_tool(self) -> None:
-        model = Scripted(replies=[*reads(0)[:1], calls(("Heavy", {"ids": [3]}))])
-        agent = create_agent(
-            model, [orders], middleware=[headroom()], response_format=ToolStrategy(Heavy)
+    def test_structured_output_by_a_tool_works(self) -> None:
+        model = Scripted(
+            replies=[*read_pages(0)[:1], tool_calls_message(("HeavyOrders", {"ids": [3]}))]
         )
-        assert agent.invoke(QUESTION)["structured_response"] == Heavy(ids=[3])
+        agent = create_agent(
+            model,
+            [orders],
+            middleware=[create_middleware()],
+            response_format=ToolStrategy(HeavyOrders),
+        )
+        assert agent.invoke(QUESTION)["structured_response"] == HeavyOrders(ids=[3])
         assert is_short(model.sent[1][-1])
 
-    def test_by_the_provider(self) -> None:
-        model = Scripted(replies=[*reads(0)[:1], AIMessage('{"ids": [3]}')])
+    def test_structured_output_by_the_provider_works(self) -> None:
+        model = Scripted(replies=[*read_pages(0)[:1], AIMessage('{"ids": [3]}')])
         agent = create_agent(
-            model, [orders], middleware=[headroom()], response_format=ProviderStrategy(Heavy)
+            model,
+            [orders],
+            middleware=[create_middleware()],
+            response_format=ProviderStrategy(HeavyOrders),
         )
-        assert agent.invoke(QUESTION)["structured_response"] == Heavy(ids=[3])
+        assert agent.invoke(QUESTION)["structured_response"] == HeavyOrders(ids=[3])
         assert is_short(model.sent[1][-1])
 
 
@@ -484,80 +531,95 @@ ORDERS = pytest.mark.parametrize("order", [1, -1], ids=["headroom first", "headr
 
 @ORDERS
 @pytest.mark.parametrize("state", ["compressed", "original"])
-class TestBeside:
-    """Other middleware, before and after it."""
+class TestOtherMiddleware:
+    """Other middleware before and after Headroom's."""
 
-    def test_prompt_caching(self, order: int, state: Any) -> None:
+    def test_prompt_caching_keeps_its_breakpoints(self, order: int, state: Any) -> None:
         def sent(*middleware: Any) -> list[dict[str, Any]]:
-            model = ScriptedClaude(model="claude-haiku-4-5", api_key="none", replies=reads(0, 1))
-            ran(model, *middleware, system_prompt="Be brief.")
+            model = ScriptedClaude(
+                model="claude-haiku-4-5", api_key="none", replies=read_pages(0, 1)
+            )
+            run_agent(model, *middleware, system_prompt="Be brief.")
             return model.sent
 
         caching = AnthropicPromptCachingMiddleware()
-        bare, found = sent(caching), sent(*[headroom(state=state), caching][::order])
-        assert [marks(request) for request in found] == [marks(request) for request in bare]
-        assert all(map(marks, bare))
-        said = [unmarked(request["messages"]) for request in found]
-        assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(said))
-        assert len(json.dumps(said[2])) < len(page_of_orders(0)) / 2
+        bare, requests = (
+            sent(caching),
+            sent(*[create_middleware(state=state), caching][::order]),
+        )
+        assert [count_marks(request) for request in requests] == [
+            count_marks(request) for request in bare
+        ]
+        assert all(map(count_marks, bare))
+        sent_messages = [remove_marks(request["messages"]) for request in requests]
+        assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(sent_messages))
+        assert len(json.dumps(sent_messages[2])) < len(page_of_orders(0)) / 2
 
-    def test_summarisation(self, order: int, state: Any) -> None:
-        model = Scripted(replies=reads(*range(6)))
+    def test_summarisation_still_works(self, order: int, state: Any) -> None:
+        model = Scripted(replies=read_pages(*range(6)))
         summaries = SummarizationMiddleware(
             Scripted(replies=[AIMessage("Pages were read.")] * 9),
             trigger=("messages", 8),
             keep=("messages", 4),
         )
-        kept = ran(model, *[headroom(state=state), summaries][::order])
+        messages = run_agent(model, *[create_middleware(state=state), summaries][::order])
         first, *others = model.sent[-1]
         assert "summary" in first.text
         assert_paired(others)
         assert all(map(is_short, results(others)))
-        assert all(map(is_short, results(kept))) is (state == "compressed")
+        assert all(map(is_short, results(messages))) is (state == "compressed")
 
-    def test_context_editing(self, order: int, state: Any) -> None:
-        model = Scripted(replies=reads(*range(6)))
+    def test_context_editing_still_works(self, order: int, state: Any) -> None:
+        model = Scripted(replies=read_pages(*range(6)))
         editing = ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=1000, keep=2)])
-        kept = ran(model, *[headroom(state=state), editing][::order])
+        messages = run_agent(model, *[create_middleware(state=state), editing][::order])
         last = results(model.sent[-1])
         assert [message.text for message in last[:4]] == ["[cleared]"] * 4
         assert all(map(is_short, last))
-        assert "orders" not in kept[-2].content
+        assert "orders" not in messages[-2].content
         assert_paired(model.sent[-1])
 
-    def test_another_one_of_its_kind(self, order: int, state: Any) -> None:
-        class Other(HeadroomMiddleware):
-            """One with a name of its own."""
+    def test_a_second_headroom_middleware_changes_nothing(self, order: int, state: Any) -> None:
+        class OtherMiddleware(HeadroomMiddleware):
+            """Middleware with another name."""
 
         store = MemoryStore()
-        alone, both = Scripted(replies=reads(0, 1)), Scripted(replies=reads(0, 1))
-        ran(alone, headroom(store=store, state=state))
-        ran(both, *[headroom(store=store, state=state), Other(store=store, state=state)][::order])
-        assert texts(alone.sent) == texts(both.sent)
+        alone, both = Scripted(replies=read_pages(0, 1)), Scripted(replies=read_pages(0, 1))
+        run_agent(alone, create_middleware(store=store, state=state))
+        run_agent(
+            both,
+            *[
+                create_middleware(store=store, state=state),
+                OtherMiddleware(store=store, state=state),
+            ][::order],
+        )
+        assert contents(alone.sent) == contents(both.sent)
 
-    def test_edits_of_what_the_state_keeps(self, order: int, state: Any) -> None:
-        class Shouting(AgentMiddleware[Any, Any]):
+    def test_edits_by_other_middleware_are_kept(self, order: int, state: Any) -> None:
+        class UppercaseMiddleware(AgentMiddleware[Any, Any]):
             def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
                 answer = handler(request)
                 return answer.model_copy(update={"content": answer.text.upper()})
 
-        model = Scripted(replies=reads(0))
-        ran(model, *[headroom(state=state), Shouting()][::order])
+        model = Scripted(replies=read_pages(0))
+        run_agent(model, *[create_middleware(state=state), UppercaseMiddleware()][::order])
         assert "UTRECHT" in model.sent[1][-1].text
         assert is_short(model.sent[1][-1])
 
 
-def marks(request: dict[str, Any]) -> int:
+def count_marks(request: dict[str, Any]) -> int:
     return json.dumps(request["messages"]).count("cache_control") + ("cache_control" in request)
 
 
-def unmarked(value: Any) -> Any:
-    """Return messages without cache breakpoints, and without the lists that these need."""
+def remove_marks(value: Any) -> Any:
+    """Return messages without cache breakpoints and the lists that these require."""
     if isinstance(value, dict):
-        return {name: unmarked(inner) for name, inner in value.items() if name != "cache_control"}
+        return {
+            name: remove_marks(inner) for name, inner in value.items() if name != "cache_control"
+        }
     if not isinstance(value, list):
         return value
-    inner = [unmarked(item) for item in value]
+    inner = [remove_marks(item) for item in value]
     return inner[0]["text"] if [*map(set, inner)] == [{"type", "text"}] else inner
 
 
@@ -566,33 +628,35 @@ def unmarked(value: Any) -> Any:
 class TestAroundModelsThatCompress:
     def test_nothing_is_compressed_twice(self, wrap: Any, retrieve: bool) -> None:
         store = MemoryStore()
-        alone, inside = (Scripted(replies=reads(0, 1)) for _ in range(2))
-        ran(alone, headroom(store=store))
-        ran(wrap(inside, retrieve=retrieve, store=store), headroom(store=store))
-        assert texts(alone.sent) == texts(inside.sent)
-        assert offered(inside) == ["headroom_retrieve", "orders"]
+        alone, inside = (Scripted(replies=read_pages(0, 1)) for _ in range(2))
+        run_agent(alone, create_middleware(store=store))
+        run_agent(wrap(inside, retrieve=retrieve, store=store), create_middleware(store=store))
+        assert contents(alone.sent) == contents(inside.sent)
+        assert offered_tools(inside) == ["headroom_retrieve", "orders"]
 
-    def test_originals_are_brought_back_by_one_of_them(self, wrap: Any, retrieve: bool) -> None:
+    def test_originals_are_retrieved_only_once(self, wrap: Any, retrieve: bool) -> None:
         store = MemoryStore()
-        inside = Scripted(replies=[*reads(0)[:1], retrieving, AIMessage("Done.")])
-        kept = ran(wrap(inside, retrieve=retrieve, store=store), headroom(store=store))
+        inside = Scripted(replies=[*read_pages(0)[:1], retrieve_last, AIMessage("Done.")])
+        messages = run_agent(
+            wrap(inside, retrieve=retrieve, store=store), create_middleware(store=store)
+        )
         assert len(results(inside.sent[2], "headroom_retrieve")) == 1
-        assert len(results(kept, "headroom_retrieve")) == (not retrieve)
+        assert len(results(messages, "headroom_retrieve")) == (not retrieve)
 
 
 def assert_paired(messages: Sequence[BaseMessage]) -> None:
-    made = [
+    calls = [
         call["id"]
         for message in messages
         if isinstance(message, AIMessage)
         for call in message.tool_calls
     ]
-    assert made == [
+    assert calls == [
         message.tool_call_id for message in messages if isinstance(message, ToolMessage)
     ]
 
 
-class Events(BaseCallbackHandler):
+class EventRecorder(BaseCallbackHandler):
     def __init__(self) -> None:
         self.events: list[tuple[str, Any]] = []
 
@@ -600,11 +664,13 @@ class Events(BaseCallbackHandler):
         self.events.append((name, data))
 
 
-class TestWhatIsTold:
-    async def test_handlers_are_told_of_every_model_call(self) -> None:
-        events = Events()
+class TestEventsAndMetrics:
+    async def test_handlers_receive_an_event_for_every_model_call(self) -> None:
+        events = EventRecorder()
         agent = create_agent(
-            Scripted(replies=reads(0) * 2), [orders], middleware=[headroom(state="original")]
+            Scripted(replies=read_pages(0) * 2),
+            [orders],
+            middleware=[create_middleware(state="original")],
         )
         agent.invoke(QUESTION, {"callbacks": [events]})
         await agent.ainvoke(QUESTION, {"callbacks": [events]})
@@ -615,34 +681,36 @@ class TestWhatIsTold:
         assert all(isinstance(result, CompressResult) for _, result in events.events)
         assert events.events[1][1].tokens_saved > 2000
 
-    def test_the_same_is_booked_whatever_the_state_keeps(self) -> None:
-        booked = []
+    def test_metrics_do_not_depend_on_the_state_setting(self) -> None:
+        metrics = []
         for state in ("compressed", "original"):
-            middleware = headroom(state=state)
-            ran(Scripted(replies=reads(0, 1)), middleware)
-            booked.append(
+            middleware = create_middleware(state=state)
+            run_agent(Scripted(replies=read_pages(0, 1)), middleware)
+            metrics.append(
                 [
-                    (one.tokens_input_before, one.tokens_input_after)
-                    for one in middleware.get_metrics()
+                    (request.tokens_input_before, request.tokens_input_after)
+                    for request in middleware.get_metrics()
                 ]
             )
-        assert booked[0] == booked[1]
-        assert [before > after for before, after in booked[0]] == [False, True, True]
+        assert metrics[0] == metrics[1]
+        assert [before > after for before, after in metrics[0]] == [False, True, True]
 
-    def test_the_schema_of_the_tool_and_the_usage_are_booked(self) -> None:
-        middleware = headroom()
-        ran(Scripted(replies=reads(0)), middleware)
+    def test_metrics_include_the_tool_schema_and_the_usage(self) -> None:
+        middleware = create_middleware()
+        run_agent(Scripted(replies=read_pages(0)), middleware)
         first, second = middleware.get_metrics()
         assert first.tokens_input_after - first.tokens_input_before > 100
         assert (first.model, first.tokens_output, second.tokens_output) == ("gpt-4o", 7, 2)
         assert second.latency_ms > 0
 
-    def test_a_call_that_only_brings_back_saves_nothing(self) -> None:
-        middleware, plain = headroom(), headroom()
-        ran(Scripted(replies=[*reads(0)[:1], retrieving, AIMessage("Done.")]), middleware)
-        ran(Scripted(replies=reads(0)), plain)
-        assert [one.tokens_input_before for one in middleware.get_metrics()] == [
-            *(one.tokens_input_before for one in plain.get_metrics()),
+    def test_a_call_that_only_retrieves_saves_nothing(self) -> None:
+        middleware, plain = create_middleware(), create_middleware()
+        run_agent(
+            Scripted(replies=[*read_pages(0)[:1], retrieve_last, AIMessage("Done.")]), middleware
+        )
+        run_agent(Scripted(replies=read_pages(0)), plain)
+        assert [request.tokens_input_before for request in middleware.get_metrics()] == [
+            *(request.tokens_input_before for request in plain.get_metrics()),
             0,
         ]
         assert (
@@ -650,14 +718,14 @@ class TestWhatIsTold:
             < plain.get_summary()["total_tokens_saved"]
         )
 
-    def test_what_others_cleared_is_not_booked_as_saved(self) -> None:
-        middleware = headroom()
+    def test_tokens_cleared_by_others_are_not_counted_as_saved(self) -> None:
+        middleware = create_middleware()
         editing = ContextEditingMiddleware(edits=[ClearToolUsesEdit(trigger=1, keep=0)])
-        ran(Scripted(replies=reads(0)), editing, middleware)
+        run_agent(Scripted(replies=read_pages(0)), editing, middleware)
         assert middleware.get_metrics()[1].tokens_input_before < 200
 
-    def test_logs_hold_nothing_of_the_texts(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_logs_contain_no_message_contents(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, logger="headroom_integrations")
-        ran(Scripted(replies=reads(0)), headroom(token_budget=20))
+        run_agent(Scripted(replies=read_pages(0)), create_middleware(token_budget=20))
         assert "token_budget" in caplog.text
         assert "Utrecht" not in caplog.text

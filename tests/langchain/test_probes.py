@@ -1,4 +1,4 @@
-"""What wrapping a chat model must not take away, probed with real models and what they send over the wire."""
+"""Test that a wrapped chat model loses no ability, with real models and their requests."""
 
 from __future__ import annotations
 
@@ -504,7 +504,7 @@ def assert_continued(server: ModelServer, requests: int) -> None:
 
 
 class TestRetrieving:
-    """A model that can bring back what was left out does so between the caller's question and the answer."""
+    """Test that a model retrieves originals between the question and the answer."""
 
     @pytest.fixture
     def retrieving(self, around: Around, server: OpenAIServer) -> Any:
@@ -528,7 +528,7 @@ class TestRetrieving:
         assert_continued(server, 2)
 
     @every_way
-    async def test_usage_is_that_of_the_last_request_and_callbacks_are_told_of_all(
+    async def test_usage_is_of_the_last_request_and_callbacks_see_all(
         self, retrieving: Any, server: OpenAIServer, call: Any
     ) -> None:
         server.script(scripted(alone, DONE))

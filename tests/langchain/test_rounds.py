@@ -1,4 +1,4 @@
-"""What chat models that bring originals back do at the edges: odd models, odd histories, and the event loop."""
+"""Test retrieving chat models with odd models, odd histories and the event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASKED: list[BaseMessage] = [HumanMessage("What is in there?")]
 
 
 class Answering(BaseChatModel):
-    """Gives its answers, one a request, the last one again and again, and keeps what it was sent."""
+    """Model that gives its answers in order, repeats the last one, and records requests."""
 
     answers: list[AIMessage]
     sent: list[list[BaseMessage]] = Field(default_factory=list)
@@ -97,7 +97,7 @@ def test_a_model_that_asked_too_often_is_let_call_nothing(
         )
 
 
-def test_a_model_that_cannot_be_told_to_call_nothing_is_asked_as_before() -> None:
+def test_a_model_without_a_tool_choice_is_asked_as_before() -> None:
     class Choosing(Answering):
         def bind_tools(
             self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
@@ -153,7 +153,7 @@ def test_rounds_that_are_none_are_refused(rounds: int) -> None:
         wrap_chat_model(Answering(answers=[]), retrieve=True, max_rounds=rounds)
 
 
-def test_an_answer_whose_usage_is_not_told_is_counted_beside_those_whose_is() -> None:
+def test_an_answer_without_usage_is_counted_beside_those_with_it() -> None:
     usage: Any = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
     model = retrieving(Answering(answers=[asking(usage_metadata=usage), AIMessage("It is done.")]))
     model.invoke(ASKED)

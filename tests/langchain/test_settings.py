@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chat_models import Scripted
-from checks import assert_refused
+from checks import assert_rejected
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField
@@ -55,19 +55,17 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("component", "name", "value"), WRONG)
-def test_a_value_that_is_not_allowed_is_refused_when_constructed_and_when_assigned(
+def test_an_invalid_value_is_rejected_at_construction_and_assignment(
     component: Any, name: str, value: Any
 ) -> None:
-    assert_refused(component, name, value)
+    assert_rejected(component, name, value)
 
 
 @pytest.mark.parametrize(
     ("component", "name"),
     [*((component, "config") for component in COMPONENTS), (HeadroomRetrieveTool, "store")],
 )
-def test_a_name_that_no_field_has_is_refused_with_those_that_there_are(
-    component: Any, name: str
-) -> None:
+def test_an_unknown_field_is_rejected_with_the_known_fields(component: Any, name: str) -> None:
     for setting in (lambda: component(colour="red"), lambda: setattr(component(), "colour", "red")):
         with pytest.raises(
             ConfigurationError, match=rf"colour = 'red': no such field; the fields are .*\b{name}\b"
@@ -76,19 +74,21 @@ def test_a_name_that_no_field_has_is_refused_with_those_that_there_are(
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_what_is_allowed_is_set_and_settings_are_a_snapshot(component: Any) -> None:
-    made, config = component(), HeadroomConfig()
-    made.config, made.token_budget = config, 900
+def test_valid_values_are_set_and_settings_are_a_snapshot(component: Any) -> None:
+    instance, config = component(), HeadroomConfig()
+    instance.config, instance.token_budget = config, 900
     config.content_router_enabled = False
-    assert (made.config.content_router_enabled, made.token_budget) == (True, 900)
+    assert (instance.config.content_router_enabled, instance.token_budget) == (True, 900)
 
 
-def test_a_message_says_what_to_give() -> None:
+def test_error_messages_name_valid_values() -> None:
     with pytest.raises(
         ConfigurationError, match=re.escape("token_budget = 0: Input should be greater than 0")
     ):
         HeadroomCompressor(token_budget=0)
-    with pytest.raises(ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")):
+    with pytest.raises(
+        ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")
+    ):
         HeadroomDocumentCompressor(scorer=BM25Scorer)
     with pytest.raises(
         ConfigurationError, match=r"HeadroomChatModel\.wrapped = None: Field required"
@@ -96,7 +96,7 @@ def test_a_message_says_what_to_give() -> None:
         HeadroomChatModel(store=MemoryStore())
 
 
-def test_a_setting_for_one_run_is_refused_in_the_same_way() -> None:
+def test_an_invalid_setting_for_a_single_run_is_rejected() -> None:
     budget = ConfigurableField(id="budget")
     for component in (HeadroomCompressor(), CHAT()):
         configurable = component.configurable_fields(token_budget=budget)
@@ -104,35 +104,35 @@ def test_a_setting_for_one_run_is_refused_in_the_same_way() -> None:
             configurable.with_config(configurable={"budget": 0}).invoke([HumanMessage("hi")])
 
 
-def test_what_LangChain_declares_is_refused_by_pydantic() -> None:
+def test_fields_declared_by_LangChain_are_rejected_by_pydantic() -> None:
     with pytest.raises(ValidationError, match="name\n"):
         HeadroomCompressor(name=5)  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="instance of HeadroomCompressor"):
         HeadroomCompressor.model_validate(5)
 
 
-def test_a_model_that_cannot_call_tools_is_not_made_to_retrieve_later() -> None:
+def test_a_model_without_tool_calls_cannot_enable_retrieval_later() -> None:
     model = CHAT()
     with pytest.raises(ConfigurationError, match="cannot call tools"):
         model.retrieve = True
     assert model.retrieve is False
 
 
-def test_a_chat_model_is_checked_once_however_LangChain_fills_its_own_fields() -> None:
-    class Counted(HeadroomChatModel):
+def test_a_chat_model_is_validated_once_per_change() -> None:
+    class CountingChatModel(HeadroomChatModel):
         checks: int = 0
 
         @model_validator(mode="after")
-        def _count(self) -> Counted:
+        def _count(self) -> CountingChatModel:
             self.__dict__["checks"] += 1
             return self
 
-    model = Counted(FakeListChatModel(responses=["yes"]))
+    model = CountingChatModel(FakeListChatModel(responses=["yes"]))
     model.max_rounds = 3
     assert model.checks == 2
 
 
-def test_a_model_that_is_wrapped_later_gives_what_LangChain_asks_of_it() -> None:
+def test_a_model_assigned_later_provides_the_LangChain_fields() -> None:
     model = HeadroomChatModel(Scripted(replies=[]))
     model.wrapped = HeadroomChatModel(FakeListChatModel(responses=["yes"], tags=["fast"]))
     assert (type(model.wrapped), model.tags) == (FakeListChatModel, ["fast"])

@@ -1,4 +1,4 @@
-"""LangChain's own standard tests, of real models on servers of ours: bare, and with Headroom around them."""
+"""Run LangChain's standard tests with real models on local servers, bare and wrapped."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Provider:
 
     @pytest.fixture(autouse=True)
     def _serve(self) -> Iterator[None]:
-        """Start a server for each test that may send something: clients of closed event loops cannot be used again."""
+        """Start a server for each test, because clients of closed event loops are unusable."""
         with self.server() as server:
             if isinstance(self, ChatModelIntegrationTests):
                 self.url = server.url
@@ -54,7 +54,7 @@ class Provider:
 
     @pytest.fixture
     def snapshot(self) -> Callable[..., Any]:
-        """How the bare model is written stands in for a snapshot, which would change with each of its versions."""
+        """Compare with the bare model, because a snapshot would change with its versions."""
         return lambda name: dumpd(
             self.bare(**self.standard_chat_model_params | self.chat_model_params)
         )
@@ -100,7 +100,7 @@ class Anthropic(Provider):
 
 @cache
 def made(base: type[BaseChatModel], make: Callable[..., BaseChatModel]) -> type[BaseChatModel]:
-    """Return a subclass whose constructor takes the bare model's settings and returns what `make` makes of them."""
+    """Return a subclass whose constructor returns what `make` creates from its settings."""
     return type(base.__name__, (base,), {"__new__": lambda _, **settings: make(**settings)})
 
 
@@ -177,7 +177,7 @@ class TestVariantAnthropic(Variant, Anthropic, ChatModelIntegrationTests):
 
 
 def skipped(suite: type[Any]) -> set[str]:
-    """Return the tests of a suite that skip: all of them decide so before they touch what they are handed."""
+    """Return the tests of a suite that skip before they use their arguments."""
     own = suite()
     return {name for name in dir(suite) if name.startswith("test_") and _skips(getattr(own, name))}
 

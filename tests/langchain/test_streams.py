@@ -1,4 +1,4 @@
-"""Streams whose blocks are numbered by names, as those of OpenAI's Responses are with `output_version="v1"`."""
+"""Test streams whose blocks have names as indices, like those of OpenAI's Responses API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASKED: list[BaseMessage] = [HumanMessage("What is in there?")]
 
 
 class Named(BaseChatModel):
-    """Thinks, says one text a request and, but for the last, retrieves; blocks have the same names in each request."""
+    """Model that thinks, says one text, and retrieves until the last request."""
 
     texts: list[str]
     sent: list[list[BaseMessage]] = Field(default_factory=list)
@@ -70,9 +70,7 @@ def said(message: Any) -> list[str]:
     ]
 
 
-def test_what_each_round_said_stands_in_blocks_of_its_own_and_is_sent_again_as_it_was_said() -> (
-    None
-):
+def test_each_round_keeps_its_own_blocks_and_is_resent_unchanged() -> None:
     inner = Named(texts=["One moment.", "Another.", "It is done."])
     model = HeadroomChatModel(inner, retrieve=True, store=MemoryStore())
     answer = stream(model, ASKED)

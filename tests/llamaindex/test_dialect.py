@@ -436,7 +436,7 @@ def test_results_are_shortened_and_other_texts_are_not() -> None:
     assert "headroom_retrieve(key=" in result.messages[-1].content
 
 
-def test_what_goes_is_left_out_with_its_call_and_is_kept_as_plain_values() -> None:
+def test_dropped_results_go_with_their_calls_and_stay_as_plain_values() -> None:
     store = MemoryStore()
     picture = ChatMessage(blocks=[TextBlock(text="see"), ImageBlock(image=PNG)])
     turns = [
@@ -466,7 +466,7 @@ def test_a_conversation_that_grew_is_read_as_one_that_came_whole(
     assert grown == compress_messages(messages).messages
 
 
-def test_messages_that_differ_have_other_images_and_what_is_carried_does_not_count() -> None:
+def test_images_distinguish_messages_and_carried_extras_do_not() -> None:
     fingerprint = LlamaIndexDialect().fingerprint
     assert fingerprint(message_of("a")) == fingerprint(message_of("a"))
     assert fingerprint(ChatMessage(blocks=[ImageBlock(image=PNG)])) == fingerprint(

@@ -152,7 +152,7 @@ bare_tokens: dict[Callable[[int], Reply], int] = {}
     ("built", "said"),
     [(function_agent, calling), (react_agent, reasoning), (codeact_agent, coding)],
 )
-async def test_each_request_of_an_agent_begins_as_the_one_before_and_is_half_as_large(
+async def test_requests_of_an_agent_share_their_beginning_and_are_half_as_large(
     server: OpenAIServer, built: Callable[..., Any], said: Callable[[int], Reply], streaming: bool
 ) -> None:
     if said not in bare_tokens:
@@ -170,7 +170,7 @@ async def test_each_request_of_an_agent_begins_as_the_one_before_and_is_half_as_
 
 
 @pytest.mark.parametrize(("built", "said"), [(function_agent, calling), (react_agent, reasoning)])
-async def test_an_agent_that_can_retrieve_is_sent_a_selection_and_gets_back_what_it_asks_for(
+async def test_an_agent_gets_a_selection_and_can_retrieve_the_rest(
     server: OpenAIServer, built: Callable[..., Any], said: Callable[[int], Reply]
 ) -> None:
     store = MemoryStore()
@@ -583,9 +583,7 @@ def test_it_comes_back_from_a_pickle_as_its_class_does() -> None:
 
 
 @pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
-def test_what_came_back_from_a_pickle_keeps_originals_where_they_were_to_be_kept(
-    file: bool, tmp_path: Path
-) -> None:
+def test_an_unpickled_model_stores_originals_in_the_same_place(file: bool, tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
     llm = pickle.loads(pickle.dumps(wrap_llm(MockLLM(), store=store, retrieve=True)))
     llm.chat(conversation(), tools=[NAMED])

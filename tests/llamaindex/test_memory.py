@@ -13,19 +13,28 @@ from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ImageBlock, TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.llms import ChatMessage, LLMMetadata, MockLLM
 from llama_index.core.storage.chat_store import SimpleChatStore
-from orders import TABLE, begins, called, dumped, paired, remembering, tokens, turn
+from orders import (
+    TABLE,
+    call_and_result,
+    create_memory,
+    dump_messages,
+    is_paired,
+    starts_with,
+    tokens,
+    turn,
+)
 
 from headroom_core import retrieve
 from headroom_core.config import HeadroomConfig
 from headroom_core.stores import MemoryStore
 from headroom_integrations.llamaindex import HeadroomChatMemory
 
-# What is read
+# Reading
 
 
 @pytest.mark.parametrize("block", [True, False])
-def test_results_are_read_shortened_and_kept_whole(block: bool) -> None:
-    memory = remembering()
+def test_results_are_compressed_when_read_and_stored_whole(block: bool) -> None:
+    memory = create_memory()
     memory.put_messages(turn(0, block=block))
     assert memory.get_all() == turn(0, block=block)
     read = memory.get()
@@ -33,8 +42,8 @@ def test_results_are_read_shortened_and_kept_whole(block: bool) -> None:
     assert [*read[:2], read[3]] == [*turn(0, block=block)[:2], turn(0, block=block)[3]]
 
 
-async def test_async_methods_do_the_same() -> None:
-    memory = remembering(2500)
+async def test_async_methods_give_the_same_results() -> None:
+    memory = create_memory(2500)
     await memory.aset([ChatMessage("Be brief.", role="system")])
     for number in range(6):
         await memory.aput_messages(turn(number))
@@ -48,13 +57,13 @@ async def test_async_methods_do_the_same() -> None:
     assert await memory.aget() == memory.get_all() == []
 
 
-async def test_async_methods_go_to_the_chat_stores_own() -> None:
-    asked: list[str] = []
+async def test_async_methods_use_the_async_chat_store() -> None:
+    method_calls: list[str] = []
 
-    class Noting(SimpleChatStore):
+    class RecordingChatStore(SimpleChatStore):
         def __getattribute__(self, name: str) -> Any:
             if "messages" in name or name.endswith("add_message"):
-                asked.append(name)
+                method_calls.append(name)
             return super().__getattribute__(name)
 
         async def aget_messages(self, key: str) -> list[ChatMessage]:
@@ -66,16 +75,16 @@ async def test_async_methods_go_to_the_chat_stores_own() -> None:
         async def async_add_message(self, key: str, message: ChatMessage) -> None:
             self.store.setdefault(key, []).append(message)
 
-    memory = remembering(chat_store=Noting())
+    memory = create_memory(chat_store=RecordingChatStore())
     await memory.aset(turn(0))
     await memory.aput_messages(turn(1))
     assert len(await memory.aget()) == 8
-    assert asked == ["aset_messages", *["async_add_message"] * 4, "aget_messages"]
+    assert method_calls == ["aset_messages", *["async_add_message"] * 4, "aget_messages"]
 
 
-async def test_the_event_loop_goes_on_meanwhile() -> None:
+async def test_the_event_loop_is_not_blocked() -> None:
     memory, ticks = (
-        remembering(chat_history=[one for number in range(20) for one in turn(number)]),
+        create_memory(chat_history=[message for number in range(20) for message in turn(number)]),
         0,
     )
     task = asyncio.create_task(memory.aget())
@@ -86,49 +95,49 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
 
 
 @pytest.mark.parametrize("block", [True, False])
-def test_what_is_read_fits_and_begins_as_before_but_where_a_cut_made_room(block: bool) -> None:
-    memory, before, cuts = remembering(3000), list[ChatMessage](), 0
+def test_messages_read_fit_the_limit_and_the_prefix_rarely_breaks(block: bool) -> None:
+    memory, before, cuts = create_memory(3000), list[ChatMessage](), 0
     memory.put(ChatMessage("Be brief.", role="system"))
     for number in range(60):
         memory.put_messages(turn(number, block=block, rows=20))
         read = memory.get()
         assert tokens(read) <= 3000
-        assert paired(read)
+        assert is_paired(read)
         assert read[0].content == "Be brief."
-        cuts += not begins(before, read)
+        cuts += not starts_with(before, read)
         before = read
     assert 0 < cuts < 15
     assert len(memory.get_all()) == 241
     assert "[headroom:" in str(before)
 
 
-def test_up_to_the_limit_a_longer_conversation_always_begins_as_it_was_read() -> None:
-    memory, before = remembering(), list[ChatMessage]()
-    for message in (one for number in range(6) for one in turn(number)):
+def test_below_the_limit_the_prefix_never_breaks() -> None:
+    memory, before = create_memory(), list[ChatMessage]()
+    for message in (message for number in range(6) for message in turn(number)):
         memory.put(message)
         read = memory.get(input=f"About {message.role}?")
-        assert begins(before, read)
+        assert starts_with(before, read)
         before = read
 
 
-def test_what_was_left_out_can_be_brought_back() -> None:
+def test_dropped_messages_can_be_retrieved() -> None:
     store = MemoryStore()
-    memory = remembering(900, store=store, retrieve=True)
+    memory = create_memory(900, store=store, retrieve=True)
     for number in range(6):
         memory.put_messages(turn(number))
     keys = re.findall(r'headroom_retrieve\(key="(\w+)"', str(memory.get()))
     assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
 
 
-def test_one_long_turn_is_shortened_too() -> None:
-    memory = remembering(5000)
+def test_a_single_long_turn_is_shortened() -> None:
+    memory = create_memory(5000)
     memory.put(ChatMessage("Which orders are late?"))
     for number in range(40):
-        memory.put_messages(called(number))
+        memory.put_messages(call_and_result(number))
     read = memory.get()
     assert read[0].content == "Which orders are late?"
     assert tokens(read) <= 5000 < tokens(memory.get_all()) / 8
-    assert paired(read)
+    assert is_paired(read)
     assert read[-1].additional_kwargs["tool_call_id"] == "c39"
 
 
@@ -145,20 +154,20 @@ def test_one_long_turn_is_shortened_too() -> None:
     ],
     ids=["text", "thinking", "image"],
 )
-def test_everything_counts(large: ChatMessage) -> None:
-    said = [
-        one
+def test_every_kind_of_content_counts_towards_the_limit(large: ChatMessage) -> None:
+    history = [
+        message
         for _ in range(6)
-        for one in (ChatMessage("So?"), large, ChatMessage("Well.", role="assistant"))
+        for message in (ChatMessage("So?"), large, ChatMessage("Well.", role="assistant"))
     ]
-    limit = tokens(said) // 2
-    read = remembering(limit, chat_history=said).get()
+    limit = tokens(history) // 2
+    read = create_memory(limit, chat_history=history).get()
     assert tokens(read) <= limit
-    assert len(read) < len(said)
+    assert len(read) < len(history)
 
 
-def test_calls_count_too() -> None:
-    memory = remembering(1500)
+def test_tool_calls_count_towards_the_limit() -> None:
+    memory = create_memory(1500)
     for number in range(10):
         call = ToolCallBlock(
             tool_call_id=f"c{number}", tool_name="write", tool_kwargs={"text": "word " * 300}
@@ -168,29 +177,35 @@ def test_calls_count_too() -> None:
             [ChatMessage("Write."), ChatMessage(role="assistant", blocks=[call]), done]
         )
     assert tokens(memory.get()) <= 1500
-    assert paired(memory.get())
+    assert is_paired(memory.get())
 
 
-def test_what_comes_before_the_messages_takes_its_tokens_of_the_limit(
+def test_initial_tokens_reduce_the_limit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
+    memory = create_memory(
+        4000, chat_history=[message for number in range(20) for message in turn(number)]
+    )
     assert tokens(memory.get(initial_token_count=2500)) <= 1500 < tokens(memory.get()) <= 4000
     assert not caplog.messages
 
 
-def test_what_comes_before_the_messages_may_vary_a_little() -> None:
-    memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
+def test_small_changes_of_the_initial_tokens_change_nothing() -> None:
+    memory = create_memory(
+        4000, chat_history=[message for number in range(20) for message in turn(number)]
+    )
     assert memory.get(initial_token_count=1260) == memory.get(initial_token_count=1490)
     assert tokens(memory.get(initial_token_count=3990)) < tokens(
         memory.get(initial_token_count=3000)
     )
 
 
-async def test_nothing_is_raised_where_too_little_is_left_of_the_limit(
+async def test_too_many_initial_tokens_raise_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
+    memory = create_memory(
+        4000, chat_history=[message for number in range(20) for message in turn(number)]
+    )
     for read in (memory.get(initial_token_count=5000), await memory.aget(initial_token_count=4000)):
         assert read[-1] == turn(19)[-1]
         assert len(read) < len(memory.get_all()) / 4
@@ -198,64 +213,64 @@ async def test_nothing_is_raised_where_too_little_is_left_of_the_limit(
     assert "Utrecht" not in caplog.text
 
 
-def test_a_message_that_is_larger_than_the_limit_stays_with_a_warning(
+def test_a_message_above_the_limit_is_kept_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    said = [ChatMessage("word " * 500), *turn(0), ChatMessage("other " * 500)]
-    assert remembering(100, chat_history=said).get()[-1] == said[-1]
+    history = [ChatMessage("word " * 500), *turn(0), ChatMessage("other " * 500)]
+    assert create_memory(100, chat_history=history).get()[-1] == history[-1]
     assert "token_budget = 100" in caplog.text
 
 
 # Settings
 
 
-class Small(MockLLM):
+class SmallContextLLM(MockLLM):
     @property
     def metadata(self) -> LLMMetadata:
         return LLMMetadata(model_name="gpt-4", context_window=8000)
 
 
-class Unknown(MockLLM):
+class UnknownContextLLM(MockLLM):
     @property
     def metadata(self) -> LLMMetadata:
         return LLMMetadata(context_window=-1)
 
 
-def test_the_limit_and_the_model_are_the_language_models() -> None:
-    built = HeadroomChatMemory.from_defaults
-    seen = [
-        built(),
-        built(llm=Small()),
-        built(llm=Small(), token_limit=500, model="gpt-4.1"),
-        built(llm=MockLLM()),
+def test_the_limit_and_the_model_come_from_the_llm() -> None:
+    from_defaults = HeadroomChatMemory.from_defaults
+    memories = [
+        from_defaults(),
+        from_defaults(llm=SmallContextLLM()),
+        from_defaults(llm=SmallContextLLM(), token_limit=500, model="gpt-4.1"),
+        from_defaults(llm=MockLLM()),
     ]
-    assert [memory.token_limit for memory in seen] == [30_000, 6000, 500, 2925]
-    assert [memory.model for memory in seen] == ["gpt-4o", "gpt-4", "gpt-4.1", "gpt-4o"]
-    assert built(llm=Unknown()).token_limit == 30_000
+    assert [memory.token_limit for memory in memories] == [30_000, 6000, 500, 2925]
+    assert [memory.model for memory in memories] == ["gpt-4o", "gpt-4", "gpt-4.1", "gpt-4o"]
+    assert from_defaults(llm=UnknownContextLLM()).token_limit == 30_000
 
 
 def test_settings_are_a_snapshot() -> None:
     config = HeadroomConfig(content_router_enabled=False)
-    memory = remembering(config=config, chat_history=turn(0))
+    memory = create_memory(config=config, chat_history=turn(0))
     config.content_router_enabled = True
     assert memory.get() == turn(0)
 
 
 def test_a_chat_store_keeps_several_conversations() -> None:
     store = SimpleChatStore()
-    first, second = (remembering(chat_store=store, chat_store_key=key) for key in ("one", "two"))
+    first, second = (create_memory(chat_store=store, chat_store_key=key) for key in ("one", "two"))
     first.put_messages(turn(1))
     second.put(ChatMessage("hi"))
     assert store.get_messages("one") == first.get_all() == turn(1)
     assert second.get() == [ChatMessage("hi")]
     first.reset()
     assert store.get_keys() == ["two"]
-    assert remembering(chat_store=store, chat_store_key="two").get() == [ChatMessage("hi")]
+    assert create_memory(chat_store=store, chat_store_key="two").get() == [ChatMessage("hi")]
 
 
-async def test_lists_that_are_given_stay_as_they_are() -> None:
+async def test_lists_passed_in_are_not_mutated() -> None:
     history = [ChatMessage("hi")]
-    memory = remembering(chat_history=history)
+    memory = create_memory(chat_history=history)
     memory.put(ChatMessage("hello", role="assistant"))
     memory.get().clear()
     assert len(memory.get_all()) == 2
@@ -266,20 +281,20 @@ async def test_lists_that_are_given_stay_as_they_are() -> None:
 
 # Laws
 
-asked = st.builds(lambda text: [ChatMessage(f"{text} then?")], st.text(max_size=30))
-said = st.builds(
+questions = st.builds(lambda text: [ChatMessage(f"{text} then?")], st.text(max_size=30))
+replies = st.builds(
     lambda text: [ChatMessage(text, role="assistant")], st.text(min_size=1, max_size=400)
 )
 results = st.builds(
-    lambda number, block, rows: called(number, block=block, rows=rows),
+    lambda number, block, rows: call_and_result(number, block=block, rows=rows),
     st.integers(0, 10**6),
     st.booleans(),
     st.integers(0, 40),
 )
 turns = st.builds(
-    lambda first, rest: [*first, *(one for part in rest for one in part)],
-    asked,
-    st.lists(results | said),
+    lambda first, rest: [*first, *(message for part in rest for message in part)],
+    questions,
+    st.lists(results | replies),
 )
 
 
@@ -302,7 +317,7 @@ def unique(conversation: list[list[ChatMessage]]) -> list[ChatMessage]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(turns, min_size=1, max_size=6), st.integers(50, 3000), st.booleans())
-def test_whatever_is_put(
+def test_any_conversation_is_read_within_the_limit(
     caplog: pytest.LogCaptureFixture,
     conversation: list[list[ChatMessage]],
     limit: int,
@@ -310,44 +325,44 @@ def test_whatever_is_put(
 ) -> None:
     caplog.clear()
     history, store = unique(conversation), MemoryStore()
-    before = dumped(history)
-    memory = remembering(limit, chat_history=history, store=store, retrieve=retrieving)
+    before = dump_messages(history)
+    memory = create_memory(limit, chat_history=history, store=store, retrieve=retrieving)
     read = memory.get()
-    assert dumped(memory.get_all()) == before, "a chat store's messages were changed"
-    assert paired(read), "a call or its result stands alone"
+    assert dump_messages(memory.get_all()) == before, "a chat store's messages were changed"
+    assert is_paired(read), "a call or its result stands alone"
     assert read[0].role.value == "user"
     assert tokens(read) <= limit or "token_budget" in caplog.text
     assert read[-1].role == history[-1].role
-    assert dumped(memory.get()) == dumped(read)
+    assert dump_messages(memory.get()) == dump_messages(read)
     for key in re.findall(
-        r'headroom_retrieve\(key="(\w+)"', " ".join(one.content or "" for one in read)
+        r'headroom_retrieve\(key="(\w+)"', " ".join(message.content or "" for message in read)
     ):
         assert retrieve(key, limit=None, store=store).found
 
 
 @settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(turns, min_size=1, max_size=6), st.booleans())
-def test_up_to_the_limit_whatever_is_put_leaves_what_was_read(
+def test_below_the_limit_new_messages_never_change_earlier_messages(
     conversation: list[list[ChatMessage]], retrieving: bool
 ) -> None:
-    memory, before = remembering(retrieve=retrieving), list[ChatMessage]()
+    memory, before = create_memory(retrieve=retrieving), list[ChatMessage]()
     for message in unique(conversation):
         memory.put(message)
         read = memory.get()
-        assert begins(before, read)
+        assert starts_with(before, read)
         assert len(read) == len(before) + 1
         before = read
 
 
 def test_threads_share_a_memory() -> None:
-    memory = remembering(4000)
+    memory = create_memory(4000)
     failed: list[BaseException] = []
 
     def talk(start: int) -> None:
         try:
             for number in range(start, start + 10):
                 memory.put(ChatMessage(f"What about {number}?"))
-                assert paired(memory.get())
+                assert is_paired(memory.get())
         except BaseException as error:  # noqa: BLE001
             failed.append(error)
 

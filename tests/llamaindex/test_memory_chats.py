@@ -18,7 +18,7 @@ from llama_index.core.memory import Memory
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.workflow import Context
-from orders import TABLE, dumped, page_of_orders, paired, remembering, tokens, turn
+from orders import TABLE, create_memory, dump_messages, is_paired, page_of_orders, tokens, turn
 from servers import Call, OpenAIServer, Reply, Request
 
 from headroom_core import Tokenizer
@@ -39,102 +39,111 @@ def llm(server: OpenAIServer) -> Any:
 
 
 class Retriever(BaseRetriever):
-    """Finds the same node each time."""
+    """Retriever that always finds the same node."""
 
     def _retrieve(self, query_bundle: Any) -> list[NodeWithScore]:
         return [NodeWithScore(node=TextNode(text="Late orders are refunded."), score=1.0)]
 
 
-def simple(llm: Any, memory: HeadroomChatMemory) -> Any:
+def create_simple_engine(llm: Any, memory: HeadroomChatMemory) -> Any:
     return SimpleChatEngine.from_defaults(llm=llm, memory=memory, system_prompt="Be brief.")
 
 
-def with_context(llm: Any, memory: HeadroomChatMemory) -> Any:
+def create_context_engine(llm: Any, memory: HeadroomChatMemory) -> Any:
     return ContextChatEngine.from_defaults(
         Retriever(), llm=llm, memory=memory, system_prompt="Be brief."
     )
 
 
-def condensing(llm: Any, memory: HeadroomChatMemory) -> Any:
+def create_condensing_engine(llm: Any, memory: HeadroomChatMemory) -> Any:
     return CondensePlusContextChatEngine.from_defaults(
         Retriever(), llm=llm, memory=memory, system_prompt="Be brief."
     )
 
 
-async def streamed(engine: Any, text: str) -> str:
+async def chat_streamed(engine: Any, text: str) -> str:
     response = await engine.astream_chat(text)
     return "".join([piece async for piece in response.async_response_gen()])
 
 
-def streamed_in_a_thread(engine: Any, text: str) -> str:
+def chat_streamed_in_thread(engine: Any, text: str) -> str:
     response = engine.stream_chat(text)
     answer = "".join(response.response_gen)
-    # Older versions write it in a thread that they do not show.
+    # Older versions write the history in a thread of their own.
     if (thread := getattr(response, "write_response_to_history_thread", None)) is not None:
         thread.join()
     return answer
 
 
-WAYS: dict[str, Callable[[Any, str], Any]] = {
+CHAT_METHODS: dict[str, Callable[[Any, str], Any]] = {
     "chat": lambda engine, text: str(engine.chat(text)),
     "achat": lambda engine, text: engine.achat(text),
-    "stream_chat": streamed_in_a_thread,
-    "astream_chat": streamed,
+    "stream_chat": chat_streamed_in_thread,
+    "astream_chat": chat_streamed,
 }
 
 
-def answers(server: OpenAIServer) -> list[Request]:
+def answer_requests(server: OpenAIServer) -> list[Request]:
     """Return the requests for answers, without those that condense questions."""
     return [request for request in server.requests if request.messages[0]["role"] == "system"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("built", [simple, with_context, condensing])
-async def test_a_chat_engine_sends_shortened_results_and_each_request_begins_as_the_one_before(
-    server: OpenAIServer, llm: Any, built: Callable[[Any, HeadroomChatMemory], Any], way: str
+@pytest.mark.parametrize("method", CHAT_METHODS)
+@pytest.mark.parametrize(
+    "create_engine", [create_simple_engine, create_context_engine, create_condensing_engine]
+)
+async def test_a_chat_engine_sends_compressed_results_with_a_stable_prefix(
+    server: OpenAIServer,
+    llm: Any,
+    create_engine: Callable[[Any, HeadroomChatMemory], Any],
+    method: str,
 ) -> None:
     server.script(lambda request: Reply("Three are late."))
-    memory = remembering(chat_history=[*turn(0), *turn(1, block=False)])
-    engine = built(llm, memory)
+    memory = create_memory(chat_history=[*turn(0), *turn(1, block=False)])
+    engine = create_engine(llm, memory)
     for number in range(4):
-        answer = WAYS[way](engine, f"Which are late of page {number}?")
+        answer = CHAT_METHODS[method](engine, f"Which are late of page {number}?")
         assert "late" in str(answer if isinstance(answer, str) else await answer)
-    sent = answers(server)
+    sent = answer_requests(server)
     assert len(sent) == 4
     assert all(str(request.messages).count(TABLE) == 2 for request in sent)
     assert all(later.continues(earlier) for earlier, later in pairwise(sent))
-    assert [one.content for one in memory.get_all()[-2:]] == [
+    assert [message.content for message in memory.get_all()[-2:]] == [
         "Which are late of page 3?",
         "Three are late.",
     ]
     assert page_of_orders(0) in str(memory.get_all())
 
 
-@pytest.mark.parametrize("built", [simple, with_context, condensing])
-def test_a_chat_engine_sends_what_fits_beside_its_system_prompt(
-    server: OpenAIServer, llm: Any, built: Callable[[Any, HeadroomChatMemory], Any]
+@pytest.mark.parametrize(
+    "create_engine", [create_simple_engine, create_context_engine, create_condensing_engine]
+)
+def test_a_chat_engine_leaves_room_for_its_system_prompt(
+    server: OpenAIServer, llm: Any, create_engine: Callable[[Any, HeadroomChatMemory], Any]
 ) -> None:
-    memory = remembering(4000, chat_history=[one for number in range(20) for one in turn(number)])
-    engine = built(llm, memory)
+    memory = create_memory(
+        4000, chat_history=[message for number in range(20) for message in turn(number)]
+    )
+    engine = create_engine(llm, memory)
     engine.chat("Which are late?")
-    (sent,) = answers(server)
+    (sent,) = answer_requests(server)
     assert Tokenizer("gpt-4o-mini").count_messages([*sent.messages]) <= 4000 + 200
     assert len(memory.get_all()) == 82
     assert "[headroom: " in str(sent.messages[1]["content"])
 
 
-def test_a_system_prompt_is_taken_off_the_limit_by_the_simple_chat_engine(
+def test_the_simple_chat_engine_subtracts_its_system_prompt_from_the_limit(
     server: OpenAIServer, llm: Any
 ) -> None:
-    history = [one for number in range(20) for one in turn(number)]
+    history = [message for number in range(20) for message in turn(number)]
     engine = SimpleChatEngine.from_defaults(
-        llm=llm, memory=remembering(4000, chat_history=history), system_prompt="word " * 1500
+        llm=llm, memory=create_memory(4000, chat_history=history), system_prompt="word " * 1500
     )
     engine.chat("Which are late?")
     assert Tokenizer("gpt-4o-mini").count_messages([*server.requests[0].messages]) <= 4010
 
 
-def reading(pages: Sequence[int]) -> Iterator[Reply]:
+def reply_with_reads(pages: Sequence[int]) -> Iterator[Reply]:
     for page in pages:
         yield Reply(f"Page {page}.", (Call("orders", {"page": page}),))
     yield Reply("All are read.")
@@ -146,11 +155,11 @@ def orders(page: int) -> str:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_an_agents_runs_go_on_from_its_memory_with_the_same_bytes(
+async def test_runs_of_an_agent_continue_with_the_same_bytes(
     server: OpenAIServer, llm: Any, streaming: bool
 ) -> None:
     store = MemoryStore()
-    memory = remembering(store=store)
+    memory = create_memory(store=store)
     agent = FunctionAgent(
         llm=wrap_llm(llm, store=store),
         tools=[orders],
@@ -158,39 +167,39 @@ async def test_an_agents_runs_go_on_from_its_memory_with_the_same_bytes(
         streaming=streaming,
     )
     for run in range(3):
-        server.script(reading(range(run * 2, run * 2 + 2)))
+        server.script(reply_with_reads(range(run * 2, run * 2 + 2)))
         assert str(await agent.run(f"Read two pages, {run}.", memory=memory)) == "All are read."
     assert len(memory.get_all()) == 18
     assert all(later.continues(earlier) for earlier, later in pairwise(server.requests[:9]))
     assert str(server.requests[-1].messages).count(TABLE) == 6
 
 
-async def test_an_agent_alone_sends_earlier_runs_shortened_and_within_the_limit(
+async def test_an_agent_sends_earlier_runs_compressed_and_within_the_limit(
     server: OpenAIServer, llm: Any
 ) -> None:
-    memory = remembering(2500)
+    memory = create_memory(2500)
     agent = FunctionAgent(
         llm=llm, tools=[orders], system_prompt="Be brief.", initial_state={"day": "Monday"}
     )
     for run in range(6):
-        server.script(reading([run]))
+        server.script(reply_with_reads([run]))
         await agent.run(f"Read page {run}.", memory=memory)
         assert tokens(memory.get()) <= 2500
-    assert paired(memory.get())
+    assert is_paired(memory.get())
     assert "Monday" in str(server.requests[-1].messages)
 
 
-async def test_agents_that_hand_over_go_on_from_one_memory(server: OpenAIServer, llm: Any) -> None:
+async def test_agents_that_hand_over_share_a_memory(server: OpenAIServer, llm: Any) -> None:
     store = MemoryStore()
-    memory, wrapped = remembering(store=store), wrap_llm(llm, store=store)
+    memory, wrapped = create_memory(store=store), wrap_llm(llm, store=store)
     reader = FunctionAgent(
         name="reader", description="Reads.", llm=wrapped, tools=[orders], can_handoff_to=["other"]
     )
     other = FunctionAgent(name="other", description="Reads on.", llm=wrapped, tools=[orders])
-    handing = Reply("Go on.", (Call("handoff", {"to_agent": "other", "reason": "more"}),))
+    handoff = Reply("Go on.", (Call("handoff", {"to_agent": "other", "reason": "more"}),))
     for run in range(3):
-        read, done = reading([run])
-        server.script(iter([read, handing, read, done]))
+        read, done = reply_with_reads([run])
+        server.script(iter([read, handoff, read, done]))
         workflow = AgentWorkflow(
             agents=[reader, other], root_agent="reader", initial_state={"day": "Monday"}
         )
@@ -200,21 +209,23 @@ async def test_agents_that_hand_over_go_on_from_one_memory(server: OpenAIServer,
             for earlier, later in pairwise(server.requests)
         )
     assert str(server.requests[-1].messages).count(TABLE) == len(memory.get_all()) / 4 == 6
-    assert paired(memory.get_all())
+    assert is_paired(memory.get_all())
 
 
-async def test_an_agents_context_is_written_with_its_memory(server: OpenAIServer, llm: Any) -> None:
-    agent, memory = FunctionAgent(llm=llm, tools=[orders]), remembering()
+async def test_the_context_of_an_agent_serialises_its_memory(
+    server: OpenAIServer, llm: Any
+) -> None:
+    agent, memory = FunctionAgent(llm=llm, tools=[orders]), create_memory()
     context: Any = Context(agent)
-    server.script(reading([0]))
+    server.script(reply_with_reads([0]))
     await agent.run("Read page 0.", ctx=context, memory=memory)
     again: Any = Context.from_dict(agent, json.loads(json.dumps(context.to_dict())))
     restored = await again.store.get("memory")
     assert isinstance(restored, HeadroomChatMemory)
-    assert dumped(restored.get_all()) == dumped(memory.get_all())
+    assert dump_messages(restored.get_all()) == dump_messages(memory.get_all())
 
 
-async def test_a_block_goes_over_the_wire_as_messages(server: OpenAIServer, llm: Any) -> None:
+async def test_a_block_is_sent_as_messages(server: OpenAIServer, llm: Any) -> None:
     server.script(lambda request: Reply("All are read."))
     block = HeadroomMemoryBlock(store=MemoryStore())
     memory = Memory.from_defaults(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from bohemia import PAGE, QUESTION, ROWS, TEXTS
-from checks import steps_meanwhile
+from checks import count_loop_steps
 from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core import Settings, SummaryIndex, VectorStoreIndex
@@ -55,40 +55,40 @@ JSON = json.dumps(ROWS)
 NEXT = {NodeRelationship.NEXT: RelatedNodeInfo(node_id="after")}
 
 
-def scored(*nodes: BaseNode) -> list[NodeWithScore]:
-    """Nodes with falling scores."""
-    return [NodeWithScore(node=node, score=0.9 - at / 100) for at, node in enumerate(nodes)]
+def score_nodes(*nodes: BaseNode) -> list[NodeWithScore]:
+    """Return nodes with falling scores."""
+    return [NodeWithScore(node=node, score=0.9 - index / 100) for index, node in enumerate(nodes)]
 
 
-def found() -> list[NodeWithScore]:
-    """What a retriever found, with ids, metadata and relationships."""
-    made = (
-        TextNode(text=text, id_=f"n{at}", metadata={"place": at}, relationships=NEXT)
-        for at, text in enumerate(TEXTS)
+def retrieved_nodes() -> list[NodeWithScore]:
+    """Return retrieved nodes with ids, metadata and relationships."""
+    nodes = (
+        TextNode(text=text, id_=f"n{index}", metadata={"place": index}, relationships=NEXT)
+        for index, text in enumerate(TEXTS)
     )
-    return scored(*made)
+    return score_nodes(*nodes)
 
 
-def after(
+def postprocess(
     nodes: list[NodeWithScore], query: str | None = QUESTION, **settings: Any
 ) -> list[NodeWithScore]:
     return HeadroomNodePostprocessor(**settings).postprocess_nodes(nodes, query_str=query)
 
 
-def ids(nodes: Sequence[NodeWithScore]) -> list[str]:
-    return [one.node_id for one in nodes]
+def node_ids(nodes: Sequence[NodeWithScore]) -> list[str]:
+    return [item.node_id for item in nodes]
 
 
 def tokens(node: BaseNode) -> int:
     return count_tokens_text(node.get_content(MetadataMode.LLM))
 
 
-def dumped(nodes: Sequence[Any]) -> list[dict[str, Any]]:
-    return [one.to_dict() for one in nodes]
+def dump_nodes(nodes: Sequence[Any]) -> list[dict[str, Any]]:
+    return [item.to_dict() for item in nodes]
 
 
 class Recorder(BaseEventHandler):
-    """Keeps the events of compression, and the prompts that a model was sent."""
+    """Handler that records events of compression and the prompts sent to a model."""
 
     events: list[Any]
     prompts: list[str]
@@ -108,8 +108,8 @@ def recorder() -> Iterator[Recorder]:
     root.event_handlers.remove(handler)
 
 
-class Cached(BaseRetriever):
-    """A retriever that hands out the same nodes every time."""
+class FixedRetriever(BaseRetriever):
+    """Retriever that always returns the same nodes."""
 
     def __init__(self, nodes: list[NodeWithScore]) -> None:
         super().__init__()
@@ -119,42 +119,42 @@ class Cached(BaseRetriever):
         return self.nodes
 
 
-class Latest:
-    """A scorer to which the last item is the best."""
+class LastItemScorer:
+    """Scorer that prefers later items."""
 
     def score_items(self, items: Sequence[str], query: str) -> list[float]:
-        return [at / len(items) for at in range(len(items))]
+        return [index / len(items) for index in range(len(items))]
 
 
 class TestNodes:
-    """What becomes of nodes."""
+    """Compression of nodes."""
 
-    def test_what_has_nothing_to_do_with_the_query_is_left_out_and_the_order_kept(self) -> None:
-        left = after(found())
-        assert "n2" in ids(left)
-        assert ids(left) == sorted(ids(left))
-        assert len(left) < len(TEXTS)
+    def test_irrelevant_nodes_are_dropped_and_the_order_is_kept(self) -> None:
+        result = postprocess(retrieved_nodes())
+        assert "n2" in node_ids(result)
+        assert node_ids(result) == sorted(node_ids(result))
+        assert len(result) < len(TEXTS)
 
-    def test_ids_scores_metadata_and_relationships_are_kept_and_the_input_is_not_touched(
+    def test_only_the_text_of_a_copy_changes(
         self,
     ) -> None:
-        came = scored(
+        nodes = score_nodes(
             TextNode(text=PAGE, id_="page", metadata={"title": "Bohemia"}, relationships=NEXT)
         )
-        before = dumped(came)
-        (left,) = after(came)
-        assert "[…]" in left.text
-        assert "1,094 km" in left.text
-        assert {**left.to_dict(), "node": None} == {**before[0], "node": None}
-        assert {**left.node.to_dict(), "text": PAGE} == before[0]["node"]
-        assert left.node.hash != came[0].node.hash
-        assert dumped(came) == before
+        before = dump_nodes(nodes)
+        (result,) = postprocess(nodes)
+        assert "[…]" in result.text
+        assert "1,094 km" in result.text
+        assert {**result.to_dict(), "node": None} == {**before[0], "node": None}
+        assert {**result.node.to_dict(), "text": PAGE} == before[0]["node"]
+        assert result.node.hash != nodes[0].node.hash
+        assert dump_nodes(nodes) == before
 
-    def test_a_node_that_nothing_changed_is_the_very_object(self) -> None:
-        came = found()
-        assert all(any(one is other for other in came) for one in after(came))
+    def test_an_unchanged_node_is_the_same_object(self) -> None:
+        nodes = retrieved_nodes()
+        assert all(any(item is other for other in nodes) for item in postprocess(nodes))
 
-    def test_only_the_text_is_shortened_and_the_template_stays(self) -> None:
+    def test_only_the_text_is_shortened_and_the_template_is_kept(self) -> None:
         node = TextNode(
             text=PAGE,
             metadata={"title": "Bohemia", "secret": "x"},
@@ -162,34 +162,36 @@ class TestNodes:
             text_template="<doc>{metadata_str}|{content}</doc>",
             metadata_template="{key}={value}",
         )
-        (left,) = after(scored(node))
-        assert left.node.get_content(MetadataMode.LLM) == f"<doc>title=Bohemia|{left.text}</doc>"
-        assert len(left.text) < len(PAGE) / 2
+        (result,) = postprocess(score_nodes(node))
+        assert (
+            result.node.get_content(MetadataMode.LLM) == f"<doc>title=Bohemia|{result.text}</doc>"
+        )
+        assert len(result.text) < len(PAGE) / 2
 
     @pytest.mark.parametrize("kind", [TextNode, Document])
-    def test_JSON_is_written_shorter_without_a_loss(self, kind: Any) -> None:
-        (left,) = after(scored(kind(text=JSON, metadata={"file_name": "gauges.json"})))
-        assert type(left.node) is kind
-        assert json.loads(decode_table(left.node.get_content())) == ROWS
+    def test_JSON_is_shortened_losslessly(self, kind: Any) -> None:
+        (result,) = postprocess(score_nodes(kind(text=JSON, metadata={"file_name": "gauges.json"})))
+        assert type(result.node) is kind
+        assert json.loads(decode_table(result.node.get_content())) == ROWS
 
-    def test_code_is_left_alone(self) -> None:
+    def test_code_is_left_unchanged(self) -> None:
         code = "def length(river):\n    return {'Elbe': 1094}[river]\n"
-        assert after(scored(TextNode(text=code)), "length of the Elbe")[0].text == code
+        assert postprocess(score_nodes(TextNode(text=code)), "length of the Elbe")[0].text == code
 
-    def test_the_type_of_a_text_is_kept(self) -> None:
+    def test_the_mimetype_of_a_text_is_kept(self) -> None:
         text = MediaResource(text=JSON, mimetype="application/json")
-        (left,) = after(scored(Node(text_resource=text)))
-        assert left.node.text_resource.mimetype == "application/json"
-        assert left.node.text_resource.text != JSON == text.text
+        (result,) = postprocess(score_nodes(Node(text_resource=text)))
+        assert result.node.text_resource.mimetype == "application/json"
+        assert result.node.text_resource.text != JSON == text.text
 
-    def test_a_class_of_its_own_stays(self) -> None:
+    def test_a_node_subclass_is_kept(self) -> None:
         class Page(TextNode):
             number: int
 
-        (left,) = after(scored(Page(text=PAGE, number=7)))
-        assert isinstance(left.node, Page)
-        assert left.node.number == 7
-        assert left.text != PAGE
+        (result,) = postprocess(score_nodes(Page(text=PAGE, number=7)))
+        assert isinstance(result.node, Page)
+        assert result.node.number == 7
+        assert result.text != PAGE
 
     @pytest.mark.parametrize(
         "node",
@@ -201,33 +203,33 @@ class TestNodes:
             Node(),
         ],
     )
-    def test_what_is_more_than_a_text_or_has_none_is_carried(self, node: BaseNode) -> None:
-        came = [*found(), *scored(node)]
-        assert after(came, "What is a priest?")[-1] is came[-1]
-        assert len(after(came, "What is a priest?", top_n=1)) == 1
+    def test_nodes_without_plain_text_pass_through(self, node: BaseNode) -> None:
+        nodes = [*retrieved_nodes(), *score_nodes(node)]
+        assert postprocess(nodes, "What is a priest?")[-1] is nodes[-1]
+        assert len(postprocess(nodes, "What is a priest?", top_n=1)) == 1
 
-    def test_no_nodes_are_no_work(self, recorder: Recorder) -> None:
-        assert after([]) == []
+    def test_an_empty_list_of_nodes_is_accepted(self, recorder: Recorder) -> None:
+        assert postprocess([]) == []
         assert recorder.events == []
 
-    def test_what_was_found_twice_stays_once(self) -> None:
-        came = found()
-        assert ids(after([*came, *found()])) == ids(after(came))
-        assert after([*came, came[0]], None) == came
-        other = scored(TextNode(text="The Elbe is long, says another version.", id_="n2"))
-        assert after([*came, *other], None) == [*came, *other]
+    def test_duplicate_nodes_are_kept_once(self) -> None:
+        nodes = retrieved_nodes()
+        assert node_ids(postprocess([*nodes, *retrieved_nodes()])) == node_ids(postprocess(nodes))
+        assert postprocess([*nodes, nodes[0]], None) == nodes
+        other = score_nodes(TextNode(text="The Elbe is long, says another version.", id_="n2"))
+        assert postprocess([*nodes, *other], None) == [*nodes, *other]
 
     @pytest.mark.parametrize("query", [None, "", " "])
-    def test_without_a_query_all_stay(self, query: str | None) -> None:
-        assert after(found(), query) == found()
-        assert ids(after(found(), query, top_n=2)) == ["n0", "n1"]
+    def test_all_nodes_are_kept_without_a_query(self, query: str | None) -> None:
+        assert postprocess(retrieved_nodes(), query) == retrieved_nodes()
+        assert node_ids(postprocess(retrieved_nodes(), query, top_n=2)) == ["n0", "n1"]
 
-    def test_only_the_question_counts_of_a_query(self) -> None:
+    def test_only_the_query_string_of_a_bundle_counts(self) -> None:
         bundle = QueryBundle(
             QUESTION, custom_embedding_strs=["Jan Hus was a priest who was burnt."]
         )
-        plain = after(found())
-        assert HeadroomNodePostprocessor().postprocess_nodes(found(), bundle) == plain
+        plain = postprocess(retrieved_nodes())
+        assert HeadroomNodePostprocessor().postprocess_nodes(retrieved_nodes(), bundle) == plain
 
     @pytest.mark.parametrize(
         "metadata",
@@ -242,12 +244,14 @@ class TestNodes:
     )
     def test_a_title_in_the_metadata_counts(self, metadata: dict[str, Any]) -> None:
         titled = TextNode(text="It is 1,094 km in length.", metadata=metadata)
-        came = [*found()[:2], *scored(titled)]
-        assert after(came, top_n=1)[0].node is titled
+        nodes = [*retrieved_nodes()[:2], *score_nodes(titled)]
+        assert postprocess(nodes, top_n=1)[0].node is titled
 
-    def test_a_section_stands_under_its_own_heading_too(self) -> None:
+    def test_a_section_matches_by_its_own_heading_too(self) -> None:
         sections = MarkdownNodeParser().get_nodes_from_documents([Document(text=PAGE)])
-        (best,) = after(scored(*sections), "Which towns are there? Tell me of town 7.", top_n=1)
+        (best,) = postprocess(
+            score_nodes(*sections), "Which towns are there? Tell me of town 7.", top_n=1
+        )
         assert "Town 7" in best.text
 
     @given(
@@ -262,76 +266,83 @@ class TestNodes:
         ),
         st.sampled_from([QUESTION, "Town 3", "", None, "zyzzyva"]),
         st.sampled_from(
-            [{}, {"top_n": 2}, {"token_budget": 90}, {"min_relevance": 0.5}, {"scorer": Latest()}]
+            [
+                {},
+                {"top_n": 2},
+                {"token_budget": 90},
+                {"min_relevance": 0.5},
+                {"scorer": LastItemScorer()},
+            ]
         ),
     )
-    def test_each_differs_in_its_text_alone_and_never_has_more_tokens(
-        self, made: list[Any], query: str | None, settings: dict[str, Any]
+    def test_each_node_changes_only_its_text_and_never_gains_tokens(
+        self, specs: list[Any], query: str | None, settings: dict[str, Any]
     ) -> None:
-        came = [
+        nodes = [
             NodeWithScore(
-                node=kind(text=text, id_=str(at), metadata=metadata, relationships=NEXT),
+                node=kind(text=text, id_=str(index), metadata=metadata, relationships=NEXT),
                 score=score,
             )
-            for at, (text, metadata, kind, score) in enumerate(made)
+            for index, (text, metadata, kind, score) in enumerate(specs)
         ]
-        before = dumped(came)
-        left = after(came, query, **settings)
-        assert dumped(came) == before
-        assert len(set(ids(left))) == len(left) <= settings.get("top_n", len(came))
+        before = dump_nodes(nodes)
+        result = postprocess(nodes, query, **settings)
+        assert dump_nodes(nodes) == before
+        assert len(set(node_ids(result))) == len(result) <= settings.get("top_n", len(nodes))
         if "top_n" not in settings:
-            assert ids(left) == sorted(ids(left))
-        for one in left:
-            was = came[int(one.node_id)]
-            assert (one.score, one.metadata, one.node.relationships) == (
-                was.score,
-                was.metadata,
+            assert node_ids(result) == sorted(node_ids(result))
+        for item in result:
+            original = nodes[int(item.node_id)]
+            assert (item.score, item.metadata, item.node.relationships) == (
+                original.score,
+                original.metadata,
                 NEXT,
             )
-            assert one.node is was.node or tokens(one.node) < tokens(was.node)
+            assert item.node is original.node or tokens(item.node) < tokens(original.node)
 
 
 class TestSettings:
-    """What decides which nodes stay."""
+    """Settings that select the kept nodes."""
 
-    def test_at_most_so_many_stay_the_best_first(self) -> None:
-        left = after(found()[::-1], top_n=2)
-        assert ids(left)[0] == "n2"
-        assert len(left) == 2
-        assert left[0].score == found()[::-1][3].score
+    def test_at_most_top_n_nodes_are_kept_best_first(self) -> None:
+        result = postprocess(retrieved_nodes()[::-1], top_n=2)
+        assert node_ids(result)[0] == "n2"
+        assert len(result) == 2
+        assert result[0].score == retrieved_nodes()[::-1][3].score
 
-    def test_nodes_below_a_score_of_relevance_are_left_out(self) -> None:
-        assert ids(after(found(), min_relevance=1.0)) == ["n2"]
+    def test_nodes_below_min_relevance_are_dropped(self) -> None:
+        assert node_ids(postprocess(retrieved_nodes(), min_relevance=1.0)) == ["n2"]
 
     @pytest.mark.parametrize("budget", [60, 150, 400])
     @pytest.mark.parametrize(
         "metadata", [{}, {"source": "https://example.com/a/long/address?of=the&page=17"}]
     )
-    def test_a_budget_is_met_with_the_metadata_as_they_are_sent(
-        self, budget: int, metadata: dict[str, Any]
-    ) -> None:
+    def test_the_budget_includes_the_metadata(self, budget: int, metadata: dict[str, Any]) -> None:
         texts = [
             PAGE,
             *TEXTS,
             *(f"The Elbe at gauge {n} is {n} m high. It is {n} m wide." for n in range(40)),
         ]
-        left = after(
-            scored(*(TextNode(text=text, metadata=metadata) for text in texts)), token_budget=budget
+        result = postprocess(
+            score_nodes(*(TextNode(text=text, metadata=metadata) for text in texts)),
+            token_budget=budget,
         )
-        assert budget / 2 < sum(tokens(one.node) for one in left) <= budget
+        assert budget / 2 < sum(tokens(item.node) for item in result) <= budget
 
     @given(st.lists(st.integers(0, 80), min_size=1, max_size=8), st.integers(20, 300))
-    def test_a_budget_is_met_where_the_metadata_of_some_node_leave_room(
+    def test_a_budget_is_met_if_the_metadata_leave_room(
         self, sizes: list[int], budget: int
     ) -> None:
         nodes = [
-            TextNode(text=f"{TEXTS[2]} It is river {at}.", metadata={"of": "a " * n})
-            for at, n in enumerate(sizes)
+            TextNode(text=f"{TEXTS[2]} It is river {index}.", metadata={"of": "a " * n})
+            for index, n in enumerate(sizes)
         ]
-        left = sum(tokens(one.node) for one in after(scored(*nodes), token_budget=budget))
-        assert left <= budget or 2 * budget < 3 * min(map(tokens, nodes))
+        result = sum(
+            tokens(item.node) for item in postprocess(score_nodes(*nodes), token_budget=budget)
+        )
+        assert result <= budget or 2 * budget < 3 * min(map(tokens, nodes))
 
-    def test_a_budget_that_nodes_which_stay_as_they_are_nearly_fill_is_met_at_once(
+    def test_a_budget_nearly_filled_by_unchangeable_nodes_is_met_quickly(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         budgets: list[int | None] = []
@@ -345,36 +356,39 @@ class TestSettings:
         carried = [
             IndexNode(text=f"Chapter {n}. " + PAGE[:2_000], index_id=f"i{n}") for n in range(6)
         ]
-        came = scored(*carried, TextNode(text=" ".join(TEXTS)))
-        budget = sum(tokens(one.node) for one in came) - 5
-        left = after(came, token_budget=budget)
-        assert sum(tokens(one.node) for one in left) <= budget
-        assert [one.node for one in left][:6] == carried
+        nodes = score_nodes(*carried, TextNode(text=" ".join(TEXTS)))
+        budget = sum(tokens(item.node) for item in nodes) - 5
+        result = postprocess(nodes, token_budget=budget)
+        assert sum(tokens(item.node) for item in result) <= budget
+        assert [item.node for item in result][:6] == carried
         assert len(budgets) < 5
 
     @pytest.mark.parametrize("budget", [1, 5, 8])
-    def test_a_budget_that_cannot_be_met_is_logged_without_anything_of_the_texts(
+    def test_an_unmet_budget_is_logged_without_node_contents(
         self, budget: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING):
-            left = after(found(), token_budget=budget)
-        assert ids(left) == ["n2"]
+            result = postprocess(retrieved_nodes(), token_budget=budget)
+        assert node_ids(result) == ["n2"]
         (record,) = caplog.records
         assert f"more than token_budget = {budget}:" in record.getMessage()
         assert "Elbe" not in record.getMessage()
 
-    def test_with_ccr_off_nothing_is_left_out(self) -> None:
-        came = [*found(), *scored(TextNode(text=PAGE))]
-        assert after(came, config=HeadroomConfig(ccr=CCRConfig(enabled=False))) == came
+    def test_nothing_is_dropped_with_ccr_off(self) -> None:
+        nodes = [*retrieved_nodes(), *score_nodes(TextNode(text=PAGE))]
+        assert postprocess(nodes, config=HeadroomConfig(ccr=CCRConfig(enabled=False))) == nodes
 
     def test_the_configuration_is_a_snapshot(self) -> None:
         config = HeadroomConfig()
         processor = HeadroomNodePostprocessor(config=config)
         config.ccr.enabled = False
-        assert len(processor.postprocess_nodes(found(), query_str=QUESTION)) < len(TEXTS)
+        assert len(processor.postprocess_nodes(retrieved_nodes(), query_str=QUESTION)) < len(TEXTS)
 
-    def test_another_scorer_decides(self) -> None:
-        assert ids(after(found(), scorer=Latest(), top_n=2)) == ["n5", "n4"]
+    def test_a_custom_scorer_is_used(self) -> None:
+        assert node_ids(postprocess(retrieved_nodes(), scorer=LastItemScorer(), top_n=2)) == [
+            "n5",
+            "n4",
+        ]
 
     def test_it_serialises_and_pickles(self) -> None:
         config = HeadroomConfig(ccr=CCRConfig(enabled=False))
@@ -391,18 +405,16 @@ class TestSettings:
         again = pickle.loads(pickle.dumps(HeadroomNodePostprocessor(scorer=BM25Scorer(k1=1.2))))
         assert again.scorer.k1 == 1.2
 
-    def test_a_scorer_that_cannot_be_pickled_stays_where_it_is(self) -> None:
-        class Local(Latest):
-            """A class that no pickle finds again."""
+    def test_a_scorer_that_cannot_be_pickled_is_left_behind(self) -> None:
+        class Local(LastItemScorer):
+            """Class that cannot be pickled."""
 
         processor = HeadroomNodePostprocessor(scorer=Local(), token_budget=100)
         assert pickle.loads(pickle.dumps(processor)).token_budget == 100
         assert isinstance(processor.scorer, Local)
 
     @pytest.mark.parametrize("component", [HeadroomNodePostprocessor, HeadroomTransform])
-    def test_what_was_set_inside_the_settings_is_serialised_and_defaults_are_not(
-        self, component: Any
-    ) -> None:
+    def test_only_settings_that_were_set_are_serialised(self, component: Any) -> None:
         config = HeadroomConfig()
         config.smart_crusher.min_tokens_to_crush = 77
         again = component.from_json(component(config=config).to_json()).config
@@ -410,25 +422,25 @@ class TestSettings:
         assert again.smart_crusher.model_fields_set == {"min_tokens_to_crush"}
 
 
-class TestTelling:
-    """What the instrumentation is told."""
+class TestEvents:
+    """Events for the instrumentation."""
 
-    def test_the_events_tell_how_much_there_was_before_and_after(self, recorder: Recorder) -> None:
-        left = after(found())
+    def test_events_report_nodes_and_tokens_before_and_after(self, recorder: Recorder) -> None:
+        result = postprocess(retrieved_nodes())
         start, end = recorder.events
-        assert (start.nodes, end.nodes) == (len(TEXTS), len(left))
-        assert end.tokens_before == sum(tokens(one.node) for one in found())
-        assert end.tokens_after == sum(tokens(one.node) for one in left)
+        assert (start.nodes, end.nodes) == (len(TEXTS), len(result))
+        assert end.tokens_before == sum(tokens(item.node) for item in retrieved_nodes())
+        assert end.tokens_after == sum(tokens(item.node) for item in result)
         assert end.scores["n2"] == 1.0
-        assert end.scores.keys() == {one.node_id for one in found()}
+        assert end.scores.keys() == {item.node_id for item in retrieved_nodes()}
         assert not any(text in event.model_dump_json() for event in (start, end) for text in TEXTS)
         assert end.model_dump()["class_name"] == "CompressionEndEvent"
 
-    def test_without_a_query_no_scores_are_told(self, recorder: Recorder) -> None:
-        after(found(), None)
+    def test_events_have_no_scores_without_a_query(self, recorder: Recorder) -> None:
+        postprocess(retrieved_nodes(), None)
         assert recorder.events[1].scores == {}
 
-    async def test_events_of_asynchronous_work_come_in_the_event_loop(self) -> None:
+    async def test_async_events_are_dispatched_in_the_event_loop(self) -> None:
         loops = []
 
         class Handler(BaseEventHandler):
@@ -438,29 +450,31 @@ class TestTelling:
         handler, root = Handler(), get_dispatcher("root")
         root.add_event_handler(handler)
         try:
-            await HeadroomNodePostprocessor().apostprocess_nodes(found(), query_str=QUESTION)
-            await HeadroomTransform().acall([one.node for one in found()])
+            await HeadroomNodePostprocessor().apostprocess_nodes(
+                retrieved_nodes(), query_str=QUESTION
+            )
+            await HeadroomTransform().acall([item.node for item in retrieved_nodes()])
         finally:
             root.event_handlers.remove(handler)
         assert loops == [asyncio.get_running_loop()] * 4
 
 
 class TestAsync:
-    """Without blocking the event loop."""
+    """Asynchronous calls."""
 
-    async def test_it_gives_the_same(self) -> None:
-        came = [*found(), *scored(TextNode(text=PAGE, id_="page"))]
+    async def test_the_async_result_is_the_same(self) -> None:
+        nodes = [*retrieved_nodes(), *score_nodes(TextNode(text=PAGE, id_="page"))]
         processor = HeadroomNodePostprocessor(token_budget=100)
-        same = processor.postprocess_nodes(came, query_str=QUESTION)
-        assert await processor.apostprocess_nodes(came, query_str=QUESTION) == same
+        same = processor.postprocess_nodes(nodes, query_str=QUESTION)
+        assert await processor.apostprocess_nodes(nodes, query_str=QUESTION) == same
         assert await processor.apostprocess_nodes([]) == []
         nodes = [TextNode(text=JSON, id_="rows")]
         assert await HeadroomTransform().acall(nodes) == HeadroomTransform()(nodes)
 
-    async def test_the_event_loop_goes_on(self) -> None:
-        many = scored(*(TextNode(text=f"{n} {PAGE}") for n in range(60)))
+    async def test_the_event_loop_is_not_blocked(self) -> None:
+        many = score_nodes(*(TextNode(text=f"{n} {PAGE}") for n in range(60)))
         assert (
-            await steps_meanwhile(
+            await count_loop_steps(
                 HeadroomNodePostprocessor().apostprocess_nodes(many, query_str=QUESTION)
             )
             > 5
@@ -468,15 +482,15 @@ class TestAsync:
 
 
 class TestEngines:
-    """In query engines."""
+    """Use in query engines."""
 
     @pytest.mark.parametrize(
         "mode", [mode for mode in ResponseMode if mode is not ResponseMode.GENERATION]
     )
-    async def test_models_are_sent_less_in_every_response_mode(
+    async def test_models_receive_less_text_in_every_response_mode(
         self, mode: ResponseMode, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Settings, "_llm", MockLLM())  # Even `no_text` wants one.
+        monkeypatch.setattr(Settings, "_llm", MockLLM())  # Even `no_text` needs a model.
         documents = [Document(text=PAGE), *(Document(text=text) for text in TEXTS)]
         index = VectorStoreIndex.from_documents(documents, embed_model=MockEmbedding(8))
         engine = index.as_query_engine(
@@ -486,7 +500,7 @@ class TestEngines:
             node_postprocessors=[HeadroomNodePostprocessor()],
         )
         for answer in (engine.query(QUESTION), await engine.aquery(QUESTION)):
-            page = next(one for one in answer.source_nodes if "Bohemia" in one.text)
+            page = next(item for item in answer.source_nodes if "Bohemia" in item.text)
             assert len(page.text) < len(PAGE) / 2
             assert len(answer.source_nodes) < len(documents)
         assert not any("Town 7" in prompt for prompt in recorder.prompts)
@@ -494,29 +508,29 @@ class TestEngines:
             assert any("1,094 km" in prompt for prompt in recorder.prompts)
         assert len(recorder.events) == 4
 
-    def test_a_summary_index_has_no_scores_and_gets_none(self) -> None:
+    def test_nodes_of_a_summary_index_stay_without_scores(self) -> None:
         index = SummaryIndex.from_documents([Document(text=text) for text in TEXTS])
         engine = index.as_query_engine(
             llm=MockLLM(), node_postprocessors=[HeadroomNodePostprocessor(top_n=2)]
         )
         sources = engine.query(QUESTION).source_nodes
-        assert [one.score for one in sources] == [None, None]
+        assert [item.score for item in sources] == [None, None]
         assert sources[0].text == TEXTS[2]
 
-    def test_cached_nodes_stay_as_they_are(self) -> None:
-        cached = scored(TextNode(text=PAGE), TextNode(text=JSON))
-        before = dumped(cached)
+    def test_cached_nodes_are_not_mutated(self) -> None:
+        cached = score_nodes(TextNode(text=PAGE), TextNode(text=JSON))
+        before = dump_nodes(cached)
         engine = RetrieverQueryEngine.from_args(
-            Cached(cached), llm=MockLLM(), node_postprocessors=[HeadroomNodePostprocessor()]
+            FixedRetriever(cached), llm=MockLLM(), node_postprocessors=[HeadroomNodePostprocessor()]
         )
         first, second = engine.query(QUESTION), engine.query("Tell me of Town 7")
         assert "Town 7" not in first.source_nodes[0].text
         assert "Town 7" in second.source_nodes[0].text
-        assert dumped(cached) == before
+        assert dump_nodes(cached) == before
 
-    def test_beside_other_postprocessors(self) -> None:
+    def test_it_works_beside_other_postprocessors(self) -> None:
         engine = RetrieverQueryEngine.from_args(
-            Cached(found()),
+            FixedRetriever(retrieved_nodes()),
             llm=MockLLM(),
             node_postprocessors=[
                 HeadroomNodePostprocessor(),
@@ -524,13 +538,13 @@ class TestEngines:
                 LongContextReorder(),
             ],
         )
-        assert {"n0", "n2"} >= set(ids(engine.query(QUESTION).source_nodes)) >= {"n2"}
+        assert {"n0", "n2"} >= set(node_ids(engine.query(QUESTION).source_nodes)) >= {"n2"}
 
 
 class TestTransform:
-    """Nodes that are shortened before they are indexed."""
+    """Compression before indexing."""
 
-    def test_the_text_alone_changes_without_a_loss_and_in_a_copy(self) -> None:
+    def test_the_transform_shortens_the_text_of_a_copy_losslessly(self) -> None:
         rows = TextNode(
             text=JSON, metadata={"title": "gauges"}, relationships=NEXT, embedding=[0.5]
         )
@@ -544,19 +558,19 @@ class TestTransform:
         assert tokens(shorter) < tokens(rows)
         assert HeadroomTransform()([]) == []
 
-    def test_a_configuration_that_leaves_out_leaves_nothing_out_here(self) -> None:
+    def test_the_transform_is_lossless_whatever_the_configuration(self) -> None:
         config = HeadroomConfig()
         config.smart_crusher.max_items_after_crush = 5
         (shorter,) = HeadroomTransform(config=config)([TextNode(text=JSON)])
         assert json.loads(decode_table(shorter.get_content())) == ROWS
 
-    def test_the_events_tell_of_it(self, recorder: Recorder) -> None:
+    def test_the_transform_emits_events(self, recorder: Recorder) -> None:
         HeadroomTransform()([TextNode(text=JSON)])
         start, end = recorder.events
         assert (start.nodes, end.nodes, end.scores) == (1, 1, {})
         assert end.tokens_after < end.tokens_before
 
-    def test_a_pipeline_knows_documents_again_that_it_shortened(self) -> None:
+    def test_a_pipeline_recognises_documents_it_has_transformed(self) -> None:
         pipeline = IngestionPipeline(
             transformations=[HeadroomTransform(), MockEmbedding(8)],
             docstore=SimpleDocumentStore(),
@@ -569,7 +583,7 @@ class TestTransform:
         changed = [Document(text=JSON.replace("ok", "late"), doc_id="rows"), documents[1]]
         assert [node.node_id for node in pipeline.run(documents=changed)] == ["rows"]
 
-    def test_a_cache_knows_the_transform_by_its_settings(self) -> None:
+    def test_the_cache_key_of_a_transform_includes_its_settings(self) -> None:
         nodes = [TextNode(text=JSON)]
         lossy = HeadroomConfig(content_router_enabled=False)
         first, second = (
@@ -579,7 +593,7 @@ class TestTransform:
         assert first != second
         assert first == get_transformation_hash(nodes, HeadroomTransform(config=lossy.snapshot()))
 
-    def test_a_cache_gives_the_same_back(self, recorder: Recorder) -> None:
+    def test_a_cache_returns_the_same_nodes(self, recorder: Recorder) -> None:
         cache = IngestionCache()
         runs = [
             IngestionPipeline(transformations=[HeadroomTransform()], cache=cache).run(
@@ -590,7 +604,7 @@ class TestTransform:
         assert runs[0][0].get_content() == runs[1][0].get_content() != JSON
         assert len(recorder.events) == 2
 
-    async def test_parallel_workers_give_the_same(self) -> None:
+    async def test_parallel_workers_give_the_same_nodes(self) -> None:
         documents = [Document(text=f"{n}\n{JSON}", doc_id=str(n)) for n in range(4)]
         pipeline = IngestionPipeline(
             transformations=[HeadroomTransform(config=HeadroomConfig())], disable_cache=True

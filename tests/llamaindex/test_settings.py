@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from checks import assert_refused
+from checks import assert_rejected
 from pydantic import ValidationError
 
 from headroom_core import BM25Scorer, MemoryStore
@@ -45,14 +45,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("component", "name", "value"), WRONG)
-def test_a_value_that_is_not_allowed_is_refused_when_constructed_and_when_assigned(
+def test_an_invalid_value_is_rejected_at_construction_and_assignment(
     component: Any, name: str, value: Any
 ) -> None:
-    assert_refused(component, name, value)
+    assert_rejected(component, name, value)
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_name_that_no_field_has_is_refused_with_those_that_there_are(component: Any) -> None:
+def test_an_unknown_field_is_rejected_with_the_known_fields(component: Any) -> None:
     for setting in (
         lambda: component(modle="gpt-4"),
         lambda: setattr(component(), "modle", "gpt-4"),
@@ -64,30 +64,32 @@ def test_a_name_that_no_field_has_is_refused_with_those_that_there_are(component
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_what_is_allowed_is_set(component: Any) -> None:
-    made, config = component(), HeadroomConfig(content_router_enabled=False)
-    made.config, made.model = config, "gpt-4"
-    assert (made.config, made.model) == (config, "gpt-4")
-    assert made.config is not config
+def test_valid_values_are_set(component: Any) -> None:
+    instance, config = component(), HeadroomConfig(content_router_enabled=False)
+    instance.config, instance.model = config, "gpt-4"
+    assert (instance.config, instance.model) == (config, "gpt-4")
+    assert instance.config is not config
 
 
-def test_a_message_says_what_to_give() -> None:
+def test_error_messages_name_valid_values() -> None:
     with pytest.raises(
         ConfigurationError, match=re.escape("top_n = 0: Input should be greater than 0")
     ):
         HeadroomNodePostprocessor(top_n=0)
-    with pytest.raises(ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")):
+    with pytest.raises(
+        ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")
+    ):
         HeadroomNodePostprocessor(scorer=BM25Scorer)
 
 
-def test_a_message_holds_little_of_what_was_said() -> None:
+def test_error_messages_truncate_the_rejected_value() -> None:
     chat_store = {"store": {"chat": ["secret " * 100]}}
     with pytest.raises(ConfigurationError) as caught:
         HeadroomChatMemory(chat_store=chat_store)
     assert len(str(caught.value)) < 200
 
 
-def test_what_LlamaIndex_declares_is_refused_by_pydantic() -> None:
+def test_fields_declared_by_LlamaIndex_are_rejected_by_pydantic() -> None:
     with pytest.raises(ValidationError, match="chat_store_key"):
         HeadroomChatMemory(chat_store_key=5, store=MemoryStore())
     with pytest.raises(ValidationError, match="priority"):
@@ -96,14 +98,14 @@ def test_what_LlamaIndex_declares_is_refused_by_pydantic() -> None:
         HeadroomTransform.model_validate(5)
 
 
-def test_the_shorter_way_to_a_memory_refuses_in_the_same_way() -> None:
+def test_from_defaults_rejects_invalid_settings_too() -> None:
     with pytest.raises(ConfigurationError, match="token_limit = 0"):
         HeadroomChatMemory.from_defaults(token_limit=0)
     with pytest.raises(TypeError, match="token_limt"):
         HeadroomChatMemory.from_defaults(token_limt=9)
 
 
-def test_settings_that_a_subclass_adds_are_settings() -> None:
+def test_fields_added_by_a_subclass_are_validated_too() -> None:
     class Rounded(HeadroomTransform):
         digits: int = 2
 

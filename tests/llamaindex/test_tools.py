@@ -31,7 +31,7 @@ def store() -> MemoryStore:
     return store
 
 
-def test_models_are_told_of_it_as_the_core_declares_it() -> None:
+def test_models_receive_the_schema_of_the_core() -> None:
     tool = retrieve_tool()
     assert isinstance(tool, FunctionTool)
     assert tool.metadata.name == "headroom_retrieve"
@@ -39,16 +39,16 @@ def test_models_are_told_of_it_as_the_core_declares_it() -> None:
     assert not tool.metadata.return_direct
 
 
-def test_a_declaration_that_is_changed_changes_no_other() -> None:
+def test_changing_a_declaration_does_not_affect_others() -> None:
     changed = retrieve_tool().metadata.to_openai_tool()
     changed["function"]["parameters"]["properties"]["key"]["description"] = "changed"
     assert retrieve_tool().metadata.to_openai_tool() == headroom_core.retrieve_tool("openai")
 
 
 def test_react_agents_can_describe_it() -> None:
-    (described,) = get_react_tool_descriptions([retrieve_tool()])
-    assert "Tool Name: headroom_retrieve" in described
-    assert "24 hexadecimal digits" in described
+    (description,) = get_react_tool_descriptions([retrieve_tool()])
+    assert "Tool Name: headroom_retrieve" in description
+    assert "24 hexadecimal digits" in description
 
 
 ARGUMENTS: list[dict[str, Any]] = [
@@ -71,7 +71,7 @@ ARGUMENTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=repr)
-def test_it_answers_as_the_core_does(arguments: dict[str, Any], store: MemoryStore) -> None:
+def test_it_answers_like_the_core(arguments: dict[str, Any], store: MemoryStore) -> None:
     tool, expected = retrieve_tool(store), handle_retrieve_call(arguments, store=store)
     assert expected
     assert tool.call(**arguments).content == expected
@@ -87,7 +87,7 @@ async def test_agents_can_call_it(store: MemoryStore) -> None:
     assert (await acall_tool(tool, arguments)).content == expected
 
 
-def test_code_can_call_it(store: MemoryStore) -> None:
+def test_it_can_be_called_directly(store: MemoryStore) -> None:
     tool = retrieve_tool(store)
     assert tool.real_fn(KEY, "state == 'late'") == handle_retrieve_call(
         {"key": KEY, "where": "state == 'late'"}, store=store
@@ -96,19 +96,19 @@ def test_code_can_call_it(store: MemoryStore) -> None:
     assert tool.real_fn.__doc__ == tool.metadata.description
 
 
-async def test_the_event_loop_goes_on_meanwhile() -> None:
+async def test_the_event_loop_is_not_blocked() -> None:
     threads: list[threading.Thread] = []
 
-    class Seeing(MemoryStore):
+    class RecordingStore(MemoryStore):
         def get(self, key: str) -> str | None:
             threads.append(threading.current_thread())
             return super().get(key)
 
-    await retrieve_tool(Seeing()).acall(key=KEY)
+    await retrieve_tool(RecordingStore()).acall(key=KEY)
     assert threads[0] is not threading.current_thread()
 
 
-def test_without_a_store_it_reads_the_default_one(
+def test_without_a_store_it_reads_the_default_store(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headroom_core.retrieval.originals.default_store", lambda: store)

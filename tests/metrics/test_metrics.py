@@ -36,7 +36,7 @@ def test_a_request_is_booked_with_all_that_is_known_of_it() -> None:
     assert one.cost_after == pytest.approx((250 * 2.5 + 100 * 10) / 1e6)
 
 
-def test_what_would_have_been_sent_is_taken_to_be_cached_by_the_same_share() -> None:
+def test_tokens_before_compression_are_assumed_cached_by_the_same_share() -> None:
     one = booked(Ledger(), cached_tokens=400, cached_of=500)
     assert one.cost_before == pytest.approx((200 * 2.5 + 800 * 1.25) / 1e6)
     assert one.cost_after == pytest.approx((50 * 2.5 + 200 * 1.25) / 1e6)

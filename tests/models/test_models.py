@@ -1,4 +1,4 @@
-"""What is known of models: names, limits, prices, cache rules, and what users say instead."""
+"""Test the names, limits, prices and cache rules of models, and their overrides."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ tokens = st.integers(1, 2_000_000)
 
 
 @pytest.fixture(autouse=True)
-def no_file_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_models_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HEADROOM_MODELS", raising=False)
 
 
-def written(path: Path, content: Any) -> str:
+def write_file(path: Path, content: Any) -> str:
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return str(path)
 
@@ -53,7 +53,7 @@ def written(path: Path, content: Any) -> str:
         ("gemini-2.0-flash-001", "gemini-2.0-flash"),
     ],
 )
-def test_dates_aliases_and_prefixes_mean_the_same_model(model: str, name: str) -> None:
+def test_dates_aliases_and_prefixes_name_the_same_model(model: str, name: str) -> None:
     info = model_info(model)
     assert (info.name, info.inferred) == (name, False)
     assert info == model_info(name)
@@ -69,7 +69,7 @@ def test_dates_aliases_and_prefixes_mean_the_same_model(model: str, name: str) -
         "openrouter/openai/gpt-4o-mini",
     ],
 )
-def test_who_asks_another_price_has_the_limit_and_no_price(model: str) -> None:
+def test_models_of_other_vendors_have_the_limit_but_no_price(model: str) -> None:
     assert model_info(model) == replace(model_info("gpt-4o-mini"), prices=None)
 
 
@@ -87,7 +87,7 @@ def test_a_regional_endpoint_has_no_price() -> None:
         ("gemini-2.5-flash-preview-05-20", 1_048_576),
     ],
 )
-def test_a_name_that_is_alike_has_a_safe_limit_and_no_price(model: str, limit: int) -> None:
+def test_a_similar_name_has_a_safe_limit_and_no_price(model: str, limit: int) -> None:
     info = model_info(model)
     assert (info.context_limit, info.prices, info.inferred) == (limit, None, True)
 
@@ -110,7 +110,7 @@ def test_models_that_differ_from_their_family_have_their_own_limits(
     assert (info.context_limit, info.max_output) == (context, output)
 
 
-def test_what_only_an_explicit_cache_makes_cheaper_has_that_price() -> None:
+def test_a_model_with_only_an_explicit_cache_has_a_cached_price() -> None:
     info = model_info("gemini-2.0-flash")
     assert info.prices
     assert info.cache
@@ -120,13 +120,13 @@ def test_what_only_an_explicit_cache_makes_cheaper_has_that_price() -> None:
 @pytest.mark.parametrize(
     "overrides", [{1: 5}, {None: {}}, [1], 7, {"m": {1: 2}}, {"m": {"limits": {1: 2}}}]
 )
-def test_overrides_that_are_no_entries_by_name_are_refused(overrides: Any) -> None:
+def test_invalid_overrides_are_rejected(overrides: Any) -> None:
     with pytest.raises(ConfigurationError, match="model_context_limits"):
         model_info("gpt-4o", overrides=overrides)
 
 
 @pytest.mark.parametrize("model", [None, 7, ["gpt-4o"]])
-def test_a_model_whose_name_is_no_text_is_refused(model: Any) -> None:
+def test_a_non_string_model_name_is_rejected(model: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"model = .*must be a string"):
         model_info(model)
 
@@ -143,7 +143,7 @@ def test_a_model_whose_name_is_no_text_is_refused(model: Any) -> None:
         "claudette",
     ],
 )
-def test_of_other_names_nothing_is_known(model: str) -> None:
+def test_nothing_is_known_about_other_names(model: str) -> None:
     info = model_info(model)
     assert (info.name, info.context_limit, info.prices, info.cache) == (model, None, None, None)
     assert info.inferred
@@ -153,13 +153,13 @@ def test_of_other_names_nothing_is_known(model: str) -> None:
     st.text(max_size=60)
     | st.sampled_from(sorted(DATA["models"])).flatmap(lambda n: st.text().map(n.__add__))
 )
-def test_any_name_is_answered_and_only_known_names_have_prices(model: str) -> None:
+def test_any_name_is_accepted_and_only_known_names_have_prices(model: str) -> None:
     info = model_info(model)
     assert info.prices is None or not info.inferred
 
 
 @pytest.mark.parametrize("name", sorted(DATA["models"]))
-def test_every_entry_holds_together(name: str) -> None:
+def test_every_entry_is_consistent(name: str) -> None:
     info = model_info(name)
     assert info.name == name
     assert info.provider in ("openai", "anthropic", "google")
@@ -195,7 +195,7 @@ def test_long_requests_have_prices_of_their_own() -> None:
     assert Prices(1, 2).for_request(10**9).input == 1
 
 
-def test_the_example_of_the_break_even_is_right() -> None:
+def test_the_documented_break_even_is_correct() -> None:
     rules = model_info("claude-sonnet-4-5").cache
     assert rules
     assert rules.break_even(rewritten=132_000, removed=18_000) == pytest.approx(84.33, abs=0.01)
@@ -210,7 +210,7 @@ def test_the_example_of_the_break_even_is_right() -> None:
     read=st.sampled_from([0.025, 0.1, 0.25, 0.5]),
     write=st.sampled_from([1.0, 1.25, 2.0]),
 )
-def test_a_change_pays_exactly_beyond_the_break_even(
+def test_a_change_pays_off_exactly_beyond_the_break_even(
     kept: int, removed: int, requests: int, read: float, write: float
 ) -> None:
     keep = requests * read * (kept + removed)
@@ -219,17 +219,17 @@ def test_a_change_pays_exactly_beyond_the_break_even(
         assert (requests > CacheRules(read, write).break_even(kept, removed)) == (change < keep)
 
 
-def test_without_anything_removed_a_change_never_pays() -> None:
+def test_a_change_that_removes_nothing_never_pays_off() -> None:
     assert CacheRules(0.1, 1.25).break_even(1000, 0) == math.inf
     assert CacheRules(0.0, 1.25).break_even(1000, 10) == math.inf
     assert CacheRules(0.1, 1.25).break_even(0, 10) == 0
 
 
-def test_an_argument_goes_before_a_file_and_a_file_before_what_is_built_in(
+def test_an_argument_overrides_a_file_and_a_file_the_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = written(tmp_path / "models.json", {"models": {"gpt-4o": 64_000, "mine": 1_000}})
-    named = written(tmp_path / "named.json", {"models": {"gpt-4o": 32_000, "o3": 1_234}})
+    file = write_file(tmp_path / "models.json", {"models": {"gpt-4o": 64_000, "mine": 1_000}})
+    named = write_file(tmp_path / "named.json", {"models": {"gpt-4o": 32_000, "o3": 1_234}})
     monkeypatch.setenv("HEADROOM_MODELS", file)
     assert model_info("gpt-4o").context_limit == 64_000
     assert model_info("mine").context_limit == 1_000
@@ -241,14 +241,14 @@ def test_an_argument_goes_before_a_file_and_a_file_before_what_is_built_in(
     assert model_info("gpt-4.1").context_limit == 1_047_576
 
 
-def test_a_limit_alone_leaves_all_else_and_reaches_dated_names() -> None:
+def test_a_limit_override_applies_to_dated_names() -> None:
     overrides = {"gpt-4o": 64_000}
     info = model_info("gpt-4o-2024-08-06", overrides=overrides)
     assert info == replace(model_info("gpt-4o"), context_limit=64_000)
     assert model_info("gpt-4o").context_limit == 128_000
 
 
-def test_an_alias_can_be_overridden_by_itself() -> None:
+def test_an_alias_can_be_overridden_separately() -> None:
     overrides = {"gpt-5.6": 50_000, "azure/gpt-4o": 9_000}
     assert model_info("openai/gpt-5.6", overrides=overrides).context_limit == 50_000
     assert model_info("gpt-5.6-sol", overrides=overrides).context_limit == 922_000
@@ -286,7 +286,7 @@ def test_a_full_entry_makes_a_model_known() -> None:
     assert info.cache == CacheRules(0.5, 1, "explicit", 100, 60)
 
 
-def test_a_built_in_cache_rule_can_be_named_and_a_source_given() -> None:
+def test_an_entry_can_name_a_built_in_cache_rule_and_a_source() -> None:
     entry = {
         "cache": "anthropic-1024",
         "limits": {"context": 5, "source": "https://example.com", "as_of": "2026-11-20"},
@@ -326,10 +326,10 @@ def test_a_built_in_cache_rule_can_be_named_and_a_source_given() -> None:
         ({"limits": {"context": 5, "as_of": ""}}, "models.m.limits.as_of"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_file_and_field(
+def test_a_wrong_value_is_reported_with_its_file_and_field(
     entry: Any, field: str, tmp_path: Path
 ) -> None:
-    file = written(tmp_path / "models.json", json.dumps({"models": {"m": entry}}))
+    file = write_file(tmp_path / "models.json", json.dumps({"models": {"m": entry}}))
     with pytest.raises(ConfigurationError, match=re.escape(f"{file}: {field} = ")):
         model_info("gpt-4o", overrides=file)
     with pytest.raises(ConfigurationError, match=re.escape(f"model_context_limits: {field} = ")):
@@ -347,15 +347,15 @@ def test_a_wrong_value_is_told_with_its_file_and_field(
         '{"sources": {"s": 5}, "models": {"m": {"limits": {"context": 5, "source": "s"}}}}',
     ],
 )
-def test_a_broken_file_is_told_by_its_name(
+def test_a_broken_file_is_named_in_the_error(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = written(tmp_path / "models.json", content)
+    file = write_file(tmp_path / "models.json", content)
     monkeypatch.setenv("HEADROOM_MODELS", file)
     with pytest.raises(ConfigurationError, match=re.escape(file)):
         model_info("gpt-4o")
 
 
-def test_a_missing_file_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(str(tmp_path / "none.json"))):
         model_info("gpt-4o", overrides=tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""Providers: limits, costs, counts by the providers' clients, and Anthropic's breakpoints."""
+"""Test limits, costs, token counts and cache breakpoints of providers."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from headroom_core.tokens.tokenizer import Tokenizer
 
 MODEL = "claude-sonnet-5"
 FRAME = 7
-"""What a message costs beside its text, on the server below, which counts words."""
+"""Tokens of a message beside its text on the server below, which counts words."""
 
 PROVIDERS: list[Any] = [OpenAIProvider, AnthropicProvider, GoogleProvider]
 
 
 class Api(ThreadingHTTPServer):
-    """The counting and answering ends of Anthropic's and Google's APIs."""
+    """Local server of Anthropic's and Google's endpoints that count and answer."""
 
     daemon_threads = True
 
@@ -47,10 +47,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Api
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.requests.append(asked)
-        status, answer = 200, self.answered(asked)
-        if "broken" in json.dumps(asked) or "broken" in self.path:
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.requests.append(request)
+        status, answer = 200, self.create_answer(request)
+        if "broken" in json.dumps(request) or "broken" in self.path:
             status, answer = (
                 400,
                 {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}},
@@ -62,25 +62,25 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def answered(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if "contents" in asked:
+    def create_answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if "contents" in request:
             return {
                 "totalTokens": sum(
-                    len(p["text"].split()) for c in asked["contents"] for p in c["parts"]
+                    len(p["text"].split()) for c in request["contents"] for p in c["parts"]
                 )
             }
-        if "max_tokens" in asked:
+        if "max_tokens" in request:
             usage = {"input_tokens": 1, "output_tokens": 1}
-            said = {
+            reply = {
                 "id": "m",
                 "type": "message",
                 "role": "assistant",
-                "model": asked["model"],
+                "model": request["model"],
                 "content": [],
             }
-            return {**said, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
-        contents = [m["content"] for m in asked["messages"]] + (
-            [asked["system"]] if "system" in asked else []
+            return {**reply, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
+        contents = [m["content"] for m in request["messages"]] + (
+            [request["system"]] if "system" in request else []
         )
         texts = [
             c if isinstance(c, str) else " ".join(block.get("text", "") for block in c)
@@ -153,7 +153,7 @@ def test_the_google_example_of_the_reference_runs() -> None:
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_each_is_a_provider_with_counters(kind: Any) -> None:
+def test_each_class_is_a_provider_with_counters(kind: Any) -> None:
     provider = kind()
     assert isinstance(provider, Provider)
     assert isinstance(provider.get_token_counter("gpt-4o"), TokenCounter)
@@ -161,16 +161,14 @@ def test_each_is_a_provider_with_counters(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
-def test_limits_can_be_given_and_a_wrong_one_is_told_at_once(kind: Any) -> None:
+def test_limits_can_be_overridden_and_a_wrong_limit_is_rejected(kind: Any) -> None:
     provider = kind(model_context_limits={"mine": 5_000})
     assert provider.get_context_limit("mine") == 5_000
     with pytest.raises(ConfigurationError, match=r"model_context_limits: models\.mine = -1"):
         kind(model_context_limits={"mine": -1})
 
 
-def test_an_unknown_model_has_the_limit_of_its_family_or_an_error_that_says_how_to_give_one() -> (
-    None
-):
+def test_an_unknown_model_has_its_family_limit_or_a_helpful_error() -> None:
     provider = OpenAIProvider()
     assert provider.get_context_limit("gpt-4o-whatever") == 128_000
     with pytest.raises(ProviderError, match=r"model_context_limits=\{'llama-3': tokens\}"):
@@ -191,7 +189,7 @@ def test_cached_tokens_cost_their_own_price_while_caching_is_on() -> None:
     assert OpenAIProvider(False).cache_rules("gpt-4o") is None
 
 
-def test_a_long_request_costs_more_a_token() -> None:
+def test_a_long_request_costs_more_per_token() -> None:
     provider = GoogleProvider()
     cost = provider.estimate_cost(
         input_tokens=300_000, output_tokens=1_000, model="gemini-2.5-pro", cached_tokens=1_000
@@ -220,9 +218,7 @@ def test_cached_tokens_without_a_known_price_are_an_error() -> None:
         ((1, 0, 2), "cached_tokens must be at most input_tokens = 1, which include them, got 2"),
     ],
 )
-def test_impossible_numbers_of_tokens_are_refused(
-    counts: tuple[Any, Any, Any], message: str
-) -> None:
+def test_impossible_token_counts_are_rejected(counts: tuple[Any, Any, Any], message: str) -> None:
     sent, received, cached = counts
     with pytest.raises(ValidationError, match=message):
         OpenAIProvider().estimate_cost(
@@ -231,7 +227,7 @@ def test_impossible_numbers_of_tokens_are_refused(
 
 
 @pytest.mark.parametrize("provider", [AnthropicProvider(), GoogleProvider()])
-def test_without_a_client_counts_say_that_they_are_estimates(provider: Any) -> None:
+def test_counts_without_a_client_are_marked_as_estimates(provider: Any) -> None:
     counter = provider.get_token_counter("claude-sonnet-4-5")
     assert counter.estimated
     assert counter.count_text("Hello") > 0
@@ -243,53 +239,53 @@ def test_anthropic_counts_a_text_without_the_message_around_it(
     counter = AnthropicProvider(claude).get_token_counter(MODEL)
     assert not counter.estimated
     assert [counter.count_text(text) for text in ("", "one", "two words")] == [0, 1, 2]
-    assert len(api.requests) == 3  # one of them measures the message
+    assert len(api.requests) == 3  # the third request measures the message
 
 
-def test_anthropic_is_sent_system_messages_apart(api: Api, claude: anthropic.Anthropic) -> None:
+def test_anthropic_receives_system_messages_separately(
+    api: Api, claude: anthropic.Anthropic
+) -> None:
     block = {"type": "text", "text": "in two parts"}
-    asked = [{"role": "user", "content": "Well?"}]
+    user_messages = [{"role": "user", "content": "Well?"}]
     messages = [
         {"role": "system", "content": "Be brief."},
         {"role": "system", "content": [block]},
-        *asked,
+        *user_messages,
     ]
     assert AnthropicProvider(claude).get_token_counter(MODEL).count_messages(messages) == FRAME + 6
     assert api.requests[-1] == {
         "model": MODEL,
-        "messages": asked,
+        "messages": user_messages,
         "system": [{"type": "text", "text": "Be brief."}, block],
     }
 
 
-def test_anthropic_counts_nothing_without_a_message(claude: anthropic.Anthropic) -> None:
+def test_anthropic_counting_requires_a_message(claude: anthropic.Anthropic) -> None:
     counter = AnthropicProvider(claude).get_token_counter(MODEL)
     for messages in ([], [{"role": "system", "content": "Be brief."}]):
         with pytest.raises(TokenizationError, match="no request without a message"):
             counter.count_messages(messages)
 
 
-def test_an_api_that_refuses_is_an_error_that_shows_no_contents(
-    claude: anthropic.Anthropic, gemini: Any
-) -> None:
+def test_an_api_error_reveals_no_message_contents(claude: anthropic.Anthropic, gemini: Any) -> None:
     messages = [{"role": "user", "content": "secret"}]
     providers: list[Any] = [AnthropicProvider(claude), GoogleProvider(gemini)]
-    for provider, told in zip(
+    for provider, message in zip(
         providers, ("BadRequestError, status 400", "ClientError, status 400"), strict=True
     ):
-        with pytest.raises(TokenizationError, match=told) as raised:
+        with pytest.raises(TokenizationError, match=message) as caught:
             provider.get_token_counter("broken").count_messages(messages)
-        assert "secret" not in str(raised.value)
-        assert raised.value.__cause__
+        assert "secret" not in str(caught.value)
+        assert caught.value.__cause__
 
 
-def test_an_api_out_of_reach_is_an_error(api: Api) -> None:
+def test_an_unreachable_api_is_an_error(api: Api) -> None:
     nowhere = anthropic.Anthropic(api_key="none", base_url="http://127.0.0.1:9", max_retries=0)
     with pytest.raises(TokenizationError, match="APIConnectionError"):
         AnthropicProvider(nowhere).get_token_counter(MODEL).count_text("Hello")
 
 
-def test_an_asynchronous_client_is_refused(api: Api) -> None:
+def test_an_asynchronous_client_is_rejected(api: Api) -> None:
     client = anthropic.AsyncAnthropic(api_key="none", base_url=api.url)
     with pytest.raises(ProviderError, match="give a synchronous client"):
         AnthropicProvider(client).get_token_counter(MODEL).count_text("Hello")
@@ -322,7 +318,7 @@ MARK = {"type": "ephemeral"}
 
 
 def place_of_marks(system: Any, tools: Any, messages: Any) -> list[tuple[Any, ...]]:
-    """Return where breakpoints stand, in the order of the cache, those inside of blocks as well."""
+    """Return the positions of breakpoints in cache order, including nested blocks."""
     contents = [
         ("tools", tools),
         ("system", system),
@@ -344,8 +340,8 @@ def marks_in(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from marks_in(part)
 
 
-def text(words: str, **more: Any) -> dict[str, Any]:
-    return {"type": "text", "text": words, **more}
+def text(content: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": content, **more}
 
 
 def turns(count: int) -> list[dict[str, Any]]:
@@ -356,7 +352,7 @@ def turns(count: int) -> list[dict[str, Any]]:
     return [*(pair * count), {"role": "user", "content": "And now?"}]
 
 
-def test_breakpoints_stand_after_tools_system_the_last_request_and_the_stable_messages() -> None:
+def test_breakpoints_follow_tools_system_last_request_and_stable_messages() -> None:
     tools = [
         {"name": "a", "description": LONG * 3, "input_schema": {}},
         {"name": "b", "input_schema": {}},
@@ -368,7 +364,7 @@ def test_breakpoints_stand_after_tools_system_the_last_request_and_the_stable_me
     assert messages[6]["content"] == [text("And now?", cache_control=MARK)]
 
 
-def test_the_earlier_breakpoint_stands_where_the_request_before_ended() -> None:
+def test_the_earlier_breakpoint_marks_the_end_of_the_previous_request() -> None:
     provider, conversation = AnthropicProvider(), turns(5)
     ends = []
     for length in range(1, len(conversation) + 1, 2):
@@ -397,15 +393,15 @@ def test_short_prefixes_have_no_breakpoints() -> None:
     assert messages[0] is given_messages[0]
 
 
-def test_where_the_minimum_is_not_known_the_smallest_of_all_holds() -> None:
-    for words, marks in ((100, []), (1_000, [(0, 0)])):
+def test_an_unknown_minimum_defaults_to_the_smallest_known_minimum() -> None:
+    for count, expected in ((100, []), (1_000, [(0, 0)])):
         messages, _, _ = AnthropicProvider().with_breakpoints(
-            [{"role": "user", "content": "play " * words}], model="claude-opus-5-5"
+            [{"role": "user", "content": "play " * count}], model="claude-opus-5-5"
         )
-        assert place_of_marks(None, None, messages) == marks
+        assert place_of_marks(None, None, messages) == expected
 
 
-def test_switched_off_there_are_no_breakpoints() -> None:
+def test_no_breakpoints_are_set_if_disabled() -> None:
     provider = AnthropicProvider(enable_cache_control=False)
     assert provider.with_breakpoints(turns(4), model=MODEL, system=LONG) == (turns(4), LONG, None)
 
@@ -416,15 +412,15 @@ def test_thinking_and_empty_text_never_have_a_breakpoint() -> None:
         {"role": "user", "content": LONG * 2},
         {"role": "assistant", "content": [text("Yes."), thinking, text("")]},
     ]
-    marked, _, _ = AnthropicProvider().with_breakpoints(messages, model=MODEL)
-    assert marked[1]["content"] == [text("Yes.", cache_control=MARK), thinking, text("")]
+    with_marks, _, _ = AnthropicProvider().with_breakpoints(messages, model=MODEL)
+    assert with_marks[1]["content"] == [text("Yes.", cache_control=MARK), thinking, text("")]
     only = [messages[0], {"role": "assistant", "content": [thinking]}]
-    marked, _, _ = AnthropicProvider().with_breakpoints(only, model=MODEL)
-    assert place_of_marks(None, None, marked) == [(0, 0)]
-    assert marked[1] is only[1]
+    with_marks, _, _ = AnthropicProvider().with_breakpoints(only, model=MODEL)
+    assert place_of_marks(None, None, with_marks) == [(0, 0)]
+    assert with_marks[1] is only[1]
 
 
-def test_who_has_four_breakpoints_gets_no_more() -> None:
+def test_a_request_with_four_breakpoints_gets_no_more() -> None:
     own = [
         {"role": "user", "content": [text(LONG, cache_control=MARK) for _ in range(4)]},
         *turns(2)[1:],
@@ -433,7 +429,7 @@ def test_who_has_four_breakpoints_gets_no_more() -> None:
     assert (messages, system) == (own, LONG * 3)
 
 
-def test_no_breakpoint_of_five_minutes_stands_before_one_of_an_hour() -> None:
+def test_no_short_lived_breakpoint_precedes_a_long_lived_breakpoint() -> None:
     hour = {"type": "ephemeral", "ttl": "1h"}
     own = turns(2)
     own[2] = {"role": "user", "content": [text(LONG, cache_control=hour)]}
@@ -445,11 +441,11 @@ def test_no_breakpoint_of_five_minutes_stands_before_one_of_an_hour() -> None:
 
 def test_deferred_tools_have_no_breakpoint() -> None:
     tools = [{"name": "a", "description": LONG * 3}, {"name": "b", "defer_loading": True}]
-    _, _, marked = AnthropicProvider().with_breakpoints(turns(0), model=MODEL, tools=tools)
-    assert [tool.get("cache_control") for tool in marked] == [MARK, None]
+    _, _, with_marks = AnthropicProvider().with_breakpoints(turns(0), model=MODEL, tools=tools)
+    assert [tool.get("cache_control") for tool in with_marks] == [MARK, None]
 
 
-def test_the_sdk_sends_the_breakpoints_also_on_its_own_objects(
+def test_the_sdk_sends_breakpoints_on_its_own_objects(
     api: Api, claude: anthropic.Anthropic
 ) -> None:
     answer = [
@@ -489,12 +485,14 @@ def test_the_sdk_sends_the_breakpoints_also_on_its_own_objects(
     assert answer[1].model_extra == {}
 
 
-marks = st.sampled_from(
+cache_marks = st.sampled_from(
     [None, None, None, MARK, {"type": "ephemeral", "ttl": "5m"}, {"type": "ephemeral", "ttl": "1h"}]
 )
-words = st.sampled_from(["", " ", "short", LONG[:200], LONG])
+texts_or_empty = st.sampled_from(["", " ", "short", LONG[:200], LONG])
 texts = st.builds(
-    lambda t, mark: text(t, **({"cache_control": mark} if mark and t.strip() else {})), words, marks
+    lambda t, mark: text(t, **({"cache_control": mark} if mark and t.strip() else {})),
+    texts_or_empty,
+    cache_marks,
 )
 results = st.builds(
     lambda content, mark: {
@@ -503,8 +501,8 @@ results = st.builds(
         "content": content,
         **({"cache_control": mark} if mark else {}),
     },
-    words | st.lists(texts, max_size=2),
-    marks,
+    texts_or_empty | st.lists(texts, max_size=2),
+    cache_marks,
 )
 others = st.sampled_from(
     [
@@ -522,7 +520,7 @@ others = st.sampled_from(
 documents = st.lists(texts, max_size=2).map(
     lambda parts: {"type": "document", "source": {"type": "content", "content": parts}}
 )
-contents = words | st.lists(st.one_of(texts, results, documents, others), max_size=5)
+contents = texts_or_empty | st.lists(st.one_of(texts, results, documents, others), max_size=5)
 conversations = st.lists(
     st.builds(
         lambda role, content: {"role": role, "content": content},
@@ -531,7 +529,7 @@ conversations = st.lists(
     ),
     max_size=7,
 )
-systems = st.none() | words | st.lists(texts, max_size=2)
+systems = st.none() | texts_or_empty | st.lists(texts, max_size=2)
 toolsets = st.none() | st.lists(
     st.builds(
         lambda about, late, mark: {
@@ -540,9 +538,9 @@ toolsets = st.none() | st.lists(
             "defer_loading": late,
             "cache_control": mark,
         },
-        words,
+        texts_or_empty,
         st.booleans(),
-        marks,
+        cache_marks,
     ),
     max_size=3,
 )
@@ -552,7 +550,7 @@ def blocks(content: Any) -> list[Any]:
     return [text(content)] if isinstance(content, str) else list(content or [])
 
 
-def laid_out(messages: Any, system: Any, tools: Any) -> list[tuple[tuple[Any, int], Any]]:
+def list_blocks(messages: Any, system: Any, tools: Any) -> list[tuple[tuple[Any, int], Any]]:
     """Return all blocks of a request with their positions, in the order of the cache."""
     parts = [
         ("tools", tools),
@@ -577,26 +575,28 @@ def in_messages(place: tuple[Any, int], count: int) -> bool:
 
 
 @given(conversations, systems, toolsets, st.integers(0, 7), st.sampled_from([1, 40, 500, 4000]))
-def test_breakpoints_keep_to_the_rules_of_the_api(
-    messages: Any, system: Any, tools: Any, stable: int, least: int
+def test_breakpoints_follow_the_rules_of_the_api(
+    messages: Any, system: Any, tools: Any, stable: int, min_tokens: int
 ) -> None:
     rules = {
         "limits": {"context": 1},
-        "cache": {"read": 0.1, "write": 1.25, "kind": "explicit", "min_tokens": least},
+        "cache": {"read": 0.1, "write": 1.25, "kind": "explicit", "min_tokens": min_tokens},
     }
     provider = AnthropicProvider(model_context_limits={"mine": rules})
     stable = min(stable, len(messages))
     before = copy.deepcopy((messages, system, tools))
-    given_blocks = laid_out(messages, system, tools)
-    marked = provider.with_breakpoints(
+    blocks_before = list_blocks(messages, system, tools)
+    with_marks = provider.with_breakpoints(
         messages, model="mine", system=system, tools=tools, stable=stable
     )
     assert (messages, system, tools) == before
-    made = laid_out(*marked)
+    after = list_blocks(*with_marks)
 
-    assert [place for place, _ in made] == [place for place, _ in given_blocks]
+    assert [place for place, _ in after] == [place for place, _ in blocks_before]
     added = []
-    for number, ((place, block), (_, original)) in enumerate(zip(made, given_blocks, strict=True)):
+    for number, ((place, block), (_, original)) in enumerate(
+        zip(after, blocks_before, strict=True)
+    ):
         if block != original:
             added.append(number)
             assert block == {**original, "cache_control": MARK}
@@ -604,32 +604,34 @@ def test_breakpoints_keep_to_the_rules_of_the_api(
             assert may_have_mark(original)
             assert isinstance(place[0], str) or in_messages(place, stable)
     own = [
-        (number, mark) for number, (_, block) in enumerate(given_blocks) for mark in marks_in(block)
+        (number, mark)
+        for number, (_, block) in enumerate(blocks_before)
+        for mark in marks_in(block)
     ]
     assert len(added) + len(own) <= max(4, len(own))
     assert all(number < first for number, mark in own if mark.get("ttl") == "1h" for first in added)
-    for index, (message, original) in enumerate(zip(marked[0], messages, strict=True)):
-        assert message is original or any(made[number][0][0] == index for number in added)
+    for index, (message, original) in enumerate(zip(with_marks[0], messages, strict=True)):
+        assert message is original or any(after[number][0][0] == index for number in added)
 
     tokenizer = Tokenizer("mine")
     for number in added:
-        prefix = [block for _, block in given_blocks[: number + 1]]
-        tools_part = [b for (part, _), b in given_blocks[: number + 1] if part == "tools"]
+        prefix = [block for _, block in blocks_before[: number + 1]]
+        tools_part = [b for (part, _), b in blocks_before[: number + 1] if part == "tools"]
         counted = sum(
             tokenizer.count_text(json.dumps(tool, separators=(",", ":"))) for tool in tools_part
         )
         counted += tokenizer.count_message({"content": [b for b in prefix if b not in tools_part]})
-        assert counted + 4 * (len(messages) + 1) >= least
+        assert counted + 4 * (len(messages) + 1) >= min_tokens
 
     ends = [
         n
-        for n, (place, block) in enumerate(given_blocks)
+        for n, (place, block) in enumerate(blocks_before)
         if in_messages(place, stable) and may_have_mark(block)
     ]
-    if ends and not own and least == 1:
+    if ends and not own and min_tokens == 1:
         assert ends[-1] in added
 
     again = provider.with_breakpoints(
-        marked[0], model="mine", system=marked[1], tools=marked[2], stable=stable
+        with_marks[0], model="mine", system=with_marks[1], tools=with_marks[2], stable=stable
     )
-    assert again == marked
+    assert again == with_marks

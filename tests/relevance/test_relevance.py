@@ -1,4 +1,4 @@
-"""Relevance by words: what is scored higher, within which bounds, and what a word is."""
+"""Test relevance by words, the bounds of scores and the splitting of words."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ texts = st.lists(st.text(alphabet=letters, max_size=30), max_size=12)
 
 def best_first(items: list[str], query: str) -> list[int]:
     scores = BM25Scorer().score_items(items, query)
-    return sorted((at for at, score in enumerate(scores) if score), key=lambda at: -scores[at])
+    return sorted(
+        (index for index, score in enumerate(scores) if score), key=lambda index: -scores[index]
+    )
 
 
-def test_the_item_with_the_most_of_the_asked_words_comes_first() -> None:
+def test_the_item_with_the_most_query_words_comes_first() -> None:
     assert best_first(RIVERS, "how long is the Elbe?")[0] == 0
     assert best_first(RIVERS, "gauge of the Elbe")[0] == 2
 
 
-def test_a_rare_word_counts_more_than_a_common_one() -> None:
+def test_a_rare_word_counts_more_than_a_common_word() -> None:
     assert best_first(["job done", "job done", "task failed", "job done"], "job failed")[0] == 2
 
 
-def test_an_item_without_an_asked_word_scores_nothing() -> None:
+def test_an_item_without_a_query_word_scores_zero() -> None:
     scores = BM25Scorer().score_items(RIVERS, "Elbe")
     assert [score > 0 for score in scores] == [True, False, True, False]
 
 
-def test_repetition_and_length_count_as_told() -> None:
+def test_repetition_and_length_count_as_configured() -> None:
     once, thrice = BM25Scorer(b=0.0).score_items(["elbe", "elbe elbe elbe"], "elbe")
     assert once < thrice
     short, long = BM25Scorer(b=0.0).score_items(["oder", "oder " + "x " * 50], "oder")
@@ -64,7 +66,7 @@ def test_repetition_and_length_count_as_told() -> None:
         {"k1": float("inf")},
     ],
 )
-def test_what_the_formula_cannot_take_is_refused(options: dict[str, float]) -> None:
+def test_invalid_parameters_are_rejected(options: dict[str, float]) -> None:
     with pytest.raises(
         ConfigurationError,
         match=r"k1 must be a finite number above 0|b must be a number between 0 and 1",
@@ -73,15 +75,13 @@ def test_what_the_formula_cannot_take_is_refused(options: dict[str, float]) -> N
 
 
 @given(texts, st.text(alphabet=letters, max_size=20))
-def test_scores_lie_between_nothing_and_one_for_each_item_in_order(
-    items: list[str], query: str
-) -> None:
+def test_scores_are_between_0_and_1_in_item_order(items: list[str], query: str) -> None:
     scores = BM25Scorer().score_items(items, query)
     assert len(scores) == len(items)
     assert all(0.0 <= score <= 1.0 for score in scores)
-    asked = set(split_words(query))
+    query_words = set(split_words(query))
     assert [score > 0 for score in scores] == [
-        not asked.isdisjoint(split_words(item)) for item in items
+        not query_words.isdisjoint(split_words(item)) for item in items
     ]
 
 
@@ -97,7 +97,7 @@ def test_scores_lie_between_nothing_and_one_for_each_item_in_order(
         (["Elbe"], "Weser", [0.0]),
     ],
 )
-def test_nothing_to_compare_is_no_relevance(
+def test_empty_items_or_queries_score_zero(
     items: list[str], query: str, scores: list[float]
 ) -> None:
     assert BM25Scorer().score_items(items, query) == scores
@@ -109,15 +109,15 @@ def test_nothing_to_compare_is_no_relevance(
     st.floats(0.01, 10),
     st.floats(0, 0.99),  # at 1 rank-bm25 divides by zero for an empty item
 )
-def test_scores_are_the_textbooks_divided_by_the_most_that_the_query_could_reach(
+def test_scores_are_textbook_scores_divided_by_the_maximum(
     items: list[str], query: str, k1: float, b: float
 ) -> None:
-    asked = list(dict.fromkeys(split_words(query)))
+    query_words = list(dict.fromkeys(split_words(query)))
     textbook = BM25Plus(list(map(split_words, items)), k1=k1, b=b, delta=0)
-    most = (k1 + 1) * sum(textbook.idf.get(word, 0.0) for word in asked)
+    maximum = (k1 + 1) * sum(textbook.idf.get(word, 0.0) for word in query_words)
     scores = BM25Scorer(k1, b).score_items(items, query)
-    assert [score * most for score in scores] == pytest.approx(
-        textbook.get_scores(asked).tolist(), rel=1e-9, abs=1e-9
+    assert [score * maximum for score in scores] == pytest.approx(
+        textbook.get_scores(query_words).tolist(), rel=1e-9, abs=1e-9
     )
 
 
@@ -126,7 +126,9 @@ def test_scores_are_the_textbooks_divided_by_the_most_that_the_query_could_reach
     st.floats(0.01, 10),
     st.floats(0, 1),
 )
-def test_the_shared_formula_is_the_textbooks(items: list[list[str]], k1: float, b: float) -> None:
+def test_the_shared_formula_matches_the_textbook(
+    items: list[list[str]], k1: float, b: float
+) -> None:
     textbook = BM25Plus(items, k1=k1, b=b, delta=0)
     terms = [
         {index: item.count(word) for index, item in enumerate(items) if word in item}
@@ -141,23 +143,21 @@ def test_the_shared_formula_is_the_textbooks(items: list[list[str]], k1: float, 
 
 
 @given(st.lists(st.text(), max_size=8), st.text())
-def test_any_text_at_all_is_scored_between_nothing_and_one(items: list[str], query: str) -> None:
+def test_any_text_scores_between_0_and_1(items: list[str], query: str) -> None:
     scores = BM25Scorer().score_items(items, query)
     assert len(scores) == len(items)
     assert all(0.0 <= score <= 1.0 for score in scores)
 
 
 @given(texts, st.text(alphabet=letters, max_size=20))
-def test_items_that_say_the_same_score_the_same_wherever_they_stand(
-    items: list[str], query: str
-) -> None:
+def test_equal_items_score_equally_at_any_position(items: list[str], query: str) -> None:
     scores = BM25Scorer().score_items(items + items[::-1], query)
     assert scores == scores[::-1]
 
 
-def test_an_empty_item_scores_nothing_however_much_length_counts() -> None:
-    empty, found = BM25Scorer(b=1.0).score_items(["", "Elbe"], "Elbe")
-    assert found > empty == 0
+def test_an_empty_item_scores_zero_even_with_full_length_normalisation() -> None:
+    empty, matching = BM25Scorer(b=1.0).score_items(["", "Elbe"], "Elbe")
+    assert matching > empty == 0
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_odd_texts_are_found_by_their_words(odd: str) -> None:
     assert first > second == 0
 
 
-def test_a_lone_text_or_what_is_no_text_is_refused() -> None:
+def test_a_lone_string_or_a_non_string_item_is_rejected() -> None:
     with pytest.raises(TypeError, match="items"):
         BM25Scorer().score_items("Elbe", "Elbe")
     with pytest.raises(TypeError, match=r"items\[1\] must be a string, got dict"):
@@ -176,7 +176,7 @@ def test_a_lone_text_or_what_is_no_text_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("getUserName", ["getusername", "get", "user", "name"]),
         ("HTTPServer2", ["httpserver2", "http", "server", "2"]),
@@ -198,14 +198,20 @@ def test_a_lone_text_or_what_is_no_text_is_refused() -> None:
         ("…, !", []),
     ],
 )
-def test_words_are_whole_tokens_and_the_parts_that_they_are_made_of(
-    text: str, found: list[str]
-) -> None:
-    assert split_words(text) == found
+def test_words_are_whole_tokens_and_their_parts(text: str, expected: list[str]) -> None:
+    assert split_words(text) == expected
+
+
+def test_words_are_tokens_their_parts_and_pairs_of_ideographs() -> None:
+    assert split_words("parseHTTPResponse2 in src/main_app.py") == [
+        *("parsehttpresponse2", "parse", "http", "response", "2", "in"),
+        *("src/main_app.py", "src", "main", "app", "py"),
+    ]
+    assert split_words("Zürich 東京都庁") == ["zürich", "東京都庁", "東京", "京都", "都庁"]
 
 
 @given(st.text(alphabet="aB1_ -.ßü\u0308\u0301éＡ１½ﬁ東京ไทยहिन्\ud800"))
-def test_every_word_stands_in_the_folded_text(text: str) -> None:
+def test_every_word_occurs_in_the_normalized_text(text: str) -> None:
     assert [word for word in split_words(text) if word not in normalize_text(text)] == []
 
 
@@ -217,7 +223,7 @@ def test_identifiers_are_found_by_their_parts_and_ideographs_by_pairs() -> None:
     assert best_first(["हिसाब", "हिन्दी भाषा"], "हिन्दी") == [1]
 
 
-def test_importing_it_loads_nothing_heavy() -> None:
+def test_importing_relevance_loads_nothing_heavy() -> None:
     code = "import sys, headroom_core.relevance; print({'numpy', 'rank_bm25'} & sys.modules.keys())"
     assert (
         subprocess.run(

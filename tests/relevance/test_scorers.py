@@ -1,4 +1,4 @@
-"""Scorers by meaning and by both: accepted models, cached vectors, and fallback to words."""
+"""Test scorers by meaning, hybrid scorers and the fallback to words."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ from headroom_core.compressors.base import Request
 from headroom_core.compressors.smart_crusher import TableCompressor, create_table_compressor
 from headroom_core.config import RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.relevance import fallback_reason, hybrid, scorer_from_config
+from headroom_core.testing import ScriptedCall, tool_conversation
 
 Vectors = list[list[float]]
 
@@ -61,33 +62,33 @@ MEANINGS = ("car automobile vehicle", "river stream water", "money price cost")
 ITEMS = ["the automobile", "a stream", "its price"]
 
 
-def meaning(texts: Sequence[str]) -> Vectors:
+def encode_meaning(texts: Sequence[str]) -> Vectors:
     return [
         [float(len({*text.split()} & {*group.split()})) for group in MEANINGS] for text in texts
     ]
 
 
 class Recorder:
-    """An encoder that remembers what it was given."""
+    """Encoder that records its batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
     def __call__(self, texts: list[str]) -> Vectors:
         self.batches.append(texts)
-        return meaning(texts)
+        return encode_meaning(texts)
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]:
-    """A stand-in for the package sentence-transformers; yields the models that it loaded."""
+    """Replace sentence-transformers by a fake and yield the loaded models."""
     (tmp_path / "sentence_transformers.py").write_text(STAND_IN)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
-    made: list[tuple[str, bool]] = []
-    yield made
+    models: list[tuple[str, bool]] = []
+    yield models
     loaded = sys.modules.pop("sentence_transformers", None)
-    made += loaded.MADE if loaded else []
+    models += loaded.MADE if loaded else []
 
 
 @pytest.fixture
@@ -96,20 +97,20 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hybrid, "_warned_reasons", {})
 
 
-def models_made() -> list[tuple[str, bool]]:
-    made: list[tuple[str, bool]] = sys.modules["sentence_transformers"].MADE
-    return made
+def loaded_models() -> list[tuple[str, bool]]:
+    models: list[tuple[str, bool]] = sys.modules["sentence_transformers"].MADE
+    return models
 
 
 # Meaning
 
 
-def test_items_score_by_meaning_in_their_order() -> None:
-    assert EmbeddingScorer(meaning).score_items(ITEMS, "which car?") == [0.0, 0.0, 0.0]
-    assert EmbeddingScorer(meaning).score_items(ITEMS, "which vehicle") == [1.0, 0.0, 0.0]
+def test_items_are_scored_by_meaning_in_order() -> None:
+    assert EmbeddingScorer(encode_meaning).score_items(ITEMS, "which car?") == [0.0, 0.0, 0.0]
+    assert EmbeddingScorer(encode_meaning).score_items(ITEMS, "which vehicle") == [1.0, 0.0, 0.0]
 
 
-def test_opposite_vectors_have_nothing_to_do_with_each_other() -> None:
+def test_opposite_vectors_score_zero() -> None:
     vectors = {"up": [1.0], "down": [-1.0]}
     assert EmbeddingScorer(lambda texts: [vectors[text] for text in texts]).score_items(
         ["down", "up"], "up"
@@ -119,20 +120,23 @@ def test_opposite_vectors_have_nothing_to_do_with_each_other() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        meaning,
-        SimpleNamespace(encode=meaning),
-        SimpleNamespace(encode=lambda texts: np.array(meaning(texts), dtype=np.float32)),
-        SimpleNamespace(embed_documents=meaning, embed_query=lambda text: meaning([text])[0]),
+        encode_meaning,
+        SimpleNamespace(encode=encode_meaning),
+        SimpleNamespace(encode=lambda texts: np.array(encode_meaning(texts), dtype=np.float32)),
         SimpleNamespace(
-            get_text_embedding_batch=meaning, get_query_embedding=lambda text: meaning([text])[0]
+            embed_documents=encode_meaning, embed_query=lambda text: encode_meaning([text])[0]
+        ),
+        SimpleNamespace(
+            get_text_embedding_batch=encode_meaning,
+            get_query_embedding=lambda text: encode_meaning([text])[0],
         ),
     ],
 )
-def test_models_are_told_by_what_they_can_do(model: Any) -> None:
+def test_models_are_recognised_by_their_methods(model: Any) -> None:
     assert EmbeddingScorer(model).score_items(ITEMS, "water") == [0.0, 1.0, 0.0]
 
 
-def test_embeddings_of_langchain_are_taken() -> None:
+def test_langchain_embeddings_are_accepted() -> None:
     scores = EmbeddingScorer(DeterministicFakeEmbedding(size=64)).score_items(
         ["Oder", "Elbe", "Oder"], "Elbe"
     )
@@ -144,7 +148,7 @@ def test_embeddings_of_langchain_are_taken() -> None:
     )
 
 
-def test_embeddings_of_llamaindex_are_taken() -> None:
+def test_llamaindex_embeddings_are_accepted() -> None:
     assert EmbeddingScorer(MockEmbedding(embed_dim=8)).score_items(["Oder", "Elbe"], "Elbe") == [
         1.0,
         1.0,
@@ -154,7 +158,7 @@ def test_embeddings_of_llamaindex_are_taken() -> None:
 @pytest.mark.parametrize(
     "model", [7, None, "", object(), DeterministicFakeEmbedding, SimpleNamespace(encode=1)]
 )
-def test_what_is_no_model_is_refused_with_what_would_be_one(model: Any) -> None:
+def test_an_invalid_model_is_rejected_with_the_valid_kinds(model: Any) -> None:
     with pytest.raises(
         ConfigurationError, match="a name or a folder of a sentence-transformers model"
     ):
@@ -162,13 +166,13 @@ def test_what_is_no_model_is_refused_with_what_would_be_one(model: Any) -> None:
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"cache_size": 0}, {"batch_size": 1.5}])
-def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
+def test_sizes_below_1_are_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="size must be an integer of at least 1, got"):
-        EmbeddingScorer(meaning, **options)
+        EmbeddingScorer(encode_meaning, **options)
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (lambda texts: [[1.0]] * (len(texts) + 1), "expected a vector for each of"),
         (lambda texts: [], "expected a vector for each of"),
@@ -176,7 +180,7 @@ def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
         (lambda texts: [[]] * len(texts), "expected a vector for each of"),
         (lambda texts: [1.0] * len(texts), "expected a vector for each of"),
         (
-            lambda texts: [[1.0] * (at + 1) for at, _ in enumerate(texts)] * 2,
+            lambda texts: [[1.0] * (index + 1) for index, _ in enumerate(texts)] * 2,
             "not a table of numbers|vector for each",
         ),
         (lambda texts: [["a"]] * len(texts), "not a table of numbers"),
@@ -185,14 +189,14 @@ def test_sizes_below_one_are_refused(options: dict[str, Any]) -> None:
         (lambda texts: [[1.0] * len(texts)] * len(texts), "vectors of 1 and of 3 numbers"),
     ],
 )
-def test_what_is_no_vector_a_text_is_an_error_that_says_so(
-    answer: Callable[[list[str]], Any], told: str
+def test_invalid_vectors_are_a_provider_error(
+    answer: Callable[[list[str]], Any], message: str
 ) -> None:
-    with pytest.raises(ProviderError, match=told):
+    with pytest.raises(ProviderError, match=message):
         EmbeddingScorer(answer).score_items(ITEMS, "water")
 
 
-def test_a_vector_of_zeros_has_no_meaning_and_length_does_not_count() -> None:
+def test_a_zero_vector_scores_zero_and_length_does_not_count() -> None:
     vectors = {
         "none": [0.0, 0.0],
         "small": [1e-300, 0.0],
@@ -206,13 +210,13 @@ def test_a_vector_of_zeros_has_no_meaning_and_length_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(("items", "query"), [([], "Elbe"), (["", " "], "Elbe"), (["Elbe"], " \n")])
-def test_where_nothing_is_said_nothing_is_embedded(items: list[str], query: str) -> None:
+def test_empty_texts_are_not_embedded(items: list[str], query: str) -> None:
     recorder = Recorder()
     assert EmbeddingScorer(recorder).score_items(items, query) == [0.0] * len(items)
     assert recorder.batches == []
 
 
-def test_nothing_is_embedded_twice() -> None:
+def test_no_text_is_embedded_twice() -> None:
     recorder = Recorder()
     scorer = EmbeddingScorer(recorder)
     first = scorer.score_items([*ITEMS, *ITEMS, "water"], "water")
@@ -220,7 +224,7 @@ def test_nothing_is_embedded_twice() -> None:
     assert sorted(text for batch in recorder.batches for text in batch) == sorted([*ITEMS, "water"])
 
 
-def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+def test_the_least_recently_used_vector_is_evicted_first() -> None:
     recorder = Recorder()
     scorer = EmbeddingScorer(recorder, cache_size=3)
     scorer.score_items(["a stream", "its price"], "water")
@@ -233,19 +237,19 @@ def test_what_was_used_longest_ago_is_forgotten_first() -> None:
     assert recorder.batches == [["its price"]]
 
 
-def test_texts_go_to_the_model_in_batches_and_without_half_characters() -> None:
+def test_texts_are_embedded_in_batches_without_lone_surrogates() -> None:
     recorder = Recorder()
     EmbeddingScorer(recorder, batch_size=2).score_items(["a", "b", "c\ud800"], "water")
     assert recorder.batches == [["water"], ["a", "b"], ["c?"]]
 
 
-def test_threads_share_a_scorer_and_its_model_sees_each_text_once() -> None:
+def test_threads_share_a_scorer_that_embeds_each_text_once() -> None:
     recorder = Recorder()
     scorer = EmbeddingScorer(recorder, batch_size=3)
-    items = [f"water {at}" if at % 2 else f"price {at}" for at in range(50)]
+    items = [f"water {index}" if index % 2 else f"price {index}" for index in range(50)]
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: scorer.score_items(items, "water"), range(16)))
-    assert all(result == [float(at % 2) for at in range(50)] for result in results)
+    assert all(result == [float(index % 2) for index in range(50)] for result in results)
     assert sorted(text for batch in recorder.batches for text in batch) == sorted([*items, "water"])
 
 
@@ -254,7 +258,7 @@ def test_threads_share_a_scorer_and_its_model_sees_each_text_once() -> None:
     st.text(max_size=8),
     st.lists(st.floats(-1e300, 1e300), min_size=2, max_size=2),
 )
-def test_scores_by_meaning_lie_between_nothing_and_one(
+def test_scores_by_meaning_are_between_0_and_1(
     items: list[str], query: str, base: list[float]
 ) -> None:
     scorer = EmbeddingScorer(
@@ -268,31 +272,31 @@ def test_scores_by_meaning_lie_between_nothing_and_one(
 # Models of sentence-transformers
 
 
-def test_a_named_model_is_loaded_once_when_it_is_first_needed_and_from_this_machine(
+def test_a_named_model_is_loaded_lazily_once_and_locally(
     package: Any,
 ) -> None:
     scorer = EmbeddingScorer()
     assert "sentence_transformers" not in sys.modules
     assert scorer.score_items(["banana", "kiwi"], "alabama") == [1.0, 0.0]
     assert scorer.score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made() == [("all-MiniLM-L6-v2", True)]
+    assert loaded_models() == [("all-MiniLM-L6-v2", True)]
 
 
-def test_a_model_that_is_not_here_is_named_with_the_ways_out(package: Any) -> None:
+def test_a_missing_model_is_named_with_a_solution(package: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=r"'far-away' cannot be loaded from this machine: .*allow_download"
     ):
         EmbeddingScorer("far-away").score_items(["kiwi"], "kiwi")
     assert EmbeddingScorer("far-away", allow_download=True).score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made() == [("far-away", True), ("far-away", False)]
+    assert loaded_models() == [("far-away", True), ("far-away", False)]
 
 
-def test_a_folder_names_a_model_too(package: Any, tmp_path: Path) -> None:
+def test_a_folder_can_name_a_model(package: Any, tmp_path: Path) -> None:
     assert EmbeddingScorer(tmp_path).score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made() == [(str(tmp_path), True)]
+    assert loaded_models() == [(str(tmp_path), True)]
 
 
-def test_whether_the_package_is_there_is_told_without_importing_it(package: Any) -> None:
+def test_embedding_available_does_not_import_the_package(package: Any) -> None:
     assert embedding_available()
     assert "sentence_transformers" not in sys.modules
 
@@ -306,9 +310,7 @@ def test_without_the_package_the_error_names_the_extra() -> None:
         EmbeddingScorer()
 
 
-def test_a_package_that_cannot_be_imported_is_an_error_that_names_the_extra(
-    tmp_path: Path, package: Any
-) -> None:
+def test_an_import_failure_names_the_extra(tmp_path: Path, package: Any) -> None:
     (tmp_path / "sentence_transformers.py").write_text("import torch_that_nobody_has")
     with pytest.raises(ConfigurationError, match=r"torch_that_nobody_has.*\[relevance\]"):
         EmbeddingScorer().score_items(["kiwi"], "kiwi")
@@ -325,10 +327,10 @@ def test_a_package_that_cannot_be_imported_is_an_error_that_names_the_extra(
 def test_a_hybrid_score_is_the_weighted_sum_of_both(
     items: list[str], query: str, alpha: float
 ) -> None:
-    both = HybridScorer(alpha, embedding=meaning).score_items(items, query)
+    both = HybridScorer(alpha, embedding=encode_meaning).score_items(items, query)
     by_words, by_meaning = (
         BM25Scorer().score_items(items, query),
-        EmbeddingScorer(meaning).score_items(items, query),
+        EmbeddingScorer(encode_meaning).score_items(items, query),
     )
     expected = [alpha * word + (1 - alpha) * other for word, other in zip(by_words, by_meaning)]
     assert both == pytest.approx(expected)
@@ -349,14 +351,12 @@ def test_a_hybrid_score_is_the_weighted_sum_of_both(
         ("`run all` of 3", 0.875),
     ],
 )
-def test_what_is_looked_for_as_it_stands_gives_words_a_larger_share(
-    query: str, alpha: float
-) -> None:
-    assert HybridScorer(embedding=meaning).alpha_for(query) == alpha
-    assert HybridScorer(embedding=meaning, adaptive_alpha=False).alpha_for(query) == 0.5
+def test_identifiers_in_a_query_give_words_a_larger_share(query: str, alpha: float) -> None:
+    assert HybridScorer(embedding=encode_meaning).alpha_for(query) == alpha
+    assert HybridScorer(embedding=encode_meaning, adaptive_alpha=False).alpha_for(query) == 0.5
 
 
-def test_words_alone_embed_nothing_and_the_parts_may_be_given() -> None:
+def test_scoring_by_words_only_embeds_nothing() -> None:
     recorder = Recorder()
     by_words = BM25Scorer(k1=0.5)
     scorer = HybridScorer(1.0, bm25=by_words, embedding=EmbeddingScorer(recorder))
@@ -365,36 +365,36 @@ def test_words_alone_embed_nothing_and_the_parts_may_be_given() -> None:
 
 
 @pytest.mark.usefixtures("no_package")
-def test_without_embeddings_at_hand_words_score_and_one_warning_says_so() -> None:
-    with pytest.warns(RuntimeWarning, match=r"by words alone: .*\[relevance\]") as told:
+def test_without_embeddings_words_are_scored_with_a_single_warning() -> None:
+    with pytest.warns(RuntimeWarning, match=r"by words alone: .*\[relevance\]") as caught:
         scores = [HybridScorer(alpha).score_items(ITEMS, "stream") for alpha in (0.1, 0.5, 0.9)]
-    assert len(told) == 1
-    assert told[0].filename == __file__
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
     assert scores == [BM25Scorer().score_items(ITEMS, "stream")] * 3
 
 
-def test_a_model_that_is_not_here_leaves_words_with_one_warning(
+def test_a_missing_model_falls_back_to_words_with_a_single_warning(
     package: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hybrid, "_warned_reasons", {})
     scorer = HybridScorer(embedding="far-away")
-    with pytest.warns(RuntimeWarning, match="'far-away'") as told:
+    with pytest.warns(RuntimeWarning, match="'far-away'") as caught:
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
     assert scores == [BM25Scorer().score_items(ITEMS, "stream")] * 2
-    assert [warning.filename for warning in told] == [__file__]
-    assert models_made() == [("far-away", True)]
+    assert [warning.filename for warning in caught] == [__file__]
+    assert loaded_models() == [("far-away", True)]
 
 
 @pytest.mark.parametrize(
     "options", [{"alpha": 1.5}, {"alpha": -0.1}, {"alpha": "0.5"}, {"alpha": float("nan")}]
 )
-def test_a_share_outside_of_none_and_all_is_refused(options: dict[str, Any]) -> None:
+def test_an_alpha_outside_0_to_1_is_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="alpha must be a number between 0 and 1, got"):
-        HybridScorer(**options, embedding=meaning)
+        HybridScorer(**options, embedding=encode_meaning)
 
 
-class Fixed:
-    """Scores as it was told."""
+class FixedScorer:
+    """Scorer that returns fixed scores."""
 
     def __init__(self, scores: list[float]) -> None:
         self.scores = scores
@@ -406,49 +406,51 @@ class Fixed:
 @pytest.mark.parametrize(
     "scores", [[float("nan")] * 3, [1.0], [0.5] * 4, [0.1, 2.0, 0.3], [-0.1, 0.0, 0.0]]
 )
-def test_a_part_that_gives_no_score_an_item_is_an_error(scores: list[float]) -> None:
-    fine, wrong, items = Fixed([0.2, 0.4, 0.6]), Fixed(scores), ["a", "b", "c"]
+def test_invalid_scores_of_a_part_are_an_error(scores: list[float]) -> None:
+    fine, wrong, items = FixedScorer([0.2, 0.4, 0.6]), FixedScorer(scores), ["a", "b", "c"]
     assert HybridScorer(bm25=fine, embedding=fine).score_items(items, "a") == pytest.approx(
         fine.scores
     )
     for parts in ({"bm25": wrong, "embedding": fine}, {"bm25": fine, "embedding": wrong}):
-        with pytest.raises(TransformError, match="Fixed returned"):
+        with pytest.raises(TransformError, match="FixedScorer returned"):
             HybridScorer(**parts).score_items(items, "a")
-    with pytest.raises(TransformError, match="Fixed returned"):
+    with pytest.raises(TransformError, match="FixedScorer returned"):
         HybridScorer(1.0, bm25=wrong, embedding=fine).score_items(items, "a")
 
 
-def test_parts_that_are_no_scorers_are_refused() -> None:
+def test_invalid_parts_are_rejected() -> None:
     with pytest.raises(ConfigurationError, match="bm25 is of type int"):
-        HybridScorer(bm25=3, embedding=meaning)  # type: ignore[arg-type]
+        HybridScorer(bm25=3, embedding=encode_meaning)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="model is of type int"):
         HybridScorer(embedding=3)
 
 
-# Making them
+# Creation
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "made"),
+    ("kind", "options", "scorer_class"),
     [
         ("bm25", {"k1": 1.2, "b": 0.5}, BM25Scorer),
-        ("embedding", {"model": meaning, "batch_size": 8}, EmbeddingScorer),
-        ("hybrid", {"alpha": 0.7, "embedding": meaning}, HybridScorer),
-        ("auto", {"embedding": meaning}, HybridScorer),
+        ("embedding", {"model": encode_meaning, "batch_size": 8}, EmbeddingScorer),
+        ("hybrid", {"alpha": 0.7, "embedding": encode_meaning}, HybridScorer),
+        ("auto", {"embedding": encode_meaning}, HybridScorer),
     ],
 )
-def test_a_scorer_is_made_by_its_type(kind: str, options: dict[str, Any], made: type) -> None:
+def test_create_scorer_selects_the_class_by_type(
+    kind: str, options: dict[str, Any], scorer_class: type
+) -> None:
     scorer = create_scorer(kind, **options)
-    assert type(scorer) is made
+    assert type(scorer) is scorer_class
     assert isinstance(scorer, Scorer)
 
 
-def test_auto_takes_both_where_embeddings_are_at_hand(package: Any) -> None:
+def test_auto_selects_the_hybrid_scorer_if_embeddings_are_available(package: Any) -> None:
     assert type(create_scorer()) is HybridScorer
 
 
 @pytest.mark.usefixtures("no_package")
-def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
+def test_auto_selects_words_without_embeddings_and_does_not_warn() -> None:
     own = BM25Scorer(k1=2.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -459,7 +461,7 @@ def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "told"),
+    ("kind", "options", "message"),
     [
         ("tfidf", {}, "scorer_type = 'tfidf': expected one of auto, bm25, embedding, hybrid"),
         ("bm25", {"alpha": 0.5}, "bm25 scorers have no option alpha: the options are k1, b"),
@@ -479,33 +481,31 @@ def test_auto_takes_words_without_embeddings_and_does_not_warn() -> None:
     ],
 )
 @pytest.mark.usefixtures("no_package")
-def test_unknown_types_and_options_are_refused_with_what_is_allowed(
-    kind: Any, options: dict[str, Any], told: str
+def test_unknown_types_and_options_are_rejected_with_the_valid_values(
+    kind: Any, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         create_scorer(kind, **options)
 
 
-def test_settings_make_the_scorer_that_they_describe(package: Any) -> None:
+def test_settings_create_the_described_scorer(package: Any) -> None:
     assert scorer_from_config(RelevanceScorerConfig(bm25_k1=0.9, bm25_b=0.1)).__dict__ == {
         "k1": 0.9,
         "b": 0.1,
     }
     config = RelevanceScorerConfig(scorer_type="auto", hybrid_alpha=0.2, adaptive_alpha=False)
-    items, asked = ["kiwi 7", "a car"], "kiwi 7 car"
-    both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, asked)
-    assert scorer_from_config(config).score_items(items, asked) == both
+    items, query = ["kiwi 7", "a car"], "kiwi 7 car"
+    both = HybridScorer(0.2, adaptive_alpha=False).score_items(items, query)
+    assert scorer_from_config(config).score_items(items, query) == both
     named = scorer_from_config(
         RelevanceScorerConfig(tier="embedding", embedding_model="one of ours")
     )
     assert named.score_items(["kiwi"], "kiwi") == [1.0]
-    assert models_made()[-1] == ("one of ours", True)
+    assert loaded_models()[-1] == ("one of ours", True)
 
 
 @pytest.mark.parametrize("tier", ["embedding", "hybrid"])
-def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_why(
-    tier: Any, package: Any
-) -> None:
+def test_settings_with_a_missing_model_fall_back_to_words(tier: Any, package: Any) -> None:
     scorer = scorer_from_config(
         RelevanceScorerConfig(tier=tier, embedding_model="far-away", bm25_k1=0.9)
     )
@@ -515,48 +515,41 @@ def test_settings_that_ask_for_a_model_that_is_not_here_score_by_words_and_say_w
         scores = [scorer.score_items(ITEMS, "stream") for _ in range(2)]
     assert scores == [BM25Scorer(k1=0.9).score_items(ITEMS, "stream")] * 2
     assert "'far-away' cannot be loaded" in str(fallback_reason(scorer))
-    assert models_made() == [("far-away", True)]
+    assert loaded_models() == [("far-away", True)]
 
 
-def test_a_model_given_to_a_hybrid_that_is_not_here_is_an_error(package: Any) -> None:
+def test_an_explicit_missing_model_in_a_hybrid_is_an_error(package: Any) -> None:
     with pytest.raises(ConfigurationError, match="'far-away'"):
         HybridScorer(embedding=EmbeddingScorer("far-away")).score_items(ITEMS, "stream")
 
 
-def asking(strict: bool = False, **relevance: Any) -> CompressResult:
-    messages = [
-        {"role": "user", "content": "which vehicle?"},
-        {
-            "role": "assistant",
-            "tool_calls": [{"id": "1", "function": {"name": "rows", "arguments": "{}"}}],
-        },
-        {"role": "tool", "tool_call_id": "1", "content": ROWS},
-    ]
+def compress_query(strict: bool = False, **relevance: Any) -> CompressResult:
+    messages = tool_conversation("which vehicle?", [ScriptedCall("rows", result=ROWS)])
     config = HeadroomConfig(relevance=RelevanceScorerConfig(**relevance))
     return compress(messages, config=config, store=MemoryStore(), strict=strict)
 
 
 @pytest.mark.parametrize("tier", ["embedding", "hybrid"])
 @pytest.mark.parametrize("model", ["", "far-away"])
-def test_a_conversation_is_compressed_by_words_and_told_so_every_time(
+def test_a_fallback_to_words_is_a_warning_every_time(
     tier: str, model: str, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue("package" if model else "no_package")
     process_caches.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        results = [asking(tier=tier, embedding_model=model or None) for _ in range(2)]
+        results = [compress_query(tier=tier, embedding_model=model or None) for _ in range(2)]
     for result in results:
-        (told,) = result.warnings
-        assert told.startswith("relevance is scored by words alone: ")
+        (warning,) = result.warnings
+        assert warning.startswith("relevance is scored by words alone: ")
         assert result.tokens_after < result.tokens_before / 2
-    assert asking(tier="bm25").warnings == ()
+    assert compress_query(tier="bm25").warnings == ()
     with pytest.raises(CompressionError, match="by words alone"):
-        asking(strict=True, tier=tier, embedding_model=model or None)
+        compress_query(strict=True, tier=tier, embedding_model=model or None)
 
 
-def test_how_words_count_is_a_matter_of_degree() -> None:
-    """What is close to the default leaves out the same rows; what is far from it, others."""
+def test_small_changes_of_bm25_parameters_keep_the_same_rows() -> None:
+    """Nearby parameters keep the same rows; distant parameters keep other rows."""
     random, words = (
         Random(3),
         "river stream quay harbour ship cargo delay crane storm pilot berth tide".split(),
@@ -567,16 +560,16 @@ def test_how_words_count_is_a_matter_of_degree() -> None:
     rows = json.dumps([{"id": n, "text": text} for n, text in enumerate(texts)])
 
     def kept_rows(k1: float, b: float) -> set[int]:
-        made = create_table_compressor(
+        compressor = create_table_compressor(
             SmartCrusherConfig(**BARE), RelevanceScorerConfig(bm25_k1=k1, bm25_b=b)
         )
-        done = made.compress(rows, Request("0" * 24, 5000, "river quay ship", selecting=True))
+        done = compressor.compress(rows, Request("0" * 24, 5000, "river quay ship", selecting=True))
         assert done
         return {int(found) for found in re.findall(r"^(\d+),", done.text, re.MULTILINE)}
 
-    usual = kept_rows(1.5, 0.75)
-    assert kept_rows(1.5000001, 0.75) == usual
-    assert kept_rows(9.0, 0.0) != usual
+    default_rows = kept_rows(1.5, 0.75)
+    assert kept_rows(1.5000001, 0.75) == default_rows
+    assert kept_rows(9.0, 0.0) != default_rows
 
 
 # Tables
@@ -585,10 +578,9 @@ def test_how_words_count_is_a_matter_of_degree() -> None:
 ROWS = "\n".join(
     [
         "id,text",
-        *(
-            f"{at},{'the automobile stood still' if at == 321 else f'its price is {at * 7}'}"
-            for at in range(500)
-        ),
+        *(f"{index},its price is {index * 7}" for index in range(321)),
+        "321,the automobile stood still",
+        *(f"{index},its price is {index * 7}" for index in range(322, 500)),
     ]
 )
 BARE = {
@@ -600,31 +592,31 @@ BARE = {
 }
 
 
-def kept(compressor: TableCompressor, query: str) -> str:
-    made = compressor.compress(ROWS, Request("0" * 24, 5000, query, selecting=True))
-    assert made
-    return made.text
+def crush_rows(compressor: TableCompressor, query: str) -> str:
+    compressed = compressor.compress(ROWS, Request("0" * 24, 5000, query, selecting=True))
+    assert compressed
+    return compressed.text
 
 
-def test_rows_are_ranked_by_a_given_scorer() -> None:
-    asked = "which vehicle"
+def test_rows_are_ranked_by_a_custom_scorer() -> None:
+    query = "which vehicle"
     config = SmartCrusherConfig(**BARE, preserve_change_points=False, preserve_errors=False)
-    near = kept(TableCompressor(config, EmbeddingScorer(meaning)), asked)
-    assert "automobile" in near.split("[headroom:")[0]
+    text = crush_rows(TableCompressor(config, EmbeddingScorer(encode_meaning)), query)
+    assert "automobile" in text.split("[headroom:")[0]
 
 
-def test_ids_count_as_they_stand_whatever_ranks_the_rows() -> None:
+def test_exact_ids_count_whatever_scorer_ranks_the_rows() -> None:
     config = SmartCrusherConfig(**BARE)
-    text = kept(
+    text = crush_rows(
         TableCompressor(config, EmbeddingScorer(lambda texts: [[1.0]] * len(texts))),
         "row with price 2002?",
     )
     assert "286,its price is 2002" in text
 
 
-def test_the_tier_none_asks_no_scorer() -> None:
+def test_the_disabled_tier_calls_no_scorer() -> None:
     recorder = Recorder()
-    kept(
+    crush_rows(
         TableCompressor(SmartCrusherConfig(relevance_tier="none"), EmbeddingScorer(recorder)),
         "vehicle",
     )
@@ -632,22 +624,22 @@ def test_the_tier_none_asks_no_scorer() -> None:
 
 
 @pytest.mark.usefixtures("no_package")
-def test_a_tier_that_needs_embeddings_says_so_when_the_compressor_is_made() -> None:
+def test_a_tier_without_its_package_fails_at_construction() -> None:
     with pytest.raises(ConfigurationError, match=r"\[relevance\]"):
         TableCompressor(SmartCrusherConfig(relevance_tier="embedding"))
     with pytest.warns(RuntimeWarning, match="by words alone"):
         compressor = TableCompressor(SmartCrusherConfig(relevance_tier="hybrid"))
-    assert "321,the automobile stood still" in kept(compressor, "automobile")
+    assert "321,the automobile stood still" in crush_rows(compressor, "automobile")
 
 
 @pytest.mark.parametrize("scores", [[0.5], [2.0] * 500, [float("nan")] * 500])
-def test_what_is_no_score_a_row_is_an_error(scores: list[float]) -> None:
+def test_invalid_row_scores_are_an_error(scores: list[float]) -> None:
     odd = SimpleNamespace(score_items=lambda items, query: scores)
     with pytest.raises(TransformError, match="SimpleNamespace returned"):
-        kept(TableCompressor(None, odd), "automobile")
+        crush_rows(TableCompressor(None, odd), "automobile")
 
 
-def test_what_is_no_scorer_is_refused() -> None:
+def test_a_scorer_of_the_wrong_type_is_rejected() -> None:
     with pytest.raises(ConfigurationError, match="scorer is of type str"):
         TableCompressor(None, "bm25")  # type: ignore[arg-type]
 
@@ -664,16 +656,16 @@ def test_what_is_no_scorer_is_refused() -> None:
         ({"relevance_tier": "none"}, {"tier": "embedding"}, "none", False),
     ],
 )
-def test_settings_for_arrays_win_where_they_were_set(
+def test_explicit_array_settings_take_precedence(
     crusher: dict[str, Any], relevance: dict[str, Any], tier: str, scorer: bool, package: Any
 ) -> None:
-    made = create_table_compressor(
+    compressor = create_table_compressor(
         SmartCrusherConfig(**crusher), RelevanceScorerConfig(**relevance)
     )
-    assert (made.config.relevance_tier, made.scorer is not None) == (tier, scorer)
+    assert (compressor.config.relevance_tier, compressor.scorer is not None) == (tier, scorer)
 
 
-def test_thresholds_follow_the_same_rule() -> None:
+def test_explicit_array_thresholds_take_precedence() -> None:
     relevance = RelevanceScorerConfig(relevance_threshold=0.9)
     assert (
         create_table_compressor(SmartCrusherConfig(), relevance).config.relevance_threshold == 0.9
@@ -686,17 +678,17 @@ def test_thresholds_follow_the_same_rule() -> None:
     )
 
 
-def test_which_settings_were_set_survives_being_written_down() -> None:
+def test_explicitly_set_fields_survive_serialisation() -> None:
     """The pipeline keeps compressors by their settings as JSON."""
     crusher = SmartCrusherConfig(relevance_threshold=0.3).model_dump_json(exclude_unset=True)
     relevance = RelevanceScorerConfig(scorer_type="bm25", relevance_threshold=0.9).model_dump_json(
         exclude_unset=True
     )
-    made = create_table_compressor(
+    compressor = create_table_compressor(
         SmartCrusherConfig.model_validate_json(crusher),
         RelevanceScorerConfig.model_validate_json(relevance),
     )
-    assert made.config.relevance_threshold == 0.3
+    assert compressor.config.relevance_threshold == 0.3
 
 
 # The reference's examples
@@ -711,14 +703,14 @@ if embedding_available():
 """
 
 
-def test_the_references_example_of_scoring_by_meaning(package: Any) -> None:
+def test_the_embedding_example_of_the_reference_runs(package: Any) -> None:
     names: dict[str, Any] = {"items": ["banana", "kiwi"], "query": "alabama"}
     exec(BY_MEANING, names)
     assert names["scores"] == [1.0, 0.0]
 
 
 @pytest.mark.usefixtures("no_package")
-def test_the_references_example_of_scoring_by_meaning_without_the_package() -> None:
+def test_the_embedding_example_is_skipped_without_the_package() -> None:
     names: dict[str, Any] = {"items": ["banana", "kiwi"], "query": "alabama"}
     exec(BY_MEANING, names)
     assert "scores" not in names

@@ -1,4 +1,4 @@
-"""Bringing originals back: whole, by rows, by lines, by words; and every way to find nothing."""
+"""Test retrieving originals as a whole, by rows, by lines and by words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL, content_key
-from headroom_core.relevance.words import split_words
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.stores import MemoryStore, SQLiteStore
@@ -32,19 +31,19 @@ CSV = "city,river,people\n" + "".join(f"city{n},river{n % 3},{n * 1000}\n" for n
 store = MemoryStore()
 
 
-def kept(text: str) -> str:
+def store_text(text: str) -> str:
     store.put_many({content_key(text): text})
     return content_key(text)
 
 
-def found(text: str, **options: Any) -> str:
-    result = retrieve(kept(text), store=store, **options)
+def retrieve_text(text: str, **options: Any) -> str:
+    result = retrieve(store_text(text), store=store, **options)
     assert result.found, result.reason
     return result.text
 
 
-def missed(text: str, **options: Any) -> str:
-    result = retrieve(kept(text), store=store, **options)
+def miss_reason(text: str, **options: Any) -> str:
+    result = retrieve(store_text(text), store=store, **options)
     assert not result.found
     assert (result.text, result.next_page) == ("", None)
     return result.reason
@@ -55,9 +54,9 @@ def row_numbers(text: str) -> list[int]:
 
 
 def all_pages(text: str, **options: Any) -> list[RetrievalResult]:
-    pages = [retrieve(kept(text), store=store, **options)]
+    pages = [retrieve(store_text(text), store=store, **options)]
     while pages[-1].next_page:
-        pages.append(retrieve(kept(text), store=store, page=pages[-1].next_page, **options))
+        pages.append(retrieve(store_text(text), store=store, page=pages[-1].next_page, **options))
     return pages
 
 
@@ -66,32 +65,32 @@ def body(page: RetrievalResult) -> str:
     return text.rpartition("[the next page: ")[0] if page.next_page else text
 
 
-# The whole, and lines.
+# Whole originals and lines.
 
 
 @pytest.mark.parametrize("text", ["", "\n", "a\r\nb", "\ud800", JOBS, "x" * 100_000])
-def test_without_a_limit_the_original_comes_back_byte_for_byte(text: str) -> None:
-    assert found(text, limit=None) == text
+def test_without_a_limit_the_original_is_returned_byte_for_byte(text: str) -> None:
+    assert retrieve_text(text, limit=None) == text
 
 
 @given(st.text(alphabet="ab \n\r,é\u2028", min_size=1, max_size=300), st.integers(1, 9))
-def test_the_pages_of_an_original_add_up_to_it(text: str, limit: int) -> None:
-    whole = "".join(body(page) for page in all_pages(text, limit=limit))
-    assert whole.replace("\n", "") == text.replace("\n", "")
+def test_the_pages_of_an_original_concatenate_to_it(text: str, limit: int) -> None:
+    joined = "".join(body(page) for page in all_pages(text, limit=limit))
+    assert joined.replace("\n", "") == text.replace("\n", "")
     assert len(all_pages(text, limit=limit)) == -(
         -(text.count("\n") + (not text.endswith("\n"))) // limit
     )
 
 
-def test_a_page_says_what_it_is_and_how_to_get_the_next() -> None:
-    first = retrieve(kept(LOG), store=store)
+def test_a_page_names_itself_and_the_next_page() -> None:
+    first = retrieve(store_text(LOG), store=store)
     assert first.text.splitlines()[0] == "lines 1-50 of 200 (page 1 of 4, 200 in all)"
     assert (
         first.text.splitlines()[-1]
-        == f'[the next page: {RETRIEVE_TOOL}(key="{kept(LOG)}", page=2)]'
+        == f'[the next page: {RETRIEVE_TOOL}(key="{store_text(LOG)}", page=2)]'
     )
     assert first.next_page == 2
-    assert retrieve(kept(LOG), store=store, page=4).next_page is None
+    assert retrieve(store_text(LOG), store=store, page=4).next_page is None
 
 
 @pytest.mark.parametrize(
@@ -103,19 +102,19 @@ def test_a_page_says_what_it_is_and_how_to_get_the_next() -> None:
         ("L5–L6", "lines 5-6 of 200", [5, 6]),
     ],
 )
-def test_lines_come_by_number(lines: str, head: str, numbers: list[int]) -> None:
-    text = found(LOG, lines=lines)
+def test_lines_are_returned_by_number(lines: str, head: str, numbers: list[int]) -> None:
+    text = retrieve_text(LOG, lines=lines)
     assert text.partition("\n")[0] == head
     assert [int(number) for number in re.findall(r"request (\d+) took", text)] == numbers
 
 
 @pytest.mark.parametrize("lines", ["x", "0", "5-3", "1-", "-1", "1;2", ",".join("1" * 101)])
-def test_line_numbers_that_cannot_be_read_are_shown_how(lines: str) -> None:
+def test_invalid_line_numbers_are_answered_with_an_example(lines: str) -> None:
     with pytest.raises(ValidationError, match="120-180"):
-        retrieve(kept(LOG), lines=lines, store=store)
+        retrieve(store_text(LOG), lines=lines, store=store)
 
 
-def test_one_very_long_line_is_paged_too() -> None:
+def test_a_single_very_long_line_is_paged() -> None:
     text = "word, " * 50_000
     pages = all_pages(text)
     assert len(pages) > 10
@@ -123,7 +122,7 @@ def test_one_very_long_line_is_paged_too() -> None:
     assert "".join(body(page) for page in pages).replace("\n", "") == text
 
 
-def test_json_on_one_long_line_is_paged_by_rows() -> None:
+def test_json_on_a_single_line_is_paged_by_rows() -> None:
     pages = all_pages(JOBS, limit=80)
     assert pages[0].text.startswith("rows 0-79 of 200 (page 1 of 3, 200 in all)\n")
     assert [number for page in pages for number in row_numbers(page.text)] == list(range(200))
@@ -132,92 +131,86 @@ def test_json_on_one_long_line_is_paged_by_rows() -> None:
 # Rows.
 
 
-def test_where_brings_the_rows_that_match() -> None:
-    text = found(JOBS, where="status == 'failed'")
+def test_where_returns_the_matching_rows() -> None:
+    text = retrieve_text(JOBS, where="status == 'failed'")
     assert text.partition("\n")[0] == "rows 3, 43, 83, 123, 163 of 200 where status == 'failed'"
     assert row_numbers(text) == [3, 43, 83, 123, 163]
 
 
 @pytest.mark.parametrize("text", [JOBS, CSV, json.dumps(list(range(20))), '{"id": 7}\n' * 20])
-def test_rows_come_by_the_number_that_the_table_shows(text: str) -> None:
-    assert row_numbers(found(text, where="# in [3, 17]")) == [3, 17]
-    assert row_numbers(found(text, where="# >= 5 and # < 8")) == [5, 6, 7]
-    assert "none of the" in missed(text, where="# == 5000")
+def test_rows_are_returned_by_the_numbers_of_the_table(text: str) -> None:
+    assert row_numbers(retrieve_text(text, where="# in [3, 17]")) == [3, 17]
+    assert row_numbers(retrieve_text(text, where="# >= 5 and # < 8")) == [5, 6, 7]
+    assert "none of the" in miss_reason(text, where="# == 5000")
 
 
-def test_entries_of_an_object_and_rows_below_rows_come_by_number_too() -> None:
+def test_object_entries_and_nested_rows_are_returned_by_number() -> None:
     entries = json.dumps({f"host{n}": {"up": n} for n in range(20)})
-    assert "\n4,host4,4\n" in found(entries, where="# == 4")
+    assert "\n4,host4,4\n" in retrieve_text(entries, where="# == 4")
     nested = json.dumps([{"id": n, "labels": [{"name": f"l{n}"}] * 2} for n in range(20)])
-    assert row_numbers(found(nested, where="# == 15")) == [15, 15]
+    assert row_numbers(retrieve_text(nested, where="# == 15")) == [15, 15]
 
 
-def test_the_names_of_a_tables_header_are_understood() -> None:
+def test_the_names_of_a_table_header_are_understood() -> None:
     text = json.dumps(
         [{"id": n, "labels": [{"name": "bug" if n == 7 else "ui"}]} for n in range(30)]
     )
-    assert "id,labels" in found(text, where="id == 7")
+    assert "id,labels" in retrieve_text(text, where="id == 7")
     for where in ("labels contains 'bug'", "labels.name == 'bug'", "labels[].name == 'bug'"):
-        assert row_numbers(found(text, where=where)) == [7]
-    assert row_numbers(found(json.dumps([n * n for n in range(30)]), where=". == 49")) == [7]
-    assert "no row has label; fields: id, labels, labels.name" in missed(
+        assert row_numbers(retrieve_text(text, where=where)) == [7]
+    assert row_numbers(retrieve_text(json.dumps([n * n for n in range(30)]), where=". == 49")) == [
+        7
+    ]
+    assert "no row has label; fields: id, labels, labels.name" in miss_reason(
         text, where="label == 'bug'"
     )
 
 
 def test_where_works_on_csv() -> None:
-    text = found(CSV, where="river == 'river1' and people >= 20000")
+    text = retrieve_text(CSV, where="river == 'river1' and people >= 20000")
     assert row_numbers(text) == [22, 25, 28]
     assert "city25,river1,25000" in text or "25,city25,25000" in text
 
 
-def test_matching_rows_come_in_pages_that_add_up() -> None:
+def test_matching_rows_are_paged_completely() -> None:
     pages = all_pages(JOBS, where="status == 'ok'", limit=60)
     numbers = [number for page in pages for number in row_numbers(page.text)]
     assert numbers == [number for number in range(200) if number % 40 != 3]
     assert "where=\"status == 'ok'\", limit=60, page=2)]" in pages[0].text
 
 
-def test_rows_of_several_tables_are_told_apart() -> None:
+def test_rows_of_several_tables_are_separated() -> None:
     text = json.dumps(
         {
             "users": [{"id": n, "name": f"u{n}"} for n in range(9)],
             "jobs": [{"id": n} for n in range(9)],
         }
     )
-    answer = found(text, where="id == 4")
+    answer = retrieve_text(text, where="id == 4")
     assert answer.startswith("2 of 18 rows in 2 tables where id == 4\n")
     assert row_numbers(answer) == [4, 4]
 
 
-def test_a_query_brings_the_best_rows_in_document_order() -> None:
+def test_a_query_returns_the_best_rows_in_document_order() -> None:
     rows = [{"id": n, "note": "backup done"} for n in range(30)]
     rows[20]["note"] = "disk full: backup of getUserName stopped"
     rows[7]["note"] = "disk nearly full"
     text = json.dumps(rows)
-    assert row_numbers(found(text, query="why is the disk full?")) == [7, 20]
-    assert row_numbers(found(text, query="disk full user name", limit=1)) == [20]
-    assert row_numbers(found(text, query="disk", where="id > 10")) == [20]
+    assert row_numbers(retrieve_text(text, query="why is the disk full?")) == [7, 20]
+    assert row_numbers(retrieve_text(text, query="disk full user name", limit=1)) == [20]
+    assert row_numbers(retrieve_text(text, query="disk", where="id > 10")) == [20]
 
 
-def test_a_query_brings_lines_where_there_are_no_rows() -> None:
+def test_a_query_returns_lines_if_there_are_no_rows() -> None:
     places = "".join(f"river {number}\n" for number in range(40)) + "Zu\u0308rich\n"
-    assert found(places, query="Z\u00fcrich", limit=1).endswith("Zu\u0308rich\n")
-    answer = found(LOG, query="request 77")
+    assert retrieve_text(places, query="Z\u00fcrich", limit=1).endswith("Zu\u0308rich\n")
+    answer = retrieve_text(LOG, query="request 77")
     assert "77: request 77 took 39 ms\r\n" in answer
     assert answer.startswith("line")
     assert " that best match 'request 77', each behind its number" in answer.partition("\n")[0]
 
 
-def test_words_are_whole_tokens_their_parts_and_pairs_of_ideographs() -> None:
-    assert split_words("parseHTTPResponse2 in src/main_app.py") == [
-        *("parsehttpresponse2", "parse", "http", "response", "2", "in"),
-        *("src/main_app.py", "src", "main", "app", "py"),
-    ]
-    assert split_words("Zürich 東京都庁") == ["zürich", "東京都庁", "東京", "京都", "都庁"]
-
-
-# Nothing found.
+# Misses.
 
 
 def test_an_unknown_key_is_final() -> None:
@@ -227,12 +220,12 @@ def test_an_unknown_key_is_final() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "3f9a", "g" * 24, "0" * 25, "../../etc/passwd"])
-def test_what_is_no_key_is_told_without_looking(key: str) -> None:
+def test_an_invalid_key_is_rejected_without_reading_the_store(key: str) -> None:
     assert "24 hexadecimal digits" in retrieve(key, store=None).reason
 
 
-def test_a_key_may_come_in_quotes() -> None:
-    assert retrieve(f' "{kept(LOG).upper()}" ', store=store).found
+def test_a_key_may_be_quoted() -> None:
+    assert retrieve(f' "{store_text(LOG).upper()}" ', store=store).found
 
 
 @pytest.mark.parametrize(
@@ -251,11 +244,11 @@ def test_a_key_may_come_in_quotes() -> None:
         ("", {}, "the original is empty"),
     ],
 )
-def test_a_miss_says_why(text: str, options: dict[str, Any], reason: str) -> None:
-    assert reason in missed(text, **options)
+def test_a_miss_has_a_reason(text: str, options: dict[str, Any], reason: str) -> None:
+    assert reason in miss_reason(text, **options)
 
 
-def test_a_store_that_cannot_be_read_says_so(tmp_path: Any) -> None:
+def test_an_unreadable_store_is_reported_in_the_reason(tmp_path: Any) -> None:
     (tmp_path / "notes.db").write_bytes(b"no database" * 1000)
     result = retrieve("0" * 24, store=SQLiteStore(tmp_path / "notes.db"))
     assert not result.found
@@ -282,19 +275,19 @@ def test_a_store_that_cannot_be_read_says_so(tmp_path: Any) -> None:
         ({"key": b"0" * 24}, "key = b'0"),
     ],
 )
-def test_arguments_that_make_no_sense_are_an_error(options: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(message)) as caught:
-        retrieve(**{"key": kept(LOG), "store": store, **options})
+        retrieve(**{"key": store_text(LOG), "store": store, **options})
     assert options.items() <= caught.value.details.items()
 
 
-async def test_the_async_twin_does_the_same() -> None:
-    assert await aretrieve(kept(LOG), lines="3", store=store) == retrieve(
-        kept(LOG), lines="3", store=store
+async def test_aretrieve_returns_the_same_result() -> None:
+    assert await aretrieve(store_text(LOG), lines="3", store=store) == retrieve(
+        store_text(LOG), lines="3", store=store
     )
 
 
-def test_the_default_store_is_asked_when_none_is_given(
+def test_the_default_store_is_used_if_no_store_is_passed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("HEADROOM_STORE_URL", f"sqlite:///{tmp_path / 'x.db'}")
@@ -305,29 +298,29 @@ def test_the_default_store_is_asked_when_none_is_given(
 # The tool.
 
 
-def test_every_provider_gets_the_same_tool_in_its_own_form() -> None:
+def test_every_provider_receives_the_same_tool_in_its_format() -> None:
     openai, anthropic, google = (retrieve_tool(name) for name in ("openai", "anthropic", "google"))  # type: ignore[arg-type]
     declared = [openai["function"], anthropic, google["function_declarations"][0]]
-    assert {one["name"] for one in declared} == {RETRIEVE_TOOL}
+    assert {declaration["name"] for declaration in declared} == {RETRIEVE_TOOL}
     schemas = [declared[0]["parameters"], declared[1]["input_schema"], declared[2]["parameters"]]
     assert schemas[0] == schemas[1] == schemas[2]
     assert list(schemas[0]["properties"]) == ["key", "where", "query", "lines", "limit", "page"]
     assert retrieve_tool()["type"] == "function"
 
 
-def test_a_schema_is_the_callers_to_change() -> None:
+def test_a_schema_is_a_fresh_copy() -> None:
     retrieve_tool("anthropic")["input_schema"]["properties"].clear()
     assert retrieve_tool("anthropic")["input_schema"]["properties"]
 
 
-def test_another_provider_is_a_configuration_error() -> None:
+def test_an_unknown_provider_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="'openai', 'anthropic' or 'google'"):
         retrieve_tool("other")  # type: ignore[arg-type]
 
 
-def test_a_call_is_answered_from_text_and_from_a_dictionary() -> None:
+def test_a_call_is_answered_from_a_string_or_a_dictionary() -> None:
     arguments = {
-        "key": kept(LOG),
+        "key": store_text(LOG),
         "lines": 7,
         "where": "",
         "query": None,
@@ -369,13 +362,13 @@ def test_a_call_is_answered_from_text_and_from_a_dictionary() -> None:
             "limit = a number of thousands of digits: expected",
         ),
         ({"key": "0" * 24, "lines": "1", "where": "a"}, "lines stands alone"),
-        ({"key": kept(JOBS), "where": "status == failed"}, "strings stand in quotes"),
+        ({"key": store_text(JOBS), "where": "status == failed"}, "strings stand in quotes"),
     ],
 )
-def test_a_call_that_cannot_be_answered_is_told_why(arguments: Any, answer: str) -> None:
-    said = handle_retrieve_call(arguments, store=store)
-    assert said.startswith(f"{RETRIEVE_TOOL}: ")
-    assert answer in said
+def test_an_unanswerable_call_returns_the_reason(arguments: Any, answer: str) -> None:
+    answer_text = handle_retrieve_call(arguments, store=store)
+    assert answer_text.startswith(f"{RETRIEVE_TOOL}: ")
+    assert answer in answer_text
 
 
 json_values = st.recursive(
@@ -385,6 +378,6 @@ json_values = st.recursive(
 names = st.sampled_from(["key", "where", "query", "lines", "limit", "page"]) | st.text()
 
 
-@given(st.text() | json_values | st.dictionaries(names, json_values | st.just(kept(CSV))))
+@given(st.text() | json_values | st.dictionaries(names, json_values | st.just(store_text(CSV))))
 def test_no_call_raises(arguments: Any) -> None:
     assert isinstance(handle_retrieve_call(arguments, store=store), str)

@@ -1,4 +1,4 @@
-"""Expressions that select rows: what they match, and that nothing can break them."""
+"""Test the expressions that select rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ROWS: list[Any] = [
 ]
 
 
-def selected(where: str, rows: list[Any] = ROWS) -> list[int]:
+def select_rows(where: str, rows: list[Any] = ROWS) -> list[int]:
     return parse_where(where).select(rows)
 
 
@@ -110,8 +110,8 @@ def selected(where: str, rows: list[Any] = ROWS) -> list[int]:
         ("id == 1 or id == 2 and status == 'nope'", [0]),
     ],
 )
-def test_an_expression_selects_these_rows(where: str, rows: list[int]) -> None:
-    assert selected(where) == rows
+def test_an_expression_selects_the_matching_rows(where: str, rows: list[int]) -> None:
+    assert select_rows(where) == rows
 
 
 ISSUES: list[Any] = [
@@ -160,14 +160,14 @@ ISSUES: list[Any] = [
         ("runs contains 90", [1]),
     ],
 )
-def test_a_name_steps_through_lists(where: str, rows: list[int]) -> None:
-    assert selected(where, ISSUES) == rows
+def test_a_field_name_reaches_into_lists(where: str, rows: list[int]) -> None:
+    assert select_rows(where, ISSUES) == rows
 
 
-def test_the_fields_of_items_have_names_and_do_not_stand_in_for_those_of_rows() -> None:
+def test_fields_of_list_items_need_their_full_path() -> None:
     assert field_names(ISSUES, 4) == ["id", "labels", "labels.name", "labels.by.login"]
-    assert selected("name == 'bug'", ISSUES) == []
-    assert selected(
+    assert select_rows("name == 'bug'", ISSUES) == []
+    assert select_rows(
         "login == 'bob'", [{"owner": {"login": "bob"}, "watchers": [{"login": "ann"}]}]
     ) == [0]
 
@@ -185,38 +185,38 @@ def test_the_fields_of_items_have_names_and_do_not_stand_in_for_those_of_rows() 
         ("# == -1", []),
     ],
 )
-def test_rows_are_selected_by_their_number(where: str, rows: list[int]) -> None:
-    assert selected(where) == rows
+def test_rows_are_selected_by_number(where: str, rows: list[int]) -> None:
+    assert select_rows(where) == rows
     assert parse_where("# == 2 and id > 1").paths == (("id",),)
 
 
-def test_a_field_with_the_name_of_the_sign_stands_in_quotes() -> None:
+def test_a_field_named_like_a_sign_is_quoted() -> None:
     rows = [{"#": 7, "#tag": "a", ".": 1}, {"#": 0, "#tag": "b", ".": 2}]
-    assert selected("# == 0", rows) == [0]
-    assert selected('"#" == 0', rows) == [1]
-    assert selected("#tag == 'b'", rows) == [1]
-    assert selected('"." == 2', rows) == [1]
+    assert select_rows("# == 0", rows) == [0]
+    assert select_rows('"#" == 0', rows) == [1]
+    assert select_rows("#tag == 'b'", rows) == [1]
+    assert select_rows('"." == 2', rows) == [1]
 
 
 @pytest.mark.parametrize("name", ["value", "values", "."])
-def test_rows_that_are_bare_values_are_called_value_or_a_dot(name: str) -> None:
-    assert selected(f"{name} > 2", [1, 5, "x", None, "7"]) == [1, 4]
-    assert selected(f"{name}[1] == 2", [[1, 2], [2, 1], {"a": 2}]) == [0]
-    assert selected(f"{name} contains 'bus'", ["tram", "Busway"]) == [1]
-    assert selected(f"5 < {name}", [1, 9]) == [1]
+def test_bare_values_are_named_value_or_a_dot(name: str) -> None:
+    assert select_rows(f"{name} > 2", [1, 5, "x", None, "7"]) == [1, 4]
+    assert select_rows(f"{name}[1] == 2", [[1, 2], [2, 1], {"a": 2}]) == [0]
+    assert select_rows(f"{name} contains 'bus'", ["tram", "Busway"]) == [1]
+    assert select_rows(f"5 < {name}", [1, 9]) == [1]
     assert field_names([1, 2], 5) == ["value"]
 
 
-def test_a_field_called_values_is_itself_first() -> None:
-    assert selected("values == 1", [{"value": 1, "values": 2}, {"value": 2, "values": 1}]) == [1]
-    assert selected("values == 1", [{"metrics": {"values": 1}, "value": 2}]) == [0]
+def test_a_field_named_values_takes_precedence() -> None:
+    assert select_rows("values == 1", [{"value": 1, "values": 2}, {"value": 2, "values": 1}]) == [1]
+    assert select_rows("values == 1", [{"metrics": {"values": 1}, "value": 2}]) == [0]
 
 
-def test_the_end_of_a_path_finds_a_field_only_when_no_other_path_ends_so() -> None:
+def test_a_path_suffix_must_be_unambiguous() -> None:
     rows = [{"a": {"state": "on"}}, {"b": {"state": "on"}}]
-    assert selected("state == 'on'", rows) == []
-    assert selected("a.state == 'on'", rows) == [0]
-    assert selected("state == 'top'", [*rows, {"state": "top"}]) == [2]
+    assert select_rows("state == 'on'", rows) == []
+    assert select_rows("a.state == 'on'", rows) == [0]
+    assert select_rows("state == 'top'", [*rows, {"state": "top"}]) == [2]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_the_end_of_a_path_finds_a_field_only_when_no_other_path_ends_so() -> No
         (".".join("a" * 30) + " == 1", 61, "at most"),
     ],
 )
-def test_a_mistake_is_shown_with_its_place_and_an_example(
+def test_a_syntax_error_has_a_position_and_an_example(
     where: str, position: int, expected: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
@@ -249,7 +249,7 @@ def test_a_mistake_is_shown_with_its_place_and_an_example(
     assert caught.value.details["position"] == position
 
 
-def test_an_endless_expression_is_refused() -> None:
+def test_a_too_long_expression_is_rejected() -> None:
     with pytest.raises(ValidationError, match="4000"):
         parse_where(" and ".join(["a == 1"] * 1000))
 
@@ -268,7 +268,7 @@ scalars = (
     | st.text()
     | st.sampled_from(["1", "1.0", "01", "true", "null", "-0", "1e3", ""])
 )
-anything = st.recursive(
+any_values = st.recursive(
     scalars | st.floats(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from("ab"), inner),
 )
@@ -278,13 +278,13 @@ fragments = st.sampled_from(
 )
 
 
-@given(st.text() | st.lists(fragments | st.text(max_size=3)).map(" ".join), st.lists(anything))
+@given(st.text() | st.lists(fragments | st.text(max_size=3)).map(" ".join), st.lists(any_values))
 @example(
     "a < 1e999999", [{"a": float("nan")}, {"a": float("inf")}, {"a": 10**5000}, {"a": "9" * 5000}]
 )
 @example("a contains 1", [{"a": 10**5000}, {"a": float("nan")}, {"a": Decimal("NaN")}])
 @example("a" + "[0]" * 15 + " == 1", [{"a": "text"}])
-def test_no_text_and_no_row_raises_anything_but_the_one_error(where: str, rows: list[Any]) -> None:
+def test_any_expression_and_rows_raise_only_a_validation_error(where: str, rows: list[Any]) -> None:
     try:
         found = parse_where(where).select(rows)
     except ValidationError:
@@ -292,15 +292,19 @@ def test_no_text_and_no_row_raises_anything_but_the_one_error(where: str, rows: 
     assert found == [index for index in range(len(rows)) if index in set(found)]
 
 
-def test_a_name_steps_through_lists_however_deep() -> None:
+def test_a_field_name_reaches_into_deeply_nested_lists() -> None:
     inner: Any = {"b": 1}
     for _ in range(100_000):
         inner = [inner]
-    assert selected("a.b == 1", [{"a": inner}]) == selected("a contains 1", [{"a": inner}]) == [0]
+    assert (
+        select_rows("a.b == 1", [{"a": inner}])
+        == select_rows("a contains 1", [{"a": inner}])
+        == [0]
+    )
     assert field_names([{"a": inner}], 5) == ["a", "a.b"]
 
 
-def literal(value: Any) -> str:
+def write_literal(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value)
     return (
@@ -310,21 +314,21 @@ def literal(value: Any) -> str:
     )
 
 
-def shown(value: Any) -> tuple[str, Any]:
-    """How a value reads in a table: numbers by value, everything else by its spelling."""
+def displayed_value(value: Any) -> tuple[str, Any]:
+    """Return a value as it reads in a table: numbers by value, others by spelling."""
     if isinstance(value, str):
         try:
-            looks_like = json.loads(value, parse_float=Decimal, parse_int=Decimal)
+            parsed = json.loads(value, parse_float=Decimal, parse_int=Decimal)
         except ValueError:
             return "text", value
-        return ("number", looks_like) if isinstance(looks_like, Decimal) else ("text", value)
+        return ("number", parsed) if isinstance(parsed, Decimal) else ("text", value)
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         return "number", Decimal(str(value))
     return "other", value
 
 
 @given(scalars, st.lists(st.fixed_dictionaries({}, optional={"a": scalars})))
-def test_equality_finds_exactly_the_rows_that_equal(value: Any, rows: list[dict[str, Any]]) -> None:
+def test_equality_finds_exactly_the_equal_rows(value: Any, rows: list[dict[str, Any]]) -> None:
     def equal(other: Any) -> bool:
         if isinstance(value, bool) or isinstance(other, bool):
             return (
@@ -333,11 +337,11 @@ def test_equality_finds_exactly_the_rows_that_equal(value: Any, rows: list[dict[
             )
         if isinstance(value, str) and isinstance(other, str):
             return value == other
-        return shown(value) == shown(other)
+        return displayed_value(value) == displayed_value(other)
 
     expected = [index for index, row in enumerate(rows) if equal(row.get("a"))]
-    assert selected(f"a == {literal(value)}", rows) == expected
-    assert selected(f"a != {literal(value)}", rows) == [
+    assert select_rows(f"a == {write_literal(value)}", rows) == expected
+    assert select_rows(f"a != {write_literal(value)}", rows) == [
         index for index in range(len(rows)) if index not in expected
     ]
-    assert selected(f"a in [{literal(value)}]", rows) == expected
+    assert select_rows(f"a in [{write_literal(value)}]", rows) == expected

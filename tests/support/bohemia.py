@@ -1,4 +1,4 @@
-"""What retrievers find for a question: short texts, a long page under headings, and rows."""
+"""Retrieved documents for a question: short texts, a long page with headings, and rows."""
 
 from __future__ import annotations
 

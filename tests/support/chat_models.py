@@ -1,4 +1,4 @@
-"""A chat model that says what it is told to."""
+"""A chat model that replies from a script."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import Field
 
 
 class Scripted(BaseChatModel):
-    """Replies as it was told to, and keeps what it was sent."""
+    """Replies from a script and records the messages that it was sent."""
 
     replies: list[Any]
     sent: list[list[BaseMessage]] = Field(default_factory=list)
@@ -26,7 +26,7 @@ class Scripted(BaseChatModel):
         return "scripted"
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        return self.bind(tools=[convert_to_openai_tool(given) for given in tools], **kwargs)
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def _reply(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
         self.sent.append(list(messages))
@@ -44,8 +44,13 @@ class Scripted(BaseChatModel):
         for piece in reply.text.split(" ") if reply.text else []:
             yield ChatGenerationChunk(message=AIMessageChunk(piece))
         pieces = [
-            {"name": made["name"], "args": json.dumps(made["args"]), "id": made["id"], "index": at}
-            for at, made in enumerate(reply.tool_calls)
+            {
+                "name": call["name"],
+                "args": json.dumps(call["args"]),
+                "id": call["id"],
+                "index": index,
+            }
+            for index, call in enumerate(reply.tool_calls)
         ]
         yield ChatGenerationChunk(
             message=AIMessageChunk("", tool_call_chunks=pieces, chunk_position="last")

@@ -1,4 +1,4 @@
-"""What must be true of a shorter form of a document, told without the code that made it."""
+"""Checks of compressed documents that do not use the code under test."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from headroom_core.text.exact_json import Value, fingerprint, scan
 from headroom_core.text.sentences import ELLIPSIS
 
 
-def says_the_same(text: str, document: Document) -> bool:
-    """Return whether a text has the document's JSON tokens and, to the letter, what stands around them."""
-    at = 0
+def has_same_values(text: str, document: Document) -> bool:
+    """Return whether a text has the JSON values of a document and exactly the text around them."""
+    index = 0
     for piece in document.pieces:
         if isinstance(piece, str):
-            if not text.startswith(piece, at):
+            if not text.startswith(piece, index):
                 return False
-            at += len(piece)
+            index += len(piece)
             continue
-        value, at = scan(text, at)
+        value, index = scan(text, index)
         if fingerprint(value) != fingerprint(piece.value):
             return False
-    return at == len(text)
+    return index == len(text)
 
 
-def standing_values(value: Value) -> Iterator[str]:
-    """Yield the number lexemes and the strings of four characters or more that JSON need not escape."""
+def verbatim_values(value: Value) -> Iterator[str]:
+    """Yield the numbers, and the strings of at least 4 characters that JSON need not escape."""
     if isinstance(value, str):
         if len(value) >= 4 and value.isprintable() and not set(value) & {'"', "\\"}:
             yield value
@@ -50,7 +50,7 @@ def standing_values(value: Value) -> Iterator[str]:
             else value
         )
         for _, item in pairs:
-            yield from standing_values(item)
+            yield from verbatim_values(item)
 
 
 def arrays_in(value: Value) -> Iterator[list[Value]]:
@@ -63,15 +63,16 @@ def arrays_in(value: Value) -> Iterator[list[Value]]:
 
 
 _MARKER = re.compile(
-    r'\[headroom: (\d+) of (\d+) (\w+) left out here.*; original intact: headroom_retrieve\(key="(\w{24})".*\)\]\n'
+    r"\[headroom: (\d+) of (\d+) (\w+) left out here.*; original intact: "
+    r'headroom_retrieve\(key="(\w{24})".*\)\]\n'
 )
 
 
-def assert_rows_hold(text: str, arrays: Sequence[list[Value]], key: str) -> int:
-    """Check that the tables show whole rows of the arrays under their numbers, and that markers tell what is missing.
+def assert_rows_shown(text: str, arrays: Sequence[list[Value]], key: str) -> int:
+    """Check that tables show whole rows with their numbers, and that markers count the others.
 
     Returns:
-        How many rows are left out.
+        The number of omitted rows.
     """
     tables = read_tables(text)
     return sum(_left_out(text, table, tables, arrays, key) for table in tables)
@@ -84,7 +85,7 @@ def _left_out(
     arrays: Sequence[list[Value]],
     key: str,
 ) -> int:
-    source = next((rows for rows in arrays if _shows(table, rows)), None)
+    source = next((rows for rows in arrays if _table_matches(table, rows)), None)
     assert source is not None, f"no array has the rows of the table at {table.start}"
     left_out = table.total - len(table.rows)
     marker = _MARKER.match(text, table.end)
@@ -95,28 +96,28 @@ def _left_out(
         assert marker is None
     for path in table.nested:
         child = next(following)
-        lists = [_at(row, path) for row in source]
+        lists = [_nested_list(row, path) for row in source]
         assert child.parents is not None
         for row, parent in zip(child.rows, child.parents):
-            assert any(_is_shown(row, item, child) for item in lists[parent])
-        # Rows that do not fit the columns keep their lists: which ones, those that are left out do not tell.
-        holders = [
-            [item for items, taken in zip(lists, some) if taken for item in items]
-            for some in _choices(source)
+            assert any(_row_matches(row, item, child) for item in lists[parent])
+        # Rows that do not fit the columns keep their lists. The table does not show which.
+        candidates = [
+            [item for items, fits in zip(lists, fitting) if fits for item in items]
+            for fitting in _possible_fits(source)
         ]
-        left_out += _left_out(text, child, following, holders, key)
+        left_out += _left_out(text, child, following, candidates, key)
     return left_out
 
 
-def _choices(source: list[Value]) -> Iterator[list[bool]]:
-    """Yield which rows may be those that fit the columns: rows with the same keys in one order share their fate."""
+def _possible_fits(source: list[Value]) -> Iterator[list[bool]]:
+    """Yield the possible sets of rows that fit the columns; rows with the same keys fit alike."""
     shapes = list(dict.fromkeys(tuple(row) for row in source if isinstance(row, dict)))
-    for fate in product((True, False), repeat=len(shapes)):
-        fits = dict(zip(shapes, fate))
+    for fits_columns in product((True, False), repeat=len(shapes)):
+        fits = dict(zip(shapes, fits_columns))
         yield [isinstance(row, dict) and fits[tuple(row)] for row in source]
 
 
-def _shows(table: ParsedTable, source: list[Value]) -> bool:
+def _table_matches(table: ParsedTable, source: list[Value]) -> bool:
     numbers = range(len(source)) if table.numbers is None else table.numbers
     if (
         table.total != len(source)
@@ -124,34 +125,34 @@ def _shows(table: ParsedTable, source: list[Value]) -> bool:
         or list(numbers) != sorted(set(numbers))
     ):
         return False
-    return all(_is_shown(row, source[number], table) for row, number in zip(table.rows, numbers))
+    return all(_row_matches(row, source[number], table) for row, number in zip(table.rows, numbers))
 
 
-def _is_shown(row: Value, source: Value, table: ParsedTable) -> bool:
-    counted = source
+def _row_matches(row: Value, source: Value, table: ParsedTable) -> bool:
+    with_counts = source
     for path in table.nested:
-        counted = _counted(counted, path)
+        with_counts = _with_item_count(with_counts, path)
     if table.has_crlf:
         row = row.replace("\n", "\r\n")
-    return fingerprint(row) in (fingerprint(source), fingerprint(counted))
+    return fingerprint(row) in (fingerprint(source), fingerprint(with_counts))
 
 
-def _at(row: Value, path: tuple[str, ...]) -> list[Value]:
+def _nested_list(row: Value, path: tuple[str, ...]) -> list[Value]:
     for name in path:
         row = row.get(name) if isinstance(row, dict) else None
     return row if isinstance(row, list) else []
 
 
-def _counted(row: Value, path: tuple[str, ...]) -> Value:
+def _with_item_count(row: Value, path: tuple[str, ...]) -> Value:
     if not path:
         return (f"+{len(row)}",) if isinstance(row, list) and row else row
     if not isinstance(row, dict) or path[0] not in row:
         return row
-    return {**row, path[0]: _counted(row[path[0]], path[1:])}
+    return {**row, path[0]: _with_item_count(row[path[0]], path[1:])}
 
 
 def csv_arrays(text: str) -> list[list[Value]]:
-    """Return the records of separated values below the header, as the one array that they are."""
+    """Return the records of separated values below the header, as an array."""
     body = text.rstrip("\r\n")
     end = "\r\n" if body.split("\n")[0].endswith("\r") else "\n"
     records: list[str] = []
@@ -164,19 +165,19 @@ def csv_arrays(text: str) -> list[list[Value]]:
 
 
 def text_at(messages: Sequence[Any], message: int, path: Sequence[str | int]) -> str:
-    """Return the text that stands at a change's place; for a call's input, the compact JSON that is counted."""
-    found = messages[message]
+    """Return the text at the path of a change, as compact JSON for the input of a call."""
+    value = messages[message]
     for key in path:
-        found = found[key]
+        value = value[key]
     return (
-        found
-        if isinstance(found, str)
-        else json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     )
 
 
-async def steps_meanwhile(work: Awaitable[Any]) -> int:
-    """Return how many steps an event loop makes until some work is done, which has to return something."""
+async def count_loop_steps(work: Awaitable[Any]) -> int:
+    """Return the number of steps of the event loop until work is done that returns a value."""
     done, steps = asyncio.ensure_future(work), 0
     while not done.done():
         await asyncio.sleep(0.001)
@@ -185,33 +186,33 @@ async def steps_meanwhile(work: Awaitable[Any]) -> int:
     return steps
 
 
-def assert_refused(component: Callable[..., Any], name: str, value: Any) -> None:
-    """Assert that a value is refused for a setting when a component is constructed and when it is assigned."""
-    made = component()
-    before = getattr(made, name)
-    for setting in (lambda: component(**{name: value}), lambda: setattr(made, name, value)):
+def assert_rejected(component: Callable[..., Any], name: str, value: Any) -> None:
+    """Assert that a component rejects a value at construction and at assignment."""
+    instance = component()
+    before = getattr(instance, name)
+    for setting in (lambda: component(**{name: value}), lambda: setattr(instance, name, value)):
         with pytest.raises(
-            ConfigurationError, match=rf"^{type(made).__name__}\.{name} = .+: .+"
+            ConfigurationError, match=rf"^{type(instance).__name__}\.{name} = .+: .+"
         ) as caught:
             setting()
         assert caught.value.details[name]["value"] is value
-        assert getattr(made, name) == before
+        assert getattr(instance, name) == before
 
 
 def is_made_of(text: str, whole: Sequence[str]) -> bool:
-    """Return whether a text is these parts without some of them, with a mark for each run of those."""
+    """Return whether a text consists of some of the parts, with an ellipsis for each gap."""
     parts = [part.strip() for part in whole]
 
     @cache
-    def fits(rest: str, at: int) -> bool:
+    def fits(rest: str, index: int) -> bool:
         rest = rest.lstrip()
-        if not rest or at == len(parts):
-            return not rest and at == len(parts)
-        if rest.startswith(parts[at]) and fits(rest[len(parts[at]) :], at + 1):
+        if not rest or index == len(parts):
+            return not rest and index == len(parts)
+        if rest.startswith(parts[index]) and fits(rest[len(parts[index]) :], index + 1):
             return True
         left_out = rest.startswith(ELLIPSIS)
         return left_out and any(
-            fits(rest[len(ELLIPSIS) :], after) for after in range(at + 1, len(parts) + 1)
+            fits(rest[len(ELLIPSIS) :], after) for after in range(index + 1, len(parts) + 1)
         )
 
     return fits(text, 0)

@@ -1,4 +1,4 @@
-"""Whole conversations for windows: what was said and called, written in every dialect, and who answers whom."""
+"""Hypothesis strategies for whole conversations in every dialect, and their call pairs."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a tool; where ids are not written, its tool's name tells whose answer is whose."""
+    """A tool call; in formats without ids, the name of its tool identifies its answer."""
 
     id: str
     tool: str = "search"
 
 
 @dataclass(frozen=True)
-class Said:
-    """One message, in no format yet."""
+class Utterance:
+    """A message that is independent of any format."""
 
     role: Literal["system", "user", "assistant", "tool"]
     text: str = ""
@@ -53,82 +53,92 @@ class Said:
 
 @dataclass(frozen=True)
 class Talk:
-    """A conversation in one format."""
+    """A conversation in a format."""
 
     form: Form
     messages: list[Any]
     dialect: Dialect | str | None = field(compare=False, default=None)
 
 
-def written(said: Sequence[Said], form: Form) -> Talk:
-    """Return a conversation as the format has it."""
-    messages = [message for one in said for message in _WRITERS[form](one)]
+def write_talk(utterances: Sequence[Utterance], form: Form) -> Talk:
+    """Return a conversation in a format."""
+    messages = [message for utterance in utterances for message in _WRITERS[form](utterance)]
     return Talk(form, messages, LangChainDialect() if form == "langchain" else form)
 
 
-def _openai(said: Said) -> Iterator[dict[str, Any]]:
+def _openai(utterance: Utterance) -> Iterator[dict[str, Any]]:
     yield from (
-        {"role": "tool", "tool_call_id": call.id, "content": text} for call, text in said.answers
+        {"role": "tool", "tool_call_id": call.id, "content": text}
+        for call, text in utterance.answers
     )
-    if said.calls:
+    if utterance.calls:
         calls = [
             {
                 "id": call.id,
                 "type": "function",
                 "function": {"name": call.tool, "arguments": '{"day":3}'},
             }
-            for call in said.calls
+            for call in utterance.calls
         ]
-        yield {"role": "assistant", "content": said.text or None, "tool_calls": calls}
-    elif said.text:
-        yield {"role": "user" if said.answers else said.role, "content": said.text}
+        yield {"role": "assistant", "content": utterance.text or None, "tool_calls": calls}
+    elif utterance.text:
+        yield {"role": "user" if utterance.answers else utterance.role, "content": utterance.text}
 
 
 THOUGHT = {"type": "thinking", "thinking": "look at the rows first", "signature": "c2ln"}
 
 
-def _anthropic(said: Said) -> Iterator[dict[str, Any]]:
-    parts: list[dict[str, Any]] = [THOUGHT] if said.thinks else []
+def _anthropic(utterance: Utterance) -> Iterator[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [THOUGHT] if utterance.thinks else []
     parts += [
         {"type": "tool_result", "tool_use_id": call.id, "content": text}
-        for call, text in said.answers
+        for call, text in utterance.answers
     ]
-    parts += [{"type": "text", "text": said.text}] if said.text else []
+    parts += [{"type": "text", "text": utterance.text}] if utterance.text else []
     parts += [
         {"type": "tool_use", "id": call.id, "name": call.tool, "input": {"day": 3}}
-        for call in said.calls
+        for call in utterance.calls
     ]
-    alone = said.role == "system" or not (said.answers or said.calls or said.thinks)
-    yield {"role": "user" if said.answers else said.role, "content": said.text if alone else parts}
+    lone_answers = utterance.role == "system" or not (
+        utterance.answers or utterance.calls or utterance.thinks
+    )
+    yield {
+        "role": "user" if utterance.answers else utterance.role,
+        "content": utterance.text if lone_answers else parts,
+    }
 
 
-def _google(said: Said) -> Iterator[dict[str, Any]]:
+def _google(utterance: Utterance) -> Iterator[dict[str, Any]]:
     parts: list[dict[str, Any]] = [
         {"function_response": {"name": call.tool, "response": {"result": text}}}
-        for call, text in said.answers
+        for call, text in utterance.answers
     ]
-    parts += [{"text": said.text}] if said.text else []
-    parts += [{"function_call": {"name": call.tool, "args": {"day": 3}}} for call in said.calls]
-    role = "user" if said.answers else {"assistant": "model"}.get(said.role, said.role)
+    parts += [{"text": utterance.text}] if utterance.text else []
+    parts += [
+        {"function_call": {"name": call.tool, "args": {"day": 3}}} for call in utterance.calls
+    ]
+    role = (
+        "user" if utterance.answers else {"assistant": "model"}.get(utterance.role, utterance.role)
+    )
     yield {"role": role, "parts": parts}
 
 
-def _langchain(said: Said) -> Iterator[BaseMessage]:
-    yield from (ToolMessage(text, tool_call_id=call.id) for call, text in said.answers)
-    if said.calls:
+def _langchain(utterance: Utterance) -> Iterator[BaseMessage]:
+    yield from (ToolMessage(text, tool_call_id=call.id) for call, text in utterance.answers)
+    if utterance.calls:
         calls = [
             {"name": call.tool, "args": {"day": 3}, "id": call.id, "type": "tool_call"}
-            for call in said.calls
+            for call in utterance.calls
         ]
-        yield AIMessage(said.text, tool_calls=calls)
-    elif said.text:
+        yield AIMessage(utterance.text, tool_calls=calls)
+    elif utterance.text:
         kinds = {
             "system": SystemMessage,
             "user": HumanMessage,
             "assistant": AIMessage,
             "tool": HumanMessage,
         }
-        yield kinds[said.role](said.text)
+        yield kinds[utterance.role](utterance.text)
 
 
 _WRITERS: dict[Form, Any] = {
@@ -143,7 +153,7 @@ _WRITERS: dict[Form, Any] = {
 
 
 def _text(number: int, size: int) -> str:
-    """Return words, none of them twice as another text has them."""
+    """Return a text of random words that starts with its number."""
     return " ".join([f"{number}:", *Random(number).choices(_WORDS, k=size)])
 
 
@@ -154,31 +164,33 @@ def _rows(number: int, size: int) -> str:
 
 
 @st.composite
-def spoken(draw: st.DrawFn, most_turns: int = 5) -> list[Said]:
-    """Turns with parallel calls, late, doubled and missing answers, ids used again, and text beside answers."""
+def utterances(draw: st.DrawFn, most_turns: int = 5) -> list[Utterance]:
+    """Draw turns with parallel calls, late or missing answers, reused ids and mixed text."""
     numbers = iter(range(10_000))
     sizes = st.sampled_from((1, 6, 6, 40, 40, 150, 600))
 
     def text() -> str:
         return _text(next(numbers), draw(sizes))
 
-    said = [Said("system", text()) for _ in range(draw(st.integers(0, 2)))]
+    drawn = [Utterance("system", text()) for _ in range(draw(st.integers(0, 2)))]
     late: list[tuple[Call, str]] = []
     doubled: list[tuple[Call, str]] = []
-    again = draw(st.booleans())
+    reuse_ids = draw(st.booleans())
     for turn in range(draw(st.integers(1, most_turns))):
-        said.append(Said("user", text(), answers=tuple(late)))
+        drawn.append(Utterance("user", text(), answers=tuple(late)))
         late = []
         if draw(st.integers(0, 9)) == 0:
-            said.append(Said("system", text()))
+            drawn.append(Utterance("system", text()))
         for step in range(draw(st.integers(0, 3))):
-            named = [
-                f"c{number}" if again else f"c{turn}-{step}-{number}"
+            names = [
+                f"c{number}" if reuse_ids else f"c{turn}-{step}-{number}"
                 for number in range(draw(st.integers(1, 3)))
             ]
-            calls = tuple(Call(name, draw(st.sampled_from(TOOLS))) for name in named)
-            beside = text() if draw(st.booleans()) else ""
-            said.append(Said("assistant", beside, calls=calls, thinks=draw(st.booleans())))
+            calls = tuple(Call(name, draw(st.sampled_from(TOOLS))) for name in names)
+            text_beside_calls = text() if draw(st.booleans()) else ""
+            drawn.append(
+                Utterance("assistant", text_beside_calls, calls=calls, thinks=draw(st.booleans()))
+            )
             answers = [
                 (call, draw(st.sampled_from((_text, _rows)))(next(numbers), draw(sizes)))
                 for call in calls
@@ -198,69 +210,72 @@ def spoken(draw: st.DrawFn, most_turns: int = 5) -> list[Said]:
             words = text() if draw(st.integers(0, 4)) == 0 else ""
             split = draw(st.integers(0, len(answers)))
             parts = [tuple(part) for part in (answers[:split], answers[split:]) if part]
-            said += [
-                Said("tool", words if at == len(parts) - 1 else "", answers=part)
-                for at, part in enumerate(parts)
+            drawn += [
+                Utterance("tool", words if index == len(parts) - 1 else "", answers=part)
+                for index, part in enumerate(parts)
             ]
         if draw(st.booleans()):
-            said.append(Said("assistant", text()))
+            drawn.append(Utterance("assistant", text()))
         if draw(st.booleans()) and doubled:
-            said.append(Said("tool", answers=(doubled.pop(),)))
-    return said
+            drawn.append(Utterance("tool", answers=(doubled.pop(),)))
+    return drawn
 
 
 def talks(forms: Sequence[Form] = FORMS, most_turns: int = 5) -> st.SearchStrategy[Talk]:
-    """Conversations in one of the formats."""
-    return st.builds(written, spoken(most_turns), st.sampled_from(forms))
+    """Return conversations in any of the formats."""
+    return st.builds(write_talk, utterances(most_turns), st.sampled_from(forms))
 
 
 @st.composite
 def long_talks(draw: st.DrawFn, forms: Sequence[Form] = FORMS) -> Talk:
-    """Conversations that are old enough for their cuts to go well below the limit."""
+    """Draw conversations long enough for cuts well below the limit."""
     random = Random(draw(st.integers(0, 1000)))
-    said = [Said("system", _text(0, 40))]
+    drawn = [Utterance("system", _text(0, 40))]
     for turn in range(draw(st.integers(24, 36))):
-        said.append(Said("user", _text(turn, 10)))
+        drawn.append(Utterance("user", _text(turn, 10)))
         for step in range(random.choice((1, 1, 1, 3))):
             call = Call(f"c{turn}-{step}", random.choice(TOOLS))
             rows = _rows(100 * turn + step, random.choice((2, 30, 30, 60)))
-            said += [Said("assistant", calls=(call,)), Said("tool", answers=((call, rows),))]
-        said.append(Said("assistant", _text(turn, 30)))
-    return written(said, draw(st.sampled_from(forms)))
+            drawn += [
+                Utterance("assistant", calls=(call,)),
+                Utterance("tool", answers=((call, rows),)),
+            ]
+        drawn.append(Utterance("assistant", _text(turn, 30)))
+    return write_talk(drawn, draw(st.sampled_from(forms)))
 
 
 SHARES = st.sampled_from((0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.999, 1.0, 1.5))
-"""Which share of a conversation there is room for."""
+"""Share of a conversation that fits into the limit."""
 
 
-# Reading them, without the code that is tested.
+# Readers that do not use the code under test.
 
 
 def role(message: Any) -> str:
-    """Return who speaks, in OpenAI's words; for a message of answers alone, `tool`."""
+    """Return the role of a message in OpenAI's terms, `tool` if it has only answers."""
     kinds = {"human": "user", "ai": "assistant", "model": "assistant", "developer": "system"}
-    said: str = message.type if isinstance(message, BaseMessage) else message["role"]
-    if said == "user" and list(answered(message)) and not text_beside(message):
+    speaker: str = message.type if isinstance(message, BaseMessage) else message["role"]
+    if speaker == "user" and list(answered_calls(message)) and not text_beside(message):
         return "tool"
-    return kinds.get(said, said)
+    return kinds.get(speaker, speaker)
 
 
 def _parts(message: Any) -> list[Any]:
-    held = (
+    content = (
         message.content
         if isinstance(message, BaseMessage)
         else message.get("parts", message.get("content"))
     )
-    return held if isinstance(held, list) else []
+    return content if isinstance(content, list) else []
 
 
 def text_beside(message: Any) -> bool:
-    """Return whether there is a text beside answers."""
+    """Return whether a message has text beside its answers."""
     return any("text" in part and "tool_use_id" not in part for part in _parts(message))
 
 
-def called(message: Any) -> Iterator[str]:
-    """Yield the ids of the calls that a message makes, for Google's the names."""
+def made_calls(message: Any) -> Iterator[str]:
+    """Yield the ids of the calls in a message; in Google's format their names."""
     if isinstance(message, BaseMessage):
         yield from (str(call["id"]) for call in getattr(message, "tool_calls", ()))
         return
@@ -272,8 +287,8 @@ def called(message: Any) -> Iterator[str]:
             yield part["function_call"]["name"]
 
 
-def answered(message: Any) -> Iterator[str]:
-    """Yield the ids of the calls that a message answers, for Google's the names."""
+def answered_calls(message: Any) -> Iterator[str]:
+    """Yield the ids of the calls that a message answers; in Google's format their names."""
     if isinstance(message, ToolMessage):
         yield message.tool_call_id
     elif not isinstance(message, BaseMessage):
@@ -287,42 +302,46 @@ def answered(message: Any) -> Iterator[str]:
 
 
 Place = tuple[int, int]
-"""A message's index, and which of its calls or answers."""
+"""Index of a message, and index of a call or answer in it."""
 
 
 def pairs(messages: Sequence[Any], form: Form) -> Iterator[tuple[Place, Place | None]]:
-    """Yield every answer, and the call that it belongs to if there is one.
+    """Yield every answer with its call, or None without a call.
 
-    That is the latest call with its id; for Google's, the oldest call of its name that has no answer yet.
+    Its call is the latest with its id; in Google's format, the oldest unanswered of its name.
     """
     known: dict[str, list[Place]] = {}
     for index, message in enumerate(messages):
-        for at, name in enumerate(answered(message)):
+        for position, name in enumerate(answered_calls(message)):
             calls = known.get(name, [])
             if form == "google":
-                yield (index, at), calls.pop(0) if calls else None
+                yield (index, position), calls.pop(0) if calls else None
             else:
-                yield (index, at), calls[-1] if calls else None
-        for at, name in enumerate(called(message)):
-            known.setdefault(name, []).append((index, at))
+                yield (index, position), calls[-1] if calls else None
+        for position, name in enumerate(made_calls(message)):
+            known.setdefault(name, []).append((index, position))
 
 
 def orphans(messages: Sequence[Any], form: Form) -> set[tuple[str, int, int]]:
-    """Return the calls without an answer, and the answers without a call, by their message's identity."""
-    found = list(pairs(messages, form))
-    alone = {place for place, call in found if call is None}
-    waiting = {
-        (index, at)
+    """Return calls without answers and answers without calls, by the ids of their messages."""
+    linked = list(pairs(messages, form))
+    lone_answers = {place for place, call in linked if call is None}
+    open_calls = {
+        (index, position)
         for index, message in enumerate(messages)
-        for at, _ in enumerate(called(message))
+        for position, _ in enumerate(made_calls(message))
     }
-    waiting -= {call for _, call in found if call is not None}
-    kinds = (("answer", alone), ("call", waiting))
-    return {(kind, id(messages[index]), at) for kind, places in kinds for index, at in places}
+    open_calls -= {call for _, call in linked if call is not None}
+    kinds = (("answer", lone_answers), ("call", open_calls))
+    return {
+        (kind, id(messages[index]), position)
+        for kind, places in kinds
+        for index, position in places
+    }
 
 
-def together(messages: Sequence[Any], form: Form) -> list[set[int]]:
-    """Return for each message the messages that it must stay or go with, itself among them."""
+def linked_groups(messages: Sequence[Any], form: Form) -> list[set[int]]:
+    """Return for each message the messages that must be kept or dropped with it."""
     groups = [{index} for index in range(len(messages))]
     for (answer, _), call in pairs(messages, form):
         if call is not None:

@@ -1,4 +1,4 @@
-"""Conversations about pages of orders in LlamaIndex's messages, and what holds of them."""
+"""Conversations about pages of orders in LlamaIndex's messages, and checks of them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def page_of_orders(page: int, rows: int = 60) -> str:
     )
 
 
-def called(number: int, *, block: bool = True, rows: int = 60) -> list[ChatMessage]:
-    """Return a call and its result, in the way of newer models, or of older ones."""
-    made = ChatMessage(
+def call_and_result(number: int, *, block: bool = True, rows: int = 60) -> list[ChatMessage]:
+    """Return a call and its result, as a block or in the older additional arguments."""
+    result = ChatMessage(
         page_of_orders(number, rows),
         role="tool",
         additional_kwargs={"tool_call_id": f"c{number}", "name": "orders"},
@@ -38,21 +38,21 @@ def called(number: int, *, block: bool = True, rows: int = 60) -> list[ChatMessa
         call = ToolCallBlock(
             tool_call_id=f"c{number}", tool_name="orders", tool_kwargs={"page": number}
         )
-        return [ChatMessage(role="assistant", blocks=[call]), made]
+        return [ChatMessage(role="assistant", blocks=[call]), result]
     function = {"name": "orders", "arguments": json.dumps({"page": number})}
-    beside = {"tool_calls": [{"id": f"c{number}", "type": "function", "function": function}]}
-    return [ChatMessage(role="assistant", additional_kwargs=beside), made]
+    extra = {"tool_calls": [{"id": f"c{number}", "type": "function", "function": function}]}
+    return [ChatMessage(role="assistant", additional_kwargs=extra), result]
 
 
 def turn(number: int, *, block: bool = True, rows: int = 60) -> list[ChatMessage]:
-    asked, told = (
+    question, reply = (
         ChatMessage(f"Read page {number}."),
         ChatMessage(f"Page {number} is read.", role="assistant"),
     )
-    return [asked, *called(number, block=block, rows=rows), told]
+    return [question, *call_and_result(number, block=block, rows=rows), reply]
 
 
-def remembering(limit: int = 10**6, **given: Any) -> HeadroomChatMemory:
+def create_memory(limit: int = 10**6, **given: Any) -> HeadroomChatMemory:
     return HeadroomChatMemory.from_defaults(
         **{"token_limit": limit, "store": MemoryStore(), **given}
     )
@@ -62,29 +62,29 @@ def tokens(messages: Sequence[ChatMessage]) -> int:
     return Tokenizer().count_messages(list(messages))
 
 
-def calls(message: ChatMessage) -> set[str]:
-    made = message.additional_kwargs.get("tool_calls", ())
-    beside = {call["id"] if isinstance(call, dict) else call.id for call in made}
-    return beside | {
-        str(one.tool_call_id) for one in message.blocks if isinstance(one, ToolCallBlock)
+def call_ids(message: ChatMessage) -> set[str]:
+    identifiers = message.additional_kwargs.get("tool_calls", ())
+    ids = {call["id"] if isinstance(call, dict) else call.id for call in identifiers}
+    return ids | {
+        str(block.tool_call_id) for block in message.blocks if isinstance(block, ToolCallBlock)
     }
 
 
-def paired(messages: Sequence[ChatMessage]) -> bool:
+def is_paired(messages: Sequence[ChatMessage]) -> bool:
     """Return whether every result comes after its call, and every call has its result."""
-    waiting: set[str] = set()
+    open_calls: set[str] = set()
     for message in messages:
         if message.role.value == "tool":
-            if (answered := message.additional_kwargs["tool_call_id"]) not in waiting:
+            if (call_id := message.additional_kwargs["tool_call_id"]) not in open_calls:
                 return False
-            waiting.remove(answered)
-        waiting |= calls(message)
-    return not waiting
+            open_calls.remove(call_id)
+        open_calls |= call_ids(message)
+    return not open_calls
 
 
-def begins(earlier: Sequence[ChatMessage], later: Sequence[ChatMessage]) -> bool:
+def starts_with(earlier: Sequence[ChatMessage], later: Sequence[ChatMessage]) -> bool:
     return list(later[: len(earlier)]) == list(earlier)
 
 
-def dumped(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
+def dump_messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     return [message.model_dump() for message in messages]

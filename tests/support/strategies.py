@@ -1,4 +1,4 @@
-"""Hypothesis strategies that several test modules share: tool outputs, and conversations that hold them."""
+"""Shared Hypothesis strategies for tool outputs and conversations with them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ extra_fields = st.dictionaries(
 
 @st.composite
 def rows(draw: st.DrawFn, min_size: int = 5, max_size: int = 60) -> list[dict[str, Any]]:
-    """Rows of one shape, as an API returns them: identifiers, numbers, states, nulls and nested values."""
+    """Draw rows of an API: identifiers, numbers, states, nulls and nested values."""
     count = draw(st.integers(min_size, max_size))
     columns = draw(
         st.lists(st.sampled_from(("name", "amount", "state", "note", "at", "tags")), unique=True)
@@ -63,11 +63,11 @@ def as_json(table: list[dict[str, Any]]) -> str:
 
 
 def as_csv(table: list[dict[str, Any]]) -> str:
-    written = io.StringIO()
-    writer = csv.DictWriter(written, fieldnames=list(table[0]))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(table[0]))
     writer.writeheader()
     writer.writerows(table)
-    return written.getvalue()
+    return buffer.getvalue()
 
 
 @st.composite
@@ -75,8 +75,8 @@ def log_texts(draw: st.DrawFn) -> str:
     random = Random(draw(st.integers(0, 2**32)))
     levels = ("INFO", "INFO", "INFO", "WARN", "ERROR")
     return "\n".join(
-        f"2024-03-01 08:{number // 60:02}:{number % 60:02} {random.choice(levels)} worker-{random.randint(1, 4)} "
-        + " ".join(random.choices(WORDS, k=6))
+        f"2024-03-01 08:{number // 60:02}:{number % 60:02} {random.choice(levels)} "
+        f"worker-{random.randint(1, 4)} " + " ".join(random.choices(WORDS, k=6))
         for number in range(draw(st.integers(1, 80)))
     )
 
@@ -85,7 +85,7 @@ prose = st.lists(st.sampled_from(WORDS), min_size=1, max_size=80).map(" ".join)
 tool_outputs = st.one_of(
     rows().map(as_json), rows().map(str), rows().map(as_csv), log_texts(), prose, texts
 )
-"""What a tool may return: JSON rows, the same as Python writes them, CSV, a log, prose, or any text."""
+"""Outputs of tools: JSON rows, Python literals, CSV, logs, prose and any text."""
 
 arguments = st.dictionaries(
     st.sampled_from(("query", "day", "path")), st.integers(0, 9) | texts, max_size=2
@@ -109,7 +109,7 @@ def _openai_parts(text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def _openai_turn(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
-    """A question, the calls that it led to with their results, and an answer."""
+    """Draw a question, calls with their results, and a reply."""
     turn = [draw(_message("user", draw(texts | _openai_parts(texts))))]
     identifiers = [f"call_{number}_{call}" for call in range(draw(st.integers(0, 2)))]
     if identifiers:
@@ -131,7 +131,7 @@ def _openai_turn(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
 
 @st.composite
 def openai_conversations(draw: st.DrawFn, max_turns: int = 4) -> list[dict[str, Any]]:
-    """Chat completion messages with calls and results, parts, images and fields that nobody knows."""
+    """Draw chat completion messages with calls, results, parts, images and unknown fields."""
     role = draw(st.sampled_from(("system", "developer")))
     system = [draw(_message(role, draw(prose)))] if draw(st.booleans()) else []
     turns = [draw(_openai_turn(number)) for number in range(draw(st.integers(1, max_turns)))]
@@ -177,12 +177,12 @@ def _anthropic_turn(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
     identifiers = [f"toolu_{number}_{call}" for call in range(draw(st.integers(0, 2)))]
     if identifiers:
         thinking = draw(st.lists(st.sampled_from(_THINKING), max_size=2))
-        said = [draw(_text_block(texts))] if draw(st.booleans()) else []
+        texts_before = [draw(_text_block(texts))] if draw(st.booleans()) else []
         uses = [
             {"type": "tool_use", "id": use, "name": draw(names), "input": draw(arguments)}
             for use in identifiers
         ]
-        turn.append(draw(_message("assistant", [*thinking, *said, *uses])))
+        turn.append(draw(_message("assistant", [*thinking, *texts_before, *uses])))
         turn.append(draw(_message("user", [draw(_anthropic_result(use)) for use in identifiers])))
     return [*turn, draw(_message("assistant", draw(texts)))]
 
@@ -198,7 +198,7 @@ def _anthropic_result(draw: st.DrawFn, use: str) -> dict[str, Any]:
 
 @st.composite
 def anthropic_conversations(draw: st.DrawFn, max_turns: int = 4) -> list[dict[str, Any]]:
-    """Messages of content blocks with tool uses and results, documents, images, thinking and unknown blocks."""
+    """Draw messages of content blocks, with tools, documents, images and unknown blocks."""
     turns = [draw(_anthropic_turn(number)) for number in range(draw(st.integers(1, max_turns)))]
     return [message for turn in turns for message in turn]
 
@@ -219,7 +219,7 @@ def _google_parts(text: st.SearchStrategy[str], max_size: int = 3) -> st.SearchS
 
 
 def _google_responses() -> st.SearchStrategy[dict[str, Any]]:
-    """What a function returns: texts and values under keys that are usual or not, or an MCP server's result."""
+    """Return the responses of functions: texts, values and results of MCP servers."""
     keys = st.sampled_from(("result", "output", "content", "error"))
     mcp = tool_outputs.map(
         lambda text: {"content": [{"type": "text", "text": text}], "isError": False}
@@ -239,16 +239,18 @@ def _google_turn(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
             (("function_call", "function_response"), ("functionCall", "functionResponse"))
         )
     )
-    called = draw(st.lists(names, max_size=2))
-    ids = [{"id": f"{number}-{n}"} if draw(st.booleans()) else {} for n, _ in enumerate(called)]
-    if called:
+    names_drawn = draw(st.lists(names, max_size=2))
+    ids = [
+        {"id": f"{number}-{n}"} if draw(st.booleans()) else {} for n, _ in enumerate(names_drawn)
+    ]
+    if names_drawn:
         calls = [
             {call: {"name": name, "args": draw(arguments), **ids[n]}}
-            for n, name in enumerate(called)
+            for n, name in enumerate(names_drawn)
         ]
         answers = [
             {answer: {"name": name, "response": draw(_google_responses()), **ids[n]}}
-            for n, name in enumerate(called)
+            for n, name in enumerate(names_drawn)
         ]
         turn.append(
             {"role": "model", "parts": [*draw(st.lists(st.just(_THOUGHT), max_size=1)), *calls]}
@@ -259,6 +261,6 @@ def _google_turn(draw: st.DrawFn, number: int) -> list[dict[str, Any]]:
 
 @st.composite
 def google_conversations(draw: st.DrawFn, max_turns: int = 4) -> list[dict[str, Any]]:
-    """Contents with calls and responses, with and without ids, thoughts, media and parts that nobody knows."""
+    """Draw contents with calls and responses, thoughts, media and unknown parts."""
     turns = [draw(_google_turn(number)) for number in range(draw(st.integers(1, max_turns)))]
     return [message for turn in turns for message in turn]

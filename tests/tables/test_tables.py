@@ -1,4 +1,4 @@
-"""The table format by example: what every sign of it means, that it reads back, and how a broken one is refused."""
+"""Test the table format by examples of every header form and sign."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def written(text: str) -> str:
-    made = crusher.compress(text, Request(content_key(text), tokens=len(text)))
-    assert made is not None
-    assert made.lossless
-    return made.text
+def write_table(text: str) -> str:
+    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
+    assert compressed is not None
+    assert compressed.lossless
+    return compressed.text
 
 
-def records(sep: str, end: str = "\n") -> str:
+def csv_records(sep: str, end: str = "\n") -> str:
     lines = ["river,km,sea,side", *[f"Elbe {n},{n * 7},North Sea,left" for n in range(7)]]
     return "".join(line.replace(",", sep) + end for line in lines)
 
 
-def table_of_records(sep: str, end: str = "\n") -> str:
-    """Return the rows of the table of `records(sep)`: its last two columns are constant."""
+def table_rows(sep: str, end: str = "\n") -> str:
+    """Return the table rows of `csv_records(sep)`, whose last two columns are constant."""
     return "".join(f"Elbe {n}{sep}{n * 7}\n" for n in range(7)) + end
 
 
@@ -85,7 +85,8 @@ HEADER_FORMS = {
             {"id": n, "code": ("HH", "DD")[n % 2], "town": ("Hamburg", "Dresden")[n % 2]}
             for n in range(8)
         ],
-        "[table 8 rows; 2 group lines, &n = the cells of line n, for the columns with &: id,code&,town&]\n"
+        "[table 8 rows; 2 group lines, &n = the cells of line n, "
+        "for the columns with &: id,code&,town&]\n"
         "&1 HH,Hamburg\n&2 DD,Dresden\n0,&1\n1,&2\n2,&1\n3,&2\n4,&1\n5,&2\n6,&1\n7,&2\n",
     ),
     "name+": (
@@ -93,7 +94,8 @@ HEADER_FORMS = {
             {"ship": n, "crew": [{"name": f"m{n}{k}", "age": 30 + k} for k in range(5 - n)]}
             for n in range(3)
         ],
-        "[table 3 rows; # = row number from 0; +n = n rows of the next table: #,ship,crew+]\n0,0,+5\n1,1,+4\n2,2,+3\n"
+        "[table 3 rows; # = row number from 0; +n = n rows of the next table: #,ship,crew+]\n"
+        "0,0,+5\n1,1,+4\n2,2,+3\n"
         "[table 12 rows; ^ = # of its row in the table above: ^,name,age]\n"
         "0,m00,30\n0,m01,31\n0,m02,32\n0,m03,33\n0,m04,34\n1,m10,30\n1,m11,31\n1,m12,32\n1,m13,33\n"
         "2,m20,30\n2,m21,31\n2,m22,32\n",
@@ -102,13 +104,13 @@ HEADER_FORMS = {
 
 
 @pytest.mark.parametrize("form", HEADER_FORMS)
-def test_a_form_of_the_header_is_written_and_read(form: str) -> None:
+def test_every_header_form_is_written_and_read(form: str) -> None:
     data, table = HEADER_FORMS[form]
-    assert written(as_json(data)) == table
+    assert write_table(as_json(data)) == table
     assert decode_table(table) == as_json(data)
 
 
-def test_every_form_that_the_documentation_of_headers_names_has_an_example() -> None:
+def test_every_documented_header_form_has_an_example() -> None:
     documented = re.findall(r"^\| `([^`]+)` \|", header.__doc__ or "", re.MULTILINE)
     assert {*documented} == {*HEADER_FORMS, "."}
 
@@ -122,7 +124,8 @@ SIGNS = {
                 {"river": "Inn"},
             ]
         ),
-        "[table 3 rows; empty = null; ~ = no such key: river,length,note]\nElbe,1094,\nMain,524,~\nInn,~,~\n",
+        "[table 3 rows; empty = null; ~ = no such key: river,length,note]\n"
+        "Elbe,1094,\nMain,524,~\nInn,~,~\n",
     ),
     "exclamation mark": (
         as_json(
@@ -137,7 +140,8 @@ SIGNS = {
     ),
     "legend": (
         as_json([{"id": n, "note": LONG if n != 1 else "closed"} for n in range(4)]),
-        f"[table 4 rows; 1 legend line, *n = line n: id,note]\n*1 {LONG}\n0,*1\n1,closed\n2,*1\n3,*1\n",
+        "[table 4 rows; 1 legend line, *n = line n: id,note]\n"
+        f"*1 {LONG}\n0,*1\n1,closed\n2,*1\n3,*1\n",
     ),
     "entries": (
         as_json(
@@ -153,36 +157,36 @@ SIGNS = {
         "[table 5 lines: river,length]\nr0,0\nr1,1\nr2,2\nr3,3\nr4,4\n",
     ),
     "records, comma": (
-        records(","),
-        '[table 7 records: river,km,sea="North Sea",side="left"]\n' + table_of_records(","),
+        csv_records(","),
+        '[table 7 records: river,km,sea="North Sea",side="left"]\n' + table_rows(","),
     ),
     "records, tab": (
-        records("\t"),
+        csv_records("\t"),
         '[table 7 records; cells end with tab: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records("\t"),
+        + table_rows("\t"),
     ),
     "records, semicolon": (
-        records(";"),
+        csv_records(";"),
         '[table 7 records; cells end with semicolon: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records(";"),
+        + table_rows(";"),
     ),
     "records, bar": (
-        records("|"),
+        csv_records("|"),
         '[table 7 records; cells end with bar: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records("|"),
+        + table_rows("|"),
     ),
     "records, CRLF": (
-        records(",", "\r\n"),
+        csv_records(",", "\r\n"),
         '[table 7 records; lines end with CRLF: river,km,sea="North Sea",side="left"]\n'
-        + table_of_records(",", "\r\n"),
+        + table_rows(",", "\r\n"),
     ),
 }
 
 
 @pytest.mark.parametrize("sign", SIGNS)
-def test_a_sign_is_explained_in_the_header_that_uses_it_and_reads_back(sign: str) -> None:
+def test_every_sign_is_explained_in_its_header_and_reads_back(sign: str) -> None:
     text, table = SIGNS[sign]
-    assert written(text) == table
+    assert write_table(text) == table
     assert decode_table(table) == text
 
 
@@ -211,18 +215,18 @@ LOOK_ALIKES = [
     "text",
     [*LOOK_ALIKES, 'say "hi"', "[x", "{y", "a,b", "a\nb", "\\", "x ", " x", "日本", "a\u2028b"],
 )
-def test_a_string_that_looks_like_something_else_comes_back_as_that_string(text: str) -> None:
+def test_a_string_that_looks_like_another_value_reads_back(text: str) -> None:
     data = as_json(
         [{"name": text, "length": 1}, {"name": "Elbe", "length": 2}, {"name": None, "length": 3}]
     )
-    assert decode_table(written(data)) == data
+    assert decode_table(write_table(data)) == data
 
 
 @pytest.mark.parametrize("number", ["1.10", "-0", "1E5", "1e400", "9" * 400, "NaN", "-Infinity"])
-def test_a_number_stands_in_its_cell_with_the_very_digits_that_it_came_with(number: str) -> None:
+def test_a_number_keeps_its_exact_digits(number: str) -> None:
     text = f'[{{"name":"Elbe","length":{number}}},{{"name":"Oder","length":2}}]'
-    assert written(text) == f"[table 2 rows: name,length]\nElbe,{number}\nOder,2\n"
-    assert decode_table(written(text)) == text
+    assert write_table(text) == f"[table 2 rows: name,length]\nElbe,{number}\nOder,2\n"
+    assert decode_table(write_table(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def test_a_number_stands_in_its_cell_with_the_very_digits_that_it_came_with(numb
 )
 def test_a_field_may_have_any_name(name: str) -> None:
     text = as_json([{"length": n, name: f"v{n}", "constant-field": "same"} for n in range(4)])
-    assert decode_table(written(text)) == text
+    assert decode_table(write_table(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -262,7 +266,7 @@ def test_a_field_may_have_any_name(name: str) -> None:
     ],
 )
 def test_awkward_rows_read_back(text: str) -> None:
-    assert decode_table(written(text)) == text
+    assert decode_table(write_table(text)) == text
 
 
 def test_text_around_a_table_stays_where_it_was() -> None:
@@ -273,29 +277,30 @@ def test_text_around_a_table_stays_where_it_was() -> None:
         ("```json\n", "\n```\n"),
         ('{"page":1,"rivers":', ',"next":null}'),
     ):
-        assert written(before + array + after) == before + table + after
+        assert write_table(before + array + after) == before + table + after
         assert decode_table(before + table + after) == before + array + after
 
 
-def test_rows_that_are_the_value_itself_have_a_dot_for_their_name() -> None:
+def test_rows_of_bare_values_have_a_dot_as_their_name() -> None:
     names = [f"the town of {name}" for name in ("Pirna", "Meissen", "Riesa", "Torgau")] * 20
-    made = crusher.compress(as_json(names), Request("0" * 24, tokens=800, selecting=True))
-    assert made is not None
+    compressed = crusher.compress(as_json(names), Request("0" * 24, tokens=800, selecting=True))
+    assert compressed is not None
     assert re.match(
-        r"\[table \d+ of 80 rows; # = row number from 0; \. = the value itself: #,\.\]\n0,the town of Pirna\n",
-        made.text,
+        r"\[table \d+ of 80 rows; # = row number from 0; \. = the value itself: #,\.\]\n"
+        r"0,the town of Pirna\n",
+        compressed.text,
     )
     assert decode_table("[table 2 rows: .]\nElbe\n3\n") == '["Elbe",3]'
 
 
-def test_kept_rows_of_a_selection_carry_the_numbers_that_they_had() -> None:
+def test_kept_rows_carry_their_original_numbers() -> None:
     rows = as_json([{"id": 100 + n, "state": "failed" if n == 33 else "ok"} for n in range(300)])
-    made = crusher.compress(rows, Request("0" * 24, tokens=3000, selecting=True))
-    assert made is not None
+    compressed = crusher.compress(rows, Request("0" * 24, tokens=3000, selecting=True))
+    assert compressed is not None
     assert re.match(
-        r"\[table \d+ of 300 rows; # = row number from 0: #,id,state\]\n0,100,ok\n", made.text
+        r"\[table \d+ of 300 rows; # = row number from 0: #,id,state\]\n0,100,ok\n", compressed.text
     )
-    assert "\n33,133,failed\n" in made.text
+    assert "\n33,133,failed\n" in compressed.text
 
 
 def test_text_without_a_table_decodes_to_itself() -> None:
@@ -330,7 +335,8 @@ BROKEN = {
         r"after the fields of the header: '}x'",
     ),
     "no such group line": (
-        "[table 1 rows; 1 group lines, &n = the cells of line n, for the columns with &: a&,b&]\n&1 x,y\n&2\n",
+        "[table 1 rows; 1 group lines, &n = the cells of line n, for the columns with &: a&,b&]\n"
+        "&1 x,y\n&2\n",
         r"no group line '&2'",
     ),
     "too many items": (
@@ -350,20 +356,20 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("problem", BROKEN)
-def test_a_broken_table_is_refused_with_what_is_wrong(problem: str) -> None:
-    table, told = BROKEN[problem]
-    with pytest.raises(ValueError, match=told):
+def test_a_broken_table_is_rejected_with_the_problem(problem: str) -> None:
+    table, message = BROKEN[problem]
+    with pytest.raises(ValueError, match=message):
         decode_table(table)
 
 
 @pytest.mark.parametrize(
     "items", ["", "[table 1 rows; ^ = # of its row in the table above: ^,a]\n0,1\n"]
 )
-def test_a_table_whose_lists_have_too_few_items_below_is_refused(items: str) -> None:
+def test_a_table_with_too_few_nested_items_is_rejected(items: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be read|announces|belong|too short"):
         decode_table("[table 1 rows; # = row number from 0: #,crew+]\n0,+2\n" + items)
 
 
-def test_a_separator_that_no_table_has_is_named() -> None:
+def test_an_unknown_separator_is_named() -> None:
     with pytest.raises(ValueError, match="colon"):
         decode_table("[table 1 records; cells end with colon: id,name]\n1:Elbe\n")

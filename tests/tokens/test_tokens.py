@@ -216,7 +216,7 @@ def google_tokens(*parts: Any) -> int:
 
 
 class TestMessages:
-    def test_a_message_costs_its_role_its_text_and_three_and_the_reply_three(self) -> None:
+    def test_a_message_costs_role_text_and_three_the_reply_three(self) -> None:
         messages = [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "name": "Ann", "content": "Hi"},

@@ -1,4 +1,4 @@
-"""Pipelines of transforms, and transforms that are used directly."""
+"""Test pipelines of transforms."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from headroom_core import (
 )
 from headroom_core.config import RollingWindowConfig
 from headroom_core.messages import Draft
+from headroom_core.testing import FailingStore
 from headroom_integrations.langchain.dialect import LangChainDialect
 
 ROWS = json.dumps([{"id": f"item-{n}", "state": "ok", "zone": "eu-3"} for n in range(200)])
@@ -52,7 +53,15 @@ def window(limit: int, recent: int = 1) -> RollingWindow:
     return RollingWindow(settings)
 
 
-def upper(draft: Draft) -> Draft:
+def test_a_transform_that_returns_no_draft_is_named() -> None:
+    def forgets(draft: Draft) -> Any:
+        return None
+
+    with pytest.raises(TransformError, match="forgets returned an object of type NoneType"):
+        TransformPipeline([forgets, SmartCrusher()]).transform(TALK)
+
+
+def uppercase_user_texts(draft: Draft) -> Draft:
     blocks = [
         block.with_text(block.text.upper()) if block.kind == "user" else block
         for block in draft.blocks
@@ -60,20 +69,20 @@ def upper(draft: Draft) -> Draft:
     return replace(draft, blocks=tuple(blocks))
 
 
-def test_transforms_are_applied_in_their_order() -> None:
+def test_transforms_are_applied_in_order() -> None:
     seen: list[str] = []
 
-    def told(name: str) -> Callable[[Draft], Draft]:
+    def record_call(name: str) -> Callable[[Draft], Draft]:
         def transform(draft: Draft) -> Draft:
             seen.append(name)
             return draft
 
         return transform
 
-    inner = TransformPipeline([told("b"), told("c")])
-    result = TransformPipeline([told("a"), inner, upper, told("d")]).transform(
-        TALK, store=MemoryStore()
-    )
+    inner = TransformPipeline([record_call("b"), record_call("c")])
+    result = TransformPipeline(
+        [record_call("a"), inner, uppercase_user_texts, record_call("d")]
+    ).transform(TALK, store=MemoryStore())
     assert seen == ["a", "b", "c", "d"]
     assert result.messages[1]["content"] == "WHICH ONE FAILED?"
     assert result.messages[0] is TALK[0]
@@ -85,7 +94,7 @@ def test_an_empty_pipeline_changes_nothing() -> None:
     assert result.tokens_saved == 0
 
 
-def test_shortening_comes_before_leaving_out() -> None:
+def test_shortening_comes_before_dropping() -> None:
     store = MemoryStore()
     alone = TransformPipeline([window(2500)]).transform(TALK, store=store)
     both = TransformPipeline([SmartCrusher(), window(2500)]).transform(TALK, store=store)
@@ -95,7 +104,7 @@ def test_shortening_comes_before_leaving_out() -> None:
     assert both.tokens_after == Tokenizer().count_messages(both.messages) <= 2500
 
 
-def test_all_kinds_of_transforms_join() -> None:
+def test_all_kinds_of_transforms_can_be_combined() -> None:
     store = MemoryStore()
     steps: list[Callable[[Draft], Draft]] = [
         SmartCrusher(),
@@ -111,9 +120,7 @@ def test_all_kinds_of_transforms_join() -> None:
     assert retrieve(min(keys), limit=None, store=store).text
 
 
-def test_originals_of_messages_that_were_shortened_and_left_out_are_the_messages_as_they_came() -> (
-    None
-):
+def test_dropped_messages_are_stored_before_shortening() -> None:
     store = MemoryStore()
     result = TransformPipeline([SmartCrusher(), window(700)]).transform(TALK, store=store)
     (change,) = [change for change in result.changes if change.message == 3]
@@ -126,7 +133,7 @@ def test_originals_of_messages_that_were_shortened_and_left_out_are_the_messages
 
 
 @given(talks(most_turns=4), SHARES, SHARES)
-def test_two_windows_leave_out_no_less_than_one_behind_one_marker(
+def test_two_windows_drop_at_least_as_much_behind_a_single_marker(
     talk: Talk, first: float, second: float
 ) -> None:
     total, store = Tokenizer().count_messages(talk.messages), MemoryStore()
@@ -135,12 +142,12 @@ def test_two_windows_leave_out_no_less_than_one_behind_one_marker(
         talk.messages, store=store, dialect=talk.dialect
     )
     alone = window(limits[0]).apply(talk.messages, store=store, dialect=talk.dialect)
-    gone = [change.message for change in both.changes if change.action == "dropped"]
-    assert len(gone) == len({*gone})
-    assert {change.message for change in alone.changes if change.action == "dropped"} <= {*gone}
-    stays = [message for index, message in enumerate(talk.messages) if index not in gone]
-    assert len(both.messages) == len(stays) + bool(gone)
-    assert orphans(stays, talk.form) <= orphans(talk.messages, talk.form)
+    dropped = [change.message for change in both.changes if change.action == "dropped"]
+    assert len(dropped) == len({*dropped})
+    assert {change.message for change in alone.changes if change.action == "dropped"} <= {*dropped}
+    kept = [message for index, message in enumerate(talk.messages) if index not in dropped]
+    assert len(both.messages) == len(kept) + bool(dropped)
+    assert orphans(kept, talk.form) <= orphans(talk.messages, talk.form)
     assert both.tokens_after == Tokenizer().count_messages(both.messages) <= both.tokens_before
     for key in {key for change in both.changes for key in change.keys}:
         assert retrieve(key, limit=None, store=store).found
@@ -160,73 +167,74 @@ def test_two_windows_undo_nothing_as_a_conversation_grows() -> None:
         before = now
 
 
-def test_a_transform_that_fails_is_named() -> None:
-    def breaks(draft: Draft) -> Draft:
+def test_a_failing_transform_is_named() -> None:
+    def failing_transform(draft: Draft) -> Draft:
         raise KeyError("secret text")
 
     store = MemoryStore()
-    with pytest.raises(TransformError, match=r"the transform breaks failed: KeyError") as caught:
-        TransformPipeline([SmartCrusher(), breaks]).transform(TALK, store=store)
-    assert caught.value.details == {"transform": "breaks"}
+    with pytest.raises(
+        TransformError, match=r"the transform failing_transform failed: KeyError"
+    ) as caught:
+        TransformPipeline([SmartCrusher(), failing_transform]).transform(TALK, store=store)
+    assert caught.value.details == {"transform": "failing_transform"}
     assert "secret" not in str(caught.value)
     assert store.purge() == 0
 
 
 def test_an_error_of_the_library_keeps_its_class() -> None:
-    def refuses(draft: Draft) -> Draft:
+    def rejecting_transform(draft: Draft) -> Draft:
         raise ConfigurationError("no")
 
     with pytest.raises(ConfigurationError, match="no"):
-        TransformPipeline([refuses]).transform(TALK, store=MemoryStore())
+        TransformPipeline([rejecting_transform]).transform(TALK, store=MemoryStore())
 
 
-def test_what_cannot_be_called_is_refused_at_once() -> None:
+def test_a_non_callable_transform_is_rejected() -> None:
     with pytest.raises(TypeError, match="str is not callable: give transforms"):
         TransformPipeline(["rolling_window"])  # type: ignore[list-item]
 
 
-def test_originals_are_stored_before_the_result_is_handed_out() -> None:
-    class Full(MemoryStore):
-        def put_many(self, originals: Any) -> None:
-            raise StorageError("the disk is full")
-
+def test_originals_are_stored_before_the_result_is_returned() -> None:
+    store = FailingStore("put_many", error=StorageError("the disk is full"))
     with pytest.raises(StorageError, match="disk is full"):
-        TransformPipeline([SmartCrusher()]).transform(TALK, store=Full())
+        TransformPipeline([SmartCrusher()]).transform(TALK, store=store)
 
 
-def test_a_transform_of_ones_own_may_say_something() -> None:
-    def warns(draft: Draft) -> Draft:
+def test_a_custom_transform_can_add_warnings() -> None:
+    def warning_transform(draft: Draft) -> Draft:
         return replace(draft, warnings=(*draft.warnings, "look here"))
 
     assert (
-        TransformPipeline([warns, window(10)]).transform(TALK, store=MemoryStore()).warnings[0]
+        TransformPipeline([warning_transform, window(10)])
+        .transform(TALK, store=MemoryStore())
+        .warnings[0]
         == "look here"
     )
 
 
-class Handed:
-    """What a tool hands to the program beside its text."""
+class Artifact:
+    """An artifact of a tool."""
 
 
-SAID = 'say "hi"\n' * 60
+QUOTED_TEXT = 'say "hi"\n' * 60
 TALKS: dict[str, tuple[Any, list[Any]]] = {
     "blocks of an SDK": (
         "anthropic",
         [
             {"role": "user", "content": "go"},
-            {"role": "assistant", "content": [TextBlock(type="text", text=SAID)]},
+            {"role": "assistant", "content": [TextBlock(type="text", text=QUOTED_TEXT)]},
             {"role": "user", "content": "now"},
         ],
     ),
     "plain strings": (
         "google",
-        [SAID, {"role": "model", "parts": [{"text": "yes"}]}, {"parts": [{"text": "now"}]}],
+        [QUOTED_TEXT, {"role": "model", "parts": [{"text": "yes"}]}, {"parts": [{"text": "now"}]}],
     ),
     "artifacts": (
         LangChainDialect(),
         [
             AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": "c", "type": "tool_call"}]),
-            ToolMessage(SAID, tool_call_id="c", artifact=Handed()),
+            ToolMessage(QUOTED_TEXT, tool_call_id="c", artifact=Artifact()),
             HumanMessage("now"),
         ],
     ),
@@ -234,13 +242,13 @@ TALKS: dict[str, tuple[Any, list[Any]]] = {
 
 
 @pytest.mark.parametrize("kind", TALKS)
-def test_messages_of_every_kind_are_kept_with_their_texts_to_the_letter(kind: str) -> None:
+def test_messages_of_every_kind_are_stored_verbatim(kind: str) -> None:
     store, (dialect, messages) = MemoryStore(), TALKS[kind]
     window = RollingWindow(RollingWindowConfig(output_buffer_tokens=0, preserve_recent_turns=0))
     result = window.apply(messages, 150, store=store, dialect=dialect)
     (key,) = {key for change in result.changes for key in change.keys}
     rows = [json.loads(line) for line in retrieve(key, limit=None, store=store).text.splitlines()]
-    assert any(text == SAID for row in rows for text in _strings(row))
+    assert any(text == QUOTED_TEXT for row in rows for text in _strings(row))
 
 
 def _strings(value: Any) -> Iterator[str]:

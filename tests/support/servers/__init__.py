@@ -1,4 +1,4 @@
-"""Servers for tests, started in the test process, that real SDKs talk to as they would to a provider."""
+"""Local servers that real SDKs talk to as they would to a provider."""
 
 from servers.anthropic import AnthropicServer
 from servers.openai import OpenAIServer

@@ -1,4 +1,4 @@
-"""A server that speaks Anthropic's messages."""
+"""A server of Anthropic's messages API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from servers.wire import ModelServer, Request, usage
 
 
 class AnthropicServer(ModelServer):
-    """Answers `/v1/messages`, whole or as a stream, and `/v1/messages/count_tokens`.
+    """Server of `/v1/messages`, whole or streamed, and `/v1/messages/count_tokens`.
 
     Example:
         >>> with AnthropicServer([Reply("hello")]) as server:
@@ -20,7 +20,7 @@ class AnthropicServer(ModelServer):
     """
 
     def answer(self, path: str, raw: bytes) -> dict[str, Any] | Iterator[str]:
-        """Return the body of the answer. Counting tokens is no request to a model: it is not kept."""
+        """Return the body of the answer; requests that count tokens are not recorded."""
         return (
             {"input_tokens": len(raw) // 4}
             if path.endswith("/count_tokens")
@@ -28,7 +28,7 @@ class AnthropicServer(ModelServer):
         )
 
     def task(self, body: Mapping[str, Any]) -> Task:
-        """Return what a request asks for."""
+        """Return the task of a request."""
         return Task(
             question=_question(body["messages"]),
             answered=any(block["type"] == "tool_result" for block in _blocks(body["messages"][-1])),
@@ -38,7 +38,7 @@ class AnthropicServer(ModelServer):
         )
 
     def pairs(self, messages: list[dict[str, Any]]) -> Iterator[tuple[set[str], set[str]]]:
-        """Return the ids of the calls that each message makes, and of those that it answers."""
+        """Yield the ids of the calls in each message, and of those that it answers."""
         for message in messages:
             blocks = _blocks(message)
             yield (
@@ -46,25 +46,25 @@ class AnthropicServer(ModelServer):
                 {block["tool_use_id"] for block in blocks if block["type"] == "tool_result"},
             )
 
-    def whole(self, request: Request, reply: Reply) -> dict[str, Any]:
-        """Return a reply as a message."""
-        read, written = usage(request, reply)
-        return self._message(request, self._content(reply), read, written) | {
+    def complete(self, request: Request, reply: Reply) -> dict[str, Any]:
+        """Return a reply as a whole message."""
+        input_tokens, output_tokens = usage(request, reply)
+        return self._message(request, self._content(reply), input_tokens, output_tokens) | {
             "stop_reason": _reason(reply)
         }
 
     def stream(self, request: Request, reply: Reply) -> Iterator[str]:
-        """Return a reply as the events of a message, its blocks one after the other."""
-        read, written = usage(request, reply)
-        yield _event("message_start", message=self._message(request, [], read, 1))
+        """Yield the events of a message, block by block."""
+        input_tokens, output_tokens = usage(request, reply)
+        yield _event("message_start", message=self._message(request, [], input_tokens, 1))
         for index, block in enumerate(self._content(reply)):
-            yield from _streamed(index, block)
+            yield from _stream_block(index, block)
         end = {"stop_reason": _reason(reply), "stop_sequence": None}
-        yield _event("message_delta", delta=end, usage={"output_tokens": written})
+        yield _event("message_delta", delta=end, usage={"output_tokens": output_tokens})
         yield _event("message_stop")
 
     def _message(
-        self, request: Request, content: list[dict[str, Any]], read: int, written: int
+        self, request: Request, content: list[dict[str, Any]], input_tokens: int, output_tokens: int
     ) -> dict[str, Any]:
         return {
             "id": self.new_id("msg"),
@@ -74,12 +74,12 @@ class AnthropicServer(ModelServer):
             "content": content,
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": {"input_tokens": read, "output_tokens": written},
+            "usage": {"input_tokens": input_tokens, "output_tokens": output_tokens},
         }
 
     def _content(self, reply: Reply) -> list[dict[str, Any]]:
-        said: list[dict[str, Any]] = [{"type": "text", "text": reply.text}] if reply.text else []
-        return said + [
+        blocks: list[dict[str, Any]] = [{"type": "text", "text": reply.text}] if reply.text else []
+        return blocks + [
             {
                 "type": "tool_use",
                 "id": self.new_id("toolu"),
@@ -90,8 +90,8 @@ class AnthropicServer(ModelServer):
         ]
 
 
-def _streamed(index: int, block: dict[str, Any]) -> Iterator[str]:
-    """Return the events of a block: its start without what is streamed, the pieces, the end."""
+def _stream_block(index: int, block: dict[str, Any]) -> Iterator[str]:
+    """Yield the events of a block: its start, its pieces and its end."""
     if block["type"] == "text":
         start, key, kind, pieces = block | {"text": ""}, "text", "text_delta", words(block["text"])
     else:
@@ -114,14 +114,14 @@ def _blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _question(messages: list[dict[str, Any]]) -> str:
-    asked = [
+    questions = [
         block["text"]
         for message in messages
         if message["role"] == "user"
         for block in _blocks(message)
         if block["type"] == "text"
     ]
-    return asked[-1] if asked else ""
+    return questions[-1] if questions else ""
 
 
 def _choice(choice: Mapping[str, Any]) -> str | None:

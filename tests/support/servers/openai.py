@@ -1,4 +1,4 @@
-"""A server that speaks OpenAI's chat completions."""
+"""A server of OpenAI's chat completions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from servers.wire import ModelServer, Request, usage
 
 
 class OpenAIServer(ModelServer):
-    """Answers `/v1/chat/completions`, whole or as a stream.
+    """Server of `/v1/chat/completions`, whole or streamed.
 
     Example:
         >>> with OpenAIServer([Reply("hello")]) as server:
@@ -22,7 +22,7 @@ class OpenAIServer(ModelServer):
     base_path = "/v1"
 
     def task(self, body: Mapping[str, Any]) -> Task:
-        """Return what a request asks for."""
+        """Return the task of a request."""
         functions = [tool["function"] for tool in body.get("tools", ())]
         return Task(
             question=_question(body["messages"]),
@@ -36,12 +36,12 @@ class OpenAIServer(ModelServer):
         )
 
     def pairs(self, messages: list[dict[str, Any]]) -> Iterator[tuple[set[str], set[str]]]:
-        """Return the ids of the calls that each message makes, and of those that it answers."""
+        """Yield the ids of the calls in each message, and of those that it answers."""
         for message in messages:
             answered = {message["tool_call_id"]} if message["role"] == "tool" else set()
             yield {call["id"] for call in message.get("tool_calls") or ()}, answered
 
-    def whole(self, request: Request, reply: Reply) -> dict[str, Any]:
+    def complete(self, request: Request, reply: Reply) -> dict[str, Any]:
         """Return a reply as a chat completion."""
         message: dict[str, Any] = {
             "role": "assistant",
@@ -57,7 +57,7 @@ class OpenAIServer(ModelServer):
         }
 
     def stream(self, request: Request, reply: Reply) -> Iterator[str]:
-        """Return a reply as chunks of a chat completion, the usage last where it is asked for."""
+        """Yield the chunks of a chat completion, the usage last if requested."""
         envelope = self._envelope("chat.completion.chunk", request)
 
         def chunk(delta: dict[str, Any], reason: str | None = None) -> str:
@@ -69,10 +69,10 @@ class OpenAIServer(ModelServer):
         for word in words(reply.text):
             yield chunk({"content": word})
         for index, call in enumerate(reply.calls):
-            written = self._call(call)
-            arguments = written["function"]["arguments"]
-            written["function"]["arguments"] = ""
-            yield chunk({"tool_calls": [{"index": index, **written}]})
+            function_call = self._call(call)
+            arguments = function_call["function"]["arguments"]
+            function_call["function"]["arguments"] = ""
+            yield chunk({"tool_calls": [{"index": index, **function_call}]})
             for piece in thirds(arguments):
                 yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
         yield chunk({}, _reason(reply))
@@ -94,8 +94,8 @@ class OpenAIServer(ModelServer):
 
 
 def _question(messages: list[dict[str, Any]]) -> str:
-    asked = [message["content"] for message in messages if message["role"] == "user"]
-    return str(asked[-1]) if asked else ""
+    questions = [message["content"] for message in messages if message["role"] == "user"]
+    return str(questions[-1]) if questions else ""
 
 
 def _choice(choice: Any) -> str | None:
@@ -115,8 +115,12 @@ def _reason(reply: Reply) -> str:
 
 
 def _usage(request: Request, reply: Reply) -> dict[str, int]:
-    read, written = usage(request, reply)
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    input_tokens, output_tokens = usage(request, reply)
+    return {
+        "prompt_tokens": input_tokens,
+        "completion_tokens": output_tokens,
+        "total_tokens": input_tokens + output_tokens,
+    }
 
 
 def _event(data: Mapping[str, Any]) -> str:

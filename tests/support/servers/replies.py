@@ -1,4 +1,4 @@
-"""What a model is asked for, what it says, and the model that does what it is asked for."""
+"""Tasks of requests, replies, and a model that does what a request asks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a tool, as the model makes it."""
+    """A tool call of the model."""
 
     tool: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -19,7 +19,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model says: text, then calls. `usage` is the tokens read and written; a status over 200 is an error."""
+    """A reply of the model: text, then calls.
+
+    Attributes:
+        text: The text.
+        calls: The tool calls.
+        usage: Input and output tokens. Defaults to an estimate.
+        status: HTTP status; above 200 the reply is an error.
+    """
 
     text: str = ""
     calls: tuple[Call, ...] = ()
@@ -29,14 +36,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Task:
-    """What a request asks for, in no provider's format.
+    """The task of a request, independent of the provider's format.
 
     Attributes:
-        question: the user's last text.
-        answered: whether the last message is the result of a tool.
-        tools: the JSON schema of each tool's arguments.
-        choice: the tool that has to be called; "" where any has to be, None where none has.
-        schema: the JSON schema of the answer; {} for any JSON, None for text.
+        question: Last text of the user.
+        answered: Whether the last message is the result of a tool.
+        tools: JSON schema of each tool's arguments.
+        choice: The tool that must be called, "" for any tool, None if a call is optional.
+        schema: JSON schema of the answer, {} for any JSON, None for text.
     """
 
     question: str
@@ -47,7 +54,7 @@ class Task:
 
 
 def obliging(task: Task) -> Reply:
-    """Call the tool that is asked for, or the first one before anything is answered; else say what is asked for."""
+    """Call the requested tool, or the first tool before any answer; otherwise answer."""
     if task.tools and (task.choice is not None or not task.answered):
         tool = task.choice or next(iter(task.tools))
         return Reply(calls=(Call(tool, _sample(task.tools[tool], task.question)),))
@@ -57,39 +64,39 @@ def obliging(task: Task) -> Reply:
 
 
 def _sample(schema: Mapping[str, Any], question: str) -> Any:
-    """Return a value that a JSON schema allows: 3 for numbers, what the question quotes for texts."""
+    """Return a value that a JSON schema allows: 3 for numbers, quoted words for texts."""
     quoted = re.findall(r"'([^']+)'", question)
     defined = schema.get("$defs") or schema.get("definitions") or {}
 
-    def value(of: Mapping[str, Any]) -> Any:
-        if "$ref" in of:
-            return value(defined[of["$ref"].rpartition("/")[2]])
+    def value(part: Mapping[str, Any]) -> Any:
+        if "$ref" in part:
+            return value(defined[part["$ref"].rpartition("/")[2]])
         for key in ("anyOf", "oneOf", "allOf"):
-            if key in of:
-                return value(of[key][0])
-        if "enum" in of:
-            return of["enum"][0]
+            if key in part:
+                return value(part[key][0])
+        if "enum" in part:
+            return part["enum"][0]
         kinds = {
             "object": lambda: {
-                key: value(inner) for key, inner in of.get("properties", {}).items()
+                key: value(inner) for key, inner in part.get("properties", {}).items()
             },
-            "array": lambda: [value(of["items"])],
+            "array": lambda: [value(part["items"])],
             "integer": lambda: 3,
             "number": lambda: 3.5,
             "boolean": lambda: True,
             "null": lambda: None,
         }
-        return kinds.get(of.get("type", ""), lambda: quoted[0] if quoted else "something")()
+        return kinds.get(part.get("type", ""), lambda: quoted[0] if quoted else "something")()
 
     return value(schema) if schema else dict.fromkeys(quoted, "something")
 
 
 def words(text: str) -> list[str]:
-    """Return a text in pieces, as models stream it."""
+    """Split a text into pieces, as models stream it."""
     return re.findall(r"\S+\s*|\s+", text)
 
 
 def thirds(text: str) -> list[str]:
-    """Return a text in up to three pieces that care for no syntax, as arguments are streamed."""
+    """Split a text into up to three pieces at any characters, as arguments are streamed."""
     size = -(-len(text) // 3)
-    return [text[at : at + size] for at in range(0, len(text), size)]
+    return [text[index : index + size] for index in range(0, len(text), size)]

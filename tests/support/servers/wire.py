@@ -1,4 +1,4 @@
-"""What the servers share: the requests that they keep, the script that they follow, and HTTP."""
+"""The shared parts of the servers: recorded requests, scripts and HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from servers.replies import Reply, Task, obliging
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came over the wire."""
+    """A request as it was received."""
 
     path: str
     raw: bytes
@@ -32,7 +32,7 @@ class Request:
 
     @property
     def history(self) -> bytes:
-        """The bytes of the messages as they were sent, each followed by a comma."""
+        """The bytes of the messages, each followed by a comma."""
         text = self.raw.decode()
         start = text.index('"messages":[') + len('"messages":')
         messages, end = json.JSONDecoder().raw_decode(text, start)
@@ -40,7 +40,7 @@ class Request:
         return f"{text[start + 1 : end - 1]},".encode()
 
     def continues(self, earlier: Request) -> bool:
-        """Return whether all that an earlier request said comes first here too, so that a prompt cache is hit."""
+        """Return whether an earlier request is a prefix of this, so that a prompt cache is hit."""
         return self._head == earlier._head and self.history.startswith(earlier.history)
 
     @property
@@ -52,7 +52,10 @@ Replies = Iterable[Reply] | Callable[[Request], Reply] | None
 
 
 _SERVERS = count(1)
-"""Ports are used again. SDKs keep a client for each URL, and one that served a closed event loop serves no other."""
+"""Numbers for URLs, because SDKs cache clients by URL and ports are reused.
+
+A client that was used in a closed event loop cannot be used in another.
+"""
 
 
 class Refusal(Exception):
@@ -64,11 +67,11 @@ class Refusal(Exception):
 
 
 class ModelServer(ABC):
-    """A provider's server on this machine; `with` starts and stops it.
+    """Local server of a provider, to be used in a `with` statement.
 
-    It keeps every request, and refuses those in which calls and results are not paired, as providers do. It answers
-    with the replies of its script: one after the other, or what a function says to a request, or, without a script,
-    by doing what is asked for.
+    It records every request, and rejects those with unpaired calls and results, as providers do.
+    It answers with the replies of its script, with the replies of a function, or, without a
+    script, by doing what the request asks.
     """
 
     base_path = ""
@@ -88,7 +91,7 @@ class ModelServer(ABC):
         self._http.stop()
 
     def script(self, replies: Replies) -> None:
-        """Answer so from now on, and forget the requests."""
+        """Set the script and forget the requests."""
         self.requests.clear()
         self._replies = replies if replies is None or callable(replies) else iter(replies)
 
@@ -103,7 +106,7 @@ class ModelServer(ABC):
         return (
             self.stream(request, reply)
             if request.body.get("stream")
-            else self.whole(request, reply)
+            else self.complete(request, reply)
         )
 
     def _reply(self, request: Request) -> Reply:
@@ -114,20 +117,20 @@ class ModelServer(ABC):
         return next(self._replies, Reply("the script is over", status=400))
 
     def new_id(self, prefix: str) -> str:
-        """Return an id that this server gave to nothing else."""
+        """Return a new unique id."""
         return f"{prefix}_{next(self._numbers)}"
 
     @abstractmethod
     def task(self, body: Mapping[str, Any]) -> Task:
-        """Return what a request asks for."""
+        """Return the task of a request."""
 
     @abstractmethod
     def pairs(self, messages: list[dict[str, Any]]) -> Iterator[tuple[set[str], set[str]]]:
-        """Return the ids of the calls that each message makes, and of those that it answers."""
+        """Yield the ids of the calls in each message, and of those that it answers."""
 
     @abstractmethod
-    def whole(self, request: Request, reply: Reply) -> dict[str, Any]:
-        """Return a reply as one JSON object."""
+    def complete(self, request: Request, reply: Reply) -> dict[str, Any]:
+        """Return a reply as a single JSON object."""
 
     @abstractmethod
     def stream(self, request: Request, reply: Reply) -> Iterator[str]:
@@ -135,23 +138,23 @@ class ModelServer(ABC):
 
 
 def usage(request: Request, reply: Reply) -> tuple[int, int]:
-    """Return the tokens that were read and written; by default one for every four characters."""
-    said = len(reply.text) + sum(len(json.dumps(call.arguments)) for call in reply.calls)
-    return reply.usage or (len(request.raw) // 4, said // 4 + 1)
+    """Return the input and output tokens, by default estimated from the characters."""
+    characters = len(reply.text) + sum(len(json.dumps(call.arguments)) for call in reply.calls)
+    return reply.usage or (len(request.raw) // 4, characters // 4 + 1)
 
 
 def _refuse_orphans(pairs: Iterable[tuple[set[str], set[str]]]) -> None:
-    waiting: set[str] = set()
-    for made, answered in pairs:
-        if orphans := answered - waiting:
+    open_calls: set[str] = set()
+    for calls, answered in pairs:
+        if orphans := answered - open_calls:
             raise Refusal(
                 400, f"results of calls that were not made right before them: {sorted(orphans)}"
             )
-        if waiting and not answered:
+        if open_calls and not answered:
             break
-        waiting = waiting - answered | made
-    if waiting:
-        raise Refusal(400, f"calls without results: {sorted(waiting)}")
+        open_calls = open_calls - answered | calls
+    if open_calls:
+        raise Refusal(400, f"calls without results: {sorted(open_calls)}")
 
 
 class _Http(ThreadingHTTPServer):
@@ -168,16 +171,16 @@ class _Http(ThreadingHTTPServer):
         return connection, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away."""
+        """Ignore clients that disconnected."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
-        """Stop, and end the connections that clients keep alive: each holds a thread."""
+        """Stop, and close the connections that clients keep alive, since each has a thread."""
         self.shutdown()
         self.server_close()
         for connection in self.connections:
-            with suppress(OSError):  # a closed one cannot be shut down
+            with suppress(OSError):  # already closed
                 connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -213,4 +216,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""Locks and forks: what a child of a busy process can still take."""
+"""Test that locks are usable in forked children of busy processes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ pytestmark = [
 ]
 
 
-def test_a_child_finds_every_lock_free_and_what_it_guards_whole() -> None:
-    lock, held, pair = ForkSafeLock(), threading.Event(), [0, 0]
+def test_a_child_finds_free_locks_and_consistent_state() -> None:
+    lock, is_locked, pair = ForkSafeLock(), threading.Event(), [0, 0]
 
     def change() -> None:
         with lock:
             pair[0] = 1
-            held.set()
+            is_locked.set()
             time.sleep(0.05)
             pair[1] = 1
 
     thread = threading.Thread(target=change)
     thread.start()
-    held.wait()
+    is_locked.wait()
     if (child := os.fork()) == 0:
         with lock:
             os._exit(0 if pair == [1, 1] else 1)
@@ -62,9 +62,9 @@ def test_a_child_counts_tokens_while_threads_of_the_parent_do() -> None:
         thread.join()
 
 
-def test_a_lock_that_nobody_has_any_more_is_forgotten() -> None:
+def test_an_unreferenced_lock_is_garbage_collected() -> None:
     lock = ForkSafeLock()
-    left = weakref.ref(lock)
+    reference = weakref.ref(lock)
     del lock
     gc.collect()
-    assert left() is None
+    assert reference() is None

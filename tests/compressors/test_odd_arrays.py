@@ -1,4 +1,4 @@
-"""Arrays that are odd, large or full of failures: what matters is still kept, told and found in time."""
+"""Test odd arrays, large arrays and arrays with many failures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from headroom_core import MemoryStore, compress, decode_table, handle_retrieve_c
 from headroom_core.text.exact_json import fingerprint, parse
 
 
-def sent(data: Any, store: MemoryStore | None = None, question: str = "anything odd?") -> str:
-    """Return what a tool's output becomes; a text is taken as it is."""
+def compress_output(
+    data: Any, store: MemoryStore | None = None, question: str = "anything odd?"
+) -> str:
+    """Return the compressed output of a tool; strings are used verbatim."""
     text = data if isinstance(data, str) else json.dumps(data)
     messages = [
         {"role": "user", "content": question},
@@ -25,12 +27,12 @@ def sent(data: Any, store: MemoryStore | None = None, question: str = "anything 
     return str(result.messages[1]["content"])
 
 
-def test_rows_with_keys_in_another_order_are_counted_and_kept_like_the_others() -> None:
+def test_rows_with_reordered_keys_are_counted_and_kept_alike() -> None:
     rows: list[Any] = [
         {"id": n, "status": "failed" if n % 25 == 3 else "ok", "ms": n * 3 % 97} for n in range(600)
     ]
     rows[::3] = [{"status": row["status"], "id": row["id"], "ms": row["ms"]} for row in rows[::3]]
-    text = sent(rows)
+    text = compress_output(rows)
     assert "over all 600: status: ok ×576, failed ×24" in text
     assert text.count("failed") >= 24
 
@@ -41,26 +43,26 @@ def test_every_distinct_error_is_kept(field: str) -> None:
         {"id": n, field: f"quota reached on volume {n}" if n % 16 == 0 else None}
         for n in range(1000)
     ]
-    assert sent(rows).count("quota reached") == 63
+    assert compress_output(rows).count("quota reached") == 63
 
 
-def test_of_errors_in_a_third_of_the_rows_some_of_every_kind_are_kept() -> None:
+def test_frequent_errors_keep_a_row_of_every_kind() -> None:
     rows = [
         {"id": n, "error": f"reason {'abcdefgh'[n // 3 % 8]} at {n}" if n % 3 == 0 else None}
         for n in range(300)
     ]
-    assert all(f"reason {kind} at" in sent(rows) for kind in "abcdefgh")
+    assert all(f"reason {kind} at" in compress_output(rows) for kind in "abcdefgh")
 
 
-def test_codes_that_are_strings_tell_of_errors_too() -> None:
+def test_status_codes_as_strings_mark_errors_too() -> None:
     rows = [
         {"id": n, "status": "503" if n % 20 == 7 else "200", "path": f"/page/{n}"}
         for n in range(1000)
     ]
-    assert sent(rows).count('"503"') + sent(rows).count(",503,") >= 50
+    assert compress_output(rows).count('"503"') + compress_output(rows).count(",503,") >= 50
 
 
-def test_the_row_that_a_kept_row_of_a_nested_list_belongs_to_is_kept() -> None:
+def test_the_parent_of_a_kept_nested_row_is_kept() -> None:
     orders = [
         {
             "order": n,
@@ -69,7 +71,7 @@ def test_the_row_that_a_kept_row_of_a_nested_list_belongs_to_is_kept() -> None:
         for n in range(120)
     ]
     orders[57]["lines"][1]["state"] = "failed"
-    lines = sent(orders).split("\n")
+    lines = compress_output(orders).split("\n")
     assert any(line.startswith("57,57,+4") for line in lines)
     assert any(line.startswith("229,57,s57-1,failed") for line in lines)
 
@@ -78,25 +80,25 @@ def test_a_sum_does_not_depend_on_the_callers_decimal_context() -> None:
     rows = [{"id": n, "amount": 1000.25 + n} for n in range(300)]
     with localcontext() as context:
         context.prec = 3
-        assert "sum 344925.00" in sent(rows)
+        assert "sum 344925.00" in compress_output(rows)
 
 
-def test_numbers_beyond_all_types_can_be_asked_for() -> None:
+def test_numbers_beyond_every_type_can_be_retrieved() -> None:
     store = MemoryStore()
     text = json.dumps([{"id": n, "v": n} for n in range(300)]).replace(
         '"v": 7}', '"v": 1e9999999999999999999}'
     )
-    key = sent(text, store).partition('key="')[2][:24]
+    key = compress_output(text, store).partition('key="')[2][:24]
     assert "1e9999999999999999999" in handle_retrieve_call(
         {"key": key, "where": "id == 7"}, store=store
     )
 
 
-def test_huge_numbers_do_not_stop_the_selection() -> None:
-    assert "left out here" in sent([{"id": n, "v": 1e200 * (n % 7)} for n in range(200)])
+def test_huge_numbers_do_not_break_the_selection() -> None:
+    assert "left out here" in compress_output([{"id": n, "v": 1e200 * (n % 7)} for n in range(200)])
 
 
-def test_an_object_that_names_a_key_twice_may_stand_in_a_cell() -> None:
+def test_an_object_with_duplicate_keys_is_kept_in_a_cell() -> None:
     text = (
         "["
         + ",".join(
@@ -104,12 +106,12 @@ def test_an_object_that_names_a_key_twice_may_stand_in_a_cell() -> None:
         )
         + "]"
     )
-    assert '{"x":[1],"x":2}' in sent(text)
+    assert '{"x":[1],"x":2}' in compress_output(text)
 
 
-def test_a_first_column_called_at_is_no_sign() -> None:
+def test_a_first_column_named_with_an_at_sign_is_ordinary() -> None:
     text = json.dumps([{"@": f"name {n}", "v": n % 3} for n in range(8)])
-    assert fingerprint(parse(decode_table(sent(text)))) == fingerprint(parse(text))
+    assert fingerprint(parse(decode_table(compress_output(text)))) == fingerprint(parse(text))
 
 
 @pytest.mark.parametrize(
@@ -124,14 +126,14 @@ def test_a_first_column_called_at_is_no_sign() -> None:
     ],
     ids=["a key a row", "digits", "digits in CSV", "headers"],
 )
-def test_time_grows_with_the_text_and_no_faster(text: str) -> None:
+def test_large_arrays_take_linear_time(text: str) -> None:
     started = time.perf_counter()
-    sent(text)
+    compress_output(text)
     assert time.perf_counter() - started < 10
 
 
-def test_a_long_question_is_read_once_for_many_arrays() -> None:
+def test_a_long_question_is_parsed_only_once_for_many_arrays() -> None:
     arrays = [[{"a": n, "b": f"v {n}", "c": n * 2.5} for n in range(30)] for _ in range(200)]
     started = time.perf_counter()
-    sent(arrays, question=" ".join(f"word{n}" for n in range(1000)))
+    compress_output(arrays, question=" ".join(f"word{n}" for n in range(1000)))
     assert time.perf_counter() - started < 5

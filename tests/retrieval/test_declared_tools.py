@@ -1,4 +1,4 @@
-"""Whether the retrieve tool is among tools, told from what providers and frameworks declare."""
+"""Test that the retrieve tool is found among declared tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headroom_core import retrieve_tool
 from headroom_core.retrieval.tool import declares_retrieval
 from headroom_integrations.langchain import HeadroomRetrieveTool
 
-NAMED = {"name": "headroom_retrieve"}
+RETRIEVE = {"name": "headroom_retrieve"}
 ORDERS = {
     "type": "function",
     "function": {"name": "orders", "parameters": {"type": "object", "properties": {}}},
@@ -25,12 +25,12 @@ ORDERS = {
     "declared",
     [
         *(retrieve_tool(provider) for provider in ("openai", "anthropic", "google")),
-        {"type": "function", **NAMED},
-        {"functionDeclarations": [NAMED]},
-        {"toolSpec": NAMED},
-        {"toolConfig": {"tools": [{"toolSpec": NAMED}]}},
+        {"type": "function", **RETRIEVE},
+        {"functionDeclarations": [RETRIEVE]},
+        {"toolSpec": RETRIEVE},
+        {"toolConfig": {"tools": [{"toolSpec": RETRIEVE}]}},
         {"name": "mcp__store__headroom_retrieve"},
-        {"tool_spec": {"type": "generic", **NAMED}},
+        {"tool_spec": {"type": "generic", **RETRIEVE}},
         ToolParam(name="headroom_retrieve", input_schema={}),
         FunctionTool(type="function", name="headroom_retrieve", parameters={}, strict=True),
         Tool(
@@ -43,7 +43,7 @@ ORDERS = {
     ],
     ids=lambda declared: type(declared).__name__,
 )
-def test_it_is_found_in_every_form_alone_and_among_others(declared: Any) -> None:
+def test_the_retrieve_tool_is_found_in_every_declaration_format(declared: Any) -> None:
     assert declares_retrieval(declared)
     assert declares_retrieval([ORDERS, declared])
     assert declares_retrieval({"tools": (ORDERS, declared), "toolChoice": {"auto": {}}})
@@ -64,7 +64,7 @@ def test_it_is_found_in_every_form_alone_and_among_others(declared: Any) -> None
                 "input_schema": {"properties": {"tool": {"enum": ["headroom_retrieve"]}}},
             }
         ],
-        [{"name": "orders", "input_schema": {"properties": {"tool": {"default": NAMED}}}}],
+        [{"name": "orders", "input_schema": {"properties": {"tool": {"default": RETRIEVE}}}}],
         [
             {
                 "name": "orders",
@@ -76,12 +76,12 @@ def test_it_is_found_in_every_form_alone_and_among_others(declared: Any) -> None
         [
             Tool(
                 function_declarations=[
-                    FunctionDeclaration(name="orders", description=json.dumps(NAMED))
+                    FunctionDeclaration(name="orders", description=json.dumps(RETRIEVE))
                 ]
             )
         ],
     ],
     ids=repr,
 )
-def test_a_tool_that_only_mentions_it_is_another_one(tools: Any) -> None:
+def test_a_tool_that_only_mentions_it_is_not_the_retrieve_tool(tools: Any) -> None:
     assert not declares_retrieval(tools)

@@ -14,7 +14,7 @@ import pytest
 from llama_index.core.base.llms.types import ImageBlock, TextBlock, ThinkingBlock
 from llama_index.core.llms import ChatMessage
 from llama_index.core.storage.chat_store import SimpleChatStore
-from orders import dumped, remembering, turn
+from orders import create_memory, dump_messages, turn
 from pydantic_core import PydanticSerializationError
 
 from headroom_core import retrieve
@@ -24,7 +24,7 @@ from headroom_core.stores import MemoryStore, SQLiteStore
 from headroom_integrations.llamaindex import HeadroomChatMemory
 
 
-def rich() -> HeadroomChatMemory:
+def create_rich_memory() -> HeadroomChatMemory:
     config = HeadroomConfig(
         smart_crusher=SmartCrusherConfig(min_tokens_to_crush=50, preserve_fields=("state",))
     )
@@ -35,118 +35,118 @@ def rich() -> HeadroomChatMemory:
         role="assistant", blocks=[ThinkingBlock(content="Hm."), TextBlock(text="A hat.")]
     )
     history = [*turn(0), *turn(1, block=False), image, thought]
-    return remembering(
+    return create_memory(
         3000, chat_history=history, config=config, chat_store_key="ours", retrieve=True
     )
 
 
-def pickled(memory: HeadroomChatMemory) -> Any:
+def pickle_memory(memory: HeadroomChatMemory) -> Any:
     return pickle.loads(pickle.dumps(memory))
 
 
 @pytest.mark.parametrize(
-    "through",
+    "serialise",
     [
         lambda memory, store: HeadroomChatMemory.from_dict(memory.to_dict(), store=store),
         lambda memory, store: HeadroomChatMemory.from_dict(
             json.loads(json.dumps(memory.to_dict())), store=store
         ),
         lambda memory, store: HeadroomChatMemory.from_string(memory.to_string(), store=store),
-        lambda memory, store: pickled(memory),
+        lambda memory, store: pickle_memory(memory),
         lambda memory, store: copy.deepcopy(memory),
         lambda memory, store: memory.model_copy(deep=True),
     ],
     ids=["dict", "json", "string", "pickle", "deepcopy", "model_copy"],
 )
-def test_a_memory_comes_back_as_it_was(
-    through: Callable[[HeadroomChatMemory, Any], HeadroomChatMemory],
+def test_a_memory_survives_serialisation(
+    serialise: Callable[[HeadroomChatMemory, Any], HeadroomChatMemory],
 ) -> None:
-    memory = rich()
-    again = through(memory, memory.store)
-    assert again == memory
-    assert again.chat_store is not memory.chat_store
-    assert again.to_dict() == memory.to_dict()
-    assert again.to_dict()["class_name"] == HeadroomChatMemory.class_name() == "HeadroomChatMemory"
-    assert dumped(again.get()) == dumped(memory.get())
-    assert again.store is memory.store is not None
+    memory = create_rich_memory()
+    restored = serialise(memory, memory.store)
+    assert restored == memory
+    assert restored.chat_store is not memory.chat_store
+    assert restored.to_dict() == memory.to_dict()
+    assert (
+        restored.to_dict()["class_name"] == HeadroomChatMemory.class_name() == "HeadroomChatMemory"
+    )
+    assert dump_messages(restored.get()) == dump_messages(memory.get())
+    assert restored.store is memory.store is not None
 
 
-def test_a_setting_that_was_assigned_comes_back() -> None:
+def test_an_assigned_setting_is_serialised() -> None:
     config = HeadroomConfig()
     config.rolling_window.preserve_recent_turns = 3
-    again = HeadroomChatMemory.from_string(remembering(config=config).to_string())
-    assert again.config == config
+    restored = HeadroomChatMemory.from_string(create_memory(config=config).to_string())
+    assert restored.config == config
 
 
-def test_what_was_written_stays_as_it_is() -> None:
-    written = rich().to_dict()
-    before = copy.deepcopy(written)
-    HeadroomChatMemory.from_dict(written).put(ChatMessage("More."))
-    assert written == before
+def test_a_serialised_memory_is_not_mutated() -> None:
+    serialised = create_rich_memory().to_dict()
+    before = copy.deepcopy(serialised)
+    HeadroomChatMemory.from_dict(serialised).put(ChatMessage("More."))
+    assert serialised == before
 
 
-def test_a_chat_store_of_ones_own_is_given_again() -> None:
-    class Own(SimpleChatStore):
+def test_a_custom_chat_store_must_be_passed_again() -> None:
+    class CustomChatStore(SimpleChatStore):
         @classmethod
         def class_name(cls) -> str:
-            return "Own"
+            return "CustomChatStore"
 
-    store = Own()
-    written = remembering(chat_store=store, chat_history=turn(0)).to_dict()
-    assert written["chat_store"]["class_name"] == "Own"
-    with pytest.raises(ConfigurationError, match="Invalid ChatStore name: Own"):
-        HeadroomChatMemory.from_dict(written)
-    assert HeadroomChatMemory.from_dict(written, chat_store=store).get_all() == turn(0)
+    store = CustomChatStore()
+    serialised = create_memory(chat_store=store, chat_history=turn(0)).to_dict()
+    assert serialised["chat_store"]["class_name"] == "CustomChatStore"
+    with pytest.raises(ConfigurationError, match="Invalid ChatStore name: CustomChatStore"):
+        HeadroomChatMemory.from_dict(serialised)
+    assert HeadroomChatMemory.from_dict(serialised, chat_store=store).get_all() == turn(0)
 
 
-def test_a_conversation_goes_on_from_a_chat_stores_file(tmp_path: Path) -> None:
+def test_a_conversation_continues_from_a_persisted_chat_store(tmp_path: Path) -> None:
     path = str(tmp_path / "chats" / "store.json")
-    memory, originals = rich(), MemoryStore()
+    memory, originals = create_rich_memory(), MemoryStore()
     assert isinstance(memory.chat_store, SimpleChatStore)
     try:
         memory.chat_store.persist(path)
     except PydanticSerializationError:
         pytest.skip("LlamaIndex cannot write its chat stores with this version of pydantic")
-    again = memory.model_copy(
+    restored = memory.model_copy(
         update={"chat_store": SimpleChatStore.from_persist_path(path), "store": originals}
     )
-    assert dumped(again.get()) == dumped(memory.get())
+    assert dump_messages(restored.get()) == dump_messages(memory.get())
 
 
-def test_originals_outlast_the_process_where_the_settings_keep_them(tmp_path: Path) -> None:
+def test_originals_in_a_configured_file_outlast_the_process(tmp_path: Path) -> None:
     config = HeadroomConfig(store_url=f"sqlite:///{tmp_path}/originals.db")
-    memory = remembering(900, store=None, config=config, retrieve=True)
-    memory.put_messages([one for number in range(6) for one in turn(number)])
-    again = HeadroomChatMemory.from_string(memory.to_string())
-    assert again.get() == memory.get()
-    assert "headroom_retrieve(key=" in str(again.get())
+    memory = create_memory(900, store=None, config=config, retrieve=True)
+    memory.put_messages([message for number in range(6) for message in turn(number)])
+    restored = HeadroomChatMemory.from_string(memory.to_string())
+    assert restored.get() == memory.get()
+    assert "headroom_retrieve(key=" in str(restored.get())
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle_memory])
 @pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
-def test_copies_keep_originals_where_they_were_to_be_kept(
-    copied: Any, file: bool, tmp_path: Path
-) -> None:
+def test_copies_share_the_store_of_originals(copied: Any, file: bool, tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
-    memory = copied(remembering(900, store=store, retrieve=True))
-    memory.put_messages([one for number in range(6) for one in turn(number)])
+    memory = copied(create_memory(900, store=store, retrieve=True))
+    memory.put_messages([message for number in range(6) for message in turn(number)])
     keys = re.findall(r'headroom_retrieve\(key="(\w+)"', str(memory.get()))
     assert any("Read page 0." in retrieve(key, limit=None, store=store).text for key in keys)
 
 
-def test_what_cannot_be_pickled_stays_in_the_memory_that_is() -> None:
-    class Connected(MemoryStore):
+def test_stores_that_cannot_be_pickled_are_left_behind() -> None:
+    class UnpicklableStore(MemoryStore):
         def __reduce__(self) -> Any:
             raise TypeError("cannot pickle a connection")
 
-    class Held(SimpleChatStore):
+    class UnpicklableChatStore(SimpleChatStore):
         def __reduce__(self) -> Any:
             raise TypeError("cannot pickle a connection")
 
-    store, chat_store = Connected(), Held()
-    memory = remembering(
+    store, chat_store = UnpicklableStore(), UnpicklableChatStore()
+    memory = create_memory(
         store=store, chat_store=chat_store, chat_history=turn(0), chat_store_key="ours"
     )
-    again = pickled(memory)
-    assert (again.store, again.chat_store_key, again.get_all()) == (None, "ours", [])
+    restored = pickle_memory(memory)
+    assert (restored.store, restored.chat_store_key, restored.get_all()) == (None, "ours", [])
     assert (memory.store, memory.chat_store, memory.get_all()) == (store, chat_store, turn(0))

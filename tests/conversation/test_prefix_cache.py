@@ -1,4 +1,4 @@
-"""Conversations that grow: what came before is not worked out again, and becomes what it would become anew."""
+"""Test that growing conversations reuse earlier work and give the same results."""
 
 from __future__ import annotations
 
@@ -23,49 +23,52 @@ from headroom_core.stores import MemoryStore
 from headroom_integrations.langchain import LangChainDialect
 
 
-class AnewOpenAI(OpenAIDialect):
+class UncachedOpenAI(OpenAIDialect):
     def parse(self, messages: Sequence[Any]) -> Draft:
         return super().parse(messages)
 
 
-class AnewAnthropic(AnthropicDialect):
+class UncachedAnthropic(AnthropicDialect):
     def parse(self, messages: Sequence[Any]) -> Draft:
         return super().parse(messages)
 
 
-class AnewGoogle(GoogleDialect):
+class UncachedGoogle(GoogleDialect):
     def parse(self, messages: Sequence[Any]) -> Draft:
         return super().parse(messages)
 
 
-class AnewLangChain(LangChainDialect):
+class UncachedLangChain(LangChainDialect):
     def parse(self, messages: Sequence[Any]) -> Draft:
         return super().parse(messages)
 
 
-GROWING: dict[str, tuple[Dialect, Dialect]] = {
-    "openai": (OpenAIDialect(), AnewOpenAI()),
-    "anthropic": (AnthropicDialect(), AnewAnthropic()),
-    "google": (GoogleDialect(), AnewGoogle()),
-    "langchain": (LangChainDialect(), AnewLangChain()),
+DIALECTS: dict[str, tuple[Dialect, Dialect]] = {
+    "openai": (OpenAIDialect(), UncachedOpenAI()),
+    "anthropic": (AnthropicDialect(), UncachedAnthropic()),
+    "google": (GoogleDialect(), UncachedGoogle()),
+    "langchain": (LangChainDialect(), UncachedLangChain()),
 }
-"""Every dialect, and a subclass that reads all messages each time, because its `parse` is its own."""
+"""Every dialect with a subclass that is never cached because it overrides `parse`."""
 
 
-class Noting(OpenAIDialect):
-    """Notes which messages it reads."""
+class RecordingDialect(OpenAIDialect):
+    """Dialect that records the indexes of the messages it reads."""
 
     def __init__(self, read: list[int]) -> None:
-        self.noted = read
+        self.read_indexes = read
 
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
-        self.noted.append(index)
+        self.read_indexes.append(index)
         return super().read_message(index, message, state)
 
 
 def rows(number: int, size: int = 40) -> str:
     return json.dumps(
-        [{"id": number * 1000 + at, "state": "ok" if at % 9 else "failed"} for at in range(size)]
+        [
+            {"id": number * 1000 + index, "state": "ok" if index % 9 else "failed"}
+            for index in range(size)
+        ]
     )
 
 
@@ -88,42 +91,47 @@ def langchain_turn(number: int, **arguments: Any) -> list[Any]:
     ]
 
 
-def same(form: str, messages: Sequence[Any], **options: Any) -> CompressResult:
-    """Return what becomes of messages, which is what becomes of them where nothing is known of them."""
-    growing, anew = GROWING[form]
-    ours = compress(messages, dialect=growing, store=MemoryStore(), **options)
-    theirs = compress(messages, dialect=anew, store=MemoryStore(), **options)
-    assert (ours.messages, ours.changes) == (theirs.messages, theirs.changes)
-    assert (ours.tokens_before, ours.tokens_after) == (theirs.tokens_before, theirs.tokens_after)
-    return ours
+def assert_same_as_uncached(form: str, messages: Sequence[Any], **options: Any) -> CompressResult:
+    """Compress messages and check that the result is the same without a cache."""
+    cached, uncached = DIALECTS[form]
+    actual = compress(messages, dialect=cached, store=MemoryStore(), **options)
+    expected = compress(messages, dialect=uncached, store=MemoryStore(), **options)
+    assert (actual.messages, actual.changes) == (expected.messages, expected.changes)
+    assert (actual.tokens_before, actual.tokens_after) == (
+        expected.tokens_before,
+        expected.tokens_after,
+    )
+    return actual
 
 
 @given(talks(), st.data())
-def test_a_conversation_that_grows_or_branches_becomes_what_it_would_become_anew(
+def test_a_growing_or_branching_conversation_equals_a_fresh_compression(
     talk: Talk, data: st.DataObject
 ) -> None:
     for _ in range(4):
         head = talk.messages[: data.draw(st.integers(0, len(talk.messages)))]
         tail = talk.messages[data.draw(st.integers(0, len(talk.messages))) :]
-        same(talk.form, [*head, *tail], token_budget=data.draw(st.none() | st.integers(50, 500)))
+        assert_same_as_uncached(
+            talk.form, [*head, *tail], token_budget=data.draw(st.none() | st.integers(50, 500))
+        )
 
 
 @pytest.mark.parametrize("form", ["openai", "langchain"])
-def test_a_message_that_was_changed_in_place_is_read_anew(form: str) -> None:
+def test_a_message_changed_in_place_is_read_again(form: str) -> None:
     make = {"openai": turn, "langchain": langchain_turn}[form]
     messages = [*make(1), *make(2)]
-    before = same(form, messages)
-    part = messages[2]
+    before = assert_same_as_uncached(form, messages)
+    message = messages[2]
     if form == "openai":
-        part["content"] = rows(7)
+        message["content"] = rows(7)
     else:
-        part.content = rows(7)
-    after = same(form, messages)
+        message.content = rows(7)
+    after = assert_same_as_uncached(form, messages)
     assert after.messages[2] != before.messages[2]
     assert after.messages[5] == before.messages[5]
 
 
-def test_arguments_that_are_equal_in_python_alone_are_told_apart() -> None:
+def test_arguments_that_only_compare_equal_are_distinguished() -> None:
     message = langchain_turn(1, deep={"a": 1, "b": [1]})[1]
     results = []
     for arguments in (
@@ -134,51 +142,51 @@ def test_arguments_that_are_equal_in_python_alone_are_told_apart() -> None:
         {"a": 1},
     ):
         message.tool_calls[0]["args"]["deep"] = arguments
-        results.append(GROWING["langchain"][0].parse([message]).blocks[0].text)
-        same("langchain", [message])
+        results.append(DIALECTS["langchain"][0].parse([message]).blocks[0].text)
+        assert_same_as_uncached("langchain", [message])
     assert len(set(results)) == 5
 
 
-def test_the_same_text_in_another_role_is_another_message() -> None:
+def test_the_same_text_in_another_role_is_a_different_message() -> None:
     for role in ("user", "assistant", "system", "tool", "unknown"):
-        result = same("openai", [{"role": role, "content": rows(1)}])
+        result = assert_same_as_uncached("openai", [{"role": role, "content": rows(1)}])
         assert (result.messages[0]["content"] == rows(1)) == (role not in ("tool", "user"))
 
 
-def test_only_messages_that_are_new_are_read() -> None:
+def test_only_new_messages_are_read() -> None:
     store, read = MemoryStore(), list[int]()
     messages = [message for number in range(6) for message in turn(number, about="reading once")]
-    compress(messages[:12], dialect=Noting(read), store=store)
+    compress(messages[:12], dialect=RecordingDialect(read), store=store)
     read.clear()
-    compress(messages, dialect=Noting(read), store=store)
+    compress(messages, dialect=RecordingDialect(read), store=store)
     assert read == [12, 13, 14, 15, 16, 17]
     read.clear()
-    # As they are where what went is kept in the place of what came.
+    # A caller may replace a message by its compressed form.
     compress(
         [*messages[:14], {**messages[14], "content": "shortened"}, *messages[15:]],
-        dialect=Noting(read),
+        dialect=RecordingDialect(read),
         store=store,
     )
     assert read == [14, 15, 16, 17]
 
 
-def test_a_message_that_is_changed_while_it_is_read_is_not_taken_for_what_it_was() -> None:
+def test_a_message_changed_while_being_read_is_not_cached() -> None:
     class Changing(OpenAIDialect):
-        then = "Set by another thread, at this moment."
+        text = "Set by another thread at this moment."
 
         def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
-            message["content"] = self.then or message["content"]
+            message["content"] = self.text or message["content"]
             return super().read_message(index, message, state)
 
     message = {"role": "user", "content": "What is new?"}
     expected = compress([message], store=MemoryStore())
     compress([{**message}], dialect=Changing(), store=MemoryStore())
-    Changing.then = ""
+    Changing.text = ""
     again = compress([message], dialect=Changing(), store=MemoryStore())
     assert (again.tokens_before, again.changes) == (expected.tokens_before, expected.changes)
 
 
-def test_what_a_store_forgot_is_kept_again() -> None:
+def test_a_forgotten_original_is_stored_again() -> None:
     store, messages = MemoryStore(), [*turn(1), *turn(2)]
     messages[2]["content"] = rows(1, 1000)
     first = compress(messages, store=store)
@@ -188,28 +196,31 @@ def test_what_a_store_forgot_is_kept_again() -> None:
     assert all(store.get(key) for key in again.ccr_hashes)
 
 
-def test_objects_that_are_no_plain_values_are_read_each_time() -> None:
-    said = ChatCompletionMessage(role="assistant", content="One failed.")
-    messages = [*turn(1), said]
-    same("openai", messages)
-    said.content = "Two failed."
+def test_objects_without_plain_values_are_read_each_time() -> None:
+    reply = ChatCompletionMessage(role="assistant", content="One failed.")
+    messages = [*turn(1), reply]
+    assert_same_as_uncached("openai", messages)
+    reply.content = "Two failed."
     assert (
-        same("openai", messages).tokens_before == same("openai", deepcopy(messages)).tokens_before
+        assert_same_as_uncached("openai", messages).tokens_before
+        == assert_same_as_uncached("openai", deepcopy(messages)).tokens_before
     )
 
 
-def test_what_a_tool_hands_to_the_program_alone_may_be_anything() -> None:
+def test_a_tool_artifact_may_be_any_object() -> None:
     messages = langchain_turn(1)
     messages[2].artifact = object()
-    result = same("langchain", messages)
+    result = assert_same_as_uncached("langchain", messages)
     assert result.messages[2].artifact is messages[2].artifact
 
 
-def test_threads_that_go_on_from_one_conversation_do_not_meet() -> None:
+def test_threads_that_branch_a_conversation_do_not_interfere() -> None:
     shared = [message for number in range(5) for message in turn(number, about="threads")]
     branches = [[*shared, *turn(10 + number % 8), *turn(30 + number % 4)] for number in range(48)]
     store = MemoryStore()
-    expected = [compress(branch, dialect=AnewOpenAI(), store=store).messages for branch in branches]
+    expected = [
+        compress(branch, dialect=UncachedOpenAI(), store=store).messages for branch in branches
+    ]
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda branch: compress(branch, store=store), branches))
     assert [result.messages for result in results] == expected

@@ -1,4 +1,4 @@
-"""The package's table of contents: what `headroom_core` offers, and that all its lists of names agree."""
+"""Test the public names of `headroom_core`, their signatures, fields and defaults."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ SOURCE = Path(headroom_core.__file__)
 TREE = ast.parse(SOURCE.read_text(encoding="utf-8"))
 
 PROMISED = {
-    "compressing": "compress acompress compress_documents CompressionHooks CompressResult DocumentsResult Change",
-    "bringing back": "retrieve retrieve_tool RetrievalResult decode_table",
+    "compressing": "compress acompress compress_documents CompressionHooks CompressResult"
+    " DocumentsResult Change",
+    "retrieval": "retrieve retrieve_tool RetrievalResult decode_table",
     "metrics": "RequestMetrics",
     "protocols": "Store Compressor Dialect Scorer Transform",
     "stores": "MemoryStore SQLiteStore",
-    "settings": "HeadroomConfig SmartCrusherConfig CCRConfig CacheAlignerConfig RollingWindowConfig"
-    " IntelligentContextConfig ScoringWeights RelevanceScorerConfig",
-    "errors": "HeadroomError ConfigurationError ProviderError StorageError CompressionError ValidationError"
-    " TokenizationError CacheError TransformError HeadroomConnectionError HeadroomAuthError HeadroomCompressError"
-    " map_proxy_error",
+    "settings": "HeadroomConfig SmartCrusherConfig CCRConfig CacheAlignerConfig"
+    " RollingWindowConfig IntelligentContextConfig ScoringWeights RelevanceScorerConfig",
+    "errors": "HeadroomError ConfigurationError ProviderError StorageError CompressionError"
+    " ValidationError TokenizationError CacheError TransformError HeadroomConnectionError"
+    " HeadroomAuthError HeadroomCompressError map_proxy_error",
     "tokens": "Tokenizer count_tokens_text count_tokens_messages",
     "messages": "SystemMessage UserMessage AssistantMessage ToolMessage",
-    "transforms": "SmartCrusher CrushResult CacheAligner RollingWindow IntelligentContextManager TransformPipeline"
-    " TransformResult ToolIntelligence",
+    "transforms": "SmartCrusher CrushResult CacheAligner RollingWindow IntelligentContextManager"
+    " TransformPipeline TransformResult ToolIntelligence",
     "relevance": "create_scorer BM25Scorer EmbeddingScorer HybridScorer embedding_available",
     "providers": "OpenAIProvider AnthropicProvider GoogleProvider",
 }
-ELSEWHERE = {
+MODULE_NAMES = {
     "headroom_core.config": (
         "SmartCrusherConfig",
         "CCRConfig",
@@ -59,23 +60,23 @@ ELSEWHERE = {
 }
 SIGNATURES = {
     "compress": "messages, *, model, token_budget, config, query, store, dialect, hooks, strict",
-    "compress_documents": "texts, query, *, token_budget, model, config, store, titles, overheads, scorer,"
-    " max_documents, min_relevance, prefer_diverse",
+    "compress_documents": "texts, query, *, token_budget, model, config, store, titles, overheads,"
+    " scorer, max_documents, min_relevance, prefer_diverse",
     "retrieve": "key, *, where, query, lines, limit, page, store",
     "map_proxy_error": "status, type, message",
     "decode_table": "text",
 }
 FIELDS = {
-    "CompressResult": "messages tokens_before tokens_after tokens_saved compression_ratio transforms_applied"
-    " ccr_hashes compressed changes warnings",
+    "CompressResult": "messages tokens_before tokens_after tokens_saved compression_ratio"
+    " transforms_applied ccr_hashes compressed changes warnings",
     "DocumentsResult": "texts scores tokens_before tokens_after changes",
     "RetrievalResult": "text found reason next_page",
     "CrushResult": "text data tokens_before tokens_after markers",
     "TransformResult": "messages tokens_before tokens_after changes warnings",
 }
 METRICS = (
-    "request_id timestamp model tokens_input_before tokens_input_after tokens_output cost_before cost_after"
-    " transforms_applied provider cached_tokens latency_ms"
+    "request_id timestamp model tokens_input_before tokens_input_after tokens_output cost_before"
+    " cost_after transforms_applied provider cached_tokens latency_ms"
 )
 DEFAULTS: dict[str, dict[str, object]] = {
     "SmartCrusherConfig": {
@@ -149,7 +150,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
 }
 
 
-def lazy() -> dict[str, set[str]]:
+def lazy_names() -> dict[str, set[str]]:
     """Return the names of the lazy table, by module."""
     table = next(
         node.value
@@ -162,7 +163,7 @@ def lazy() -> dict[str, set[str]]:
     }
 
 
-def typed() -> dict[str, set[str]]:
+def typed_names() -> dict[str, set[str]]:
     """Return the names that type checkers see, by module."""
     block = next(
         node
@@ -176,19 +177,19 @@ def typed() -> dict[str, set[str]]:
 
 
 def test_type_checkers_see_the_names_of_the_lazy_table() -> None:
-    assert typed() == lazy()
+    assert typed_names() == lazy_names()
 
 
-def test_the_public_names_are_those_of_the_lazy_table_in_order_and_once() -> None:
-    names = [name for names in lazy().values() for name in names]
+def test_the_public_names_are_those_of_the_lazy_table() -> None:
+    names = [name for names in lazy_names().values() for name in names]
     assert sorted(names) == sorted(headroom_core.__all__) == headroom_core.__all__
     assert len(names) == len({*names})
 
 
 @pytest.mark.parametrize("name", headroom_core.__all__)
-def test_a_public_name_is_what_its_module_defines_and_is_documented(name: str) -> None:
+def test_a_public_name_is_documented_and_defined_by_its_module(name: str) -> None:
     value = getattr(headroom_core, name)
-    (module,) = [module for module, names in lazy().items() if name in names]
+    (module,) = [module for module, names in lazy_names().items() if name in names]
     assert value is getattr(importlib.import_module(module), name)
     assert inspect.getdoc(value)
 
@@ -197,19 +198,19 @@ def test_dir_lists_the_public_names() -> None:
     assert {*headroom_core.__all__} <= {*dir(headroom_core)}
 
 
-def test_another_name_is_an_AttributeError_that_says_so() -> None:
+def test_an_unknown_name_is_a_helpful_AttributeError() -> None:
     with pytest.raises(AttributeError, match="module 'headroom_core' has no attribute 'compres'"):
         _ = headroom_core.compres
 
 
 @pytest.mark.parametrize("group", PROMISED)
-def test_the_promised_names_are_there(group: str) -> None:
+def test_the_promised_names_exist(group: str) -> None:
     assert {*PROMISED[group].split()} <= {*headroom_core.__all__}
 
 
-@pytest.mark.parametrize("module", ELSEWHERE)
-def test_the_promised_names_are_where_users_look_for_them(module: str) -> None:
-    assert all(hasattr(importlib.import_module(module), name) for name in ELSEWHERE[module])
+@pytest.mark.parametrize("module", MODULE_NAMES)
+def test_the_promised_names_exist_in_their_modules(module: str) -> None:
+    assert all(hasattr(importlib.import_module(module), name) for name in MODULE_NAMES[module])
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
@@ -239,8 +240,11 @@ def test_the_defaults_of_the_settings_are_those_promised(name: str) -> None:
     assert {**defaults, **DEFAULTS[name]} == defaults
 
 
-def test_importing_the_package_loads_none_of_what_it_offers() -> None:
-    code = "import sys, headroom_core; print(*sorted(m for m in sys.modules if m.startswith('headroom_core')))"
+def test_importing_the_package_loads_no_submodule() -> None:
+    code = (
+        "import sys, headroom_core\n"
+        "print(*sorted(m for m in sys.modules if m.startswith('headroom_core')))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -251,9 +255,12 @@ def test_importing_the_package_loads_none_of_what_it_offers() -> None:
     assert done.stdout.split() == ["headroom_core"]
 
 
-def test_an_error_can_be_caught_without_loading_what_is_heavy() -> None:
+def test_an_error_can_be_caught_without_loading_heavy_modules() -> None:
     heavy = "{'pydantic', 'numpy', 'tiktoken', 'rank_bm25', 'sqlite3', 'asyncio'}"
-    code = f"import sys; from headroom_core import HeadroomError, Change; print(*sorted({heavy} & {{*sys.modules}}))"
+    code = (
+        "import sys; from headroom_core import HeadroomError, Change\n"
+        f"print(*sorted({heavy} & {{*sys.modules}}))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What `str()` makes of a tool's lists and dicts: shortened as JSON is, and given back as Python wrote it."""
+"""Test that Python literals are compressed like JSON and restored exactly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from checks import assert_rows_hold
+from checks import assert_rows_shown
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import rows
@@ -51,19 +51,19 @@ tables = (
 labels = st.sampled_from(("", "Observation: ", "Found:\n"))
 
 
-def made_of(text: str, *, selecting: bool = False) -> str:
-    """Return what the crusher makes of a text, which may be longer, or the text."""
-    made = crusher.compress(text, Request(content_key(text), 10**6, "", selecting))
-    return made.text if made and made.lossless is not selecting else text
+def crush_text(text: str, *, selecting: bool = False) -> str:
+    """Return the output of the crusher for a text, or the text."""
+    compressed = crusher.compress(text, Request(content_key(text), 10**6, "", selecting))
+    return compressed.text if compressed and compressed.lossless is not selecting else text
 
 
-def sent(text: str, role: str = "tool", **settings: Any) -> str:
+def compress_text(text: str, role: str = "tool", **settings: Any) -> str:
     message = {"role": role, "content": text, **({"tool_call_id": "1"} if role == "tool" else {})}
     return str(compress([message], **settings).messages[0]["content"])
 
 
 def is_json(text: str) -> bool:
-    """Return whether what Python writes is JSON as it stands, because its strings hold single quotes."""
+    """Return whether a Python literal is also JSON because its strings hold single quotes."""
     try:
         json.loads(text)
     except ValueError:
@@ -72,30 +72,30 @@ def is_json(text: str) -> bool:
 
 
 @given(data)
-def test_what_python_writes_is_read_and_written_as_it_was(value: Any) -> None:
+def test_python_literals_round_trip(value: Any) -> None:
     read = python_literal.parse(repr(value))
     assert to_plain(read) == value
     assert python_literal.dumps(read) == repr(value)
 
 
 @given(tables | st.fixed_dictionaries({"found": tables, "more": data}), labels)
-def test_its_lossless_form_decodes_to_the_same_bytes(value: Any, label: str) -> None:
+def test_the_lossless_form_decodes_to_the_same_bytes(value: Any, label: str) -> None:
     text = f"{label}{value}"
     assume(not is_json(str(value)))
-    assert decode_table(made_of(text)) == text
+    assert decode_table(crush_text(text)) == text
 
 
 @given(rows(min_size=40, max_size=120))
-def test_a_selection_of_it_shows_whole_rows_and_tells_what_is_missing(
+def test_a_selection_shows_whole_rows_and_counts_the_omitted_rows(
     table: list[dict[str, Any]],
 ) -> None:
     text = str(table)
-    if (shorter := made_of(text, selecting=True)) != text:
-        assert assert_rows_hold(shorter, [from_plain(table)], content_key(text)) > 0
+    if (shorter := crush_text(text, selecting=True)) != text:
+        assert assert_rows_shown(shorter, [from_plain(table)], content_key(text)) > 0
 
 
 @pytest.mark.parametrize("value", [JOBS, {"jobs": JOBS, "next": None}], ids=["list", "dict"])
-def test_it_takes_hardly_more_tokens_than_what_json_becomes(value: Any) -> None:
+def test_python_literals_compress_nearly_as_well_as_json(value: Any) -> None:
     results = [
         compress([{"role": "tool", "tool_call_id": "1", "content": text}], config=LOSSLESS)
         for text in (str(value), json.dumps(value))
@@ -106,40 +106,40 @@ def test_it_takes_hardly_more_tokens_than_what_json_becomes(value: Any) -> None:
 
 
 @pytest.mark.parametrize("note", ["x", "both ' and \"", "it's"])
-def test_lines_of_dicts_are_a_table_too_however_many_there_are(note: str) -> None:
+def test_many_lines_of_dicts_become_a_table(note: str) -> None:
     text = "\n".join(str({**job, "note": note}) for job in JOBS * 20)
-    assert sent(text, config=LOSSLESS).startswith("[table 3000 lines; ")
-    assert decode_table(sent(text, config=LOSSLESS)) == text
+    assert compress_text(text, config=LOSSLESS).startswith("[table 3000 lines; ")
+    assert decode_table(compress_text(text, config=LOSSLESS)) == text
 
 
-def test_a_line_that_is_json_too_is_one_of_pythons_lines_among_them() -> None:
+def test_a_json_line_among_python_lines_is_read_as_python() -> None:
     text = "\n".join(str({"can't": 1 if n == 77 else None}) for n in range(150))
-    assert decode_table(sent(text, config=LOSSLESS)) == text
-    assert sent(text, config=LOSSLESS).startswith("[table 150 lines; ")
+    assert decode_table(compress_text(text, config=LOSSLESS)) == text
+    assert compress_text(text, config=LOSSLESS).startswith("[table 150 lines; ")
 
 
 @pytest.mark.parametrize(
     "hostile", ["['" + "\\'" * 50_000 + "]", "[\"'" + '\\"' * 50_000 + "]", "['" * 50_000 + "]"]
 )
-def test_a_text_that_looks_like_it_is_refused_in_no_time(hostile: str) -> None:
+def test_a_python_literal_lookalike_is_rejected_in_time(hostile: str) -> None:
     start = time.perf_counter()
     assert find_json(hostile) == []
     assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize("depth", [900, 990, 5000])
-def test_what_is_nested_too_deeply_stays_beside_what_is_not(depth: int) -> None:
+def test_too_deeply_nested_values_do_not_affect_others(depth: int) -> None:
     deep = "{'a': " * depth + "'x'" + "}" * depth
     text, store = f"{JOBS}\n{deep}", MemoryStore()
-    assert "headroom_retrieve" in sent(
+    assert "headroom_retrieve" in compress_text(
         text, store=store, config=HeadroomConfig(model_context_limits={"gpt-4o": 10**9})
     )
     assert "777" in retrieve(content_key(text), where="id == 777", store=store).text
 
 
-def test_its_rows_are_found_and_the_original_comes_back_as_it_was() -> None:
+def test_rows_and_the_original_can_be_retrieved() -> None:
     text, store = str(JOBS), MemoryStore()
-    assert content_key(text) in sent(text, store=store)
+    assert content_key(text) in compress_text(text, store=store)
     assert (
         "777,false"
         in retrieve(content_key(text), where="ok == false and host == null", store=store).text
@@ -152,7 +152,7 @@ def test_its_rows_are_found_and_the_original_comes_back_as_it_was() -> None:
     [
         str([(n, "a tuple") for n in range(60)]),
         str([{"day": date(2026, 3, 1), "number": n} for n in range(60)]),
-        str([{n: "a key that is no string"} for n in range(60)]),
+        str([{n: "a non-string key"} for n in range(60)]),
         str([{"share": float("nan"), "number": n} for n in range(60)]),
         str(JOBS).replace(", ", ","),
         str(JOBS)[:-1],
@@ -163,12 +163,12 @@ def test_its_rows_are_found_and_the_original_comes_back_as_it_was() -> None:
     ],
     ids=["tuples", "dates", "keys", "nan", "otherwise spaced", "cut off", "text behind", "code"],
 )
-def test_what_is_no_json_or_was_not_written_by_python_stays(text: str) -> None:
-    assert sent(text, store=MemoryStore()) == text
+def test_values_without_a_json_form_stay_unchanged(text: str) -> None:
+    assert compress_text(text, store=MemoryStore()) == text
 
 
-def test_a_user_may_ask_about_a_list_as_python_writes_it() -> None:
+def test_a_short_python_list_of_a_user_stays_unchanged() -> None:
     text = "Why does this print None?\n" + str(
         [True, None, "it's", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] * 3
     )
-    assert sent(text, "user") == text
+    assert compress_text(text, "user") == text

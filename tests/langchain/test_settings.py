@@ -88,7 +88,9 @@ def test_a_message_says_what_to_give() -> None:
         ConfigurationError, match=re.escape("token_budget = 0: Input should be greater than 0")
     ):
         HeadroomCompressor(token_budget=0)
-    with pytest.raises(ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")):
+    with pytest.raises(
+        ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")
+    ):
         HeadroomDocumentCompressor(scorer=BM25Scorer)
     with pytest.raises(
         ConfigurationError, match=r"HeadroomChatModel\.wrapped = None: Field required"

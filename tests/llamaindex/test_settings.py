@@ -76,7 +76,9 @@ def test_a_message_says_what_to_give() -> None:
         ConfigurationError, match=re.escape("top_n = 0: Input should be greater than 0")
     ):
         HeadroomNodePostprocessor(top_n=0)
-    with pytest.raises(ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")):
+    with pytest.raises(
+        ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")
+    ):
         HeadroomNodePostprocessor(scorer=BM25Scorer)
 
 

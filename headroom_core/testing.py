@@ -201,7 +201,7 @@ class FailingStore(MemoryStore):
         >>> call = ScriptedCall("list_jobs", result=f"[{rows}]")
         >>> result = compress(tool_conversation("Which failed?", [call]), store=store)
         >>> result.ccr_hashes, result.warnings[0][:30]
-        ([], 'originals cannot be stored, so')
+        ([], 'the originals cannot be stor')
     """
 
     _OPERATIONS = ("put_many", "get", "record", "recall", "add", "counters")

@@ -171,4 +171,4 @@ def test_a_factory_that_makes_nothing_of_use_costs_only_itself() -> None:
     finally:
         unregister_compressor(make)
     assert result.messages == conversation()
-    assert "a compressor factory returned a object" in str(result.warnings)
+    assert "a compressor factory returned an object of type object" in str(result.warnings)

@@ -489,7 +489,7 @@ def test_what_cannot_be_stored_is_not_left_out_and_a_warning_says_so() -> None:
     assert decode_table(content(result)) == COMPACT
     assert result.ccr_hashes == []
     (warning,) = result.warnings
-    assert warning.startswith("originals cannot be stored")
+    assert warning.startswith("the originals cannot be stored")
     assert warning.endswith("the disk is full")
     with pytest.raises(CompressionError, match="disk is full"):
         run(store=Broken(), strict=True)
@@ -498,7 +498,7 @@ def test_what_cannot_be_stored_is_not_left_out_and_a_warning_says_so() -> None:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        ("recall", "earlier results cannot be recalled"),
+        ("recall", "earlier results cannot be read"),
         ("record", "results cannot be recorded"),
     ],
 )

@@ -569,7 +569,8 @@ def test_other_messages_load_no_langchain(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [("acme_nowhere:Mine", "cannot be loaded"), ("builtins:dict", "must have name, ")]
+    ("value", "said"),
+    [("acme_nowhere:Mine", "cannot be loaded"), ("builtins:dict", "must have name, ")],
 )
 def test_a_broken_dialect_lets_messages_through_and_is_named(
     value: str, said: str, tmp_path: Path

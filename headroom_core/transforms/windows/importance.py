@@ -16,8 +16,8 @@ from headroom_core.relevance import Scorer
 from headroom_core.transforms.windows.turns import Turns, TurnUnit
 
 # A run of 5 to 200 characters that may be a value: a word, id, number, path, price or address. It
-# ends in a letter, digit or underscore, so that punctuation after it is not part of the match, and
-# never begins in the middle of a word.
+# ends in a letter, digit or underscore (punctuation after it is not part of the match), and never
+# begins in the middle of a word.
 _VALUE = re.compile(r"(?<![A-Za-z0-9_$#@])[A-Za-z0-9_$#@][A-Za-z0-9_./@:$#-]{3,198}[A-Za-z0-9_]")
 
 # A sign that a short run is a name or a number: a digit, a joining character, or camel case. Plain
@@ -226,7 +226,7 @@ class TextContents(NamedTuple):
 
 
 _contents: LRUCache[tuple[int, int], TextContents] = process_caches.lru(_MAX_CACHED_TEXTS)
-"""Contents of recent texts, so that the texts of a growing conversation are not read again."""
+"""Contents of recent texts. They save reading the texts of a growing conversation again."""
 
 
 def text_contents(text: str) -> TextContents:

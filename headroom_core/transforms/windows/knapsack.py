@@ -1,4 +1,4 @@
-"""Choose items to drop so that enough room is made at a small loss."""
+"""Choose items to drop, to make enough room at a small loss."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def take_least_loss(weights: Sequence[int], losses: Sequence[float], excess: int
     room = sum(weights[: len(leading)])
     loss = sum(losses[: len(leading)])
     # Items from `start` on that no other item beats in both weight and loss. Both lists rise, so
-    # that a binary search by weight finds the cheapest item that is heavy enough.
+    # a binary search by weight finds the cheapest item that is heavy enough.
     front_weights: list[int] = []
     front: list[tuple[float, int]] = []
     for start in range(len(weights) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Plans a cut: which of the candidates to drop so that a conversation fits."""
+"""Plans a cut: which of the candidates to drop to make a conversation fit."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class RollingWindowConfig(Settings):
 
 
 class ScoringWeights(Settings):
-    """Weights of the features that make a message important.
+    """Weights of the signals that make a message important.
 
     They always sum to 1: two weights of 2 become two weights of 0.5.
 
@@ -201,7 +201,7 @@ class IntelligentContextConfig(Settings):
             limit. Defaults to 4,000.
         use_importance_scoring: Whether to drop by importance. If not, the oldest are dropped
             first. Defaults to True.
-        scoring_weights: Weights of the features that make a message important.
+        scoring_weights: Weights of the signals that make a message important.
         recency_decay_rate: Rate at which importance decays with age: by a factor of e over
             1 / rate steps or messages. Defaults to 0.1.
         toin_integration: Whether tools whose outputs were retrieved are more important. Defaults

@@ -117,4 +117,4 @@ class ImportanceRanking:
             return "tool calls are kept until they have their results"
         if self._is_old(unit, state):
             return f"{_THERE_IS_ROOM}: user messages are dropped last"
-        return "texts of the last turns are kept"
+        return "spoken messages of the last turns are kept"

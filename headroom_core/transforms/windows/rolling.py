@@ -30,8 +30,9 @@ class RollingWindow:
     with all its results. All other messages are called spoken. If only part of a turn has to be
     dropped, its oldest tool calls are dropped first and its spoken messages last. System messages
     and the spoken messages of the last turns are kept; tool calls in the last turns are dropped if
-    there is no other way, the oldest first; the newest message is never dropped. Dropped messages are stored, and a single marker replaces them, whose
-    text changes only when further messages are dropped.
+    there is no other way, the oldest first; the newest message is never dropped. Dropped messages
+    are stored, and a single marker replaces them, whose text changes only when further messages are
+    dropped.
 
     The conversation is cut message by message from its beginning: a longer conversation drops every
     message that its beginning dropped. A cut leaves more free room the longer the conversation has

@@ -1,4 +1,4 @@
-"""The content router's memory of results, by which a text is always sent the same way."""
+"""The content router's memory of results: a text is always sent the same way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOTHING_LEARNED = "nothing is learnt from retrievals"
 _hash_parts = process_caches.memoized(lambda parts: content_key(json.dumps(parts)))
 
 _memo: list[MemoryStore] = []
-"""The results of requests that may not store anything. They are pure: this only saves time.
+"""The results of requests that may not store anything. They are pure, so this only saves time.
 
 Created when it is first used, because its size is read from the environment.
 """
@@ -44,8 +44,8 @@ _loaded_results: LRUCache[str, tuple[str, RouteResult]] = process_caches.lru(
 _unrecorded: WeakKeyDictionary[Store, MemoryStore] = WeakKeyDictionary()
 """Results that were sent while their store could not record them.
 
-The same must be sent until the store can, whatever is asked or learnt meanwhile. This is no cache:
-its size is fixed, and `clear` leaves it alone.
+The same must be sent until the store can, whatever is asked or learnt meanwhile. This is no
+cache, so its size is fixed, and `clear` leaves it alone.
 """
 
 
@@ -193,8 +193,8 @@ class Replay:
     ) -> dict[str, str] | None:
         """Record new results and the sources of originals.
 
-        Failures of compressors are not recorded: every request warns of them, and they end with
-        their cause.
+        Failures of compressors are not recorded, so every request warns of them, and they end
+        with their cause.
 
         Returns:
             The lines that are recorded, by this process or by another that was first. None if the

@@ -234,7 +234,7 @@ class ToolIntelligence:
         if source is None or store is None:
             return
         increments = {
-            # Adding 0 marks the source's other counters as used: they are evicted together.
+            # Adding 0 marks the source's other counters as used, so they are evicted together.
             _counter_name(source, "shortened"): 0,
             _counter_name(source, "seen"): 0,
             _counter_name(source, "asked"): 1,
@@ -328,7 +328,7 @@ def _origin_key(key: str) -> str:
 
 
 def _counter_name(source: Source, *parts: str) -> str:
-    """Return the name of a counter. It is JSON: no tool's name can imitate another's."""
+    """Return the name of a counter. It is JSON, so no tool's name can imitate another's."""
     return json.dumps([*source, *parts])
 
 

@@ -126,8 +126,8 @@ def wrap_llm(
 class _CompressingMethods(MetricsMixin):
     """Methods that override those of a model's class in the class of its wrapped copy.
 
-    They call the original model with compressed messages: calls between its own methods are not
-    compressed, and recorded, again.
+    They call the original model with compressed messages, so calls between its own methods are
+    not compressed, and recorded, again.
     """
 
     def chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:

@@ -29,7 +29,7 @@ _LIMIT_STEPS = 16
 """Reserved tokens are rounded up to a multiple of the limit divided by this number.
 
 They vary slightly from request to request. Without steps the limit would vary with them, and with
-it the beginning of the conversation: prompt caches would miss.
+it the beginning of the conversation, and prompt caches would miss.
 """
 
 

@@ -232,8 +232,8 @@ class CacheAligner:
 class _Tail:
     """The parts moved out of a system message, under the names that their placeholders use.
 
-    Each occurrence has a name of its own: two values that happen to be equal on one day change no
-    placeholder.
+    Each occurrence has a name of its own, so two values that happen to be equal on one day change
+    no placeholder.
 
     Args:
         texts: The texts of the message. Names that they use in placeholders already are avoided.

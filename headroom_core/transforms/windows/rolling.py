@@ -36,7 +36,7 @@ class RollingWindow:
 
     The conversation is cut message by message from its beginning: a longer conversation drops every
     message that its beginning dropped. A cut leaves more free room the longer the conversation has
-    lasted: the next turns need no cut, and a prompt cache keeps hitting.
+    lasted, so the next turns need no cut, and a prompt cache keeps hitting.
 
     Args:
         config: The settings, of which a copy is taken. Defaults to `RollingWindowConfig()`.

@@ -1,6 +1,6 @@
 """Compress what agents and RAG pipelines send to language models, and bring every original back.
 
-Names are imported when they are first used, so that importing the package costs nothing.
+Names are imported when they are first used, so importing the package costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything that adapters to frameworks may import beside the public names."""
+"""Everything that adapters to frameworks may import besides the public names."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ __all__ = [
 
 
 def _require_instance(scorer: Scorer | None) -> Scorer | None:
-    # A class has the method of its objects, so that the type check alone lets it pass.
+    # A class has the method of its objects, so the type check alone would let it pass.
     if isinstance(scorer, type):
         raise ValueError(f"must be an object, such as {scorer.__name__}()")
     return scorer
@@ -167,7 +167,7 @@ class CompressionSettings:
         return result
 
     async def acompress(self, messages: Sequence[Any]) -> CompressResult:
-        """Compress messages in a thread, so that the event loop is not blocked."""
+        """Compress messages in a thread, without blocking the event loop."""
         return await asyncio.to_thread(self.compress, messages)
 
     @classmethod

@@ -45,8 +45,8 @@ class SmartCrusherConfig(Settings):
         relevance_threshold: Share of the best score, from 0 to 1, that an item needs to count as
             an answer to the query. Defaults to 0.3.
         anomaly_std_threshold: Number of standard deviations from the middle at which a number is
-            an outlier. The deviation is estimated from the median, so that outliers do not hide
-            themselves. Defaults to 2.0.
+            an outlier. The deviation is estimated from the median, which outliers hardly
+            affect. Defaults to 2.0.
         preserve_errors: Whether to keep items that report errors. Defaults to True.
         preserve_change_points: Whether to keep the items at which the level of a column shifts.
             Defaults to True.
@@ -80,7 +80,7 @@ class SmartCrusherConfig(Settings):
 
 
 class CacheAlignerConfig(Settings):
-    """Settings of the alignment of system prompts, so that they start with the same bytes daily.
+    """Settings of the alignment of system prompts, which makes them start alike every day.
 
     Attributes:
         enabled: Whether to align system prompts. Defaults to True, and to False in
@@ -132,7 +132,7 @@ class RollingWindowConfig(Settings):
             steps are dropped only as a last resort, the oldest first, and the newest message
             never. Defaults to 5.
         drop_oldest_first: Whether to drop the oldest turns first. If not, the newest turns that
-            are not protected are dropped first, so that the beginning stays. Defaults to True.
+            are not protected are dropped first, and the beginning stays. Defaults to True.
         output_buffer_tokens: Number of tokens to reserve for the reply, at most half of the
             limit. Defaults to 4,000.
     """
@@ -146,7 +146,7 @@ class RollingWindowConfig(Settings):
 
 
 class ScoringWeights(Settings):
-    """Weights of the features that make a message important.
+    """Weights of the signals that make a message important.
 
     They always sum to 1: two weights of 2 become two weights of 0.5.
 
@@ -181,7 +181,7 @@ class ScoringWeights(Settings):
             raise ValueError(
                 f"the weights sum to {total}: all must be finite, and at least one above 0"
             )
-        # Weights that sum to 1 but for rounding are unchanged, so that copies stay equal.
+        # Weights that sum to 1 except for rounding are left alone, so copies stay equal.
         if not math.isclose(total, 1.0, rel_tol=1e-12):
             # Written to `__dict__`, because an assignment would be validated and return here.
             self.__dict__.update({name: value / total for name, value in values.items()})
@@ -201,7 +201,7 @@ class IntelligentContextConfig(Settings):
             limit. Defaults to 4,000.
         use_importance_scoring: Whether to drop by importance. If not, the oldest are dropped
             first. Defaults to True.
-        scoring_weights: Weights of the features that make a message important.
+        scoring_weights: Weights of the signals that make a message important.
         recency_decay_rate: Rate at which importance decays with age: by a factor of e over
             1 / rate steps or messages. Defaults to 0.1.
         toin_integration: Whether tools whose outputs were retrieved are more important. Defaults

@@ -186,7 +186,7 @@ def causal_queries(blocks: Sequence[Block]) -> list[str]:
     """Return the query that each block is scored against.
 
     It is the last user text before the block, with the arguments of the call that a tool result
-    answers. Later messages do not count, so that the result of a block that was sent never changes.
+    answers. Later messages do not count, so the result of a block that was sent never changes.
 
     Example:
         >>> causal_queries([
@@ -216,7 +216,7 @@ def require_list(name: str, values: Sequence[Any]) -> list[Any]:
     """
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         kind = type(values).__name__
-        raise TypeError(f"{name} = {kind}: must be a list; give a list of {name}")
+        raise TypeError(f"{name} must be a list, got {kind}; give a list of {name}")
     return list(values)
 
 

@@ -200,8 +200,8 @@ class FailingStore(MemoryStore):
         >>> rows = ",".join(f'{{"id": {n}, "status": "ok"}}' for n in range(400))
         >>> call = ScriptedCall("list_jobs", result=f"[{rows}]")
         >>> result = compress(tool_conversation("Which failed?", [call]), store=store)
-        >>> result.ccr_hashes, result.warnings[0][:30]
-        ([], 'originals cannot be stored, so')
+        >>> result.ccr_hashes, result.warnings[0][:34]
+        ([], 'the originals cannot be stored, so')
     """
 
     _OPERATIONS = ("put_many", "get", "record", "recall", "add", "counters")

@@ -44,37 +44,40 @@ MAX_LEVELS = 11
 """Levels of the whole repository: the core, its table of names, integrations, benchmarks."""
 
 SHARED = {
-    "_internal": {"fork", "caches", "lru"},
-    "text": {"exact_json", "json_spans", "kinds", "python_literal", "sentences", "units"},
+    "_internal": {"fork", "lru"},
+    "text": {"exact_json", "kinds", "python_literal", "sentences"},
     "models": {"load"},
     "dialects": {"access", "base", "counting"},
     "stores": {"base", "sqlite_file"},
     "tables": {"cells", "codec", "csv", "frame", "groups", "header", "reader", "writer"},
-    "tokens": {"estimate", "tokenizer", "vocabulary"},
+    "tokens": {"estimate", "vocabulary"},
     "relevance": {"base", "bm25", "embedding", "encoders", "words"},
-    "compressors": {"base", "registry"},
+    "compressors": {"base"},
+    "providers": {"base"},
     "transforms": {"base", "cache_aligner", "pipeline", "router", "windows"},
-    "insight": {"shape"},
     "conversation": {"prefix_cache", "replay", "run", "window"},
-    "retrieval": {"fields", "originals", "pages", "tool", "where"},
+    "retrieval": {"fields", "originals", "pages", "where"},
     "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
     "metrics": {"ledger"},
-    "client": {"rounds", "tools", "usage"},
 }
-"""The modules that other members of their family may import. Defaults to `base` alone."""
+"""The modules that other members of their family import. An `__init__` may import all members."""
 
 PURE = {"compressors", "relevance", "transforms"}
 IMPURE = {"stores", "providers", "insight", "metrics"}
 PUBLIC_FACES = {
-    ("transforms.cache_aligner", "stores"),
+    ("transforms.cache_aligner.aligner", "stores"),
     ("transforms.pipeline", "stores"),
     ("transforms.smart_crusher", "stores"),
-    ("transforms.windows", "stores"),
+    ("transforms.windows.intelligent", "stores"),
+    ("transforms.windows.rolling", "stores"),
 }
-"""Families that know no store, provider or metric, and the faces that save before they return."""
+"""Families that know no store, provider or metric, and the modules that save before they return."""
 
-CORE_NAMES = {*headroom_core.__all__}
-ADAPTER_NAMES = {*adapters.__all__}
+PUBLIC_NAMES = {
+    CORE: {*headroom_core.__all__},
+    f"{CORE}.adapters": {*adapters.__all__},
+}
+"""The names of the core that an integration may use, by module."""
 
 HEAVY = ("pydantic", "numpy", "tiktoken", "rank_bm25", "sqlite3")
 
@@ -125,12 +128,17 @@ class Module:
         return ".".join([*package, *filter(None, [node.module])])
 
 
-def violations(root: Path) -> list[str]:
-    """Return a sentence for each broken rule below `root`."""
-    paths = [
-        path for package in (CORE, INTEGRATIONS) for path in sorted((root / package).rglob("*.py"))
+def modules_of(root: Path, *packages: str) -> list[Module]:
+    return [
+        Module(path, root)
+        for package in packages
+        for path in sorted((root / package).rglob("*.py"))
     ]
-    modules = [Module(path, root) for path in paths]
+
+
+def violations(root: Path) -> list[str]:
+    """Return what breaks the rules below `root`, one sentence each."""
+    modules = modules_of(root, CORE, INTEGRATIONS)
     known = {module.name for module in modules}
     found = [problem for module in modules for problem in _problems(module, known)]
     try:
@@ -157,16 +165,20 @@ def _split(name: str) -> tuple[str, str]:
     return parts[1], parts[2]
 
 
+def _in_core(name: str) -> str:
+    return name.removeprefix(f"{CORE}.")
+
+
 def _core_problem(importer: str, imported: str) -> str | None:
     if not imported.startswith(CORE):
         return "the core knows no integration"
     (family, member), (other, piece) = _split(importer), _split(imported)
     if unplaced := {family, other} - LEVELS.keys():
         return f"{unplaced.pop()} has no level yet: give it one in LAYERS"
-    if family in PURE and other in IMPURE and (f"{family}.{member}", other) not in PUBLIC_FACES:
+    if family in PURE and other in IMPURE and (_in_core(importer), other) not in PUBLIC_FACES:
         return f"{family} know no {other}"
     if family == other:
-        inside = not member or piece in {member, *SHARED.get(family, {"base"})}
+        inside = not member or piece in {member, *SHARED.get(family, set())}
         return None if inside else f"members of {family} do not import each other"
     if LEVELS[other] < LEVELS[family]:
         return None
@@ -182,43 +194,105 @@ def _integration_problem(importer: str, imported: str) -> str | None:
 
 
 def _private_names(module: Module) -> Iterator[str]:
-    """Yield the private names of the core that an integration imports."""
+    """Yield the names that an integration takes from the core apart from its public ones."""
+    modules = _names_of_modules(module.tree)
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(CORE):
-            public = ADAPTER_NAMES if node.module == f"{CORE}.adapters" else CORE_NAMES
+            public = PUBLIC_NAMES.get(node.module or "", set())
             yield from (alias.name for alias in node.names if alias.name not in public)
+        elif isinstance(node, ast.Attribute) and (owner := modules.get(ast.unparse(node.value))):
+            is_public = node.attr in PUBLIC_NAMES.get(owner, ())
+            if not is_public and f"{owner}.{node.attr}" not in PUBLIC_NAMES:
+                yield node.attr
+
+
+def _names_of_modules(tree: ast.AST) -> dict[str, str]:
+    """Return the modules of the core that a file imports, by the names that it gives them."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        for alias in node.names if isinstance(node, ast.Import) else ():
+            if alias.name.partition(".")[0] == CORE:
+                names[alias.asname or alias.name] = alias.name
+                if alias.asname is None:
+                    names[CORE] = CORE
+    return names
+
+
+def siblings() -> dict[str, set[str]]:
+    """Return the modules of each family that other members import."""
+    modules = modules_of(ROOT, CORE)
+    known = {module.name for module in modules}
+    shared: dict[str, set[str]] = {}
+    for module in modules:
+        family, member = _split(module.name)
+        for other, piece in map(_split, module.imports(known)):
+            if family and member and family == other and piece != member:
+                shared.setdefault(family, set()).add(piece)
+    return shared
+
+
+def faces() -> set[tuple[str, str]]:
+    """Return the modules of pure families that import an impure one, each with what it imports."""
+    modules = modules_of(ROOT, *(f"{CORE}/{family}" for family in PURE))
+    return {
+        (_in_core(module.name), other)
+        for module in modules
+        for other, _ in map(_split, module.imports(set()))
+        if other in IMPURE
+    }
 
 
 def levels(root: Path) -> int:
-    """Return the number of levels of packages, including benchmarks and integrations."""
-    modules = [Module(path, root) for path in sorted((root / CORE).rglob("*.py"))]
+    """Return the number of levels of packages, with the integrations and benchmarks."""
+    modules = modules_of(root, CORE, INTEGRATIONS, "benchmarks")
     known = {module.name for module in modules}
     below: dict[str, set[str]] = {}
     for module in modules:
-        family = _split(module.name)[0]
-        families = {_split(name)[0] for name in module.imports(known)}
-        below.setdefault(family, set()).update(families - {family})
+        room = _room(module.name)
+        rooms = {_room(name) for name in module.imports(known)}
+        below.setdefault(room, set()).update(rooms - {room})
     height: dict[str, int] = {}
-    for family in TopologicalSorter(below).static_order():
-        height[family] = 1 + max((height[other] for other in below[family]), default=0)
-    return max(height.values()) + len((INTEGRATIONS, "benchmarks"))
+    for room in TopologicalSorter(below).static_order():
+        height[room] = 1 + max((height[other] for other in below[room]), default=0)
+    return max(height.values())
+
+
+def _room(name: str) -> str:
+    """Return the room of a module: the integrations and the benchmarks are one each."""
+    package = name.partition(".")[0]
+    return f"{CORE}.{_split(name)[0]}" if package == CORE else package
 
 
 def test_every_module_follows_the_layout() -> None:
     assert violations(ROOT) == []
 
 
-def test_integrations_use_only_public_names_of_the_core() -> None:
-    modules = [Module(path, ROOT) for path in sorted((ROOT / INTEGRATIONS).rglob("*.py"))]
+def test_every_permission_to_import_is_used() -> None:
+    assert siblings() == SHARED
+    assert faces() == PUBLIC_FACES
+
+
+def test_integrations_use_public_names_of_the_core_alone() -> None:
+    modules = modules_of(ROOT, INTEGRATIONS)
     assert {module.name: names for module in modules if (names := [*_private_names(module)])} == {}
 
 
-def test_a_private_name_in_an_integration_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("from headroom_core import compress, _lazy", ["_lazy"]),
+        ("from headroom_core.adapters import CallTracker, x", ["x"]),
+        ("import headroom_core as core; core.compress(core._lazy)", ["_lazy"]),
+        ("import headroom_core.adapters as a; a._x(a.CallTracker)", ["_x"]),
+        ("import headroom_core.adapters; headroom_core.adapters._x.y", ["_x"]),
+    ],
+)
+def test_a_private_name_in_an_integration_is_found(
+    tmp_path: Path, source: str, names: list[str]
+) -> None:
     path = tmp_path / "a.py"
-    path.write_text(
-        "from headroom_core import compress, _lazy\nfrom headroom_core.adapters import x"
-    )
-    assert [*_private_names(Module(path, tmp_path))] == ["_lazy", "x"]
+    path.write_text(source)
+    assert [*_private_names(Module(path, tmp_path))] == names
 
 
 def test_the_core_has_few_root_modules_and_levels() -> None:
@@ -245,6 +319,7 @@ def test_the_core_has_few_root_modules_and_levels() -> None:
         ("compressors/log.py", "from headroom_core.compressors.html import x", "import each other"),
         ("models/load.py", "from ..stores import base", "2 is not below level 2"),
         ("transforms/router.py", "from headroom_core.stores import memory", "know no stores"),
+        ("transforms/windows/gap.py", "import headroom_core.stores", "transforms know no stores"),
         ("relevance/bm25.py", "import headroom_core.providers", "relevance know no providers"),
         ("odd.py", "import headroom_core.errors", "odd has no level yet"),
         ("config.py", "def f():\n    from headroom_core import errors", "inside a function"),

@@ -15,7 +15,7 @@ from headroom_core.results import CompressResult
 WIDTH = 100
 _LABEL_WIDTH = 10
 _TABLE_WIDTH = 42
-# A piece of a long line that fits beside a label: up to a space or a comma if possible, else cut.
+# A piece of a long line that fits next to a label: up to a space or a comma if possible, else cut.
 _LINE_PIECE = re.compile(
     rf".{{1,{WIDTH - _LABEL_WIDTH - 1}}}(?:[ ,]|$)|.{{1,{WIDTH - _LABEL_WIDTH}}}"
 )

@@ -82,7 +82,7 @@ class ProcessCaches:
         return cache
 
     def share_bytes(self, share: float) -> int:
-        """Return how many bytes a share of the size of all caches is."""
+        """Return a share of the total size of all caches, in bytes."""
         return int(share * self._size())
 
     def on_clear(self, callback: Callable[[], object]) -> None:

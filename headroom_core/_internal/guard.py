@@ -1,7 +1,7 @@
 """The edge at which failures become warnings.
 
-Only this module catches arbitrary exceptions, so that a compressor, a store or a dialect that fails
-never breaks the request in which it is used.
+An exception of a compressor, a store or a dialect becomes a warning here, and the request in which
+it is used goes on.
 """
 
 from __future__ import annotations

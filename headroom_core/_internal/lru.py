@@ -95,7 +95,7 @@ class LRUCache(Generic[K, V]):
 
 
 def text_key(text: str) -> tuple[int, int]:
-    """Return a key for a text, so that a cache need not keep the text itself.
+    """Return a key that stands for a text in a cache, which need not keep the text itself.
 
     The hash has 64 bits and is keyed anew in each process: two texts of one length practically
     never share it.

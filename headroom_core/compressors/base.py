@@ -23,7 +23,7 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything that a compressor may know beside the text.
+    """Everything that a compressor may know besides the text.
 
     Attributes:
         key: Key under which the original will be stored, for markers. Empty if it will not be
@@ -68,8 +68,8 @@ class Compressor(Protocol):
     Three more members are optional:
 
     - `fingerprint`, a string that is different whenever results may be: the version of the code and
-      its settings. It joins the key under which results are recorded, so that a new version takes
-      effect at once. Defaults to the name.
+      its settings. It is part of the key under which results are recorded, so a new version
+      takes effect at once. Defaults to the name.
     - `accepts(kind: TextKind) -> bool`, a cheap test of whether a text may be of the compressor's
       kind. Defaults to accepting every text.
     - `scorer`, the scorer of relevance that it uses, so that a warning says if it scores by words

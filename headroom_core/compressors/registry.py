@@ -73,7 +73,7 @@ class _Registration:
         self.source = source
         self._accepts = accepts
         # Asking whether an object fits a protocol takes longer than compressing a short message,
-        # so that it is asked once for each compressor.
+        # so it is asked once for each compressor.
         self._route = Route.to(source, accepts) if isinstance(source, Compressor) else None
         self._create: Any = source
 
@@ -87,7 +87,10 @@ class _Registration:
             return route
         if not isinstance(compressor, Compressor):
             kind = type(compressor).__name__
-            message = f"a compressor factory returned a {kind}: return an object with {_MEMBERS}"
+            message = (
+                f"a compressor factory returned an object of type {kind}: "
+                f"return an object with {_MEMBERS}"
+            )
             raise ConfigurationError(message, {"type": kind})
         self._route = Route.to(compressor, self._accepts)
         return self._route
@@ -127,7 +130,10 @@ class CompressorRegistry:
             isinstance(compressor, Compressor) or callable(compressor)
         ):
             name = getattr(compressor, "__name__", type(compressor).__name__)
-            message = f"compressor = {name}: must be an object with {_MEMBERS}, such as {name}()"
+            message = (
+                f"compressor must be an object with {_MEMBERS}, got {name}; "
+                f"register an object, such as {name}()"
+            )
             raise ConfigurationError(message, {"compressor": name})
         with self._lock:
             self._registered = [_Registration(compressor, accepts), *self._registered]

@@ -16,7 +16,7 @@ from headroom_core.transforms.router import RoutedBlock
 _MAX_SNAPSHOTS = 64
 _CACHE_SHARE = 0.2
 _BYTES_PER_MESSAGE = 1000
-"""Bytes that the objects of a message take beside its text, about."""
+"""Approximate overhead of a message in bytes, without its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Snapshot:
     """The work that was done for a conversation. It is never altered.
 
     Attributes:
-        settings: Everything that decides the results beside the messages.
+        settings: Everything that decides the results, apart from the messages.
         fingerprints: Fingerprints of the messages.
         parsed: State of reading the messages.
         routed: The blocks after routing.
         counted: Tokens of every message.
-        size: Bytes that the snapshot takes, about.
+        size: Approximate size of the snapshot in bytes.
     """
 
     settings: Hashable
@@ -40,7 +40,7 @@ class Snapshot:
     size: int
 
     def shared_messages(self, fingerprints: Sequence[Fingerprint]) -> int:
-        """Return with how many equal messages this and another conversation begin."""
+        """Return how many leading messages two conversations share."""
         for index, (ours, theirs) in enumerate(zip(self.fingerprints, fingerprints)):
             if ours != theirs:
                 return index
@@ -105,7 +105,7 @@ class CachedConversation:
     Args:
         dialect: Reads the messages. One that is not a `MessageReader` reads all of them each time.
         messages: The messages.
-        settings: Everything that decides the results beside dialect and messages.
+        settings: Everything that decides the results, apart from dialect and messages.
 
     Attributes:
         draft: The messages as they were read.

@@ -1,4 +1,4 @@
-"""The content router's memory of results, so that a text is always sent the same way."""
+"""The content router's memory of results: a text is always sent the same way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOTHING_LEARNED = "nothing is learnt from retrievals"
 _hash_parts = process_caches.memoized(lambda parts: content_key(json.dumps(parts)))
 
 _memo: list[MemoryStore] = []
-"""The results of requests that may not store anything. They are pure, so that this only saves time.
+"""The results of requests that may not store anything. They are pure, so this only saves time.
 
 Created when it is first used, because its size is read from the environment.
 """
@@ -44,8 +44,8 @@ _loaded_results: LRUCache[str, tuple[str, RouteResult]] = process_caches.lru(
 _unrecorded: WeakKeyDictionary[Store, MemoryStore] = WeakKeyDictionary()
 """Results that were sent while their store could not record them.
 
-The same must be sent until the store can, whatever is asked or learnt meanwhile. This is no cache,
-so that its size is fixed and `clear` leaves it alone.
+The same must be sent until the store can, whatever is asked or learnt meanwhile. This is no
+cache, so its size is fixed, and `clear` leaves it alone.
 """
 
 
@@ -65,7 +65,7 @@ class Replay:
     Attributes:
         conversation: The conversation, of which the first blocks may have been routed before.
         counted: Tokens of every message. None if they cannot be counted.
-        settings: Everything that decides results beside the block and the query, as text.
+        settings: Everything that decides results, apart from the block and the query, as text.
         store: Store of originals and results. None if nothing may be left out.
         query: Text to score new blocks against, instead of the causal query. Empty for the latter.
         collector: Collects warnings.
@@ -169,7 +169,7 @@ class Replay:
         if isinstance(outcome, Success):
             return outcome.value
         self.collector.warn(
-            f"earlier results cannot be recalled, so that texts may change: {outcome.reason}"
+            f"earlier results cannot be read, so texts may change: {outcome.reason}"
         )
         return None
 
@@ -183,7 +183,7 @@ class Replay:
     ) -> dict[str, str] | None:
         """Record new results and the sources of originals.
 
-        Failures of compressors are not recorded, so that every request warns of them, and they end
+        Failures of compressors are not recorded, so every request warns of them, and they end
         with their cause.
 
         Returns:
@@ -258,7 +258,7 @@ class Replay:
         if isinstance(outcome, Success):
             return []
         self.collector.warn(
-            f"originals cannot be stored, so that no more than before is left out: {outcome.reason}"
+            f"the originals cannot be stored, so nothing further is left out: {outcome.reason}"
         )
         return [key for key in selected if not _is_stored(store, items[key])]
 

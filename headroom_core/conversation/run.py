@@ -40,7 +40,8 @@ def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig:
     if not isinstance(config, HeadroomConfig):
         kind = type(config).__name__
         message = (
-            f"config = {kind}: must be a HeadroomConfig; settings of one part are an argument of it"
+            f"config must be a HeadroomConfig, got {kind}; "
+            "settings of one part are an argument of it"
         )
         raise ConfigurationError(message, {"config": kind})
     snapshot: HeadroomConfig = config.snapshot()
@@ -113,7 +114,7 @@ class RunContext:
     def _open_store(self, store: Store | None, lossless: bool) -> Store | None:
         if store is not None and not isinstance(store, Store):
             kind = type(store).__name__
-            message = f"store = {kind}: must be a Store, such as open_store(url)"
+            message = f"store must be a Store, got {kind}; open one with open_store(url)"
             raise ConfigurationError(message, {"store": kind})
         ccr = self.config.ccr
         if lossless or not (ccr.enabled and ccr.inject_marker):
@@ -330,9 +331,7 @@ class CompressionRun(RunContext):
             new = messages[len(known) :]
             return (*known, *self.tokenizer.count_each(new, self._dialect))
 
-        return self.collector.attempt(
-            count, None, "only texts were counted, and nothing beside them"
-        )
+        return self.collector.attempt(count, None, "only the texts were counted")
 
     def _create_window(self) -> ConversationWindow:
         managed = self.config.intelligent_context.enabled

@@ -1,4 +1,4 @@
-"""Read and replace texts inside messages by path, leaving everything beside the path alone."""
+"""Read and replace texts inside messages by path, and leave everything else alone."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def find_cache_breakpoints(part: Any, max_depth: int = _MAX_PART_DEPTH) -> list[
 
     Args:
         part: The part.
-        max_depth: Levels of nested parts to look into, so that a part that refers to itself ends.
+        max_depth: Levels of nested parts to look into. A part that refers to itself is read up to
+            this level.
 
     Example:
         >>> breakpoint = {"type": "ephemeral"}

@@ -48,7 +48,7 @@ class AnthropicDialect(MessageReader):
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether a part of this dialect comes before any sign of another dialect.
 
-        The first sign decides, so that a conversation keeps its dialect as it grows.
+        The first sign decides, so a conversation keeps its dialect as it grows.
         """
         for message in messages:
             if get_field(message, "role") in _FOREIGN_ROLES or get_field(message, "tool_calls"):

@@ -15,7 +15,7 @@ from headroom_core.messages import Block, Draft, Outline
 Speaker = Literal["system", "user", "assistant", "tool_result"]
 
 Fingerprint = tuple[bytes, str | None]
-"""Plain values of a message in bytes, and a long text beside them, which is not copied."""
+"""Plain values of a message in bytes, and at most one long text, which is not copied."""
 
 
 @runtime_checkable
@@ -287,7 +287,7 @@ class MessageReader:
 
 
 def fingerprint_of(value: Any, text: str | None = None) -> Fingerprint:
-    """Return the fingerprint of a plain value, and of a text beside it that may be long.
+    """Return the fingerprint of a plain value, and of a further text that may be long.
 
     Raises:
         ValueError: The value is not plain data.

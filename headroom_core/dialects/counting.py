@@ -179,8 +179,8 @@ CHAT_FIELDS = CountedFields(
 )
 """Fields of messages with a role and a content: OpenAI's, Anthropic's, and formats like them.
 
-They are counted together because gateways mix them: Anthropic's parts stand beside OpenAI's calls,
-and a part that its dialect only carries is paid for as well.
+They are counted together because gateways mix them: a message may have Anthropic's parts and
+OpenAI's calls, and a part that its dialect only carries is paid for as well.
 """
 
 

@@ -67,7 +67,7 @@ def _speaker_of(message: Any) -> Speaker | None:
 
 
 def _read_content(index: int, message: Any, speaker: Speaker, calls: CallTracker) -> list[Block]:
-    """Return the texts of the content, and of the refusal beside it."""
+    """Return the texts of the content and of the refusal."""
     tool = arguments = pinned = None
     if speaker == "tool_result":
         tool, arguments = calls.record_result(

@@ -289,7 +289,7 @@ class _UnitSelector:
     def select(self, scores: Sequence[float], min_units: int) -> list[list[int]]:
         """Return the indices of the best units that fit, each grouped with those that it needs.
 
-        Units that do not match the query are kept only beside others, or if no unit matches.
+        Units that do not match the query are kept only as neighbours of others, or if none matches.
 
         Args:
             scores: Score of each unit.

@@ -25,7 +25,7 @@ _MIN_RELEVANT = 3
 # Length of query, in words, for which the threshold holds as it is, and how far it may be scaled.
 _TYPICAL_QUERY_WORDS, _MIN_SCALE, _MAX_SCALE = 8, 0.5, 1.3
 
-# Words are compared by their first letters, so that endings hardly matter.
+# Words are compared by their first letters, so endings hardly matter.
 _STEM_LETTERS = 5
 
 # A short word's stem does not include the s of its plural: `cats` is `cat`, but `glass` is `glass`.

@@ -30,7 +30,7 @@ _JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}:]', re.DOTALL)
 # The start of another object on the next line: the text is JSON lines, not one document.
 _NEXT_JSON_LINE = re.compile(r"[ \t\r]*\n[ \t]*\{")
 
-# A column name: it starts with a letter, so that a row of numbers is not taken for a header.
+# A column name: it starts with a letter, as a row of numbers is no header.
 _HEADER_CELL = re.compile(r"[^\W\d][\w .()/%-]{0,60}")
 
 _SEPARATORS = ",\t;|"

@@ -122,7 +122,7 @@ class Lesson:
             return None
         keep = min(_MAX_KEEP, 1 + _KEEP_PER_RATE * self.asked / self.shortened)
         candidates = [name for name, count in self.fields.items() if count >= _MIN_FIELD_RETRIEVALS]
-        # The most frequent first; names break ties, so that equal counts give equal hints.
+        # The most frequent first; names break ties, so equal counts give equal hints.
         candidates.sort(key=lambda name: (-self.fields[name], name))
         fields = tuple(candidates[:_MAX_HINTED_FIELDS])
         return Hints(self.importance.confidence, keep, fields)
@@ -234,7 +234,7 @@ class ToolIntelligence:
         if source is None or store is None:
             return
         increments = {
-            # Adding 0 marks the source's other counters as used, so that they are evicted together.
+            # Adding 0 marks the source's other counters as used, so they are evicted together.
             _counter_name(source, "shortened"): 0,
             _counter_name(source, "seen"): 0,
             _counter_name(source, "asked"): 1,
@@ -328,7 +328,7 @@ def _origin_key(key: str) -> str:
 
 
 def _counter_name(source: Source, *parts: str) -> str:
-    """Return the name of a counter: JSON, so that no tool's name can imitate another's."""
+    """Return the name of a counter. It is JSON, so no tool's name can imitate another's."""
     return json.dumps([*source, *parts])
 
 

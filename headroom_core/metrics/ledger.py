@@ -88,7 +88,7 @@ class _Totals:
 class Ledger:
     """Thread-safe record of the metrics of the latest requests, and the totals of all requests.
 
-    Copies are the same ledger, so that an object and its copies record in one place. A pickle
+    Copies are the same ledger: an object and its copies record in one place. A pickle
     contains no requests.
 
     Args:

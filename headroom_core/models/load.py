@@ -166,7 +166,7 @@ def read_catalog(path: str, known_caches: Mapping[str, CacheSection]) -> Catalog
 
     Args:
         path: Path of the file.
-        known_caches: Cache rules that entries may name beside those of the file.
+        known_caches: Cache rules that entries may name besides those of the file.
 
     Raises:
         ConfigurationError: The file cannot be read, or a value is not valid.
@@ -188,7 +188,7 @@ def parse_catalog(raw: Any, origin: str, known_caches: Mapping[str, CacheSection
     Args:
         raw: The catalog, as read from JSON.
         origin: Path of the file, or name of the argument, for error messages.
-        known_caches: Cache rules that entries may name beside those of the catalog.
+        known_caches: Cache rules that entries may name besides those of the catalog.
 
     Raises:
         ConfigurationError: A value is not valid.

@@ -88,7 +88,7 @@ class CatalogProvider:
         self._caching = caching
         self._overrides = model_context_limits
         if model_context_limits is not None:
-            # Look up any name, so that a bad override fails here and not at the first request.
+            # Look up any name: a bad override should fail here, not at the first request.
             self._info("")
 
     def get_context_limit(self, model: str) -> int:

@@ -52,7 +52,7 @@ def score_and_validate(scorer: Scorer, items: Sequence[str], query: str) -> list
             {"scorer": name},
         )
     for score in scores:
-        # Not written as `score < 0 or score > 1`, so that NaN is refused too.
+        # Not written as `score < 0 or score > 1`, which would accept NaN.
         if not 0 <= score <= 1:
             raise TransformError(
                 f"{name} returned the score {score}: expected a number from 0 to 1",

@@ -137,7 +137,7 @@ def _not_found(reason: str) -> RetrievalResult:
 
 
 def _count_retrieval(request: PageRequest, store: Store) -> None:
-    """Record a retrieval, so that more of such content is kept next time."""
+    """Record a retrieval; more of such content is kept next time."""
     by = "all"
     if request.lines:
         by = "lines"

@@ -20,7 +20,7 @@ class Store(Protocol):
     """A store of originals and of records.
 
     An original is a text that was shortened or dropped, saved under its `content_key`. A record
-    remembers how a block was sent, so that the block is sent the same way again.
+    remembers how a block was sent, so the block is sent the same way again.
 
     Every method is thread-safe and raises `StorageError` if it cannot read or write. Objects that
     compress are copied and pickled together with their store, so a store that must not be

@@ -128,7 +128,7 @@ class MemoryStore:
         counts: dict[str, int] = {}
         with self._lock:
             for name, increment in increments.items():
-                # Popped and inserted again, so that the order stays that of the last use.
+                # Popped and inserted again to keep the counters in the order of their last use.
                 old, _ = self._counters.pop(name, (0, now))
                 counts[name] = max(0, old + increment)
                 if counts[name] > 0:

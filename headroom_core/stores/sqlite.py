@@ -49,7 +49,7 @@ class SQLiteStore:
     saved: the least recently used entries are evicted first, and entries that the same call adds
     or uses never. Records are limited like originals, by their own last use; a record that outlives
     its originals is harmless, because replaying it saves them again. Times of last use are exact
-    with `max_entries`, and otherwise up to an hour late, so that a replay normally writes nothing.
+    with `max_entries`, and otherwise up to an hour late, so a replay normally writes nothing.
 
     Copies are the same store. A pickle contains the path, and the unpickled store uses that file.
 

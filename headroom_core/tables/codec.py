@@ -298,10 +298,10 @@ def _restore_lists(table: ParsedTable, following: Iterator[ParsedTable]) -> tupl
 def _fill_list(row: Value, path: tuple[str, ...], items: Iterator[Value]) -> Value:
     """Replace the count at a path by that many of the next items."""
     if not path:
-        if type(row) is not tuple:
+        # Numbers of JSON have no plus sign: only counts do.
+        if type(row) is not tuple or not row[0].startswith("+"):
             return row
-        count = int(row[0][1:])
-        return [next(items) for _ in range(count)]
+        return [next(items) for _ in range(int(row[0][1:]))]
     if type(row) is not dict or path[0] not in row:
         return row
     return {**row, path[0]: _fill_list(row[path[0]], path[1:], items)}

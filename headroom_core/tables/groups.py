@@ -1,4 +1,4 @@
-"""Groups of columns whose values always come together, so that each combination is written once."""
+"""Groups of columns whose values always come together: each combination is written once."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@
     19,open,2019,*1
     20,shut,2023,*1
 
-The header gives the number of rows, so that the end of the table is clear inside other text, and
+The header gives the number of rows, which shows where the table ends inside other text, and
 explains the signs in use. A cell is the complete value: a string is unquoted unless it could be
 misread, and a JSON string otherwise; numbers, booleans, lists and objects are JSON. A row that does
 not fit the columns is `!` and its JSON. Long values that repeat are written once, in the legend,

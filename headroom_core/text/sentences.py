@@ -23,8 +23,8 @@ _SMALL_LETTERS = "a-zß-öø-ÿа-яё"
 # The end of a sentence with the whitespace after it: a line break, a full-width stop, or a run of
 # stops before whitespace. Must not match a stop after an abbreviation, before a small letter on
 # the same line, or inside a number or name such as `3.5` or `a.py`.
-# All alternatives share one set of first characters, so that the search jumps from candidate
-# to candidate.
+# All alternatives share one set of first characters, so the search jumps from candidate to
+# candidate.
 _SENTENCE_END = re.compile(
     r"[.!?…。！？\n](?:"
     r"(?<=\n)\s*"

@@ -12,7 +12,7 @@ from headroom_core.text.sentences import split_sentences
 
 # The start of a line that opens or closes a fenced block. Must not match inline code, which has
 # another backtick on its line. Not the pattern of `markdown`: any fence at least as long as the
-# open one closes a block here, even with an info string, so that a missing closing fence does not
+# open one closes a block here, even with an info string; otherwise a missing closing fence would
 # bind the rest of a text together.
 _FENCE = re.compile(r"\s*(`{3,}(?![^\n]*`)|~{3,})")
 _RULE_CHARACTERS = frozenset("|:-+= \t\r")

@@ -36,8 +36,8 @@ _CUT = re.compile(r"""[A-Za-z0-9](?=[ \n",;:|<>\]}])""")
 class EncodingCounter:
     """Thread-safe token counts of one encoding, shared by the whole process.
 
-    The counts of the last 16,384 texts are cached by content, so that a text is encoded once while
-    it is among them. Only threads that meet a new text at the same time may each encode it.
+    The counts of the last 16,384 texts are cached by content, so a text is encoded once while it
+    is among them. Only threads that meet a new text at the same time may each encode it.
 
     Attributes:
         encoding: The name of the encoding.

@@ -192,7 +192,7 @@ class ContentRouter:
         self._memory = memory
 
     def with_memory(self, memory: RouterMemory) -> ContentRouter:
-        """Return the same router with a memory."""
+        """Return a copy of this router that has a memory."""
         return ContentRouter(
             self.routes,
             self.tokenizer,

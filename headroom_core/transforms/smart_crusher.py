@@ -117,7 +117,7 @@ def _prune(value: Value, shortened: RowSelectionResult) -> Value:
         if frame.form == "array" and frame.parents is None:
             kept_indices[id(frame.source)] = set(kept)
             continue
-        # Rows of other frames are objects, so that identity tells them apart. Items of arrays may
+        # Rows of other frames are objects, which identity tells apart. Items of arrays may
         # be null or short strings, which Python shares.
         stays = set(kept)
         dropped_rows |= {id(row) for index, row in enumerate(frame.source) if index not in stays}

@@ -1,6 +1,6 @@
 """LangChain integration.
 
-Public names are imported on first use, so that a component only needs the packages it builds on:
+Public names are imported on first use, so a component only needs the packages it builds on:
 `HeadroomMiddleware` needs `langchain`, everything else needs `langchain-core` alone.
 """
 

@@ -62,8 +62,8 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
     their scores.
 
     A state is a dict with the key `messages`, or a pydantic model or dataclass with that field. As
-    a LangGraph node, the compressor returns only the update `{"messages": ...}`, so that reducers
-    of other keys are not applied twice. If `add_messages` reduces the key, changed messages replace
+    a LangGraph node, the compressor returns only the update `{"messages": ...}`, so reducers of
+    other keys are not applied twice. If `add_messages` reduces the key, changed messages replace
     their originals and dropped messages are removed, with a note in the position of the first. A
     call from inside a node looks the same as the node itself: pass the messages there, not the
     state. To leave the state untouched, compress only the messages that the model reads:

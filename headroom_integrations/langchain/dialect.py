@@ -74,7 +74,7 @@ _UNREAD_FIELDS = dict.fromkeys(("artifact", "id", "response_metadata", "usage_me
 _UNREAD_KWARGS = {"parsed": None}
 
 _MODEL_FIELDS = ("content", "tool_calls", "invalid_tool_calls", "tool_call_id", "status")
-"""Fields that a model reads, beside role and name."""
+"""Fields that a model reads, besides role and name."""
 
 
 class LangChainDialect(MessageReader):

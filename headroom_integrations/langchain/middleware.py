@@ -58,7 +58,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     state, the store must live as long as the state.
 
     Place it before middleware that edits or annotates requests, like prompt caching and context
-    editing, so that they see the compressed messages. It also works after them, but with
+    editing: these then see the compressed messages. It also works after them, but with
     `state="original"` they count the originals.
 
     Every model call emits a custom event named `EVENT` with its `CompressResult`, except in

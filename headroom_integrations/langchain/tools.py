@@ -1,4 +1,4 @@
-"""The retrieve tool, and wrapping of tools so that their results are compressed."""
+"""The retrieve tool, and wrappers of tools that compress their results."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def wrap_tools(
     store: Store | None = None,
     retrieve: bool = False,
 ) -> list[BaseTool | dict[str, Any]]:
-    """Wrap tools so that their results are compressed when a model calls them.
+    """Wrap tools to compress their results when a model calls them.
 
     Use it for `create_agent`, `ToolNode` or a tool loop of your own. A wrapped tool is a copy that
     is still an instance of the tool's class and differs in nothing but its results: artifacts,

@@ -1,6 +1,6 @@
 """LlamaIndex integration.
 
-Public names are imported on first use, so that importing the package does not load LlamaIndex.
+Public names are imported on first use, so importing the package does not load LlamaIndex.
 """
 
 from __future__ import annotations

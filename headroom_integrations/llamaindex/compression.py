@@ -30,8 +30,8 @@ def _serialize_config(config: HeadroomConfig | None) -> dict[str, Any] | None:
 
 
 SerializedConfig = Annotated[ConfigSnapshot, PlainSerializer(_serialize_config)]
-"""Settings of a component, copied on assignment. Only fields that were set are serialised, so that
-a component that is loaded by a later version gets the defaults of that version."""
+"""Settings of a component, copied on assignment. Only fields that were set are serialised, so a
+component that is loaded by a later version gets the defaults of that version."""
 
 
 class LlamaIndexComponent(ValidatedModel):

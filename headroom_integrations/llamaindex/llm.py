@@ -67,7 +67,7 @@ def wrap_llm(
     store: Store | None = None,
     retrieve: bool = False,
 ) -> _LLM:
-    """Copy a language model so that the copy compresses its requests and keeps its class.
+    """Return a copy of a language model that compresses its requests and keeps its class.
 
     Agents, chat engines and query engines accept it instead of the model, and their memories keep
     the full messages; `FunctionAgent` and `ReActAgent` send tool results compressed. The prompt of
@@ -126,8 +126,8 @@ def wrap_llm(
 class _CompressingMethods(MetricsMixin):
     """Methods that override those of a model's class in the class of its wrapped copy.
 
-    They call the original model with compressed messages, so that calls between its own methods
-    are not compressed, and recorded, again.
+    They call the original model with compressed messages, so calls between its own methods are
+    not compressed, and recorded, again.
     """
 
     def chat(self: Any, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:

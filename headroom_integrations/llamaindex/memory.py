@@ -29,7 +29,7 @@ _LIMIT_STEPS = 16
 """Reserved tokens are rounded up to a multiple of the limit divided by this number.
 
 They vary slightly from request to request. Without steps the limit would vary with them, and with
-it the beginning of the conversation, so that prompt caches would miss.
+it the beginning of the conversation, and prompt caches would miss.
 """
 
 
@@ -176,8 +176,8 @@ class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
         """Return the compressed messages; unchanged messages are the same objects.
 
         Args:
-            input: Next question. Not used, so that the conversation keeps its beginning whatever
-                is asked next.
+            input: Next question. Not used: the conversation keeps its beginning whatever is asked
+                next.
             initial_token_count: Tokens within the limit that are reserved for other content, such
                 as a system prompt. They are rounded up to a sixteenth of the limit.
             kwargs: Not used.

@@ -27,7 +27,7 @@ class HeadroomMemoryBlock(BudgetedMemory, BaseMemoryBlock[list[ChatMessage]]):
     Attributes:
         name: Name of the block.
         token_limit: Maximum number of tokens that the block shows. Defaults to 9,000, the share
-            that a `Memory` of 30,000 tokens has beside its queue.
+            that a `Memory` of 30,000 tokens has besides its queue.
         chat_store: Chat store that keeps the messages, by session.
         model: Model whose tokens are counted.
         config: Compression settings, copied on assignment. Defaults to `HeadroomConfig()`, but
@@ -102,7 +102,7 @@ class HeadroomMemoryBlock(BudgetedMemory, BaseMemoryBlock[list[ChatMessage]]):
 
 
 class _ShownMessages(list[ChatMessage]):
-    """Compressed messages that remember their originals, so that they can be compressed again."""
+    """Compressed messages that remember their originals, to compress those again."""
 
     def __init__(self, originals: Sequence[ChatMessage], compressed: Sequence[ChatMessage]) -> None:
         # `Memory` inserts the content of other blocks into messages, so it is given copies.

@@ -158,7 +158,7 @@ class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
     def _select(
         self, candidates: Sequence[NodeWithScore], query: str, token_budget: int | None
     ) -> tuple[DocumentsResult, list[NodeWithScore]]:
-        """Select and shorten nodes so that the plain texts among them fit into a budget."""
+        """Select and shorten nodes to fit the plain texts among them into a budget."""
         count = Tokenizer(self.model).count_text
         texts = [node_text(candidate.node) for candidate in candidates]
         result = compress_documents(

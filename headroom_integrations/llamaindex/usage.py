@@ -176,7 +176,7 @@ def _response_text(response: Any) -> str:
 
 
 def _read_tool_calls(message: ChatMessage) -> list[ToolCall]:
-    """Return a message's calls, which stand in blocks or, in OpenAI's form, beside them."""
+    """Return a message's calls, in blocks or, in OpenAI's form, in `additional_kwargs`."""
     calls = [
         ToolCall(block.tool_call_id, block.tool_name, block.tool_kwargs)
         for block in message.blocks

@@ -130,7 +130,7 @@ def test_too_deeply_nested_content_is_passed_through() -> None:
     assert result.messages[0] is messages[0]
     assert result.messages[-1]["content"] != TABLE
     assert result.tokens_after < result.tokens_before
-    assert any("only texts were counted" in warning for warning in result.warnings)
+    assert any("only the texts were counted" in warning for warning in result.warnings)
     with pytest.raises(CompressionError):
         compress(messages, config=LOSSLESS, store=MemoryStore(), strict=True)
 

@@ -477,7 +477,7 @@ def test_nothing_is_omitted_if_the_original_cannot_be_stored() -> None:
     assert decode_table(content(result)) == COMPACT
     assert result.ccr_hashes == []
     (warning,) = result.warnings
-    assert warning.startswith("originals cannot be stored")
+    assert warning.startswith("the originals cannot be stored")
     assert warning.endswith("the disk is full")
     with pytest.raises(CompressionError, match="disk is full"):
         run(store=FailingStore("put_many", error=error), strict=True)
@@ -486,7 +486,7 @@ def test_nothing_is_omitted_if_the_original_cannot_be_stored() -> None:
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
-        ("recall", "earlier results cannot be recalled"),
+        ("recall", "earlier results cannot be read"),
         ("record", "results cannot be recorded"),
     ],
 )

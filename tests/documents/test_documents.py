@@ -623,7 +623,8 @@ def test_every_process_makes_the_same_selection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "expected"), [("one text", "texts = str: must be a list"), (["a", 1], r"texts\[1\]")]
+    ("texts", "expected"),
+    [("one text", "texts must be a list, got str"), (["a", 1], r"texts\[1\]")],
 )
 def test_texts_of_the_wrong_type_are_rejected(texts: Any, expected: str) -> None:
     with pytest.raises(TypeError, match=expected):

@@ -269,6 +269,17 @@ def test_awkward_rows_read_back(text: str) -> None:
     assert decode_table(write_table(text)) == text
 
 
+def test_a_number_among_nested_lists_is_no_count() -> None:
+    """A column of lists, whose items are in another table, may hold a number too."""
+    few = {"runs": [{"steps": 0, "node": "a1"}, {"node": "a1", "steps": None}]}
+    steps = [{"name": "build", "state": "done"}] * 3
+    many = {"runs": [{"node": "a1", "steps": None}, {"node": "a1", "steps": steps}]}
+    text = as_json([few, many] * 3 + [few])
+    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
+    assert compressed is not None
+    assert json.loads(decode_table(compressed.text)) == json.loads(text)
+
+
 def test_text_around_a_table_stays_where_it_was() -> None:
     array = as_json([{"river": "Elbe", "length": 1094}, {"river": "Oder", "length": 866}])
     table = "[table 2 rows: river,length]\nElbe,1094\nOder,866\n"

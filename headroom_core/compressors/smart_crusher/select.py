@@ -224,7 +224,7 @@ class _RowSelector:
     def _keep_errors(self, budget: _CharacterBudget) -> None:
         """Keep one row of every kind of error, then the others, within a budget."""
         kinds = find_error_rows(self.frame, self.stats, self.index)
-        # Reversed, so that the first row of each kind wins.
+        # Reversed: the first row of each kind wins.
         exemplars = sorted({kind: row for row, kind in reversed(kinds.items())}.values())
         self.error_rows = {row for row in kinds if not self._is_duplicate(row)}
         self._keep(exemplars[:_MIN_ERROR_ROWS])

@@ -93,7 +93,7 @@ def list_row_names(column: ColumnStats, dropped: Collection[int], size: int) -> 
 
 
 def is_row_counter(column: ColumnStats) -> bool:
-    """Return whether a column only numbers its rows, so that its values carry no information."""
+    """Return whether a column only numbers its rows and thus carries no information."""
     values = {number for number, _ in column.numbers}
     if not values or len(values) != len(column.numbers):
         return False
@@ -119,7 +119,7 @@ def _describe_numbers(column: ColumnStats) -> str:
     if not column.numbers or column.is_identity or column.is_categorical or is_row_counter(column):
         return ""
     values = [number for number, _ in column.numbers]
-    # As they are written, so that the digits are those of the rows.
+    # As written in the rows, with the same digits.
     low = column.lexemes[values.index(min(values))]
     high = column.lexemes[values.index(max(values))]
     return f"{_get_name(column)} {low}…{high}, sum {_sum_exactly(column)}{_count_nulls(column)}"

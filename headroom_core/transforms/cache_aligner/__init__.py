@@ -1,4 +1,4 @@
-"""Align system prompts, so that a provider's prompt cache hits."""
+"""Align system prompts to make a provider's prompt cache hit."""
 
 from __future__ import annotations
 

@@ -111,8 +111,8 @@ class CacheAligner:
         Args:
             messages: OpenAI or Anthropic messages, as dicts or as objects of their SDKs. They are
                 not modified.
-            store: Ignored. The aligner omits nothing, so that there are no originals to store. The
-                parameter exists so that all transforms can be called alike.
+            store: Ignored. The aligner omits nothing, so there are no originals to store. With this
+                parameter, all transforms can be called alike.
             dialect: Format of the messages, by name or as a dialect object. Defaults to detecting
                 it.
 
@@ -232,8 +232,8 @@ class CacheAligner:
 class _Tail:
     """The parts moved out of a system message, under the names that their placeholders use.
 
-    Each occurrence has a name of its own, so that two values that happen to be equal on one day
-    change no placeholder.
+    Each occurrence has a name of its own, so two values that happen to be equal on one day change
+    no placeholder.
 
     Args:
         texts: The texts of the message. Names that they use in placeholders already are avoided.

@@ -15,8 +15,8 @@ import re
 # another cell or line.
 _GAP = "[ \u00a0\u202f]{1,2}"
 
-# English names, whole or abbreviated, with or without a dot. Always capitalized, so that neither
-# "may" nor "sat" or "sun" in a sentence matches.
+# English names, whole or abbreviated, with or without a dot. Always capitalized: "may",
+# "sat" and "sun" in a sentence do not match.
 _WEEKDAY = r"(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs?)?|Fri|Sat(?:ur)?|Sun)(?:day)?\.?"
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?"
@@ -27,7 +27,7 @@ _MONTH = (
 _YEAR = r"(?:19|20)\d\d"
 
 # Months and days in exactly two digits, and with an optional leading zero. A day is not followed
-# by a digit, so that "Nov 2026" has no day 20.
+# by a digit: "Nov 2026" has no day 20.
 _MONTH_2_DIGITS = r"(?:0[1-9]|1[0-2])"
 _DAY_2_DIGITS = r"(?:0[1-9]|[12]\d|3[01])"
 _MONTH_NUMBER = r"(?:1[0-2]|0?[1-9])"
@@ -79,7 +79,7 @@ _YEAR_OF_DAY = rf"(?:{_YEAR}(?![-/.]?\d)|['’]?\d\d(?![-/.:,]?\d|[%°]|{_AM_PM}
 
 # In this order: 2026-11-21 and 2026/11/21; 2026年11月21日; 21/11/2026, 21.11.2026 and 11-21-2026;
 # 11/21/26; "2026, November 21" and 2026-Nov-21; "21st of November 2026" and 21-Nov-26;
-# "November 21, 2026". A date of numbers has a year and the same separator twice, so that neither
+# "November 21, 2026". A date of numbers has a year and the same separator twice: neither
 # "24/7" nor version numbers match.
 _PLAIN_DATE = (
     rf"(?:{_YEAR}(?P<sep>[-/]){_MONTH_NUMBER}(?P=sep){_DAY_NUMBER}|{_YEAR}年\d\d?月\d\d?日"

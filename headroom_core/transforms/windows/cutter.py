@@ -162,7 +162,7 @@ class WindowCutter:
     def _room_to_leave(self, droppable_tokens: int) -> int:
         """Return how many of the unprotected tokens to leave free for the next messages.
 
-        The room grows with the cube of the conversation's age, so that it is small for long.
+        The room grows with the cube of the conversation's age, so it stays small for a long time.
         """
         room = 0
         for count, mature_count in (

@@ -117,7 +117,7 @@ def without_originals(draft: Draft) -> Draft:
 
 
 def _to_json_lines(draft: Draft, part: Iterable[int]) -> str:
-    """Serialize messages as JSON lines, so that a retrieval can filter them as rows."""
+    """Serialize messages as JSON lines, which a retrieval can filter as rows."""
     return "\n".join(_to_json(draft, index) for index in part)
 
 

@@ -16,8 +16,8 @@ from headroom_core.relevance import Scorer
 from headroom_core.transforms.windows.turns import Turns, TurnUnit
 
 # A run of 5 to 200 characters that may be a value: a word, id, number, path, price or address. It
-# ends in a letter, digit or underscore, so that punctuation after it is not part of the match, and
-# never begins in the middle of a word.
+# ends in a letter, digit or underscore (punctuation after it is not part of the match), and never
+# begins in the middle of a word.
 _VALUE = re.compile(r"(?<![A-Za-z0-9_$#@])[A-Za-z0-9_$#@][A-Za-z0-9_./@:$#-]{3,198}[A-Za-z0-9_]")
 
 # A sign that a short run is a name or a number: a digit, a joining character, or camel case. Plain
@@ -36,8 +36,8 @@ _RECENT_MESSAGES = 4
 _MAX_REFERENCES = 5
 """Number of references from which on `forward_reference` is 1."""
 
-_MIN_REPORTED_SHARE = 0.005
-"""Smaller shares would be displayed as 0.00."""
+_MIN_REPORTED_SIGNAL = 0.005
+"""Smaller weighted signals would be displayed as 0.00."""
 
 _MAX_CACHED_TEXTS = 4096
 
@@ -63,22 +63,22 @@ class ImportanceSignals:
 
     def weighted(self, weights: ScoringWeights) -> float:
         """Return the importance: the weighted sum of the signals."""
-        return math.fsum(self._shares(weights).values())
+        return math.fsum(self._weighted_signals(weights).values())
 
     def describe(self, weights: ScoringWeights) -> str:
         """Return the importance and the signals that contribute to it, as text."""
-        shares = [
-            (share, name)
-            for name, share in self._shares(weights).items()
-            if share >= _MIN_REPORTED_SHARE
+        signals = [
+            (signal, name)
+            for name, signal in self._weighted_signals(weights).items()
+            if signal >= _MIN_REPORTED_SIGNAL
         ]
         total = f"importance {self.weighted(weights):.2f}"
-        if not shares:
+        if not signals:
             return total
-        parts = ", ".join(f"{name} {share:.2f}" for share, name in sorted(shares, reverse=True))
+        parts = ", ".join(f"{name} {signal:.2f}" for signal, name in sorted(signals, reverse=True))
         return f"{total} ({parts})"
 
-    def _shares(self, weights: ScoringWeights) -> dict[str, float]:
+    def _weighted_signals(self, weights: ScoringWeights) -> dict[str, float]:
         return {
             signal.name: getattr(self, signal.name) * getattr(weights, signal.name)
             for signal in fields(self)
@@ -200,14 +200,14 @@ class ImportanceScorer:
 
     def _similarities(self, units: Sequence[TurnUnit]) -> list[float]:
         """Score the similarity of each unit to the recent messages of the user and the model."""
-        recent = range(max(0, self._read_count - _RECENT_MESSAGES), self._read_count)
-        spoken = [
-            message for message in recent if self._outlines[message].kind in ("user", "assistant")
+        last = range(max(0, self._read_count - _RECENT_MESSAGES), self._read_count)
+        recent = [
+            message for message in last if self._outlines[message].kind in ("user", "assistant")
         ]
         if self._scorer is not None:
             texts = [self._text_of(unit.messages) for unit in units]
-            return self._scorer.score_items(texts, self._text_of(spoken))
-        topic = self._values_of(spoken)
+            return self._scorer.score_items(texts, self._text_of(recent))
+        topic = self._values_of(recent)
         if not topic:
             return [0.0] * len(units)
         return [len(self._values_of(unit.messages) & topic) / len(topic) for unit in units]
@@ -226,7 +226,7 @@ class TextContents(NamedTuple):
 
 
 _contents: LRUCache[tuple[int, int], TextContents] = process_caches.lru(_MAX_CACHED_TEXTS)
-"""Contents of recent texts, so that the texts of a growing conversation are not read again."""
+"""Contents of recent texts. They save reading the texts of a growing conversation again."""
 
 
 def text_contents(text: str) -> TextContents:

@@ -1,4 +1,4 @@
-"""Choose items to drop so that enough room is made at a small loss."""
+"""Choose items to drop, to make enough room at a small loss."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ def take_in_order(weights: Sequence[int], excess: int) -> list[int]:
 
 
 def take_least_loss(weights: Sequence[int], losses: Sequence[float], excess: int) -> list[int]:
-    """Return positions whose weights add up to the excess at a small total loss.
+    """Return the positions of items to drop, to make enough room at a small loss.
 
-    The choice is a run of leading positions, optionally followed by a single further position that
-    is heavy enough to reach the excess; of all such choices it is the one with the least loss. If
-    all weights together do not reach the excess, all positions are returned.
+    Two kinds of choices are compared, and the one with the smallest loss is returned:
+
+    - the first items, as many as are needed;
+    - fewer of the first items, and one later item that makes the rest of the room.
+
+    All positions are returned if all items together do not make enough room.
 
     Args:
         weights: Room that each item makes.
-        losses: Loss that each item causes. Items should be sorted by loss per weight, so that the
-            first items are the cheapest for the room they make.
+        losses: Loss that each item causes. Items should be sorted by loss per weight: the first
+            are then the cheapest for the room they make.
         excess: Room that is needed.
 
     Example:
@@ -45,7 +48,7 @@ def take_least_loss(weights: Sequence[int], losses: Sequence[float], excess: int
     room = sum(weights[: len(leading)])
     loss = sum(losses[: len(leading)])
     # Items from `start` on that no other item beats in both weight and loss. Both lists rise, so
-    # that a binary search by weight finds the cheapest item that is heavy enough.
+    # a binary search by weight finds the cheapest item that is heavy enough.
     front_weights: list[int] = []
     front: list[tuple[float, int]] = []
     for start in range(len(weights) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Plans a cut: which of the candidates to drop so that a conversation fits."""
+"""Plans a cut: which of the candidates to drop to make a conversation fit."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class CutPlanner:
         """
         selected = self._select(self._tokens_with_new_key - target)
         if any(candidate.loss_per_token is not None for candidate in self._candidates):
-            selected = self._deselect_needless(selected, target)
+            selected = self._put_back_what_fits(selected, target)
         if self._tokens_without(selected) >= self._tokens_before:
             return {}
         return {
@@ -91,10 +91,8 @@ class CutPlanner:
         taken = take_in_order(self._weights_of(ordered), excess)
         return selected + [ordered[index] for index in taken]
 
-    def _deselect_needless(self, selected: Sequence[int], target: int) -> list[int]:
-        """Return the selection without candidates that fit in after all.
-
-        The candidates that were selected last are reconsidered first.
+    def _put_back_what_fits(self, selected: Sequence[int], target: int) -> list[int]:
+        """Return the selection without the candidates that fit after all, tried from the last.
 
         A heavy candidate that was selected late may make room for those before it.
         """

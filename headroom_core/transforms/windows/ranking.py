@@ -16,7 +16,7 @@ from headroom_core.transforms.windows.policy import Candidate, CutState, first_p
 from headroom_core.transforms.windows.turns import TurnUnit
 
 _MIN_LOSS_PER_TOKEN = 0.001
-"""Added to the importance, so that among unimportant units a small one is preferred."""
+"""Added to the importance: among unimportant units, a small one is preferred."""
 
 _THERE_IS_ROOM = "there is room for it"
 
@@ -117,4 +117,4 @@ class ImportanceRanking:
             return "tool calls are kept until they have their results"
         if self._is_old(unit, state):
             return f"{_THERE_IS_ROOM}: user messages are dropped last"
-        return "texts of the last turns are kept"
+        return "spoken messages of the last turns are kept"

@@ -27,15 +27,16 @@ class RollingWindow:
     """Transform that drops the oldest turns of a conversation that is too large.
 
     A turn is a user message with everything up to the next user message. A tool call is dropped
-    with all its results. If only part of a turn has to be dropped, its oldest tool calls are
-    dropped first and its texts last. System messages and texts in the last turns are kept; tool
-    calls in the last turns are dropped if there is no other way, the oldest first; the newest
-    message is never dropped. Dropped messages are stored, and a single marker replaces them, whose
-    text changes only when further messages are dropped.
+    with all its results. All other messages are called spoken. If only part of a turn has to be
+    dropped, its oldest tool calls are dropped first and its spoken messages last. System messages
+    and the spoken messages of the last turns are kept; tool calls in the last turns are dropped if
+    there is no other way, the oldest first; the newest message is never dropped. Dropped messages
+    are stored, and a single marker replaces them, whose text changes only when further messages are
+    dropped.
 
     The conversation is cut message by message from its beginning: a longer conversation drops every
     message that its beginning dropped. A cut leaves more free room the longer the conversation has
-    lasted, so that the next turns need no cut and a prompt cache keeps hitting.
+    lasted, so the next turns need no cut, and a prompt cache keeps hitting.
 
     Args:
         config: The settings, of which a copy is taken. Defaults to `RollingWindowConfig()`.
@@ -145,21 +146,21 @@ class RollingWindow:
                 )
 
     def _rank_turns(self, units: Sequence[TurnUnit]) -> Iterator[Candidate]:
-        """Yield the candidates turn by turn: each tool call alone, then the texts together."""
+        """Yield the candidates turn by turn: each tool call alone, then its spoken messages."""
         units_by_turn: dict[int, list[TurnUnit]] = {}
         for unit in units:
             units_by_turn.setdefault(unit.turn, []).append(unit)
         age = "oldest" if self.config.drop_oldest_first else "newest"
         for turn in sorted(units_by_turn, reverse=not self.config.drop_oldest_first):
             reason = f"turn {turn} was among the {age} that are not protected"
-            texts: list[TurnUnit] = []
+            spoken: list[TurnUnit] = []
             for unit in units_by_turn[turn]:
                 if _is_plain_step(unit):
                     yield Candidate((unit,), reason)
                 else:
-                    texts.append(unit)
-            if texts:
-                yield Candidate(tuple(texts), reason)
+                    spoken.append(unit)
+            if spoken:
+                yield Candidate(tuple(spoken), reason)
 
 
 def _is_plain_step(unit: TurnUnit) -> bool:

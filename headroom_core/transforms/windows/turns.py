@@ -28,7 +28,7 @@ class TurnUnit:
             message or, if a user speaks in it, up to the last of those.
         messages: Indices of its messages, in order.
         pending_calls: Ids of its tool calls that have no result yet.
-        has_user_text: Whether a user speaks in it, possibly beside tool results.
+        has_user_text: Whether a user speaks in it, possibly along with tool results.
     """
 
     kind: TurnUnitKind
@@ -82,7 +82,7 @@ class Turns:
         self.unit_of.append(unit)
         if outline.kind == "user":
             self.last_user_unit = unit
-            # User text beside results of the previous turn still opens the next turn.
+            # User text along with results of the previous turn still opens the next turn.
             unit.has_user_text = True
             unit.turn = self.turn_count
 

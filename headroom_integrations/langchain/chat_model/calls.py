@@ -78,7 +78,7 @@ class CompressedModel:
     def _may_retrieve(self, kwargs: dict[str, Any]) -> bool:
         """Return whether a request may take several rounds.
 
-        The rounds then have to share a run, so that traces and events show that they belong
+        The rounds then have to share a run, to show in traces and events that they belong
         together.
         """
         return self.settings.compression.retrieve and can_offer_tool(kwargs)

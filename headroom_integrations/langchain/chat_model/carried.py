@@ -59,7 +59,7 @@ def retrieve_message(call: ToolCall, text: str) -> ToolMessage:
 def roundtrip_message(message: BaseMessage) -> BaseMessage:
     """Return the form that a message has after it was carried.
 
-    It is sent in this form from the first request on, so that later requests repeat its bytes.
+    It is sent in this form from the first request on, so later requests repeat its bytes.
     """
     return unpack_messages(pack_messages([message]))[0]
 

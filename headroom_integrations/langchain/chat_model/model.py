@@ -43,7 +43,7 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
     are answered here, in up to `max_rounds` more requests. The caller sees none of it: text streams
     as it arrives, and calls of the caller's own tools come back alone. Whatever the caller does not
     see is carried in the answer's `additional_kwargs["headroom"]`, and is put back when the answer
-    is part of a later request, so that each request begins with the bytes of the one before. A
+    is part of a later request, so each request begins with the bytes of the one before. A
     model that keeps retrieving is informed that it can retrieve no more, and gets a last request in
     which it may call no tool; if it retrieves even then, the answer is a text that says so.
 

@@ -30,7 +30,7 @@ def wrap_chat_model(
     retrieve: bool = False,
     max_rounds: int = 5,
 ) -> _Model:
-    """Copy a chat model so that the copy compresses its requests and keeps its class.
+    """Return a copy of a chat model that compresses its requests and keeps its class.
 
     Use it where code checks the class, such as `isinstance(model, ChatAnthropic)`. In all else it
     works as `HeadroomChatModel` does. A binding, retry, fallbacks or a model with configurable
@@ -79,7 +79,7 @@ def wrap_chat_model(
 
 
 def make_variant(model: BaseChatModel, settings: RoundSettings) -> BaseChatModel:
-    """Copy a chat model so that the copy compresses its requests."""
+    """Return a copy of a chat model that compresses its requests."""
     copy = model.model_copy()
     copy.__dict__["headroom"] = settings
     return view_as(_variant_class(type(model)), copy)

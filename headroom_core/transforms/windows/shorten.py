@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 
 from headroom_core._internal.caches import process_caches
 from headroom_core._internal.lru import LRUCache
@@ -52,7 +52,9 @@ def block_shortener(draft: Draft, router: ContentRouter, *, stored: bool) -> Sho
         text_key, query = content_key(original.text), queries[place]
         key = text_key if stored else ""
         known_by = router.fingerprint, stored, original.kind, original.tool, text_key, query
-        result = _route_once(known_by, lambda: router.route(original, key, query, selecting=True))
+        result = _results.get_or_compute(
+            known_by, lambda: router.route(original, key, query, selecting=True)
+        )
         if result.text is None:
             return None
         if result.tokens_after >= router.tokenizer.count_text(block.text):
@@ -62,10 +64,6 @@ def block_shortener(draft: Draft, router: ContentRouter, *, stored: bool) -> Sho
         return ShortenedBlock(routed.block, routed.change, originals)
 
     return shorten
-
-
-def _route_once(known_by: Hashable, route: Callable[[], RouteResult]) -> RouteResult:
-    return _results.get_or_compute(known_by, route)
 
 
 def _place(block: Block) -> _Place:

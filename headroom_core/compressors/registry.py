@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, TypeAlias
 
+from headroom_core._internal.fork import ForkSafeLock
 from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor
 from headroom_core.config import HeadroomConfig
@@ -79,8 +79,9 @@ class _Registration:
             kind = type(compressor).__name__
             message = f"a compressor factory returned a {kind}: return an object with {_MEMBERS}"
             raise ConfigurationError(message, {"type": kind})
-        self._route = Route.to(compressor, self._accepts)
-        return self._route
+        # Not read again from the attribute, which another thread may have set meanwhile.
+        route = self._route = Route.to(compressor, self._accepts)
+        return route
 
 
 class CompressorRegistry:
@@ -98,7 +99,7 @@ class CompressorRegistry:
         self._group = group
         self._installed: list[_Registration] | None = None
         self._registered: list[_Registration] = []
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def register(
         self, compressor: Compressor | CompressorFactory, *, accepts: Accepts | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -172,3 +173,19 @@ def test_a_factory_that_makes_nothing_of_use_costs_only_itself() -> None:
         unregister_compressor(make)
     assert result.messages == conversation()
     assert "a compressor factory returned a object" in str(result.warnings)
+
+
+def test_threads_get_the_compressor_of_their_own_settings() -> None:
+    made: dict[int, Ticks] = {}
+
+    def make(config: HeadroomConfig) -> Ticks:
+        return made.setdefault(id(config), Ticks())
+
+    registry = CompressorRegistry(built_in=[make])
+    configs = [HeadroomConfig() for _ in range(500)]
+
+    def has_own(config: HeadroomConfig) -> bool:
+        return registry.routes(config)[0].compressor is made[id(config)]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(has_own, configs))

@@ -168,6 +168,20 @@ def test_a_store_for_which_nothing_can_be_held_loses_nothing(store: Store) -> No
         assert_nothing_lost(result, store)
 
 
+@pytest.mark.parametrize(
+    ("store", "consequence"),
+    [
+        (Broken("record"), "cannot be recorded, and this process remembers them"),
+        (Slotted(), "cannot be recorded or remembered, so that texts may change"),
+        (Unhashable("record"), "cannot be recorded or remembered, so that texts may change"),
+    ],
+    ids=["kept", "slotted", "unhashable"],
+)
+def test_the_warning_says_whether_results_are_remembered(store: Store, consequence: str) -> None:
+    (warning,) = asked("row 77", store).warnings
+    assert consequence in warning
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "originals.db"

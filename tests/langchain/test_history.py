@@ -179,5 +179,5 @@ def test_settings_are_a_snapshot_and_a_wrong_budget_is_refused() -> None:
     history = wrapped(kept, config=config)
     config.content_router_enabled = True
     assert history.messages == turn(0)
-    with pytest.raises(ConfigurationError, match="token_budget must be at least 1, got 0"):
+    with pytest.raises(ConfigurationError, match=r"token_budget must be .* at least 1 .*, got 0"):
         wrapped(kept, token_budget=0)

@@ -145,9 +145,9 @@ def test_room_is_left_for_the_reply_but_no_more_than_half(
 def test_the_limit_is_the_one_passed_else_the_one_set() -> None:
     assert rolled(turns(12), max_tokens=1500).tokens_after <= 1500
     assert rolled(turns(12), 2000, max_tokens=1500).tokens_after > 1500
-    for wrong in (0, -5):
+    for wrong in (0, -5, "9", 2.5, True):
         with pytest.raises(
-            ConfigurationError, match=rf"max_tokens must be at least 1, got {wrong}"
+            ConfigurationError, match=f"max_tokens must be an integer of at least 1, got {wrong!r}"
         ):
             rolled(turns(2), wrong)
 

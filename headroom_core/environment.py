@@ -6,7 +6,7 @@
 | `HEADROOM_MODELS` | JSON file of limits and prices of models, laid over the built-in catalog |
 | `XDG_STATE_HOME` | the user's state folder, for the default store; defaults to `~/.local/state` |
 | `LOCALAPPDATA` | the same on Windows |
-| `HEADROOM_CACHE_MB` | megabytes of memory that caches of a process may take; defaults to 176 |
+| `HEADROOM_CACHE_MB` | megabytes that a process may take to cache texts and results; default 176 |
 | `TIKTOKEN_CACHE_DIR`, `DATA_GYM_CACHE_DIR` | folders in which tiktoken caches vocabularies |
 """
 
@@ -36,7 +36,12 @@ def models_file() -> str | None:
 
 
 def cache_megabytes() -> str | None:
-    """Return the size of a process's caches that `HEADROOM_CACHE_MB` sets, or None."""
+    """Return the megabytes that `HEADROOM_CACHE_MB` lets a process take to cache texts and results.
+
+    Returns:
+        The value as it is written, or None if it is not set. Caches without texts (token counts,
+        decisions, and the words of texts) are bounded by their number of entries instead.
+    """
     return os.environ.get("HEADROOM_CACHE_MB") or None
 
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from headroom_core.compressors import register_compressor, unregister_compressor
@@ -245,6 +246,12 @@ class FailingStore(MemoryStore):
         """Return counters, or fail."""
         self._may_fail("counters")
         return super().counters(prefixes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        unpickle, (cls, pickle_id, _) = super().__reduce__()
+        # A store that is created elsewhere fails in the same way.
+        create = partial(cls, *self.failing, error=self._error)
+        return unpickle, (create, pickle_id, {})
 
     def _may_fail(self, operation: str) -> None:
         if operation in self.failing:

@@ -71,7 +71,7 @@ def test_the_warnings_that_the_documentation_explains_are_those_that_are_given()
         for warning in explained
         for part in re.split(r"\d+|…|token_budget", warning)
     ]
-    assert len(explained) == 20
+    assert len(explained) == 21
     assert [part for part in parts if part not in code] == []
 
 

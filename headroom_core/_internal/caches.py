@@ -5,37 +5,53 @@ A cache only saves time: results are the same with any size, and after a `clear(
 
 from __future__ import annotations
 
+import logging
 import marshal
 import math
-from collections.abc import Callable, Hashable
+import sys
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from headroom_core._internal.lru import LRUCache
 from headroom_core.environment import cache_megabytes
-from headroom_core.errors import ConfigurationError
 
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+_log = logging.getLogger(__name__)
 
 _DEFAULT_MEGABYTES = 176
 _MEMOIZED_VALUES = 16_384
+_MEMOIZED_SHARE = 0.02
 _MAX_MEMO_KEY_BYTES = 2000
+_BYTES_PER_ENTRY = 200
+
+
+def _memoized_bytes(entry: tuple[bytes, str]) -> int:
+    key, text = entry
+    return _BYTES_PER_ENTRY + sys.getsizeof(key) + sys.getsizeof(text)
 
 
 def cache_bytes() -> int:
-    """Return the maximum number of bytes that the caches of a process may take.
+    """Return how many bytes the caches of a process that are bounded by size may take.
 
-    Raises:
-        ConfigurationError: `HEADROOM_CACHE_MB` is not a number, or is negative.
+    If `HEADROOM_CACHE_MB` is not a number of at least 0, a warning is logged and the default holds:
+    no request fails because of a setting that only saves time.
     """
     value = cache_megabytes()
-    try:
-        megabytes = _DEFAULT_MEGABYTES if value is None else float(value)
-    except ValueError:
-        megabytes = -1.0
-    if not 0 <= megabytes < math.inf:
-        message = f"HEADROOM_CACHE_MB = {value!r}: must be a number of megabytes, 0 or more"
-        raise ConfigurationError(message, {"HEADROOM_CACHE_MB": value})
+    megabytes = float(_DEFAULT_MEGABYTES)
+    if value is not None:
+        try:
+            megabytes = float(value)
+        except ValueError:
+            megabytes = -1.0
+        if not 0 <= megabytes < math.inf:
+            _log.warning(
+                "HEADROOM_CACHE_MB = %.80r: must be a number of megabytes, 0 or more; the caches "
+                "take up to %d MB until it is set to one and clear_caches() is called",
+                value,
+                _DEFAULT_MEGABYTES,
+            )
+            megabytes = float(_DEFAULT_MEGABYTES)
     return int(megabytes * 2**20)
 
 
@@ -43,7 +59,8 @@ class ProcessCaches:
     """All caches of a process.
 
     Args:
-        size: Returns the maximum number of bytes of all caches that are bounded by size.
+        size: Returns the maximum number of bytes of all caches that are bounded by size. Called
+            once, and once again after each `clear()`.
 
     Example:
         >>> caches = ProcessCaches(size=lambda: 1000)
@@ -59,6 +76,7 @@ class ProcessCaches:
 
     def __init__(self, size: Callable[[], int] = cache_bytes) -> None:
         self._size = size
+        self._max_bytes: int | None = None
         self._clear_callbacks: list[Callable[[], object]] = []
 
     def lru(
@@ -83,7 +101,10 @@ class ProcessCaches:
 
     def share_bytes(self, share: float) -> int:
         """Return a share of the total size of all caches, in bytes."""
-        return int(share * self._size())
+        max_bytes = self._max_bytes
+        if max_bytes is None:
+            max_bytes = self._max_bytes = self._size()
+        return int(share * max_bytes)
 
     def on_clear(self, callback: Callable[[], object]) -> None:
         """Call a function whenever the caches are cleared."""
@@ -106,7 +127,10 @@ class ProcessCaches:
             >>> before, encode(value)
             ('{"day": 1}', '{"day": true}')
         """
-        texts: LRUCache[bytes, str] = self.lru(_MEMOIZED_VALUES)
+        # Each text stands beside its key, so that both are weighed.
+        entries: LRUCache[bytes, tuple[bytes, str]] = self.lru(
+            _MEMOIZED_VALUES, _memoized_bytes, _MEMOIZED_SHARE
+        )
 
         def encode_memoized(value: Any) -> str:
             try:
@@ -116,12 +140,13 @@ class ProcessCaches:
                 return encode(value)
             if len(key) > _MAX_MEMO_KEY_BYTES:
                 return encode(value)
-            return texts.get_or_compute(key, lambda: encode(value))
+            return entries.get_or_compute(key, lambda: (key, encode(value)))[1]
 
         return encode_memoized
 
     def clear(self) -> None:
-        """Empty all caches."""
+        """Empty all caches, and ask for their size again."""
+        self._max_bytes = None
         for callback in self._clear_callbacks:
             callback()
 
@@ -133,7 +158,8 @@ process_caches = ProcessCaches()
 def clear_caches() -> None:
     """Empty the caches of this process, to free their memory.
 
-    Results stay the same: a cache only saves time. `HEADROOM_CACHE_MB` sets how large they may be.
+    Results stay the same: a cache only saves time. `HEADROOM_CACHE_MB`, which is read again, sets
+    how large they may be.
 
     Example:
         >>> clear_caches()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from headroom_core._internal.checks import is_int
 from headroom_core.errors import ConfigurationError
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.retrieval.tool import handle_retrieve_call
@@ -112,7 +113,7 @@ class RetrieveRounds:
         answered: Number of rounds answered so far.
 
     Raises:
-        ConfigurationError: `max_rounds` is less than 1.
+        ConfigurationError: `max_rounds` is not an integer of at least 1.
 
     Example:
         >>> rounds = RetrieveRounds(max_rounds=1)
@@ -171,11 +172,11 @@ def check_max_rounds(max_rounds: int) -> None:
     """Check the maximum number of rounds.
 
     Raises:
-        ConfigurationError: `max_rounds` is less than 1.
+        ConfigurationError: `max_rounds` is not an integer of at least 1.
     """
-    if max_rounds < 1:
+    if not is_int(max_rounds, minimum=1):
         raise ConfigurationError(
-            f"max_rounds = {max_rounds!r}: expected 1 or more; "
+            f"max_rounds must be an integer of at least 1, got {max_rounds!r:.80}; "
             "use retrieve=False if the model should retrieve nothing",
             {"max_rounds": max_rounds},
         )

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint
-from threading import Lock
 from typing import Any, TypeAlias
 
+from headroom_core._internal.fork import ForkSafeLock
 from headroom_core._internal.guard import Success, attempt
 from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor
@@ -92,8 +92,9 @@ class _Registration:
                 f"return an object with {_MEMBERS}"
             )
             raise ConfigurationError(message, {"type": kind})
-        self._route = Route.to(compressor, self._accepts)
-        return self._route
+        # Not read again from the attribute, which another thread may have set meanwhile.
+        route = self._route = Route.to(compressor, self._accepts)
+        return route
 
 
 class CompressorRegistry:
@@ -111,7 +112,7 @@ class CompressorRegistry:
         self._group = group
         self._installed: list[_Registration] | None = None
         self._registered: list[_Registration] = []
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def register(
         self, compressor: Compressor | CompressorFactory, *, accepts: Accepts | None = None

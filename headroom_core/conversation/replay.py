@@ -27,6 +27,9 @@ _MAX_LOADED = 16_384
 _UNRECORDED_BYTES = 16 * 2**20
 
 _NOTHING_LEARNED = "nothing is learnt from retrievals"
+_NOT_FOLLOWED = "results cannot be recorded, and what was learnt is not followed"
+_REMEMBERED = "results cannot be recorded, and this process remembers them"
+_NOT_REMEMBERED = "results cannot be recorded or remembered, so texts may change"
 
 _hash_parts = process_caches.memoized(lambda parts: content_key(json.dumps(parts)))
 
@@ -50,9 +53,13 @@ cache, so its size is fixed, and `clear` leaves it alone.
 
 
 def _memo_store() -> MemoryStore:
-    if not _memo:
-        _memo.append(MemoryStore(max_bytes=process_caches.share_bytes(_MEMO_SHARE)))
-    return _memo[0]
+    # Without a lock: another thread may clear the caches, or create its own store, at any time.
+    try:
+        return _memo[0]
+    except IndexError:
+        store = MemoryStore(max_bytes=process_caches.share_bytes(_MEMO_SHARE))
+        _memo[:] = [store]
+        return store
 
 
 process_caches.on_clear(_memo.clear)
@@ -126,16 +133,20 @@ class Replay:
             if new[key].action == "selected"
         }
         lines = {key: result.dumps() for key, result in new.items() if not result.failed}
-        recorded = self._record(store, unrecorded | lines, current, selected, bool(lessons))
-        if recorded is None and lessons:
+        outcome = self._record(store, unrecorded | lines, current, selected)
+        if isinstance(outcome, Success):
+            recorded = outcome.value
+            whole = [sources[key] for key, lesson in lessons.items() if not lesson.pays]
+            self._count_outputs(selected.values(), whole)
+        elif lessons:
+            self.collector.warn(f"{_NOT_FOLLOWED}: {outcome.reason}")
             # Unrecorded, the blocks would change as soon as something else is learnt.
             unlearned = replace(self, intelligence=None, collector=WarningCollector())
             return unlearned.resolve(pending, router)
-        if recorded is None:
-            recorded = _keep_unrecorded(store, unrecorded | lines)
         else:
-            whole = [sources[key] for key, lesson in lessons.items() if not lesson.pays]
-            self._count_outputs(selected.values(), whole)
+            recorded, are_kept = _keep_unrecorded(store, unrecorded | lines)
+            message = _REMEMBERED if are_kept else _NOT_REMEMBERED
+            self.collector.warn(f"{message}: {outcome.reason}")
         # Another process may have been first: then its results hold.
         first = _load_results({key: recorded[key] for key in new.keys() & recorded.keys()})
         results = known | new | first
@@ -179,33 +190,24 @@ class Replay:
         lines: Mapping[str, str],
         current: Mapping[str, str],
         origins: Mapping[str, Source],
-        learned: bool,
-    ) -> dict[str, str] | None:
+    ) -> Success[dict[str, str]] | Failure:
         """Record new results and the sources of originals.
 
         Failures of compressors are not recorded, so every request warns of them, and they end
         with their cause.
 
         Returns:
-            The lines that are recorded, by this process or by another that was first. None if the
-            store cannot record.
+            The lines that are recorded, by this process or by another that was first, or the
+            reason why the store cannot record.
         """
         if not lines:
-            return {}
+            return Success({})
         more = self.intelligence.origins(origins) if self.intelligence else {}
         # A store that evicts keeps what the same call names: here, all results of the request.
         is_durable = isinstance(store, CounterStore) and store.durable
         used = {} if is_durable else current
         named = {**used, **lines, **more}
-        outcome = attempt(lambda: store.record(named))
-        if isinstance(outcome, Success):
-            return outcome.value
-        if learned:
-            message = "results cannot be recorded, and what was learnt is not followed"
-        else:
-            message = "results cannot be recorded, and this process remembers them"
-        self.collector.warn(f"{message}: {outcome.reason}")
-        return None
+        return attempt(lambda: store.record(named))
 
     def _sources(self, items: Mapping[str, PendingBlock]) -> dict[str, Source]:
         """Return the tools of new blocks that may lose units, by the keys of the records."""
@@ -276,12 +278,16 @@ def _recall_unrecorded(store: Store, keys: Collection[str]) -> dict[str, str]:
     return {}
 
 
-def _keep_unrecorded(store: Store, lines: dict[str, str]) -> dict[str, str]:
-    """Keep results until the store can record them, and return those that hold."""
+def _keep_unrecorded(store: Store, lines: dict[str, str]) -> tuple[dict[str, str], bool]:
+    """Keep results until the store can record them.
+
+    Returns:
+        The results that hold, and whether they are kept.
+    """
     with suppress(TypeError):
         kept = _unrecorded.setdefault(store, MemoryStore(max_bytes=_UNRECORDED_BYTES))
-        return kept.record(lines)
-    return lines
+        return kept.record(lines), True
+    return lines, False
 
 
 def _load_results(lines: Mapping[str, str]) -> dict[str, RouteResult]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypedDict
 
+from headroom_core._internal.checks import require_positive_int
 from headroom_core._internal.fork import ForkSafeLock
-from headroom_core.errors import ConfigurationError, ProviderError, ValidationError
+from headroom_core.errors import ProviderError, ValidationError
 from headroom_core.models.lookup import model_info
 from headroom_core.providers import AnthropicProvider, GoogleProvider, OpenAIProvider, Provider
 from headroom_core.results import RequestMetrics
@@ -95,7 +96,7 @@ class Ledger:
         keep: Maximum number of requests to keep. The totals include all requests.
 
     Raises:
-        ConfigurationError: `keep` is not a whole number of at least 1.
+        ConfigurationError: `keep` is not an integer of at least 1.
 
     Example:
         >>> ledger = Ledger()
@@ -109,11 +110,7 @@ class Ledger:
     """
 
     def __init__(self, keep: int = 1000) -> None:
-        if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
-            raise ConfigurationError(
-                f"keep = {keep!r}: expected a whole number, 1 or more", {"keep": keep}
-            )
-        self.keep = keep
+        self.keep = require_positive_int("keep", keep)
         self._requests: deque[RequestMetrics] = deque(maxlen=keep)
         self._totals = _Totals()
         self._lock = ForkSafeLock()
@@ -182,13 +179,9 @@ class Ledger:
             limit: Maximum number of requests. The newest are returned.
 
         Raises:
-            ValidationError: A time is not a datetime, or `limit` is not a whole number of at least
-                1.
+            ValidationError: A time is not a datetime, or `limit` is not an integer of at least 1.
         """
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise ValidationError(
-                f"limit = {limit!r}: expected a whole number, 1 or more", {"limit": limit}
-            )
+        require_positive_int("limit", limit, error=ValidationError)
         requests = self._requests_between(start_time, end_time)
         return [request for request in requests if model is None or request.model == model][-limit:]
 

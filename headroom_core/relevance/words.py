@@ -8,6 +8,8 @@ from itertools import groupby
 from operator import add
 from unicodedata import category, normalize
 
+from headroom_core._internal.caches import process_caches
+
 # A token: letters, digits and underscores, joined by the punctuation inside identifiers, dates,
 # paths and addresses. Punctuation at its end (a full stop, a colon) is not part of it.
 _TOKEN = r"\w{rest}*(?:[-.:/@+]+\w{rest}*)*"
@@ -87,6 +89,7 @@ def split_token(token: str) -> list[str]:
 
 
 _split_token_cached = lru_cache(_TOKEN_CACHE_SIZE)(split_token)
+process_caches.on_clear(_split_token_cached.cache_clear)
 
 
 def _split_unicode_token(token: str) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -244,7 +244,9 @@ _pickled_stores: WeakValueDictionary[str, MemoryStore] = WeakValueDictionary()
 _pickled_lock = ForkSafeLock()
 
 
-def _unpickle(cls: type[MemoryStore], pickle_id: str, settings: dict[str, Any]) -> MemoryStore:
+def _unpickle(
+    create: Callable[..., MemoryStore], pickle_id: str, settings: dict[str, Any]
+) -> MemoryStore:
     """Return this process's store with that id, or a new, empty store."""
     with _pickled_lock:
         store = _pickled_stores.get(pickle_id)
@@ -253,7 +255,7 @@ def _unpickle(cls: type[MemoryStore], pickle_id: str, settings: dict[str, Any]) 
                 "an unpickled MemoryStore is empty, because the pickled store is not in this "
                 "process: use SQLiteStore to share originals between processes"
             )
-            store = cls(**settings)
+            store = create(**settings)
             store._pickle_id = pickle_id
             _pickled_stores[pickle_id] = store
         return store

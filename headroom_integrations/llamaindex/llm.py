@@ -264,16 +264,17 @@ def _compress(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any])
     is_declared = compression.retrieve and _declares_retrieve_tool(kwargs.get("tools"))
     can_retrieve = compression.retrieve and _can_retrieve(messages, kwargs, is_declared)
     name = model_name(llm)
+    tokenizer = Tokenizer(name)
     recorder = UsageRecorder(
         llm._headroom_ledger,
-        Tokenizer(name),
+        tokenizer,
         [declare_retrieve_tool("openai")] if is_declared else (),
     )
     config = _apply_context_window(compression.config or _DEFAULT_CONFIG, llm)
     settings = replace(compression, model=name, config=config, retrieve=can_retrieve)
     result = settings.compress(messages)
-    retrieval_tokens = count_retrieval_tokens(messages, result) if compression.retrieve else 0
-    recorder.begin_round(result, added_tokens=retrieval_tokens)
+    added = count_retrieval_tokens(messages, result, tokenizer) if compression.retrieve else 0
+    recorder.begin_round(result, added_tokens=added)
     return _CompressedChat(result, recorder)
 
 

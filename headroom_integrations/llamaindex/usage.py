@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -12,7 +13,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from headroom_core import CompressResult
+from headroom_core import CompressResult, TokenizationError, Tokenizer
 from headroom_core.adapters import (
     ToolCall,
     Usage,
@@ -23,6 +24,7 @@ from headroom_core.adapters import (
     is_retrieve_tool,
     read_usage,
 )
+from headroom_integrations.llamaindex.compression import LlamaIndexCompression
 
 _Response = TypeVar("_Response", ChatResponse, CompletionResponse)
 
@@ -129,34 +131,40 @@ def _latest_usage(usage: Usage | None, chunk: Any) -> Usage | None:
     )
 
 
-def count_retrieval_tokens(messages: Sequence[ChatMessage], result: CompressResult) -> int:
+def count_retrieval_tokens(
+    messages: Sequence[ChatMessage], result: CompressResult, tokenizer: Tokenizer
+) -> int:
     """Count the tokens of messages that are there only because something was retrieved.
 
     Args:
         messages: The messages of a request, before compression.
         result: The same messages, compressed.
+        tokenizer: Tokenizer of the model that is called.
 
     Returns:
         The tokens of retrieve calls and their answers. If the last call of the model was to
-        retrieve, all tokens of the request, because it would not have been made.
+        retrieve, all tokens of the request, because it would not have been made. Messages that
+        cannot be counted count nothing.
     """
     call_ids: set[str | None] = set()
-    indexes: set[int] = set()
+    retrieved: list[ChatMessage] = []
     ends_in_retrieval = False
-    for index, message in enumerate(messages):
+    for message in messages:
         if message.role.value in ("tool", "function"):
             if message.additional_kwargs.get("tool_call_id") in call_ids:
-                indexes.add(index)
+                retrieved.append(message)
             continue
         calls = _read_tool_calls(message)
         retrieve_calls = [call for call in calls if is_retrieve_tool(call.name)]
         call_ids.update(call.id for call in retrieve_calls)
         ends_in_retrieval = bool(calls) and len(retrieve_calls) == len(calls)
         if ends_in_retrieval:
-            indexes.add(index)
+            retrieved.append(message)
     if ends_in_retrieval:
         return result.tokens_before
-    return sum(change.tokens_before for change in result.changes if change.message in indexes)
+    with suppress(TokenizationError):
+        return sum(tokenizer.count_each(retrieved, LlamaIndexCompression.dialect))
+    return 0
 
 
 def _response_text(response: Any) -> str:

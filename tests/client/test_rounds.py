@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from headroom_core import ConfigurationError, content_key
@@ -67,7 +69,7 @@ def test_the_model_reads_when_the_rounds_are_over() -> None:
     assert not any(decision.text for decision in decisions[:3])
 
 
-@pytest.mark.parametrize("max_rounds", [0, -1])
-def test_there_is_at_least_one_round(max_rounds: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"max_rounds = {max_rounds}: expected 1 or more"):
+@pytest.mark.parametrize("max_rounds", [0, -1, 2.5, "3", True, None])
+def test_there_is_at_least_one_round(max_rounds: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"at least 1, got {max_rounds!r}; use retrieve="):
         RetrieveRounds(max_rounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -186,3 +187,19 @@ def test_the_default_transforms_leave_nothing_out_if_settings_forbid_it(
     result = TransformPipeline(default_transforms(config)).transform(messages, store=store)
     assert [change.action for change in result.changes] == ["rewritten"]
     assert store.purge() == 0
+
+
+def test_threads_get_the_compressor_of_their_own_settings() -> None:
+    made: dict[int, Ticks] = {}
+
+    def make(config: HeadroomConfig) -> Ticks:
+        return made.setdefault(id(config), Ticks())
+
+    registry = CompressorRegistry(built_in=[make])
+    configs = [HeadroomConfig() for _ in range(500)]
+
+    def has_own(config: HeadroomConfig) -> bool:
+        return registry.routes(config)[0].compressor is made[id(config)]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(has_own, configs))

@@ -145,6 +145,20 @@ def test_a_store_that_cannot_be_weakly_referenced_loses_nothing(store: Store) ->
         assert_nothing_lost(result, store)
 
 
+@pytest.mark.parametrize(
+    ("store", "consequence"),
+    [
+        (FailingStore("record"), "cannot be recorded, and this process remembers them"),
+        (SlottedStore(), "cannot be recorded or remembered, so texts may change"),
+        (UnhashableStore("record"), "cannot be recorded or remembered, so texts may change"),
+    ],
+    ids=["kept", "slotted", "unhashable"],
+)
+def test_the_warning_says_whether_results_are_remembered(store: Store, consequence: str) -> None:
+    (warning,) = compress_with_query("row 77", store).warnings
+    assert consequence in warning
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "originals.db"

@@ -187,7 +187,9 @@ def shortened_texts(result: CompressResult, count: int) -> dict[int, str]:
 
 @pytest.mark.parametrize("budget", [0, -1])
 def test_a_budget_below_1_is_rejected(budget: int) -> None:
-    with pytest.raises(ConfigurationError, match=rf"token_budget must be at least 1, got {budget}"):
+    with pytest.raises(
+        ConfigurationError, match=rf"token_budget must be .* None for no budget, got {budget}"
+    ):
         run(turns(1), budget)
 
 

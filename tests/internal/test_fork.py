@@ -11,7 +11,9 @@ import weakref
 
 import pytest
 
+from headroom_core import register_compressor, unregister_compressor
 from headroom_core._internal.fork import ForkSafeLock
+from headroom_core.compressors.smart_crusher import TableCompressor
 from headroom_core.tokens.tokenizer import Tokenizer
 
 pytestmark = [
@@ -56,6 +58,31 @@ def test_a_child_counts_tokens_while_threads_of_the_parent_do() -> None:
     for child in range(5):
         if (process := os.fork()) == 0:
             os._exit(0 if tokenizer.count_text(f"child {child}") else 1)
+        assert os.waitpid(process, 0)[1] == 0
+    done.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_child_registers_compressors_while_threads_of_the_parent_do() -> None:
+    done = threading.Event()
+
+    def register() -> None:
+        compressor = TableCompressor()
+        register_compressor(compressor)
+        unregister_compressor(compressor)
+
+    def keep_registering() -> None:
+        while not done.is_set():
+            register()
+
+    threads = [threading.Thread(target=keep_registering) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        if (process := os.fork()) == 0:
+            register()
+            os._exit(0)
         assert os.waitpid(process, 0)[1] == 0
     done.set()
     for thread in threads:

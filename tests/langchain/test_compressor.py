@@ -648,7 +648,9 @@ class TestCompressMessages:
             compress_messages("hi")
 
     def test_a_wrong_budget_is_rejected(self) -> None:
-        with pytest.raises(ConfigurationError, match="token_budget must be at least 1, got 0"):
+        with pytest.raises(
+            ConfigurationError, match=r"token_budget must be .* at least 1 .*, got 0"
+        ):
             compress_messages([("human", "hi")], token_budget=0)
 
 

@@ -179,5 +179,5 @@ def test_settings_are_a_snapshot_and_a_wrong_budget_is_rejected() -> None:
     history = wrap_history(inner, config=config)
     config.content_router_enabled = True
     assert history.messages == turn(0)
-    with pytest.raises(ConfigurationError, match="token_budget must be at least 1, got 0"):
+    with pytest.raises(ConfigurationError, match=r"token_budget must be .* at least 1 .*, got 0"):
         wrap_history(inner, token_budget=0)

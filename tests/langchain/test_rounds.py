@@ -149,7 +149,9 @@ def test_a_model_that_binds_something_else_than_tools_is_refused() -> None:
 
 @pytest.mark.parametrize("rounds", [0, -1])
 def test_rounds_that_are_none_are_refused(rounds: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"max_rounds = {rounds}: expected 1 or more"):
+    with pytest.raises(
+        ConfigurationError, match=f"max_rounds must be .* at least 1, got {rounds}; "
+    ):
         wrap_chat_model(Answering(answers=[]), retrieve=True, max_rounds=rounds)
 
 

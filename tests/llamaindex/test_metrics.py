@@ -18,7 +18,12 @@ from llama_index.llms.openai import OpenAI
 from pydantic import Field
 from servers import Call, OpenAIServer, Reply, Request
 
-from headroom_core import RequestMetrics, count_tokens_text
+from headroom_core import (
+    HeadroomConfig,
+    IntelligentContextConfig,
+    RequestMetrics,
+    count_tokens_text,
+)
 from headroom_core.stores import MemoryStore
 from headroom_integrations.llamaindex import retrieve_tool, wrap_llm
 
@@ -351,7 +356,9 @@ async def test_retrieval_is_a_cost_and_nothing_that_would_have_been_sent(
     assert (retrieved.tokens_input_before, retrieved.tokens_saved < -1000) == (0, True)
 
 
-def test_what_was_retrieved_earlier_is_nothing_that_would_have_been_sent() -> None:
+@pytest.mark.parametrize("managed", [False, True], ids=["rolling", "managed"])
+def test_what_was_retrieved_earlier_is_nothing_that_would_have_been_sent(managed: bool) -> None:
+    config = HeadroomConfig(intelligent_context=IntelligentContextConfig(enabled=managed))
     retrieval = {"name": "headroom_retrieve", "arguments": "{}"}
     retrieving = [
         ChatMessage(
@@ -362,8 +369,10 @@ def test_what_was_retrieved_earlier_is_nothing_that_would_have_been_sent() -> No
     ]
     rest = [ChatMessage("Order 77.", role="assistant"), ChatMessage("Thanks.")]
     tools = [{"name": "headroom_retrieve"}]
-    llm: Any = wrap_llm(MockLLM(), retrieve=True, store=MemoryStore())
+    llm: Any = wrap_llm(
+        MockLLM(), retrieve=True, store=MemoryStore(), config=config, token_budget=4000
+    )
     llm.chat([*CONVERSATION, *rest], tools=tools)
     llm.chat([*CONVERSATION, *retrieving, *rest], tools=tools)
     without, with_retrieval = (one.tokens_input_before for one in llm.get_metrics())
-    assert without <= with_retrieval < without + 50  # what messages cost beside their texts
+    assert without == with_retrieval

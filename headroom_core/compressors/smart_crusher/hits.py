@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
+from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.query import ParsedQuery
 from headroom_core.compressors.smart_crusher.row_text import RowTextIndex
@@ -121,6 +122,9 @@ def find_hits(
 def _parse_query(text: str) -> ParsedQuery:
     """Parse a query; cached because it is the same for all arrays of a block."""
     return ParsedQuery(text)
+
+
+process_caches.on_clear(_parse_query.cache_clear)
 
 
 def _add_given_values(

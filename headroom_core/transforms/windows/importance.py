@@ -40,6 +40,8 @@ _MIN_REPORTED_SIGNAL = 0.005
 """Smaller weighted signals would be displayed as 0.00."""
 
 _MAX_CACHED_TEXTS = 4096
+_BYTES_PER_TEXT, _BYTES_PER_VALUE = 500, 100
+_CACHE_SHARE = 0.04
 
 
 class ImportanceSource(Protocol):
@@ -225,7 +227,13 @@ class TextContents(NamedTuple):
     has_error: bool
 
 
-_contents: LRUCache[tuple[int, int], TextContents] = process_caches.lru(_MAX_CACHED_TEXTS)
+def _contents_bytes(contents: TextContents) -> int:
+    return _BYTES_PER_TEXT + sum(_BYTES_PER_VALUE + len(value) for value in contents.values)
+
+
+_contents: LRUCache[tuple[int, int], TextContents] = process_caches.lru(
+    _MAX_CACHED_TEXTS, _contents_bytes, _CACHE_SHARE
+)
 """Contents of recent texts. They save reading the texts of a growing conversation again."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from headroom_core.errors import ConfigurationError
+from headroom_core._internal.checks import require_positive_int
 from headroom_core.messages import Draft
 from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 
@@ -40,30 +40,20 @@ def room_for(max_tokens: int, reply: int) -> int:
         reply: Number of tokens to reserve for the reply; at most half of the window is reserved.
 
     Raises:
-        ConfigurationError: If `max_tokens` is less than 1.
+        ConfigurationError: `max_tokens` is not an integer of at least 1.
     """
-    if max_tokens < 1:
-        raise ConfigurationError(
-            f"max_tokens must be at least 1, got {max_tokens}", {"max_tokens": max_tokens}
-        )
+    require_positive_int("max_tokens", max_tokens)
     return max_tokens - min(reply, max_tokens // 2)
 
 
 def check_budget(token_budget: int | None) -> None:
-    """Check that a token budget is a positive integer or None.
+    """Check that a token budget is an integer of at least 1, or None.
 
     Raises:
-        ConfigurationError: If it is not.
+        ConfigurationError: It is not.
     """
-    if token_budget is None:
-        return
-    details = {"token_budget": token_budget}
-    if not isinstance(token_budget, int) or isinstance(token_budget, bool):
-        raise ConfigurationError(
-            f"token_budget must be an integer or None, got {token_budget!r}", details
-        )
-    if token_budget < 1:
-        raise ConfigurationError(f"token_budget must be at least 1, got {token_budget}", details)
+    if token_budget is not None:
+        require_positive_int("token_budget", token_budget, alternative="None for no budget")
 
 
 def budget_warnings(

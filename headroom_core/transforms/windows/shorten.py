@@ -13,7 +13,7 @@ from headroom_core.transforms.windows.policy import Shorten, ShortenedBlock
 
 _MAX_RESULTS = 16_384
 _BYTES_PER_RESULT = 500
-_CACHE_SHARE = 0.2
+_CACHE_SHARE = 0.1
 
 
 def _result_bytes(result: RouteResult) -> int:

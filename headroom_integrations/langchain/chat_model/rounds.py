@@ -59,7 +59,7 @@ class RoundSettings:
         ledger: Ledger to record requests in.
 
     Raises:
-        ConfigurationError: `max_rounds` is less than 1.
+        ConfigurationError: `max_rounds` is not an integer of at least 1.
     """
 
     compression: LangChainCompression = field(

@@ -148,9 +148,9 @@ def test_at_most_half_of_the_limit_is_reserved_for_the_reply(
 def test_the_passed_limit_overrides_the_configured_limit() -> None:
     assert apply_rolling(turns(12), max_tokens=1500).tokens_after <= 1500
     assert apply_rolling(turns(12), 2000, max_tokens=1500).tokens_after > 1500
-    for wrong in (0, -5):
+    for wrong in (0, -5, "9", 2.5, True):
         with pytest.raises(
-            ConfigurationError, match=rf"max_tokens must be at least 1, got {wrong}"
+            ConfigurationError, match=f"max_tokens must be an integer of at least 1, got {wrong!r}"
         ):
             apply_rolling(turns(2), wrong)
 

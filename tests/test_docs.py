@@ -1,4 +1,4 @@
-"""The README and `docs/`: every Python example runs, and every table agrees with the code."""
+"""Test that examples in the README and `docs/` run and that their tables match the code."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def examples() -> Iterator[Any]:
 
 
 @pytest.fixture(autouse=True)
-def a_store_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_memory_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADROOM_STORE_URL", "memory://")
 
 
 @pytest.mark.parametrize(("source", "where"), list(examples()))
-def test_the_example_runs(
+def test_python_examples_run(
     source: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(source, str(ROOT / where), "exec"), {"__name__": "__main__"})
 
 
-def test_the_warnings_that_the_documentation_explains_are_those_that_are_given() -> None:
+def test_documented_warnings_exist_in_the_code() -> None:
     explained = re.findall(
         r"^\| [^|]+ \| `([^`]+)` \|",
         (ROOT / "docs/how-it-works.md").read_text(encoding="utf-8").split("## Warnings")[1],
@@ -75,13 +75,13 @@ def test_the_warnings_that_the_documentation_explains_are_those_that_are_given()
     assert [part for part in parts if part not in code] == []
 
 
-def test_the_weights_that_the_documentation_explains_are_the_defaults() -> None:
+def test_documented_weights_are_the_defaults() -> None:
     text = (ROOT / "docs/budgets.md").read_text(encoding="utf-8")
     explained = re.findall(r"^\| `(\w+)=([\d.]+)` \|", text, re.MULTILINE)
     assert {name: float(weight) for name, weight in explained} == ScoringWeights().model_dump()
 
 
-def test_the_output_that_the_README_shows_is_what_its_example_prints(
+def test_the_output_in_the_readme_matches_its_example(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     exec(EXAMPLE.findall(README)[0], {})
@@ -93,7 +93,7 @@ def test_the_output_that_the_README_shows_is_what_its_example_prints(
     )
 
 
-def test_the_marker_that_the_documentation_shows_is_the_one_its_example_prints(
+def test_the_documented_marker_matches_its_example(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = (ROOT / "docs/tables.md").read_text(encoding="utf-8")
@@ -103,8 +103,8 @@ def test_the_marker_that_the_documentation_shows_is_the_one_its_example_prints(
     assert " ".join(shown.split()) == printed.strip()
 
 
-def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
-    """With the real client, and a server that calls the tool once."""
+def test_the_agent_loop_in_the_readme_answers_retrieve_calls() -> None:
+    """Run the loop with the real client and a transport that calls the tool once."""
     (loop,) = [source for source in EXAMPLE.findall(README) if "def answer(" in source]
     requests: list[dict[str, Any]] = []
 
@@ -151,33 +151,33 @@ def test_the_agents_loop_of_the_README_answers_the_models_calls() -> None:
     assert len(messages) == 2
 
 
-def test_the_map_of_the_house_shows_what_is_there() -> None:
+def test_the_map_of_the_code_matches_the_modules() -> None:
     inside, around = README.split("## Map of the code")[1].split("Around the core:")
     rows = re.findall(r"^\| `([^`]+)` \| (.+) \| (\d+) \|$", inside, re.MULTILINE)
-    rooms = {
+    modules = {
         f"{path.name}/" if path.is_dir() else path.name: path.stem
         for path in (ROOT / "headroom_core").iterdir()
         if path.name not in NOT_MAPPED
     }
-    assert len(rows) == len(rooms)
-    assert {room: level for room, _, level in rows} == {
-        room: str(LEVELS["" if name == "__init__" else name]) for room, name in rooms.items()
+    assert len(rows) == len(modules)
+    assert {module: level for module, _, level in rows} == {
+        module: str(LEVELS["" if name == "__init__" else name]) for module, name in modules.items()
     }
     levels = [int(level) for _, _, level in rows]
     assert levels == sorted(levels, reverse=True)
-    pieces = [
-        f"{room}{piece}"
-        for room, purpose, _ in rows
-        for piece in re.findall(r"`([\w/]+(?:/|\.py))`", purpose)
+    paths = [
+        f"{module}{part}"
+        for module, purpose, _ in rows
+        for part in re.findall(r"`([\w/]+(?:/|\.py))`", purpose)
     ]
-    assert [piece for piece in pieces if not (ROOT / "headroom_core" / piece).exists()] == []
+    assert [path for path in paths if not (ROOT / "headroom_core" / path).exists()] == []
     mapped = set(re.findall(r"`([^`]+/)`", around.split("## ")[0]))
     integrations = (ROOT / "headroom_integrations").glob("*/__init__.py")
     assert {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in integrations} <= mapped
     assert [path for path in mapped if not (ROOT / path).is_dir()] == []
 
 
-def test_every_link_of_the_documentation_resolves() -> None:
+def test_links_in_the_documentation_resolve() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     broken = [
         f"{page.relative_to(ROOT).as_posix()}: {link}"
@@ -189,7 +189,7 @@ def test_every_link_of_the_documentation_resolves() -> None:
 
 
 def resolves(page: Path, link: str) -> bool:
-    """Return whether a link of a page leads to a file, and to a heading of it."""
+    """Return whether a link of a page leads to an existing file and heading."""
     name, _, anchor = link.partition("#")
     target = page.parent / name if name else page
     if not target.exists():
@@ -198,13 +198,13 @@ def resolves(page: Path, link: str) -> bool:
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub gives the headings of a page."""
+    """Return the anchors that GitHub creates for the headings of a page."""
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-def test_every_variable_that_is_read_is_explained() -> None:
+def test_all_environment_variables_are_documented() -> None:
     settings = ast.parse((ROOT / "headroom_core/environment.py").read_text(encoding="utf-8"))
     strings = {node.value for node in ast.walk(settings) if isinstance(node, ast.Constant)}
     read = {
@@ -213,14 +213,14 @@ def test_every_variable_that_is_read_is_explained() -> None:
     assert {*re.findall("`([A-Z_]+)`", README.split("## Environment variables")[1])} == read
 
 
-def test_the_helpers_for_integrations_are_exported() -> None:
+def test_documented_helpers_for_integrations_are_exported() -> None:
     page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8").split("## Integrations")[1]
     rows = re.findall(r"^\| (`.+`) \|", page, re.MULTILINE)
     assert rows
     assert {*re.findall(r"`(\w+)`", " ".join(rows))} <= {*adapters.__all__}
 
 
-def test_the_extras_are_those_that_the_README_names() -> None:
+def test_the_readme_lists_all_extras() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     section = project.split("[project.optional-dependencies]")[1].split("\n[tool")[0]
     named = re.findall(
@@ -234,9 +234,7 @@ def test_the_extras_are_those_that_the_README_names() -> None:
 @pytest.mark.parametrize(
     ("guide", "core"), [("langchain", "langchain-core"), ("llamaindex", "llama-index-core")]
 )
-def test_the_versions_that_the_documentation_names_are_those_that_are_pinned(
-    guide: str, core: str
-) -> None:
+def test_documented_versions_are_the_pinned_versions(guide: str, core: str) -> None:
     table = (ROOT / f"docs/{guide}.md").read_text(encoding="utf-8").split("## Versions")[1]
     named = re.findall(r"^\| (\S+) \| (\d\S+) \| (\d\S+) \|", table, re.MULTILINE)
     lowest, usual = pins("constraints-lowest.txt"), pins("constraints.txt")
@@ -246,13 +244,13 @@ def test_the_versions_that_the_documentation_names_are_those_that_are_pinned(
 
 
 def pins(name: str) -> dict[str, str]:
-    """Return the pinned versions by package: for newer Pythons, if they depend on the Python."""
+    """Return the last pinned version of each package, that of the newest Python."""
     return dict(
         re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
     )
 
 
-def test_the_compressor_of_the_documentation_joins_in_once_it_is_installed(tmp_path: Path) -> None:
+def test_the_documented_compressor_is_used_after_installation(tmp_path: Path) -> None:
     text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
     ((name, module, rest),) = re.findall(r'^(\w+) = "(\w+)(:\w+)"$', text, re.MULTILINE)
     (tmp_path / f"{module}.py").write_text(EXAMPLE.findall(text)[0], encoding="utf-8")

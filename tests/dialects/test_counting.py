@@ -1,4 +1,4 @@
-"""Token counts of messages, by the dialect that reads them.
+"""Test token counts of messages by the dialect that reads them.
 
 Texts are counted by their characters, so that the numbers below hold without a vocabulary.
 """
@@ -156,20 +156,20 @@ LLAMAINDEX: list[tuple[Any, int]] = [
         for message, tokens in counts
     ],
 )
-def test_a_dialect_counts_the_texts_that_a_model_reads(
+def test_dialects_count_the_texts_that_a_model_reads(
     dialect: MessageReader, message: Any, tokens: int
 ) -> None:
     assert dialect.count(message, len) == tokens
 
 
-def test_a_gateways_mixture_of_calls_and_documents_counts_in_both_dialects() -> None:
+def test_both_dialects_count_mixed_openai_calls_and_anthropic_documents() -> None:
     document = {"type": "document", "source": {"type": "text", "data": "12345"}}
     message = {"role": "assistant", "content": [document], "tool_calls": [OPENAI_CALL]}
     for dialect in (OpenAIDialect(), AnthropicDialect()):
         assert dialect.count(message, len) == 3 + 9 + 5 + 4 + 9
 
 
-def test_fields_of_two_formats_are_counted_together() -> None:
+def test_combined_fields_count_both_formats() -> None:
     own = CountedFields(texts=("caption",), kinds=("form",), images=("chart",))
     both = CHAT_FIELDS | own
     parts = [{"caption": "123"}, {"form": "chart"}, {"type": "text", "text": "45"}]
@@ -181,7 +181,7 @@ def test_fields_of_two_formats_are_counted_together() -> None:
 
 
 class Captions:
-    """A stranger's dialect, which derives from no class of this library."""
+    """Dialect of another package without a base class of this library."""
 
     name = "captions"
 
@@ -200,7 +200,7 @@ class Captions:
 
 
 class CountedCaptions(Captions):
-    """A stranger's dialect that counts its messages itself."""
+    """Dialect of another package with its own method `count`."""
 
     def count(self, message: Any, count_text: Callable[[str], int]) -> int:
         return 100 + count_text(message["content"])
@@ -209,14 +209,14 @@ class CountedCaptions(Captions):
 MESSAGES: list[Any] = [{"role": "user", "content": "hi"}, {"role": "user", "content": "there"}]
 
 
-def test_messages_of_a_dialect_without_count_are_counted_as_chat_messages() -> None:
+def test_dialects_without_count_use_the_count_of_chat_messages() -> None:
     tokenizer = Tokenizer()
     assert tokenizer.count_each(MESSAGES, Captions()) == tokenizer.count_each(MESSAGES, "openai")
     result = compress(MESSAGES, dialect=Captions(), store=MemoryStore())
     assert result.tokens_before == tokenizer.count_messages(MESSAGES) == result.tokens_after
 
 
-def test_a_dialect_that_counts_is_asked_by_everything_that_reports_tokens() -> None:
+def test_all_token_reports_use_the_count_of_the_dialect() -> None:
     dialect = CountedCaptions()
     tokens = 3 + 200 + sum(map(Tokenizer().count_text, ("hi", "there")))
     assert Tokenizer().count_messages(MESSAGES, dialect) == tokens
@@ -228,7 +228,7 @@ def test_a_dialect_that_counts_is_asked_by_everything_that_reports_tokens() -> N
 # Parts of a conversation.
 
 
-def test_a_part_of_a_conversation_counts_in_the_dialect_that_is_named() -> None:
+def test_single_messages_are_counted_in_the_given_dialect() -> None:
     tokenizer = Tokenizer()
     strings: list[Any] = ["hi", {"role": "user", "content": "hi"}]
     for name in ("google", "openai", None):
@@ -252,7 +252,7 @@ def test_a_part_of_a_conversation_counts_in_the_dialect_that_is_named() -> None:
         (LlamaIndexDialect(), [LlamaIndexMessage(content="hi")]),
     ],
 )
-def test_a_draft_counts_its_note_as_it_counts_its_messages(
+def test_notes_are_counted_like_messages_of_the_draft(
     dialect: MessageReader, messages: list[Any]
 ) -> None:
     draft = dialect.parse(messages)

@@ -1,4 +1,4 @@
-"""Dialects read every text, and write back only the texts that changed."""
+"""Test that dialects read every text and write back only changed texts."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def find_differences(
         yield path
 
 
-class TestLaws:
+class TestProperties:
     CASES = (
         st.tuples(st.just(OpenAIDialect()), openai_conversations()),
         st.tuples(st.just(AnthropicDialect()), anthropic_conversations()),
@@ -96,7 +96,7 @@ class TestLaws:
     )
 
     @given(st.one_of(*CASES))
-    def test_an_untouched_conversation_comes_back_as_the_same_objects(
+    def test_unchanged_conversations_are_returned_as_the_same_objects(
         self, case: tuple[Dialect, list[Any]]
     ) -> None:
         dialect, messages = case
@@ -106,7 +106,7 @@ class TestLaws:
         assert messages == before
 
     @given(st.one_of(*CASES), st.data())
-    def test_a_changed_block_changes_its_text_alone(
+    def test_a_changed_block_changes_only_its_text(
         self, case: tuple[Dialect, list[Any]], data: st.DataObject
     ) -> None:
         dialect, messages = case
@@ -128,7 +128,7 @@ class TestLaws:
         assert messages == before
 
     @given(st.one_of(*CASES))
-    def test_a_block_says_where_its_text_stands(self, case: tuple[Dialect, list[Any]]) -> None:
+    def test_the_path_of_a_block_leads_to_its_text(self, case: tuple[Dialect, list[Any]]) -> None:
         dialect, messages = case
         for block in dialect.parse(messages).blocks:
             value: Any = messages[block.message]
@@ -137,7 +137,7 @@ class TestLaws:
             assert value == block.text or json.loads(block.text) == value
 
     @given(st.one_of(*CASES))
-    def test_the_blocks_of_a_prefix_are_a_prefix_of_the_blocks(
+    def test_blocks_of_a_prefix_are_a_prefix_of_all_blocks(
         self, case: tuple[Dialect, list[Any]]
     ) -> None:
         dialect, messages = case
@@ -148,7 +148,7 @@ class TestLaws:
             assert prefix == blocks[: len(prefix)]
 
     @given(st.one_of(*CASES))
-    def test_every_message_has_an_outline_and_every_call_one_later_answer(
+    def test_messages_have_outlines_and_calls_one_later_answer(
         self, case: tuple[Dialect, list[Any]]
     ) -> None:
         dialect, messages = case
@@ -169,16 +169,16 @@ class TestOpenAI:
         ("role", "kind"),
         [("system", "system"), ("developer", "system"), ("user", "user"), ("tool", "tool_result")],
     )
-    def test_the_role_tells_the_kind(self, role: str, kind: str) -> None:
+    def test_the_role_determines_the_kind(self, role: str, kind: str) -> None:
         (block,) = parse_openai({"role": role, "content": "hi"})
         assert (block.kind, block.path, block.text) == (kind, ("content",), "hi")
 
-    def test_parts_are_addressed_one_by_one_and_images_are_carried(self) -> None:
+    def test_text_parts_have_their_own_paths_and_images_are_ignored(self) -> None:
         first, last = ({"type": "text", "text": text} for text in "ab")
         blocks = parse_openai({"role": "user", "content": [first, IMAGE, last]})
         assert [block.path for block in blocks] == [("content", 0, "text"), ("content", 2, "text")]
 
-    def test_refusals_are_texts_of_the_assistant(self) -> None:
+    def test_refusals_are_read_as_assistant_texts(self) -> None:
         parts = [{"type": "refusal", "refusal": "no"}]
         blocks = parse_openai({"role": "assistant", "content": parts, "refusal": "never"})
         assert [(block.path, block.kind) for block in blocks] == [
@@ -186,7 +186,7 @@ class TestOpenAI:
             (("refusal",), "assistant"),
         ]
 
-    def test_a_result_knows_its_call(self) -> None:
+    def test_results_are_linked_to_their_calls(self) -> None:
         question, result = parse_openai(
             assistant_calling(tool_call("c1", "jobs", '{"day": 3}')), tool_message("[]")
         )
@@ -196,7 +196,7 @@ class TestOpenAI:
         )
         assert (result.tool, result.call) == ("jobs", '{"day": 3}')
 
-    def test_an_identifier_that_is_used_again_means_the_latest_call(self) -> None:
+    def test_a_reused_identifier_refers_to_the_latest_call(self) -> None:
         blocks = parse_openai(
             assistant_calling(tool_call("c1", "old")),
             tool_message("1"),
@@ -205,7 +205,7 @@ class TestOpenAI:
         )
         assert [block.tool for block in blocks if block.kind == "tool_result"] == ["old", "new"]
 
-    def test_calls_without_arguments_and_custom_calls_are_known_by_name(self) -> None:
+    def test_results_link_to_custom_calls_and_calls_without_arguments(self) -> None:
         custom = {"id": "c2", "type": "custom", "custom": {"name": "shell", "input": "ls"}}
         blocks = parse_openai(
             assistant_calling(tool_call("c1", "now", None), custom),
@@ -217,7 +217,7 @@ class TestOpenAI:
             ("shell", "ls"),
         ]
 
-    def test_function_messages_find_their_call_by_name(self) -> None:
+    def test_function_messages_are_linked_by_name(self) -> None:
         calling = {
             "role": "assistant",
             "content": None,
@@ -229,7 +229,7 @@ class TestOpenAI:
         assert question.path == ("function_call", "arguments")
         assert (result.kind, result.tool, result.call) == ("tool_result", "jobs", "{}")
 
-    def test_a_result_without_its_call_goes_by_its_own_name(self) -> None:
+    def test_a_result_without_a_call_uses_its_own_name(self) -> None:
         assert [
             block.tool for block in parse_openai(tool_message("1"), tool_message("2", name="jobs"))
         ] == [
@@ -267,13 +267,13 @@ class TestOpenAI:
 
 
 class TestAnthropic:
-    def test_the_input_of_a_tool_use_is_shown_and_never_written(self) -> None:
+    def test_the_input_of_a_tool_use_is_read_but_never_changed(self) -> None:
         messages = [tool_use("t1", "jobs", {"day": 3, "who": "Zoë"}), tool_result("[]")]
         draft = AnthropicDialect().parse(messages)
         assert (draft.blocks[0].text, draft.blocks[0].tool) == ('{"day":3,"who":"Zoë"}', "jobs")
         assert AnthropicDialect().render(replace_block(draft, 0, "{}"))[0] is messages[0]
 
-    def test_a_result_knows_its_call_as_a_string_and_as_blocks(self) -> None:
+    def test_results_as_strings_and_blocks_are_linked_to_their_calls(self) -> None:
         parts = [{"type": "text", "text": "[]"}, {"type": "image", "source": {}}]
         _, whole, part = parse_anthropic(
             tool_use("t1", "jobs", {}), tool_result("[]", is_error=True), tool_result(parts)
@@ -286,7 +286,7 @@ class TestAnthropic:
             "{}",
         )
 
-    def test_a_result_without_its_call_has_no_tool(self) -> None:
+    def test_a_result_without_a_call_has_no_tool(self) -> None:
         assert parse_anthropic(tool_result("[]"))[0].tool is None
 
     def test_retrieved_text_is_pinned(self) -> None:
@@ -294,7 +294,7 @@ class TestAnthropic:
             tool_use("t1", "mcp__x__headroom_retrieve", {}), tool_result("rows")
         )[-1].pinned
 
-    def test_thinking_and_images_are_carried(self) -> None:
+    def test_thinking_is_ignored(self) -> None:
         thinking = {"type": "thinking", "thinking": "hm", "signature": "s"}
         parts = [
             thinking,
@@ -325,21 +325,21 @@ class TestAnthropic:
             ),
         ],
     )
-    def test_documents_are_read_in_messages_and_in_results(
+    def test_documents_are_read_in_messages_and_results(
         self, part: dict[str, Any], path: tuple[Any, ...]
     ) -> None:
         alone, inside = parse_anthropic({"role": "user", "content": [part]}, tool_result([part]))
         assert (alone.kind, alone.path) == ("document", ("content", 0, *path))
         assert (inside.kind, inside.path) == ("document", ("content", 0, "content", 0, *path))
 
-    def test_a_pdf_is_carried(self) -> None:
+    def test_pdf_documents_are_ignored(self) -> None:
         source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
         assert (
             parse_anthropic({"role": "user", "content": [{"type": "document", "source": source}]})
             == ()
         )
 
-    def test_sdk_objects_are_read_inside_and_outside_of_dicts(self) -> None:
+    def test_sdk_objects_are_read_as_messages_and_inside_dicts(self) -> None:
         text = TextBlock(type="text", text="on it", citations=None)
         use = ToolUseBlock(type="tool_use", id="t1", name="jobs", input={"day": 3})
         usage = Usage(input_tokens=1, output_tokens=1)
@@ -368,7 +368,7 @@ CACHED = {"cache_control": {"type": "ephemeral"}}
 
 
 class TestOutlines:
-    """Who speaks in a message, and which messages belong together."""
+    """Test the kinds of messages and the links between calls and results."""
 
     @pytest.mark.parametrize(
         "dialect", [OpenAIDialect(), AnthropicDialect()], ids=lambda dialect: dialect.name
@@ -383,10 +383,10 @@ class TestOutlines:
             ("x", None),
         ],
     )
-    def test_the_role_tells_who_speaks(self, dialect: Dialect, message: Any, kind: Any) -> None:
+    def test_the_role_determines_the_kind(self, dialect: Dialect, message: Any, kind: Any) -> None:
         assert parse_outlines(dialect, message) == (Outline(kind),)
 
-    def test_openai_pairs_by_id(self) -> None:
+    def test_openai_calls_are_paired_by_id(self) -> None:
         found = parse_outlines(
             OpenAIDialect(),
             assistant_calling(tool_call("c1", "a"), tool_call("c2", "b")),
@@ -399,16 +399,16 @@ class TestOutlines:
             Outline("tool_result", answers=("c1",)),
         )
 
-    def test_functions_without_ids_are_answered_by_name_and_in_order(self) -> None:
+    def test_functions_are_paired_by_name_and_order(self) -> None:
         def calling(name: str, arguments: str) -> dict[str, Any]:
             return {"role": "assistant", "function_call": {"name": name, "arguments": arguments}}
 
         def answering(name: str) -> dict[str, Any]:
             return {"role": "function", "name": name, "content": "[]"}
 
-        made = (calling("jobs", "1"), calling("users", "2"), calling("jobs", "3"))
+        calls_made = (calling("jobs", "1"), calling("users", "2"), calling("jobs", "3"))
         draft = OpenAIDialect().parse(
-            (*made, answering("users"), answering("jobs"), answering("jobs"))
+            (*calls_made, answering("users"), answering("jobs"), answering("jobs"))
         )
         calls = [outline.calls[0] for outline in draft.outlines[:3]]
         assert len(set(calls)) == 3
@@ -419,7 +419,7 @@ class TestOutlines:
         ]
         assert [block.call for block in draft.blocks[3:]] == ["2", "1", "3"]
 
-    def test_tool_calls_without_ids_are_paired_too(self) -> None:
+    def test_tool_calls_without_ids_are_paired(self) -> None:
         no_id = {"type": "function", "id": None, "function": {"name": "jobs", "arguments": "{}"}}
         calling, answering = parse_outlines(
             OpenAIDialect(),
@@ -428,7 +428,7 @@ class TestOutlines:
         )
         assert calling.calls == answering.answers != ()
 
-    def test_an_answer_without_its_call_answers_no_other(self) -> None:
+    def test_a_result_with_an_unknown_id_answers_no_other_call(self) -> None:
         found = parse_outlines(
             OpenAIDialect(),
             assistant_calling(tool_call("c1", "jobs")),
@@ -436,15 +436,15 @@ class TestOutlines:
         )
         assert found[1].answers == ("c9",)
 
-    def test_a_users_message_of_results_alone_is_a_tools(self) -> None:
-        said = {"type": "text", "text": "and now?"}
+    def test_user_messages_with_only_results_are_tool_results(self) -> None:
+        question = {"type": "text", "text": "and now?"}
         (part,) = tool_result("[]", **CACHED)["content"]
         found = parse_outlines(
             AnthropicDialect(),
             tool_use("t1", "jobs", {}),
             {"role": "user", "content": [part]},
             tool_use("t1", "jobs", {}),
-            {"role": "user", "content": [part, said]},
+            {"role": "user", "content": [part, question]},
         )
         assert found[1] == Outline("tool_result", answers=("t1",), mark=True)
         assert found[3] == Outline("user", answers=("t1",), mark=True)
@@ -506,16 +506,16 @@ class TestOutlines:
             ),
         ],
     )
-    def test_a_cache_breakpoint_is_seen_wherever_it_stands(self, message: Any) -> None:
+    def test_cache_breakpoints_are_found_in_all_positions(self, message: Any) -> None:
         assert parse_outlines(AnthropicDialect(), message)[0].mark
         assert parse_outlines(OpenAIDialect(), message)[0].mark
 
-    def test_a_part_that_holds_itself_comes_to_an_end(self) -> None:
+    def test_parts_that_contain_themselves_do_not_loop_forever(self) -> None:
         part: dict[str, Any] = {"type": "tool_result"}
         part["content"] = [part, part]
         assert not has_cache_breakpoint([part])
 
-    def test_a_cache_breakpoint_on_a_call_is_seen(self) -> None:
+    def test_cache_breakpoints_on_calls_are_found(self) -> None:
         assert parse_outlines(
             OpenAIDialect(), assistant_calling({**tool_call("c1", "jobs"), **CACHED})
         )[0].mark
@@ -576,14 +576,14 @@ ODD: tuple[Any, ...] = (
 )
 
 
-class TestCarried:
+class TestUnreadable:
     @pytest.mark.parametrize(
         "dialect",
         [OpenAIDialect(), AnthropicDialect(), GoogleDialect()],
         ids=lambda dialect: dialect.name,
     )
     @pytest.mark.parametrize("odd", ODD, ids=repr)
-    def test_what_cannot_be_read_is_carried(self, dialect: Dialect, odd: Any) -> None:
+    def test_unreadable_messages_are_kept_unchanged(self, dialect: Dialect, odd: Any) -> None:
         draft = dialect.parse([odd])
         assert draft.blocks == ()
         assert len(draft.outlines) == 1
@@ -594,18 +594,14 @@ class TestCarried:
     "dialect", [OpenAIDialect(), AnthropicDialect()], ids=lambda dialect: dialect.name
 )
 class TestBoth:
-    def test_other_mappings_are_read_and_become_dicts_where_a_text_changes(
-        self, dialect: Dialect
-    ) -> None:
+    def test_other_mappings_become_dicts_if_a_text_changes(self, dialect: Dialect) -> None:
         message = MappingProxyType({"name": "n", "role": "user", "content": "long"})
         draft = dialect.parse((message,))
         assert dialect.render(draft)[0] is message
         (written,) = dialect.render(replace_block(draft, 0, "short"))
         assert list(written.items()) == [("name", "n"), ("role", "user"), ("content", "short")]
 
-    def test_a_tuple_of_parts_stays_a_tuple_with_its_other_parts_shared(
-        self, dialect: Dialect
-    ) -> None:
+    def test_tuples_of_parts_stay_tuples_and_share_unchanged_parts(self, dialect: Dialect) -> None:
         other = {"type": "x_unknown", "deep": [1]}
         message = {
             "role": "user",
@@ -615,9 +611,7 @@ class TestBoth:
         assert written["content"] == ({"type": "text", "text": "short", "cache_control": {}}, other)
         assert written["content"][1] is other
 
-    def test_a_model_that_cannot_be_copied_becomes_the_dict_of_its_dump(
-        self, dialect: Dialect
-    ) -> None:
+    def test_objects_that_cannot_be_copied_become_their_dump(self, dialect: Dialect) -> None:
         class Dumped:
             role, content = "user", "long"
 
@@ -652,14 +646,16 @@ class TestChoice:
             ),
         ],
     )
-    def test_the_first_sign_decides(self, messages: list[Any], name: str) -> None:
+    def test_the_dialect_is_detected_from_the_messages(
+        self, messages: list[Any], name: str
+    ) -> None:
         assert dialect_for(messages).name == name
 
-    def test_a_name_picks_and_a_dialect_is_used_as_it_is(self) -> None:
+    def test_a_dialect_can_be_given_by_name_or_object(self) -> None:
         mine = OpenAIDialect()
         assert dialect_for([], "anthropic").name == "anthropic"
         assert dialect_for([tool_result("[]")], mine) is mine
 
-    def test_an_unknown_name_is_refused_with_the_known_ones(self) -> None:
+    def test_an_unknown_name_is_an_error_that_lists_known_names(self) -> None:
         with pytest.raises(ConfigurationError, match=r"google, anthropic, openai.*'latin'"):
             dialect_for([], "latin")

@@ -1,4 +1,4 @@
-"""Gemini's contents are read as dicts and SDK types, and written back with changed texts only."""
+"""Test that the dialect of Google reads dicts and SDK types and changes only texts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def rewrite(content: Any, text: str, position: int = 0) -> Any:
 
 
 def without_contents(draft: Draft) -> Draft:
-    """Return a draft without the contents themselves."""
+    """Return the draft without its contents."""
     return replace(draft, messages=())
 
 
@@ -74,7 +74,7 @@ def without_contents(draft: Draft) -> Draft:
         ("tool", "tool_result"),
     ],
 )
-def test_the_role_tells_the_kind(role: str | None, kind: str) -> None:
+def test_the_role_determines_the_kind(role: str | None, kind: str) -> None:
     draft = GoogleDialect().parse([{"role": role, "parts": [{"text": "hi"}]}])
     assert [(block.kind, block.path, block.text) for block in draft.blocks] == [
         (kind, ("parts", 0, "text"), "hi")
@@ -82,7 +82,7 @@ def test_the_role_tells_the_kind(role: str | None, kind: str) -> None:
     assert draft.outlines[0].kind == kind
 
 
-def test_strings_are_texts_in_the_place_of_contents_and_of_parts() -> None:
+def test_strings_are_accepted_as_contents_and_parts() -> None:
     found = parse_blocks(
         content_of({"text": "a"}),
         "b",
@@ -98,13 +98,13 @@ def test_strings_are_texts_in_the_place_of_contents_and_of_parts() -> None:
     ]
 
 
-def test_a_string_is_rewritten_only_if_it_is_known_content() -> None:
+def test_strings_before_the_first_content_are_pinned() -> None:
     first, second, third = parse_blocks("a", content_of("b"), "c")
     assert first.pinned
     assert (second.pinned, third.pinned) == (None, None)
 
 
-def test_thoughts_are_carried_and_signed_texts_are_pinned() -> None:
+def test_thoughts_are_ignored_and_signed_texts_are_pinned() -> None:
     thought = {"text": "hm", "thought": True}
     signed, plain = parse_blocks(
         content_of(
@@ -121,21 +121,21 @@ def test_thoughts_are_carried_and_signed_texts_are_pinned() -> None:
     ].pinned
 
 
-def test_the_arguments_of_a_call_are_shown_and_never_written() -> None:
+def test_arguments_of_calls_are_read_but_never_changed() -> None:
     content = call_content("jobs", day=3, who="Zoë")
     (block,) = parse_blocks(content)
     assert (block.kind, block.text, block.tool) == ("tool_call", '{"day":3,"who":"Zoë"}', "jobs")
     assert rewrite(content, "{}") is content
 
 
-def test_each_text_of_a_response_is_rewritten_in_its_place() -> None:
+def test_a_text_of_a_response_is_replaced_in_a_copy() -> None:
     content = response_content("jobs", {"result": "long", "error": "none"}, id="c1")
     written = rewrite(content, "short")
     assert written == response_content("jobs", {"result": "short", "error": "none"}, id="c1")
     assert content == response_content("jobs", {"result": "long", "error": "none"}, id="c1")
 
 
-def test_a_list_or_an_object_is_one_text_and_becomes_a_string() -> None:
+def test_lists_and_objects_are_read_as_json_and_replaced_by_strings() -> None:
     response = {"rows": [{"id": 1}], "meta": {"page": 1}, "total": 3, "next": None, "ok": True}
     content = response_content("jobs", response)
     assert [block.text for block in parse_blocks(content)] == ['[{"id":1}]', '{"page":1}']
@@ -145,7 +145,7 @@ def test_a_list_or_an_object_is_one_text_and_becomes_a_string() -> None:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_the_texts_of_an_mcp_result_are_texts_of_their_own(wrapped: bool) -> None:
+def test_texts_of_mcp_results_are_read_separately(wrapped: bool) -> None:
     image = {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"}
     mcp = {
         "content": [image, {"type": "text", "text": "long", "annotations": None}],
@@ -161,17 +161,17 @@ def test_the_texts_of_an_mcp_result_are_texts_of_their_own(wrapped: bool) -> Non
     assert inside["content"][0] is image
 
 
-def test_a_list_that_only_looks_like_an_mcp_result_is_one_text() -> None:
+def test_a_list_similar_to_an_mcp_result_is_one_text() -> None:
     fields = [{"type": "text", "label": "name"}, {"type": "number", "label": "age"}]
     (block,) = parse_blocks(response_content("form", {"content": fields}))
     assert json.loads(block.text) == fields
 
 
-def test_what_is_not_json_is_carried() -> None:
+def test_values_that_are_not_json_are_ignored() -> None:
     assert parse_blocks(response_content("jobs", {"result": [object()], "when": {1, 2}})) == ()
 
 
-def test_responses_without_ids_answer_their_calls_in_order() -> None:
+def test_responses_without_ids_are_paired_in_order() -> None:
     contents = [call_content("jobs", day=1), call_content("users"), call_content("jobs", day=2)]
     contents += [
         response_content("jobs", {"result": "a"}),
@@ -184,22 +184,22 @@ def test_responses_without_ids_answer_their_calls_in_order() -> None:
     assert [block.call for block in draft.blocks[3:]] == ['{"day":1}', '{"day":2}', "{}"]
 
 
-@pytest.mark.parametrize("asking", ["c1", None])
-@pytest.mark.parametrize("answering", ["c1", None])
-def test_an_id_that_only_one_side_has_still_pairs(
-    asking: str | None, answering: str | None
+@pytest.mark.parametrize("call_id", ["c1", None])
+@pytest.mark.parametrize("response_id", ["c1", None])
+def test_calls_and_responses_pair_if_only_one_has_an_id(
+    call_id: str | None, response_id: str | None
 ) -> None:
     draft = GoogleDialect().parse(
         [
-            call_content("jobs", asking, day=1),
-            response_content("jobs", {"result": "a"}, id=answering),
+            call_content("jobs", call_id, day=1),
+            response_content("jobs", {"result": "a"}, id=response_id),
         ]
     )
     assert draft.outlines[0].calls == draft.outlines[1].answers != ()
     assert draft.blocks[1].call == '{"day":1}'
 
 
-def test_ids_pair_out_of_order() -> None:
+def test_responses_are_paired_by_id_in_any_order() -> None:
     draft = GoogleDialect().parse(
         [
             call_content("jobs", "c1", day=1),
@@ -211,7 +211,7 @@ def test_ids_pair_out_of_order() -> None:
     assert draft.blocks[-1].call == '{"day":2}'
 
 
-def test_a_content_of_responses_alone_is_a_tools_and_another_the_users() -> None:
+def test_contents_with_only_responses_are_tool_results() -> None:
     (part,) = response_content("jobs", {"result": "a"})["parts"]
     alone, mixed = (
         GoogleDialect()
@@ -228,7 +228,7 @@ def test_retrieved_text_is_pinned() -> None:
     )[-1].pinned
 
 
-def test_camel_case_is_read_and_written_as_it_came() -> None:
+def test_camel_case_is_read_and_kept() -> None:
     call = {"functionCall": {"name": "jobs", "args": {"day": 3}}}
     answer = {"functionResponse": {"name": "jobs", "response": {"result": "long"}}}
     _, result = parse_blocks(content_of(call, role="model"), content_of(answer))
@@ -239,7 +239,7 @@ def test_camel_case_is_read_and_written_as_it_came() -> None:
 
 
 @given(google_conversations())
-def test_the_types_of_the_sdk_say_the_same_as_their_dicts(contents: list[dict[str, Any]]) -> None:
+def test_sdk_types_are_read_and_counted_like_dicts(contents: list[dict[str, Any]]) -> None:
     known = [
         {
             **content,
@@ -262,7 +262,7 @@ def test_the_types_of_the_sdk_say_the_same_as_their_dicts(contents: list[dict[st
     )
 
 
-def test_the_types_of_the_sdk_are_copied_and_their_other_parts_shared() -> None:
+def test_sdk_types_are_copied_and_share_unchanged_parts() -> None:
     (content,) = to_sdk(
         content_of(
             {"text": "here"}, *response_content("jobs", {"result": ROWS, "total": 300})["parts"]
@@ -280,7 +280,7 @@ def test_the_types_of_the_sdk_are_copied_and_their_other_parts_shared() -> None:
 
 
 class Gemini(BaseHTTPRequestHandler):
-    """Answers any request with one text, and remembers what was sent."""
+    """Server that answers any request with one text and records the requests."""
 
     received: ClassVar[list[dict[str, Any]]] = []
 
@@ -306,7 +306,7 @@ def client() -> Iterator[genai.Client]:
     server.server_close()
 
 
-def test_the_client_sends_what_was_rendered(client: genai.Client) -> None:
+def test_the_client_accepts_rendered_contents(client: genai.Client) -> None:
     contents: list[Any] = to_sdk(
         content_of({"text": "old"}),
         content_of({"text": "hi"}),
@@ -335,7 +335,7 @@ def test_the_client_sends_what_was_rendered(client: genai.Client) -> None:
 @pytest.mark.parametrize(
     "convert", [list, lambda contents: to_sdk(*contents)], ids=["dicts", "types"]
 )
-def test_a_conversation_is_compressed_and_its_original_is_kept(convert: Any) -> None:
+def test_conversations_are_compressed_and_originals_are_stored(convert: Any) -> None:
     contents = convert(
         [
             content_of({"text": "which job failed?"}),

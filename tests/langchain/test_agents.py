@@ -1,4 +1,4 @@
-"""Agents that call a tool thirty times, as their requests come over the wire."""
+"""Test agents that call a tool thirty times, by the requests their servers receive."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STATES = ("delivered", "sent", "late")
 @cache
 def page_of_orders(page: int) -> str:
     numbers = range(page * 1000, page * 1000 + 120)
-    made = [
+    rows = [
         {"id": n, "state": STATES[n * 7 % 3], "city": "Utrecht", "weight": n * n % 13}
         for n in numbers
     ]
-    return json.dumps(made, indent=2)
+    return json.dumps(rows, indent=2)
 
 
 @tool
@@ -72,41 +72,41 @@ def anthropic(server: ModelServer) -> ChatAnthropic:
     )
 
 
-def in_compressed_state(model: Any) -> Any:
+def middleware_with_compressed_state(model: Any) -> Any:
     return create_agent(
         model, [orders], middleware=[HeadroomMiddleware(store=MemoryStore(), state="compressed")]
     )
 
 
-def in_original_state(model: Any) -> Any:
+def middleware_with_original_state(model: Any) -> Any:
     return create_agent(
         model, [orders], middleware=[HeadroomMiddleware(store=MemoryStore(), state="original")]
     )
 
 
-def around_the_model(model: Any) -> Any:
+def chat_model(model: Any) -> Any:
     return create_agent(HeadroomChatModel(model), [orders])
 
 
-def around_the_model_retrieving(model: Any) -> Any:
+def retrieving_chat_model(model: Any) -> Any:
     return create_agent(HeadroomChatModel(model, store=MemoryStore(), retrieve=True), [orders])
 
 
-def in_the_model(model: Any) -> Any:
+def variant(model: Any) -> Any:
     return create_agent(wrap_chat_model(model), [orders])
 
 
-def in_the_model_retrieving(model: Any) -> Any:
+def retrieving_variant(model: Any) -> Any:
     return create_agent(wrap_chat_model(model, store=MemoryStore(), retrieve=True), [orders])
 
 
-MIDDLEWARE = (in_compressed_state, in_original_state)
-SELECTING = (*MIDDLEWARE, around_the_model_retrieving, in_the_model_retrieving)
-LOSSLESS = (around_the_model, in_the_model)
+MIDDLEWARE = (middleware_with_compressed_state, middleware_with_original_state)
+SELECTING = (*MIDDLEWARE, retrieving_chat_model, retrieving_variant)
+LOSSLESS = (chat_model, variant)
 
 
 def tokens(server: ModelServer) -> int:
-    """Return the tokens of all requests, the JSON around the texts included."""
+    """Return the tokens of all requests, including their JSON."""
     return sum(count_tokens_text(request.raw.decode()) for request in server.requests)
 
 
@@ -117,16 +117,16 @@ def bare_tokens(kind: type[ModelServer], model: Callable[[ModelServer], Any]) ->
         return tokens(server)
 
 
-def assert_sound(server: ModelServer, asked_back: int) -> None:
+def assert_complete_and_stable(server: ModelServer, retrievals: int) -> None:
     """Check that each request begins like the one before, with all calls and results."""
-    assert len(server.requests) == PAGES + 1 + asked_back
+    assert len(server.requests) == PAGES + 1 + retrievals
     for earlier, later in pairwise(server.requests):
         assert later.continues(earlier)
-    made, answered = (
+    calls, results = (
         set().union(*ids) for ids in zip(*server.pairs(server.requests[-1].messages), strict=True)
     )
-    assert made == answered
-    assert len(made) == PAGES + asked_back
+    assert calls == results
+    assert len(calls) == PAGES + retrievals
 
 
 def assert_smaller(server: ModelServer, before: int, label: str) -> None:
@@ -136,58 +136,63 @@ def assert_smaller(server: ModelServer, before: int, label: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("built", "asked_back"),
-    [*((built, 10) for built in SELECTING), *((built, 0) for built in LOSSLESS)],
+    ("build", "retrievals"),
+    [*((build, 10) for build in SELECTING), *((build, 0) for build in LOSSLESS)],
 )
 class TestOpenAI:
-    def test_each_request_begins_as_the_one_before(
-        self, built: Callable[[Any], Any], asked_back: int
+    def test_each_request_starts_with_the_previous_one(
+        self, build: Callable[[Any], Any], retrievals: int
     ) -> None:
         with OpenAIServer(reader()) as server:
-            answer = built(openai(server)).invoke(QUESTION, LIMIT)["messages"]
-            assert_sound(server, asked_back)
-            assert_smaller(server, bare_tokens(OpenAIServer, openai), built.__name__)
+            answer = build(openai(server)).invoke(QUESTION, LIMIT)["messages"]
+            assert_complete_and_stable(server, retrievals)
+            assert_smaller(server, bare_tokens(OpenAIServer, openai), build.__name__)
         assert answer[-1].text == "All are read."
 
-    async def test_so_it_does_in_an_event_loop(
-        self, built: Callable[[Any], Any], asked_back: int
+    async def test_each_async_request_starts_with_the_previous_one(
+        self, build: Callable[[Any], Any], retrievals: int
     ) -> None:
         with OpenAIServer(reader()) as server:
-            answer = (await built(openai(server)).ainvoke(QUESTION, LIMIT))["messages"]
-            assert_sound(server, asked_back)
+            answer = (await build(openai(server)).ainvoke(QUESTION, LIMIT))["messages"]
+            assert_complete_and_stable(server, retrievals)
         assert answer[-1].text == "All are read."
 
-    def test_so_it_does_when_tokens_are_streamed(
-        self, built: Callable[[Any], Any], asked_back: int
+    def test_each_streamed_request_starts_with_the_previous_one(
+        self, build: Callable[[Any], Any], retrievals: int
     ) -> None:
         with OpenAIServer(reader()) as server:
-            chunks = list(built(openai(server)).stream(QUESTION, LIMIT, stream_mode="messages"))
-            assert_sound(server, asked_back)
-        said = "".join(chunk.text for chunk, _ in chunks if isinstance(chunk, AIMessageChunk))
-        assert said == "".join(f"Page {page}." for page in range(PAGES)) + "All are read."
+            chunks = list(build(openai(server)).stream(QUESTION, LIMIT, stream_mode="messages"))
+            assert_complete_and_stable(server, retrievals)
+        text = "".join(chunk.text for chunk, _ in chunks if isinstance(chunk, AIMessageChunk))
+        assert text == "".join(f"Page {page}." for page in range(PAGES)) + "All are read."
 
 
-@pytest.mark.parametrize(("built", "kept"), [(in_compressed_state, 0), (in_original_state, PAGES)])
-def test_the_state_keeps_originals_only_where_asked_to(
-    built: Callable[[Any], Any], kept: int
+@pytest.mark.parametrize(
+    ("build", "originals"),
+    [(middleware_with_compressed_state, 0), (middleware_with_original_state, PAGES)],
+)
+def test_the_state_keeps_originals_only_with_state_original(
+    build: Callable[[Any], Any], originals: int
 ) -> None:
     with OpenAIServer(reader()) as server:
-        answer = built(openai(server)).invoke(QUESTION, LIMIT)["messages"]
+        answer = build(openai(server)).invoke(QUESTION, LIMIT)["messages"]
     read = [
         message.content
         for message in answer
         if isinstance(message, ToolMessage) and message.name == "orders"
     ]
     assert len(read) == PAGES
-    assert sum(text == page_of_orders(page) for page, text in enumerate(read)) == kept
+    assert sum(text == page_of_orders(page) for page, text in enumerate(read)) == originals
 
 
-@pytest.mark.parametrize("built", SELECTING)
-def test_each_request_to_anthropic_begins_as_the_one_before(built: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("build", SELECTING)
+def test_each_request_to_anthropic_starts_with_the_previous_one(
+    build: Callable[[Any], Any],
+) -> None:
     with AnthropicServer(reader()) as server:
-        answer = built(anthropic(server)).invoke(QUESTION, LIMIT)["messages"]
-        assert_sound(server, 10)
+        answer = build(anthropic(server)).invoke(QUESTION, LIMIT)["messages"]
+        assert_complete_and_stable(server, 10)
         assert_smaller(
-            server, bare_tokens(AnthropicServer, anthropic), f"anthropic, {built.__name__}"
+            server, bare_tokens(AnthropicServer, anthropic), f"anthropic, {build.__name__}"
         )
     assert answer[-1].text == "All are read."

@@ -1,4 +1,4 @@
-"""Test chat models that retrieve originals: requests, answers and usage."""
+"""Test wrapped chat models and their retrieval of originals."""
 
 from __future__ import annotations
 
@@ -54,53 +54,53 @@ ROWS = json.dumps(
 )
 USAGE = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
 
-Said = dict[str, Any]
+Step = dict[str, Any]
 
 
 def call(name: str = "headroom_retrieve", **args: Any) -> dict[str, Any]:
     return {"name": name, "args": args or {"key": KEY}, "type": "tool_call"}
 
 
-def as_text(said: Said) -> AIMessage:
-    """What the model says, as OpenAI's models are read."""
-    return AIMessage(said["text"], tool_calls=said["calls"], usage_metadata=USAGE)
+def as_text(step: Step) -> AIMessage:
+    """Return a step of the script as a message with a string, like OpenAI's."""
+    return AIMessage(step["text"], tool_calls=step["calls"], usage_metadata=USAGE)
 
 
-def as_blocks(said: Said) -> AIMessage:
-    """What the model says, as Anthropic's models are read."""
-    texts = [{"type": "text", "text": said["text"]}] if said["text"] else []
+def as_blocks(step: Step) -> AIMessage:
+    """Return a step of the script as a message with blocks, like Anthropic's."""
+    texts = [{"type": "text", "text": step["text"]}] if step["text"] else []
     uses = [
         {"type": "tool_use", "id": one["id"], "name": one["name"], "input": one["args"]}
-        for one in said["calls"]
+        for one in step["calls"]
     ]
-    return AIMessage([*texts, *uses], tool_calls=said["calls"], usage_metadata=USAGE)
+    return AIMessage([*texts, *uses], tool_calls=step["calls"], usage_metadata=USAGE)
 
 
-def text_chunks(said: Said) -> Iterator[AIMessageChunk]:
-    for word in said["text"].split(" ") if said["text"] else []:
+def text_chunks(step: Step) -> Iterator[AIMessageChunk]:
+    for word in step["text"].split(" ") if step["text"] else []:
         yield AIMessageChunk(word + " ")
-    for at, one in enumerate(said["calls"]):
-        yield AIMessageChunk("", tool_call_chunks=[piece(at, '{"', one)])
-        yield AIMessageChunk("", tool_call_chunks=[piece(at, json.dumps(one["args"])[2:])])
+    for at, one in enumerate(step["calls"]):
+        yield AIMessageChunk("", tool_call_chunks=[call_chunk(at, '{"', one)])
+        yield AIMessageChunk("", tool_call_chunks=[call_chunk(at, json.dumps(one["args"])[2:])])
     yield AIMessageChunk("", response_metadata={"finish_reason": "stop"})
     yield AIMessageChunk("", usage_metadata=USAGE)
 
 
-def block_chunks(said: Said) -> Iterator[AIMessageChunk]:
+def block_chunks(step: Step) -> Iterator[AIMessageChunk]:
     yield AIMessageChunk([], usage_metadata=USAGE, response_metadata={"model_name": "claude"})
-    for word in said["text"].split(" ") if said["text"] else []:
+    for word in step["text"].split(" ") if step["text"] else []:
         yield AIMessageChunk([{"type": "text", "text": word + " ", "index": 0}])
-    for at, one in enumerate(said["calls"], start=1):
+    for at, one in enumerate(step["calls"], start=1):
         use = {"type": "tool_use", "id": one["id"], "name": one["name"], "input": {}, "index": at}
-        yield AIMessageChunk([use], tool_call_chunks=[piece(at, "", one)])
+        yield AIMessageChunk([use], tool_call_chunks=[call_chunk(at, "", one)])
         args = json.dumps(one["args"])
         delta = {"type": "input_json_delta", "partial_json": args, "index": at}
-        yield AIMessageChunk([delta], tool_call_chunks=[piece(at, args)])
+        yield AIMessageChunk([delta], tool_call_chunks=[call_chunk(at, args)])
     yield AIMessageChunk([], response_metadata={"stop_reason": "end_turn"})
 
 
-def piece(index: int, args: str, made: Said | None = None) -> Any:
-    name, id_ = (made["name"], made["id"]) if made else (None, None)
+def call_chunk(index: int, args: str, call: Step | None = None) -> Any:
+    name, id_ = (call["name"], call["id"]) if call else (None, None)
     return {"name": name, "args": args, "id": id_, "index": index, "type": "tool_call_chunk"}
 
 
@@ -108,21 +108,21 @@ SHAPES = {"text": (as_text, text_chunks), "blocks": (as_blocks, block_chunks)}
 
 
 class Scripted(BaseChatModel):
-    """Says what its script says, and keeps what it was sent."""
+    """Model that follows a script and records the messages and settings it receives."""
 
-    script: list[Said]
+    script: list[Step]
     shape: str = "text"
     model_name: str = "gpt-4o"
     sent: list[list[BaseMessage]] = Field(default_factory=list)
     kwargs: list[dict[str, Any]] = Field(default_factory=list)
 
-    def _next(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> Said:
+    def _next(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> Step:
         self.sent.append(messages)
         self.kwargs.append(kwargs)
         turn = len(self.sent) - 1
-        said = {"text": "", "calls": [], **self.script[min(turn, len(self.script) - 1)]}
-        return said | {
-            "calls": [{**one, "id": f"c{turn}-{at}"} for at, one in enumerate(said["calls"])]
+        step = {"text": "", "calls": [], **self.script[min(turn, len(self.script) - 1)]}
+        return step | {
+            "calls": [{**one, "id": f"c{turn}-{at}"} for at, one in enumerate(step["calls"])]
         }
 
     def _generate(
@@ -148,7 +148,7 @@ class Scripted(BaseChatModel):
         return "scripted"
 
 
-def scripted(*script: Said, shape: str = "text") -> Scripted:
+def scripted(*script: Step, shape: str = "text") -> Scripted:
     return Scripted(script=list(script), shape=shape)
 
 
@@ -167,58 +167,58 @@ def stream(model: Any, messages: list[BaseMessage], **kwargs: Any) -> Any:
     return sum(rest, first)
 
 
-WAYS = [invoke, stream]
-every_way = pytest.mark.parametrize("way", WAYS)
-around = pytest.mark.parametrize(
+RUNS = [invoke, stream]
+every_run = pytest.mark.parametrize("run", RUNS)
+every_wrapper = pytest.mark.parametrize(
     "wrap", [HeadroomChatModel, wrap_chat_model], ids=["HeadroomChatModel", "variant"]
 )
-ASKED = [HumanMessage("What is in there?")]
-ASKS: Said = {"calls": [call()]}
-DONE: Said = {"text": "It is done."}
+QUESTION = [HumanMessage("What is in there?")]
+RETRIEVE: Step = {"calls": [call()]}
+ANSWER: Step = {"text": "It is done."}
 ORDERS = {"type": "function", "function": {"name": "orders", "parameters": {}}}
-NO_MORE = "headroom_retrieve: no more can be asked for before your answer"
-BOTH: Said = {"text": "Let me see.", "calls": [call("orders", day=3), call()]}
+LIMIT_REACHED = "headroom_retrieve: no more can be asked for before your answer"
+ORDERS_AND_RETRIEVE: Step = {"text": "Let me see.", "calls": [call("orders", day=3), call()]}
 
 
-def travelled(message: BaseMessage) -> BaseMessage:
-    """A message after a store kept it as JSON."""
+def json_round_trip(message: BaseMessage) -> BaseMessage:
+    """Return the message after a round trip through JSON."""
     return messages_from_dict(json.loads(json.dumps(messages_to_dict([message]))))[0]
 
 
-def dumped(messages: Sequence[BaseMessage]) -> list[Any]:
-    """Messages as a model reads them: where a block of a stream lay is not for it."""
+def comparable(messages: Sequence[BaseMessage]) -> list[Any]:
+    """Return the content of messages without identifiers, usage or indices of blocks."""
     return [
-        unnumbered(message.model_dump(exclude={"id", "usage_metadata", "response_metadata"}))
+        without_indices(message.model_dump(exclude={"id", "usage_metadata", "response_metadata"}))
         for message in messages
     ]
 
 
-def unnumbered(value: Any) -> Any:
+def without_indices(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: unnumbered(one) for name, one in value.items() if name != "index"}
-    return [unnumbered(one) for one in value] if isinstance(value, list) else value
+        return {name: without_indices(one) for name, one in value.items() if name != "index"}
+    return [without_indices(one) for one in value] if isinstance(value, list) else value
 
 
 class TestRounds:
-    @every_way
-    @around
+    @every_run
+    @every_wrapper
     def test_retrieve_calls_are_answered_and_hidden_from_the_caller(
-        self, wrap: Any, way: Any
+        self, wrap: Any, run: Any
     ) -> None:
-        inner = scripted(ASKS, DONE)
-        answer = way(wrap(inner, retrieve=True, store=store()), ASKED)
+        inner = scripted(RETRIEVE, ANSWER)
+        answer = run(wrap(inner, retrieve=True, store=store()), QUESTION)
         assert answer.text.strip() == "It is done."
         assert answer.tool_calls == []
-        assert inner.sent[1][:1] == inner.sent[0] == ASKED
+        assert inner.sent[1][:1] == inner.sent[0] == QUESTION
         assert inner.sent[1][-1].text.endswith(TEXT)
 
-    @every_way
-    def test_a_call_that_cannot_be_read_is_answered_too(self, way: Any) -> None:
-        inner = scripted({"calls": [call(nokey=1)]}, DONE)
-        assert way(HeadroomChatModel(inner, retrieve=True), ASKED).text.strip() == "It is done."
+    @every_run
+    def test_calls_with_unknown_parameters_are_answered_with_an_error(self, run: Any) -> None:
+        inner = scripted({"calls": [call(nokey=1)]}, ANSWER)
+        assert run(HeadroomChatModel(inner, retrieve=True), QUESTION).text.strip() == "It is done."
         assert "no parameter is named 'nokey'" in inner.sent[1][-1].text
 
-    def test_a_call_of_broken_json_is_answered_too(self) -> None:
+    def test_calls_with_invalid_json_are_answered(self) -> None:
         broken = {
             "name": "headroom_retrieve",
             "args": '{"key": ',
@@ -227,106 +227,114 @@ class TestRounds:
             "type": "invalid_tool_call",
         }
         answers = iter([AIMessage("", invalid_tool_calls=[broken]), AIMessage("done")])
-        inner = scripted(DONE)
+        inner = scripted(ANSWER)
         object.__setattr__(
             inner,
             "_generate",
             lambda *_, **__: ChatResult(generations=[ChatGeneration(message=next(answers))]),
         )
-        assert HeadroomChatModel(inner, retrieve=True).invoke(ASKED).text == "done"
+        assert HeadroomChatModel(inner, retrieve=True).invoke(QUESTION).text == "done"
 
-    @every_way
-    def test_calls_are_answered_together(self, way: Any) -> None:
-        inner = scripted({"calls": [call(), call(key="0" * 24)]}, DONE)
-        way(HeadroomChatModel(inner, retrieve=True, store=store()), ASKED)
+    @every_run
+    def test_parallel_calls_are_answered_together(self, run: Any) -> None:
+        inner = scripted({"calls": [call(), call(key="0" * 24)]}, ANSWER)
+        run(HeadroomChatModel(inner, retrieve=True, store=store()), QUESTION)
         _, _, found, missed = inner.sent[1]
         assert (found.tool_call_id, missed.tool_call_id) == ("c0-0", "c0-1")
         assert "no original is kept" in missed.text
 
-    @every_way
-    def test_the_model_is_told_when_it_can_ask_no_more_and_answers(self, way: Any) -> None:
-        inner = scripted(ASKS, ASKS, ASKS, DONE)
-        answer = way(HeadroomChatModel(inner, retrieve=True, max_rounds=2, store=store()), ASKED)
+    @every_run
+    def test_the_last_round_is_announced_and_forbids_further_calls(self, run: Any) -> None:
+        inner = scripted(RETRIEVE, RETRIEVE, RETRIEVE, ANSWER)
+        answer = run(HeadroomChatModel(inner, retrieve=True, max_rounds=2, store=store()), QUESTION)
         assert answer.text.strip() == "It is done."
-        told = (
+        seen = (
             ["the last call" in sent[-1].text for sent in inner.sent],
             [sent[-1].text for sent in inner.sent][-1],
         )
-        assert told == ([False, False, True, False], NO_MORE)
+        assert seen == ([False, False, True, False], LIMIT_REACHED)
         assert [kwargs.get("tool_choice") for kwargs in inner.kwargs] == [None, None, None, "none"]
         assert all(kwargs["tools"] == inner.kwargs[0]["tools"] for kwargs in inner.kwargs)
 
-    @every_way
+    @every_run
     @pytest.mark.parametrize("shape", [*SHAPES])
-    def test_a_model_that_asks_for_ever_is_not_waited_for(self, shape: str, way: Any) -> None:
-        inner = scripted({"text": "One moment.", "calls": [call()]}, ASKS, ASKS, DONE, shape=shape)
+    def test_a_model_that_exceeds_the_rounds_gets_a_replacement_answer(
+        self, shape: str, run: Any
+    ) -> None:
+        inner = scripted(
+            {"text": "One moment.", "calls": [call()]}, RETRIEVE, RETRIEVE, ANSWER, shape=shape
+        )
         model = HeadroomChatModel(inner, retrieve=True, max_rounds=1, store=store())
-        answer = way(model, ASKED)
+        answer = run(model, QUESTION)
         assert (len(inner.sent), answer.tool_calls, answer.usage_metadata) == (3, [], USAGE)
         assert answer.text.endswith(
             "asking for more of what was left out than max_rounds = 1 allows."
         )
-        way(model, [*ASKED, travelled(answer), HumanMessage("And now?")])
-        assert dumped(inner.sent[3][: len(inner.sent[2])]) == dumped(inner.sent[2])
-        assert inner.sent[3][-3].text == NO_MORE
+        run(model, [*QUESTION, json_round_trip(answer), HumanMessage("And now?")])
+        assert comparable(inner.sent[3][: len(inner.sent[2])]) == comparable(inner.sent[2])
+        assert inner.sent[3][-3].text == LIMIT_REACHED
         assert inner.sent[3][-2].text.startswith("There is no answer")
 
-    @every_way
-    def test_what_was_brought_back_is_not_compressed_again(self, way: Any) -> None:
+    @every_run
+    def test_retrieved_text_is_not_compressed_again(self, run: Any) -> None:
         kept = MemoryStore()
         kept.put_many({content_key(ROWS): ROWS})
-        inner = scripted({"calls": [call(key=content_key(ROWS), limit=300)]}, DONE)
-        way(HeadroomChatModel(inner, retrieve=True, store=kept), ASKED)
+        inner = scripted({"calls": [call(key=content_key(ROWS), limit=300)]}, ANSWER)
+        run(HeadroomChatModel(inner, retrieve=True, store=kept), QUESTION)
         assert inner.sent[1][-1].text == handle_retrieve_call(
             {"key": content_key(ROWS), "limit": 300}, store=kept
         )
 
-    def test_originals_are_looked_up_where_the_settings_keep_them(self, tmp_path: Path) -> None:
+    def test_originals_are_read_from_the_store_in_the_settings(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/kept.db"
         open_store(url).put_many({KEY: TEXT})
-        inner = scripted(ASKS, DONE)
-        HeadroomChatModel(inner, retrieve=True, config=HeadroomConfig(store_url=url)).invoke(ASKED)
+        inner = scripted(RETRIEVE, ANSWER)
+        HeadroomChatModel(inner, retrieve=True, config=HeadroomConfig(store_url=url)).invoke(
+            QUESTION
+        )
         assert inner.sent[1][-1].text.endswith(TEXT)
 
-    async def test_events_of_version_2_tell_of_every_round(self) -> None:
-        model = HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store())
-        events = [event["event"] async for event in model.astream_events(ASKED, version="v2")]
+    async def test_events_of_version_2_include_every_round(self) -> None:
+        model = HeadroomChatModel(scripted(RETRIEVE, ANSWER), retrieve=True, store=store())
+        events = [event["event"] async for event in model.astream_events(QUESTION, version="v2")]
         assert (events.count("on_chat_model_start"), events.count("on_chat_model_end")) == (2, 2)
 
-    @every_way
-    def test_usage_and_metadata_are_those_of_the_last_request(self, way: Any) -> None:
-        answer = way(HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store()), ASKED)
+    @every_run
+    def test_usage_and_metadata_come_from_the_last_request(self, run: Any) -> None:
+        answer = run(
+            HeadroomChatModel(scripted(RETRIEVE, ANSWER), retrieve=True, store=store()), QUESTION
+        )
         assert answer.usage_metadata == USAGE
         assert answer.response_metadata.get("finish_reason") in (None, "stop")
 
-    def test_a_stream_shows_what_was_said_before_the_answer(self) -> None:
-        inner = scripted({"text": "One moment.", "calls": [call()]}, DONE)
+    def test_streams_include_text_from_earlier_rounds(self) -> None:
+        inner = scripted({"text": "One moment.", "calls": [call()]}, ANSWER)
         model = HeadroomChatModel(inner, retrieve=True, store=store())
-        answer = stream(model, ASKED)
+        answer = stream(model, QUESTION)
         assert answer.text == "One moment. \n\nIt is done. "
-        stream(model, [*ASKED, answer, HumanMessage("And now?")])
+        stream(model, [*QUESTION, answer, HumanMessage("And now?")])
         assert [message.text for message in inner.sent[2] if isinstance(message, AIMessage)] == [
             "One moment. ",
             "It is done. ",
         ]
 
-    def test_what_a_caller_changed_in_an_answer_stays_changed(self) -> None:
-        inner = scripted({"text": "One moment.", "calls": [call()]}, DONE)
+    def test_edited_content_of_an_answer_is_kept(self) -> None:
+        inner = scripted({"text": "One moment.", "calls": [call()]}, ANSWER)
         model = HeadroomChatModel(inner, retrieve=True, store=store())
-        answer = stream(model, ASKED).model_copy(update={"content": "[redacted]"})
-        stream(model, [*ASKED, answer, HumanMessage("And now?")])
+        answer = stream(model, QUESTION).model_copy(update={"content": "[redacted]"})
+        stream(model, [*QUESTION, answer, HumanMessage("And now?")])
         assert inner.sent[2][-2].text == "[redacted]"
 
-    def test_a_call_that_a_caller_changed_stays_changed(self) -> None:
-        inner = scripted(BOTH, DONE)
+    def test_edited_calls_of_an_answer_are_kept(self) -> None:
+        inner = scripted(ORDERS_AND_RETRIEVE, ANSWER)
         model = HeadroomChatModel(inner, retrieve=True, store=store())
-        answer = model.invoke(ASKED)
-        (made,) = answer.tool_calls
-        edited = answer.model_copy(update={"tool_calls": [{**made, "args": {"day": 9}}]})
-        model.invoke([*ASKED, edited, ToolMessage("[]", tool_call_id=made["id"])])
+        answer = model.invoke(QUESTION)
+        (first,) = answer.tool_calls
+        edited = answer.model_copy(update={"tool_calls": [{**first, "args": {"day": 9}}]})
+        model.invoke([*QUESTION, edited, ToolMessage("[]", tool_call_id=first["id"])])
         assert [one["args"] for one in inner.sent[1][1].tool_calls] == [{"day": 9}, {"key": KEY}]
 
-    def test_rounds_are_told_of_within_the_callers_run(self) -> None:
+    def test_callbacks_for_rounds_are_children_of_the_callers_run(self) -> None:
         runs: list[Any] = []
 
         class Runs(BaseCallbackHandler):
@@ -339,36 +347,36 @@ class TestRounds:
                 runs.append((str(parent_run_id), set(metadata["headroom"])))
 
         own = "00000000-0000-4000-8000-000000000001"
-        model = HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store())
-        model.invoke(ASKED, {"callbacks": [Runs()], "run_id": own})
+        model = HeadroomChatModel(scripted(RETRIEVE, ANSWER), retrieve=True, store=store())
+        model.invoke(QUESTION, {"callbacks": [Runs()], "run_id": own})
         assert runs == [(own, {"tokens_before", "tokens_after"})] * 2
 
-    async def test_async_callers_see_the_same(self) -> None:
-        inner = scripted(BOTH, ASKS, DONE)
+    async def test_async_methods_retrieve_like_sync_methods(self) -> None:
+        inner = scripted(ORDERS_AND_RETRIEVE, RETRIEVE, ANSWER)
         model = HeadroomChatModel(inner, retrieve=True, store=store())
-        answer = await model.ainvoke(ASKED)
+        answer = await model.ainvoke(QUESTION)
         result = ToolMessage("[]", tool_call_id=answer.tool_calls[0]["id"])
-        chunks = [chunk async for chunk in model.astream([*ASKED, answer, result])]
+        chunks = [chunk async for chunk in model.astream([*QUESTION, answer, result])]
         assert "".join(chunk.text for chunk in chunks).strip() == "It is done."
-        assert dumped(inner.sent[2][: len(inner.sent[1])]) == dumped(inner.sent[1])
+        assert comparable(inner.sent[2][: len(inner.sent[1])]) == comparable(inner.sent[1])
 
-    def test_batches_keep_their_requests_apart(self) -> None:
+    def test_batched_requests_do_not_share_rounds(self) -> None:
         model = HeadroomChatModel(OneRound(), retrieve=True, store=store())
         answers = model.batch([[HumanMessage(str(n))] for n in range(20)])
         assert [answer.text for answer in answers] == [f"{n}: 3" for n in range(20)]
 
 
 class OneRound(Scripted):
-    """Asks once, then says what it was asked and how many messages it was sent."""
+    """Model that retrieves once, then repeats the question and counts the messages it received."""
 
-    script: list[Said] = Field(default_factory=list)
+    script: list[Step] = Field(default_factory=list)
 
     def _generate(
         self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        said = f"{messages[0].text}: {len(messages)}"
+        text = f"{messages[0].text}: {len(messages)}"
         message = (
-            AIMessage(said)
+            AIMessage(text)
             if len(messages) > 1
             else AIMessage("", tool_calls=[{**call(), "id": "c"}])
         )
@@ -383,48 +391,52 @@ turns = st.lists(st.fixed_dictionaries({"text": words, "calls": calls}), min_siz
 @given(
     script=turns,
     shape=st.sampled_from([*SHAPES]),
-    way=st.sampled_from(WAYS),
+    run=st.sampled_from(RUNS),
     rounds=st.integers(1, 3),
 )
-def test_each_request_begins_with_the_one_before_it(
-    script: list[Said], shape: str, way: Callable[..., Any], rounds: int
+def test_each_request_starts_with_the_previous_one(
+    script: list[Step], shape: str, run: Callable[..., Any], rounds: int
 ) -> None:
-    inner = scripted(*script, DONE, shape=shape)
+    inner = scripted(*script, ANSWER, shape=shape)
     model = HeadroomChatModel(inner, retrieve=True, max_rounds=rounds, store=store())
-    history: list[BaseMessage] = [*ASKED]
+    history: list[BaseMessage] = [*QUESTION]
     for _ in range(4):
-        answer = way(model, history)
+        answer = run(model, history)
         assert "headroom_retrieve" not in json.dumps(
             [answer.content, answer.tool_calls, answer.invalid_tool_calls]
         )
         results = [ToolMessage("[]", tool_call_id=one["id"]) for one in answer.tool_calls]
-        history += [travelled(answer), *results, *([] if results else [HumanMessage("And now?")])]
+        history += [
+            json_round_trip(answer),
+            *results,
+            *([] if results else [HumanMessage("And now?")]),
+        ]
     for earlier, later in zip(inner.sent, inner.sent[1:]):
-        assert dumped(later[: len(earlier)]) == dumped(earlier)
-    said = [{"text": "", "calls": [], **one} for one in [*script, *[DONE] * len(inner.sent)]]
-    # What is said where no model answered is none of the script's.
+        assert comparable(later[: len(earlier)]) == comparable(earlier)
+    steps = [{"text": "", "calls": [], **one} for one in [*script, *[ANSWER] * len(inner.sent)]]
+    # Answers that replace a missing answer of the model are not part of the script.
     read = [
         one
         for one in inner.sent[-1]
         if isinstance(one, AIMessage) and not one.text.startswith("There is no")
     ]
-    assert [message.text.strip() for message in read] == [one["text"] for one in said[: len(read)]]
-    assert [[made["args"] for made in message.tool_calls] for message in read] == [
-        [made["args"] for made in one["calls"]] for one in said[: len(read)]
+    assert [message.text.strip() for message in read] == [one["text"] for one in steps[: len(read)]]
+    assert [[call["args"] for call in message.tool_calls] for message in read] == [
+        [call["args"] for call in one["calls"]] for one in steps[: len(read)]
     ]
 
 
 class TestOffering:
-    def offered(self, **kwargs: Any) -> bool:
-        inner = scripted(DONE)
-        HeadroomChatModel(inner, retrieve=True, store=store()).invoke(ASKED, **kwargs)
+    def is_offered(self, **kwargs: Any) -> bool:
+        inner = scripted(ANSWER)
+        HeadroomChatModel(inner, retrieve=True, store=store()).invoke(QUESTION, **kwargs)
         return "headroom_retrieve" in json.dumps(inner.kwargs)
 
     @pytest.mark.parametrize(
         "choice", ["auto", "any", "required", {"type": "auto"}, {"any": {}}, None]
     )
-    def test_the_tool_is_offered_where_the_model_has_a_choice(self, choice: Any) -> None:
-        assert self.offered(tools=[ORDERS], tool_choice=choice)
+    def test_the_tool_is_offered_if_the_tool_choice_allows_it(self, choice: Any) -> None:
+        assert self.is_offered(tools=[ORDERS], tool_choice=choice)
 
     @pytest.mark.parametrize(
         "choice",
@@ -435,151 +447,151 @@ class TestOffering:
             {"type": "function", "function": {"name": "orders"}},
         ],
     )
-    def test_the_tool_is_not_offered_where_another_is_forced(self, choice: Any) -> None:
-        assert not self.offered(tools=[ORDERS], tool_choice=choice)
+    def test_the_tool_is_not_offered_if_another_choice_is_forced(self, choice: Any) -> None:
+        assert not self.is_offered(tools=[ORDERS], tool_choice=choice)
 
-    def test_the_tool_is_not_offered_where_the_answer_has_a_form(self) -> None:
-        assert not self.offered(response_format={"type": "json_object"})
-        assert not self.offered(ls_structured_output_format={"schema": {}})
-        assert self.offered(response_format={"type": "json_object"}, tools=[ORDERS])
+    def test_the_tool_is_not_offered_with_structured_output_and_no_tools(self) -> None:
+        assert not self.is_offered(response_format={"type": "json_object"})
+        assert not self.is_offered(ls_structured_output_format={"schema": {}})
+        assert self.is_offered(response_format={"type": "json_object"}, tools=[ORDERS])
 
-    def test_the_tool_is_strict_where_the_others_are(self) -> None:
-        inner = scripted(DONE)
+    def test_the_tool_is_strict_if_other_tools_are_strict(self) -> None:
+        inner = scripted(ANSWER)
         strict = {
             "type": "function",
             "function": {"name": "orders", "strict": True, "parameters": {}},
         }
-        HeadroomChatModel(inner, retrieve=True).invoke(ASKED, tools=[strict])
+        HeadroomChatModel(inner, retrieve=True).invoke(QUESTION, tools=[strict])
         ours = inner.kwargs[0]["tools"][1]["function"]
         assert (ours["strict"], ours["parameters"]["required"][0]) == (True, "key")
 
-    def test_the_tool_is_offered_once(self) -> None:
-        inner = scripted(DONE)
+    def test_nested_wrappers_offer_the_tool_once(self) -> None:
+        inner = scripted(ANSWER)
         model = HeadroomChatModel(HeadroomChatModel(inner, retrieve=True), retrieve=True)
-        model.bind_tools([ORDERS]).invoke(ASKED)
+        model.bind_tools([ORDERS]).invoke(QUESTION)
         assert [one["function"]["name"] for one in inner.kwargs[0]["tools"]] == [
             "orders",
             "headroom_retrieve",
         ]
 
-    def test_nothing_is_offered_where_the_settings_leave_nothing_out(self) -> None:
-        inner = scripted(DONE)
+    def test_the_tool_is_not_offered_with_ccr_disabled(self) -> None:
+        inner = scripted(ANSWER)
         off = HeadroomConfig(ccr=CCRConfig(enabled=False))
-        HeadroomChatModel(inner, retrieve=True, config=off).invoke(ASKED)
+        HeadroomChatModel(inner, retrieve=True, config=off).invoke(QUESTION)
         assert "tools" not in inner.kwargs[0]
 
-    @around
-    def test_a_model_without_tools_is_refused(self, wrap: Any) -> None:
+    @every_wrapper
+    def test_a_model_without_tool_support_is_an_error(self, wrap: Any) -> None:
         with pytest.raises(
             ConfigurationError, match=r"FakeListChatModel cannot call tools.*use retrieve=False"
         ):
             wrap(FakeListChatModel(responses=["yes"]), retrieve=True)
 
-    @around
-    def test_a_fallback_without_tools_is_refused(self, wrap: Any) -> None:
-        fallbacks = scripted(DONE).with_fallbacks([FakeListChatModel(responses=["yes"])])
+    @every_wrapper
+    def test_a_fallback_without_tool_support_is_an_error(self, wrap: Any) -> None:
+        fallbacks = scripted(ANSWER).with_fallbacks([FakeListChatModel(responses=["yes"])])
         with pytest.raises(ConfigurationError, match="cannot call tools"):
             wrap(fallbacks, retrieve=True)
 
-    def test_where_the_tool_is_not_offered_what_was_hidden_stays_so(self) -> None:
-        inner = scripted(BOTH, DONE)
+    def test_hidden_calls_are_not_restored_without_the_tool(self) -> None:
+        inner = scripted(ORDERS_AND_RETRIEVE, ANSWER)
         model = HeadroomChatModel(inner, retrieve=True, store=store())
-        answer = model.invoke(ASKED)
+        answer = model.invoke(QUESTION)
         result = ToolMessage("[]", tool_call_id=answer.tool_calls[0]["id"])
-        model.generate([[*ASKED, answer, result]])
+        model.generate([[*QUESTION, answer, result]])
         (shown,) = [message for message in inner.sent[1] if isinstance(message, AIMessage)]
         assert (len(shown.tool_calls), shown.additional_kwargs) == (1, {})
 
 
 class TestMetrics:
-    def test_a_request_is_booked_once_with_all_its_rounds(self) -> None:
-        model = HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store())
-        model.invoke(ASKED)
+    def test_a_request_is_recorded_once_with_all_its_rounds(self) -> None:
+        model = HeadroomChatModel(scripted(RETRIEVE, ANSWER), retrieve=True, store=store())
+        model.invoke(QUESTION)
         (one,) = model.get_metrics()
         assert one.tokens_input_before < 20
         assert one.tokens_input_after > 2 * 200  # the tool's schema, twice
         assert (one.tokens_output, one.model, one.provider) == (20, "gpt-4o", "openai")
         assert model.get_summary()["total_tokens_saved"] < 0
 
-    def test_what_was_brought_back_is_nothing_that_the_caller_sent(self) -> None:
-        model = HeadroomChatModel(scripted(ASKS, DONE), retrieve=True, store=store())
-        answer = model.invoke(ASKED)
-        model.invoke([*ASKED, answer, HumanMessage("And now?")])
-        plain = HeadroomChatModel(scripted(DONE))
-        plain.invoke([*ASKED, AIMessage("It is done."), HumanMessage("And now?")])
+    def test_retrieved_text_is_excluded_from_tokens_before_compression(self) -> None:
+        model = HeadroomChatModel(scripted(RETRIEVE, ANSWER), retrieve=True, store=store())
+        answer = model.invoke(QUESTION)
+        model.invoke([*QUESTION, answer, HumanMessage("And now?")])
+        plain = HeadroomChatModel(scripted(ANSWER))
+        plain.invoke([*QUESTION, AIMessage("It is done."), HumanMessage("And now?")])
         assert (
             model.get_metrics()[1].tokens_input_before == plain.get_metrics()[0].tokens_input_before
         )
 
-    @around
-    def test_what_is_saved_is_booked(self, wrap: Any) -> None:
+    @every_wrapper
+    def test_savings_are_recorded(self, wrap: Any) -> None:
         rows = [
             HumanMessage("?"),
             AIMessage("", tool_calls=[{**call("rows"), "id": "c"}]),
             ToolMessage(ROWS, tool_call_id="c"),
         ]
-        model = wrap(scripted(DONE))
-        for way in WAYS:
-            way(model, rows)
+        model = wrap(scripted(ANSWER))
+        for run in RUNS:
+            run(model, rows)
         model.generate([rows, rows])
         summary = model.get_summary()
         assert summary["total_requests"] == 4
         assert summary["avg_compression_ratio"] < 0.6
         assert model.get_metrics()[0].transforms_applied
 
-    @around
-    def test_bindings_and_copies_share_the_ledger(self, wrap: Any) -> None:
-        model = wrap(scripted(DONE))
-        model.bind_tools([ORDERS]).invoke(ASKED)
-        model.with_retry().invoke(ASKED)
-        model.model_copy().invoke(ASKED)
+    @every_wrapper
+    def test_bindings_and_copies_share_their_metrics(self, wrap: Any) -> None:
+        model = wrap(scripted(ANSWER))
+        model.bind_tools([ORDERS]).invoke(QUESTION)
+        model.with_retry().invoke(QUESTION)
+        model.model_copy().invoke(QUESTION)
         model.configurable_fields(model_name=ConfigurableField(id="name")).invoke(
-            ASKED, {"configurable": {"name": "gpt-4o-mini"}}
+            QUESTION, {"configurable": {"name": "gpt-4o-mini"}}
         )
         assert [one.model for one in model.get_metrics()] == ["gpt-4o"] * 3 + ["gpt-4o-mini"]
 
-    def test_of_fallbacks_the_one_that_answered_is_booked(self) -> None:
+    def test_metrics_name_the_fallback_that_answered(self) -> None:
         def fail(*_: Any, **__: Any) -> Any:
             raise ValueError("down")
 
-        down = scripted(DONE)
+        down = scripted(ANSWER)
         object.__setattr__(down, "_generate", fail)
         model = HeadroomChatModel(
-            down.with_fallbacks([scripted(DONE).model_copy(update={"model_name": "gpt-4o-mini"})])
+            down.with_fallbacks([scripted(ANSWER).model_copy(update={"model_name": "gpt-4o-mini"})])
         )
-        assert model.invoke(ASKED).text == "It is done."
+        assert model.invoke(QUESTION).text == "It is done."
         assert [one.model for one in model.get_metrics()] == ["gpt-4o-mini"]
 
-    def test_a_stream_that_is_left_early_is_booked(self) -> None:
-        model = HeadroomChatModel(scripted(DONE))
-        chunks = model.stream(ASKED)
+    def test_a_stream_that_is_closed_early_is_recorded(self) -> None:
+        model = HeadroomChatModel(scripted(ANSWER))
+        chunks = model.stream(QUESTION)
         next(chunks)
         chunks.close()
         assert [one.tokens_output for one in model.get_metrics()] == [2]
 
-    def test_a_pickle_starts_to_count_anew(self) -> None:
+    def test_pickles_keep_settings_and_drop_metrics(self) -> None:
         model = HeadroomChatModel(FakeListChatModel(responses=["yes"]), query="which?")
-        model.invoke(ASKED)
+        model.invoke(QUESTION)
         loaded = pickle.loads(pickle.dumps(model))
         assert (loaded.query, loaded.get_summary()["total_requests"]) == ("which?", 0)
 
 
 class TestWrapping:
-    @around
-    def test_what_nothing_changed_is_the_same_object(self, wrap: Any) -> None:
-        inner = scripted(DONE)
+    @every_wrapper
+    def test_unchanged_messages_are_passed_as_the_same_objects(self, wrap: Any) -> None:
+        inner = scripted(ANSWER)
         message = HumanMessage("Hello")
         wrap(inner).invoke([message])
         assert inner.sent[0][0] is message
 
     @pytest.mark.parametrize("outer", [HeadroomChatModel, wrap_chat_model])
-    @around
-    def test_wrapped_twice_it_compresses_once_and_the_outer_settings_hold(
+    @every_wrapper
+    def test_nested_wrappers_compress_once_with_the_outer_settings(
         self, wrap: Any, outer: Any
     ) -> None:
-        within = wrap(scripted(DONE), query="inner")
+        within = wrap(scripted(ANSWER), query="inner")
         model = outer(within.with_retry(), query="outer")
-        model.invoke(ASKED)
+        model.invoke(QUESTION)
         assert within.get_metrics() == []
         leaf = model.bound if outer is wrap_chat_model else model
         assert len(leaf.get_metrics()) == 1
@@ -587,64 +599,64 @@ class TestWrapping:
     @pytest.mark.parametrize(
         "name", ["cache", "tags", "metadata", "callbacks", "rate_limiter", "output_version"]
     )
-    def test_what_the_wrapped_model_does_is_not_asked_of_the_wrapper(self, name: str) -> None:
+    def test_settings_that_belong_on_the_inner_model_are_errors(self, name: str) -> None:
         with pytest.raises(
             ConfigurationError, match=f"{name} = .*set it on the model that is wrapped"
         ):
-            HeadroomChatModel(scripted(DONE), **{name: "x"})
-        model = HeadroomChatModel(scripted(DONE))
+            HeadroomChatModel(scripted(ANSWER), **{name: "x"})
+        model = HeadroomChatModel(scripted(ANSWER))
         with pytest.raises(
             ConfigurationError, match=f"{name} = .*set it on the model that is wrapped"
         ):
             setattr(model, name, "x")
 
-    def test_the_variant_refuses_what_has_no_chat_model(self) -> None:
+    def test_wrap_chat_model_rejects_runnables_without_a_chat_model(self) -> None:
         with pytest.raises(
             ConfigurationError,
             match=r"RunnableLambda, inside which no chat model.*HeadroomChatModel",
         ):
             wrap_chat_model(RunnableLambda(lambda messages: messages))
 
-    def test_any_runnable_that_takes_messages_can_be_wrapped(self) -> None:
+    def test_headroom_chat_model_wraps_any_runnable(self) -> None:
         model = HeadroomChatModel(RunnableLambda(lambda messages: AIMessage(str(len(messages)))))
-        assert model.invoke(ASKED).text == stream(model, ASKED).text == "1"
+        assert model.invoke(QUESTION).text == stream(model, QUESTION).text == "1"
         assert model.get_summary()["total_requests"] == 2
 
-    def test_a_runnable_without_a_chat_model_cannot_be_offered_the_tool(self) -> None:
+    def test_retrieval_with_a_runnable_without_chat_model_is_an_error(self) -> None:
         model = HeadroomChatModel(RunnableLambda(lambda messages: AIMessage("yes")), retrieve=True)
         with pytest.raises(
             ConfigurationError, match=r"in RunnableLambda no chat model.*use retrieve=False"
         ):
-            model.invoke(ASKED)
+            model.invoke(QUESTION)
 
-    def test_the_classes_of_variants_are_made_once(self) -> None:
-        first, second = wrap_chat_model(scripted(DONE)), wrap_chat_model(scripted(DONE))
+    def test_variant_classes_are_cached_and_keep_their_name(self) -> None:
+        first, second = wrap_chat_model(scripted(ANSWER)), wrap_chat_model(scripted(ANSWER))
         assert type(first) is type(second) is not Scripted
         assert type(first).__name__ == "Scripted"
 
-    def test_what_the_inner_model_caches_it_caches_once(self) -> None:
+    def test_unwrapped_models_share_the_client_of_the_variant(self) -> None:
         anthropic = ChatAnthropic(model="claude-haiku-4-5", api_key="none")
         variant = wrap_chat_model(anthropic)
         assert variant.unwrap()._client is variant.unwrap()._client is variant._client
 
-    def test_a_setting_of_the_inner_model_that_is_changed_later_counts(self) -> None:
-        inner = scripted(DONE)
-        model, variant = HeadroomChatModel(inner), wrap_chat_model(scripted(DONE))
+    def test_later_changes_of_inner_settings_take_effect(self) -> None:
+        inner = scripted(ANSWER)
+        model, variant = HeadroomChatModel(inner), wrap_chat_model(scripted(ANSWER))
         inner.model_name = variant.model_name = "gpt-4o-mini"
         for one in (model, variant):
-            one.invoke(ASKED)
+            one.invoke(QUESTION)
             assert (one.model_name, one.get_metrics()[0].model) == ("gpt-4o-mini", "gpt-4o-mini")
 
-    def test_private_methods_work_when_they_are_called(self) -> None:
-        model = HeadroomChatModel(scripted(DONE))
-        assert model._generate(ASKED).generations[0].text == "It is done."
-        assert "".join(chunk.text for chunk in model._stream(ASKED)) == "It is done. "
+    def test_generate_and_stream_can_be_called_directly(self) -> None:
+        model = HeadroomChatModel(scripted(ANSWER))
+        assert model._generate(QUESTION).generations[0].text == "It is done."
+        assert "".join(chunk.text for chunk in model._stream(QUESTION)) == "It is done. "
 
 
-@around
-async def test_an_agent_with_a_form_for_its_answer_retrieves_first(wrap: Any) -> None:
+@every_wrapper
+async def test_agents_with_structured_responses_can_retrieve_first(wrap: Any) -> None:
     class Verdict(BaseModel):
-        """What is in there."""
+        """Number of lines of a text."""
 
         lines: int
 
@@ -657,13 +669,13 @@ async def test_an_agent_with_a_form_for_its_answer_retrieves_first(wrap: Any) ->
         agent = create_agent(
             wrap(inner, retrieve=True, store=store()), response_format=ToolStrategy(Verdict)
         )
-        state = await agent.ainvoke({"messages": ASKED})
+        state = await agent.ainvoke({"messages": QUESTION})
         assert state["structured_response"] == Verdict(lines=3)
         assert server.requests[1].continues(server.requests[0])
 
 
 class Verdict(BaseModel):
-    """What the orders show."""
+    """Number of late orders."""
 
     late: int
 
@@ -680,19 +692,19 @@ def configurable(server: OpenAIServer) -> Any:
 
 
 class TestInitChatModel:
-    def test_it_retrieves_and_keeps_its_tools(self) -> None:
+    def test_configurable_models_retrieve_and_keep_bound_tools(self) -> None:
         replies = [Reply("", (Call("headroom_retrieve", {"key": KEY}),)), Reply("done")]
         with OpenAIServer(replies) as server:
             model = HeadroomChatModel(
                 configurable(server), retrieve=True, store=store()
             ).bind_tools([ORDERS])
-            answer = model.invoke(ASKED, {"configurable": {"model": "gpt-4o"}})
+            answer = model.invoke(QUESTION, {"configurable": {"model": "gpt-4o"}})
             assert answer.text == "done"
             assert [request.body["model"] for request in server.requests] == ["gpt-4o"] * 2
             names = [one["function"]["name"] for one in server.requests[1].body["tools"]]
             assert names == ["orders", "headroom_retrieve"]
 
-    def test_its_structured_answers_are_compressed(self) -> None:
+    def test_requests_for_structured_output_are_compressed(self) -> None:
         with OpenAIServer() as server:
             model = HeadroomChatModel(configurable(server))
             schema = {
@@ -709,7 +721,7 @@ class TestInitChatModel:
             assert len(server.requests[0].raw) < len(ROWS)
             assert model.get_summary()["total_requests"] == 1
 
-    async def test_what_its_structured_answers_are_asked_for_in_words_stays(self) -> None:
+    async def test_structured_output_of_string_prompts_is_supported(self) -> None:
         with OpenAIServer() as server:
             answering = HeadroomChatModel(configurable(server)).with_structured_output(Verdict)
             assert (await answering.ainvoke(ROWS, {"configurable": {"model": "gpt-4o"}})).late == 3
@@ -719,12 +731,12 @@ class TestInitChatModel:
             assert ours.body["model"] == theirs.body["model"] == "gpt-4o"
             assert len(ours.raw) <= len(theirs.raw)
 
-    def test_without_a_chat_model_there_is_no_structured_answer(self) -> None:
+    def test_structured_output_without_a_chat_model_is_an_error(self) -> None:
         model = HeadroomChatModel(RunnableLambda(lambda messages: AIMessage("yes")))
         with pytest.raises(
             ConfigurationError, match=r"with_structured_output: in RunnableLambda no chat model"
         ):
-            model.with_structured_output(Verdict).invoke(ASKED)
+            model.with_structured_output(Verdict).invoke(QUESTION)
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
@@ -741,9 +753,9 @@ def test_anthropic_blocks_are_restored_after_an_earlier_stream(
             model="claude-haiku-4-5", base_url=server.url, api_key="none", output_version=version
         )
         model = HeadroomChatModel(inner, retrieve=True, store=store())
-        answer = travelled(stream(model, ASKED))
+        answer = json_round_trip(stream(model, QUESTION))
         assert answer.text == "One moment.done"
-        assert stream(model, [*ASKED, answer, HumanMessage("Thanks")]).text == "bye"
+        assert stream(model, [*QUESTION, answer, HumanMessage("Thanks")]).text == "bye"
         assert all(
             later.continues(earlier) for earlier, later in zip(server.requests, server.requests[1:])
         )

@@ -1,4 +1,4 @@
-"""Test that copies and pickles keep their store, so that their originals can be retrieved."""
+"""Test that copies and pickles keep their store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROWS = json.dumps(
 )
 KEY = content_key(ROWS)
 CALL: Any = {"name": "orders", "args": {}, "id": "c1", "type": "tool_call"}
-SAID = [
+CONVERSATION = [
     HumanMessage("Which are late?"),
     AIMessage("", tool_calls=[CALL]),
     ToolMessage(ROWS, tool_call_id="c1"),
@@ -54,69 +54,69 @@ class Orders(BaseTool):
 
 
 def model() -> Scripted:
-    """Return a model that looks at the orders, and then says that it has seen them."""
+    """Return a model that calls the tool once and then answers."""
     return Scripted(replies=[AIMessage("", tool_calls=[CALL]), AIMessage("Seen.")])
 
 
 class History(BaseChatMessageHistory):
-    messages = SAID
+    messages = CONVERSATION
 
     def clear(self) -> None:
         raise NotImplementedError
 
 
-def acts(middleware: Any) -> Any:
+def run_agent(middleware: Any) -> Any:
     return create_agent(model(), [Orders()], middleware=[middleware]).invoke(
         {"messages": [("user", "Which are late?")]}
     )
 
 
-DOORS: dict[str, tuple[Callable[[Store], Any], Callable[[Any], Any]]] = {
+ENTRY_POINTS: dict[str, tuple[Callable[[Store], Any], Callable[[Any], Any]]] = {
     "compressor": (
         lambda store: HeadroomCompressor(store=store, retrieve=True),
-        lambda made: made.invoke(SAID),
+        lambda target: target.invoke(CONVERSATION),
     ),
     "chat model": (
         lambda store: HeadroomChatModel(model(), store=store, retrieve=True),
-        lambda made: made.invoke(SAID),
+        lambda target: target.invoke(CONVERSATION),
     ),
     "variant": (
         lambda store: wrap_chat_model(model(), store=store, retrieve=True),
-        lambda made: made.invoke(SAID),
+        lambda target: target.invoke(CONVERSATION),
     ),
-    "middleware": (lambda store: HeadroomMiddleware(store=store), acts),
+    "middleware": (lambda store: HeadroomMiddleware(store=store), run_agent),
     "tools": (
         lambda store: wrap_tools([Orders()], store=store, retrieve=True),
-        lambda made: made[0].invoke(CALL),
+        lambda target: target[0].invoke(CALL),
     ),
     "history": (
         lambda store: HeadroomChatMessageHistory(History(), store=store, retrieve=True),
-        lambda made: made.messages,
+        lambda target: target.messages,
     ),
 }
 
 
-def pickled(made: Any) -> Any:
-    return pickle.loads(pickle.dumps(made))
+def pickle_round_trip(original: Any) -> Any:
+    return pickle.loads(pickle.dumps(original))
 
 
-copied = pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+every_copy = pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle_round_trip])
 
 
-@copied
-@pytest.mark.parametrize("door", DOORS)
-def test_copies_keep_originals_where_they_were_to_be_kept(
-    door: str, copied: Callable[[Any], Any], store: Store
+@every_copy
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
+def test_copies_store_originals_in_the_same_store(
+    entry: str, duplicate: Callable[[Any], Any], store: Store
 ) -> None:
-    make, use = DOORS[door]
-    use(copied(make(store)))
+    make, use = ENTRY_POINTS[entry]
+    use(duplicate(make(store)))
     assert store.get(KEY) == ROWS
 
 
-@copied
-def test_copies_of_the_retrieve_tool_bring_back_what_is_kept_there(
-    copied: Callable[[Any], Any], store: Store
+@every_copy
+def test_copies_of_the_retrieve_tool_read_the_same_store(
+    duplicate: Callable[[Any], Any], store: Store
 ) -> None:
     store.put_many({KEY: ROWS})
     for tool in (HeadroomRetrieveTool(store=store), HeadroomMiddleware(store=store).tools[0]):
-        assert "77,late" in copied(tool).invoke({"key": KEY, "where": "id == 77"})
+        assert "77,late" in duplicate(tool).invoke({"key": KEY, "where": "id == 77"})

@@ -1,4 +1,4 @@
-"""LangChain's messages are read, and written back as copies with another content only."""
+"""Test that the dialect of LangChain reads messages and changes only their content."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def rewrite(message: BaseMessage, text: str) -> BaseMessage:
     return written
 
 
-def test_it_is_a_dialect_that_knows_its_messages() -> None:
+def test_the_dialect_matches_langchain_messages() -> None:
     dialect = LangChainDialect()
     assert isinstance(dialect, Dialect)
     assert dialect.matches([HumanMessage("hi")])
@@ -81,7 +81,7 @@ def test_it_is_a_dialect_that_knows_its_messages() -> None:
         (ChatMessage("x", role="developer"), "system"),
     ],
 )
-def test_the_class_tells_the_kind(message: BaseMessage, kind: str) -> None:
+def test_the_class_of_a_message_determines_its_kind(message: BaseMessage, kind: str) -> None:
     (block,) = parse_blocks(message)
     assert (block.kind, block.path, block.text) == (kind, ("content",), "x")
 
@@ -98,13 +98,13 @@ def test_the_class_tells_the_kind(message: BaseMessage, kind: str) -> None:
     ],
     ids=repr,
 )
-def test_what_cannot_be_read_is_carried(carried: Any) -> None:
+def test_unreadable_messages_are_kept_unchanged(carried: Any) -> None:
     draft = LangChainDialect().parse([carried])
     assert draft.blocks == ()
     assert LangChainDialect().render(draft)[0] is carried
 
 
-def test_lists_are_read_string_by_string_and_block_by_block() -> None:
+def test_strings_and_blocks_of_lists_are_read_separately() -> None:
     reasoning = {"type": "reasoning", "reasoning": "hm"}
     document = {"type": "text-plain", "mime_type": "text/plain", "text": "c"}
     found = parse_blocks(
@@ -151,18 +151,18 @@ CARRIED = [
 
 @pytest.mark.parametrize("part", CARRIED, ids=lambda part: part.get("type") or next(iter(part)))
 @pytest.mark.parametrize(
-    "made", [HumanMessage, AIMessage, lambda parts: ToolMessage(parts, tool_call_id="c1")]
+    "make", [HumanMessage, AIMessage, lambda parts: ToolMessage(parts, tool_call_id="c1")]
 )
-def test_other_blocks_are_carried_beside_texts(part: dict[str, Any], made: Any) -> None:
-    said = {
+def test_blocks_other_than_texts_are_kept_unchanged(part: dict[str, Any], make: Any) -> None:
+    text = {
         "type": "text",
-        "text": "said",
+        "text": "long",
         "id": "lc_1",
         "annotations": [{"type": "citation", "cited_text": "a"}],
     }
-    message = made([copy.deepcopy(part), said])
-    assert [block.text for block in parse_blocks(message)] == ["said"]
-    assert rewrite(message, "short").content == [part, {**said, "text": "short"}]
+    message = make([copy.deepcopy(part), text])
+    assert [block.text for block in parse_blocks(message)] == ["long"]
+    assert rewrite(message, "short").content == [part, {**text, "text": "short"}]
 
 
 PASSAGES = [
@@ -186,7 +186,7 @@ PASSAGES = [
 
 
 @pytest.mark.parametrize("part", PASSAGES, ids=lambda part: part["type"])
-def test_documents_in_a_result_are_read_as_documents(part: dict[str, Any]) -> None:
+def test_documents_in_results_are_read_as_documents(part: dict[str, Any]) -> None:
     message = ToolMessage([copy.deepcopy(part)], tool_call_id="c1")
     asking, block = parse_blocks(calling_message("look"), message)
     assert (block.kind, block.text, block.tool, block.call) == (
@@ -200,7 +200,7 @@ def test_documents_in_a_result_are_read_as_documents(part: dict[str, Any]) -> No
     ]
 
 
-def test_results_in_a_users_message_know_their_calls() -> None:
+def test_results_in_user_messages_are_linked_to_their_calls() -> None:
     result = {
         "type": "tool_result",
         "tool_use_id": "c1",
@@ -220,10 +220,10 @@ def test_results_in_a_users_message_know_their_calls() -> None:
     ids=lambda part: part["type"],
 )
 @pytest.mark.parametrize(
-    "beside", [[], [{"id": "c1", "name": "jobs", "args": {"day": 3}, "type": "tool_call"}]]
+    "tool_calls", [[], [{"id": "c1", "name": "jobs", "args": {"day": 3}, "type": "tool_call"}]]
 )
-def test_a_call_in_content_and_in_tool_calls_counts_once(part: Any, beside: Any) -> None:
-    messages = AIMessage([part], tool_calls=beside), ToolMessage("[]", tool_call_id="c1")
+def test_a_call_in_content_and_tool_calls_is_read_once(part: Any, tool_calls: Any) -> None:
+    messages = AIMessage([part], tool_calls=tool_calls), ToolMessage("[]", tool_call_id="c1")
     assert [(outline.calls, outline.answers) for outline in parse_outlines(*messages)] == [
         (("c1",), ()),
         ((), ("c1",)),
@@ -235,7 +235,7 @@ def test_a_call_in_content_and_in_tool_calls_counts_once(part: Any, beside: Any)
     assert rewrite(messages[0], "{}") is messages[0]
 
 
-def test_a_chunk_that_is_still_being_made_keeps_its_calls() -> None:
+def test_incomplete_chunks_keep_their_calls() -> None:
     pieces = [
         {"name": "jobs", "args": '{"day": 3, ', "id": "c1", "index": 0, "type": "tool_call_chunk"}
     ]
@@ -245,7 +245,7 @@ def test_a_chunk_that_is_still_being_made_keeps_its_calls() -> None:
     assert (written + AIMessageChunk("er")).tool_calls == message.tool_calls
 
 
-def test_a_result_knows_its_call() -> None:
+def test_results_are_linked_to_their_calls() -> None:
     call, result = parse_blocks(
         calling_message("jobs", {"day": 3}), ToolMessage("[]", tool_call_id="c1")
     )
@@ -253,7 +253,7 @@ def test_a_result_knows_its_call() -> None:
     assert (result.tool, result.call) == ("jobs", '{"day":3}')
 
 
-def test_a_result_of_an_invalid_call_knows_it_too() -> None:
+def test_results_are_linked_to_invalid_calls() -> None:
     invalid = [
         {
             "name": "jobs",
@@ -269,7 +269,7 @@ def test_a_result_of_an_invalid_call_knows_it_too() -> None:
     assert (result.tool, result.call) == ("jobs", "{day")
 
 
-def test_a_result_without_its_call_goes_by_its_own_name() -> None:
+def test_a_result_without_a_call_uses_its_own_name() -> None:
     found = parse_blocks(
         ToolMessage("1", tool_call_id="c1"), ToolMessage("2", tool_call_id="c2", name="jobs")
     )
@@ -286,7 +286,7 @@ def parse_outlines(*messages: Any) -> tuple[Outline, ...]:
     return LangChainDialect().parse(messages).outlines
 
 
-def test_every_message_is_outlined_and_calls_are_paired_by_id() -> None:
+def test_every_message_has_an_outline_and_ids_pair_calls() -> None:
     invalid = [
         {
             "name": "jobs",
@@ -309,7 +309,7 @@ def test_every_message_is_outlined_and_calls_are_paired_by_id() -> None:
     assert found[2:] == [Outline("user"), Outline(None), Outline(None)]
 
 
-def test_functions_are_answered_by_name_and_calls_without_ids_in_order() -> None:
+def test_functions_pair_by_name_and_calls_without_ids_are_distinct() -> None:
     function = AIMessage(
         "", additional_kwargs={"function_call": {"name": "jobs", "arguments": '{"day": 3}'}}
     )
@@ -337,16 +337,16 @@ def test_functions_are_answered_by_name_and_calls_without_ids_in_order() -> None
         HumanMessage([{"cachePoint": {"type": "default"}}, {"type": "text", "text": "x"}]),
     ],
 )
-def test_a_cache_breakpoint_is_seen_wherever_it_stands(message: BaseMessage) -> None:
+def test_cache_breakpoints_are_found_in_all_positions(message: BaseMessage) -> None:
     assert [outline.mark for outline in parse_outlines(message, HumanMessage("x"))] == [True, False]
 
 
-def test_the_arguments_of_a_call_are_never_written() -> None:
+def test_arguments_of_calls_are_never_changed() -> None:
     message = calling_message("jobs", {"day": 3})
     assert rewrite(message, "{}") is message
 
 
-def test_a_changed_result_keeps_all_but_its_content() -> None:
+def test_a_changed_result_keeps_its_other_fields() -> None:
     artifact = object()
     message = ToolMessage(
         ["long", IMAGE],
@@ -371,7 +371,7 @@ def test_a_changed_chunk_stays_a_chunk() -> None:
 
 
 @given(openai_conversations().map(convert_to_messages))
-def test_an_untouched_conversation_comes_back_as_the_same_objects(
+def test_unchanged_conversations_are_returned_as_the_same_objects(
     messages: list[BaseMessage],
 ) -> None:
     before = copy.deepcopy(messages)
@@ -381,7 +381,7 @@ def test_an_untouched_conversation_comes_back_as_the_same_objects(
 
 
 @given(openai_conversations().map(convert_to_messages), tool_outputs, st.data())
-def test_a_changed_block_changes_its_message_alone(
+def test_a_changed_block_changes_only_its_message(
     messages: list[BaseMessage], text: str, data: st.DataObject
 ) -> None:
     before, draft = copy.deepcopy(messages), LangChainDialect().parse(messages)
@@ -405,8 +405,12 @@ def count_tokens(*messages: Any) -> int:
     return Tokenizer().count_messages(messages)
 
 
-MADE = {"name": "jobs", "args": {"day": 3}, "id": "c1", "type": "tool_call"}
-SENT = {"id": "c1", "type": "function", "function": {"name": "jobs", "arguments": '{"day":3}'}}
+TOOL_CALL = {"name": "jobs", "args": {"day": 3}, "id": "c1", "type": "tool_call"}
+OPENAI_CALL = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "jobs", "arguments": '{"day":3}'},
+}
 INVALID = {
     "name": "jobs",
     "args": "{day",
@@ -457,29 +461,29 @@ FUNCTION = {"name": "jobs", "arguments": '{"day":3}'}
             {"role": "assistant", "content": "hm"},
         ),
         (
-            AIMessage("hi", tool_calls=[MADE]),
-            {"role": "assistant", "content": "hi", "tool_calls": [SENT]},
+            AIMessage("hi", tool_calls=[TOOL_CALL]),
+            {"role": "assistant", "content": "hi", "tool_calls": [OPENAI_CALL]},
         ),
-        (AIMessage(content_blocks=[MADE]), {"role": "assistant", "tool_calls": [SENT]}),
+        (AIMessage(content_blocks=[TOOL_CALL]), {"role": "assistant", "tool_calls": [OPENAI_CALL]}),
         (
             AIMessage(
                 [{"type": "tool_use", "id": "c1", "name": "jobs", "input": {"day": 3}}],
-                tool_calls=[MADE],
+                tool_calls=[TOOL_CALL],
             ),
-            {"role": "assistant", "tool_calls": [SENT]},
+            {"role": "assistant", "tool_calls": [OPENAI_CALL]},
         ),
         (
             AIMessage(
                 [{"type": "function_call", "id": "fc", "call_id": "c1", **FUNCTION}],
-                tool_calls=[MADE],
+                tool_calls=[TOOL_CALL],
             ),
-            {"role": "assistant", "tool_calls": [SENT]},
+            {"role": "assistant", "tool_calls": [OPENAI_CALL]},
         ),
         (
             AIMessageChunk(
                 "", tool_call_chunks=[{"name": "jobs", "args": '{"day":3}', "id": "c1", "index": 0}]
             ),
-            {"role": "assistant", "tool_calls": [SENT]},
+            {"role": "assistant", "tool_calls": [OPENAI_CALL]},
         ),
         (
             AIMessage("", invalid_tool_calls=[INVALID]),
@@ -495,14 +499,14 @@ FUNCTION = {"name": "jobs", "arguments": '{"day":3}'}
     ],
     ids=lambda each: each.__class__.__name__ if isinstance(each, BaseMessage) else "",
 )
-def test_what_a_model_reads_counts_once_and_nothing_else(
+def test_only_text_that_the_model_reads_is_counted_once(
     message: BaseMessage, same: dict[str, Any]
 ) -> None:
     assert count_tokens(message) == count_tokens(same)
 
 
 @given(openai_conversations())
-def test_a_conversation_counts_as_it_does_in_the_form_of_openai(
+def test_token_counts_match_the_format_of_openai(
     messages: list[dict[str, Any]],
 ) -> None:
     try:
@@ -532,13 +536,14 @@ NO_LANGCHAIN = """
 import sys
 from headroom_core import MemoryStore, compress
 from openai.types.chat import ChatCompletionMessage
-said = [{"role": "user", "content": "hi"}, ChatCompletionMessage(role="assistant", content="hi"), 7]
-print(compress(said, store=MemoryStore()).messages == said, "langchain_core" in sys.modules)
+answer = ChatCompletionMessage(role="assistant", content="hi")
+messages = [{"role": "user", "content": "hi"}, answer, 7]
+print(compress(messages, store=MemoryStore()).messages == messages, "langchain_core" in sys.modules)
 """
 
 
 def run_installed(code: str, folder: Path, points: str) -> str:
-    """Return what code prints where a package with these entry points is installed."""
+    """Return the output of code that runs with a package of these entry points installed."""
     info = folder / "acme-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
@@ -558,25 +563,25 @@ def declared_entry_point() -> str:
     )[0].replace('"', "")
 
 
-def test_compress_knows_langchains_messages_once_the_package_is_installed(tmp_path: Path) -> None:
+def test_compress_reads_langchain_messages_by_entry_point(tmp_path: Path) -> None:
     assert run_installed(COMPRESS, tmp_path, declared_entry_point()) == "True ['Mine'] ()"
 
 
-def test_other_messages_load_no_langchain(tmp_path: Path) -> None:
+def test_other_messages_do_not_import_langchain(tmp_path: Path) -> None:
     assert run_installed(NO_LANGCHAIN, tmp_path, declared_entry_point()) == "True False"
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "error"),
     [("acme_nowhere:Mine", "cannot be loaded"), ("builtins:dict", "must have name, ")],
 )
-def test_a_broken_dialect_lets_messages_through_and_is_named(
-    value: str, said: str, tmp_path: Path
+def test_a_dialect_that_fails_to_load_is_named_in_a_warning(
+    value: str, error: str, tmp_path: Path
 ) -> None:
-    told = run_installed(COMPRESS, tmp_path, f"langchain_core = {value}")
-    assert told.startswith("False ['Mine'] ")
+    output = run_installed(COMPRESS, tmp_path, f"langchain_core = {value}")
+    assert output.startswith("False ['Mine'] ")
     assert (
         "the messages were passed through unread: ConfigurationError: dialect langchain_core = "
-        in told
+        in output
     )
-    assert said in told
+    assert error in output

@@ -1,4 +1,4 @@
-"""Test that a wrapped chat model loses no ability, with real models and their requests."""
+"""Test that wrapped chat models keep all abilities of real models, by their requests."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ ROWS = [
 LONG = json.dumps(ROWS, indent=2)
 KEY = re.compile(r'headroom_retrieve\(key=\\+"(\w+)')
 HIDDEN_ROW = "151,4151,"
-Around = Callable[..., Any]
+Wrap = Callable[..., Any]
 
 
 class Verdict(BaseModel):
-    """What the orders show."""
+    """Number of late orders and the reason."""
 
     late: int
     reason: str
@@ -61,27 +61,27 @@ def orders(day: int) -> str:
 
 def conversation() -> list[BaseMessage]:
     call = {"name": "orders", "args": {"day": 3}, "id": "c1"}
-    asked = [
+    messages = [
         SystemMessage("Be brief."),
         HumanMessage("Which orders are heavy?"),
         AIMessage("", tool_calls=[call]),
     ]
-    return [*asked, ToolMessage(LONG, tool_call_id="c1", name="orders")]
+    return [*messages, ToolMessage(LONG, tool_call_id="c1", name="orders")]
 
 
 class Trace(BaseCallbackHandler):
-    """Keeps what a tracer is told of chat models."""
+    """Callback handler that records the starts and ends of chat models."""
 
     def __init__(self) -> None:
         self.starts: list[dict[str, Any]] = []
         self.ends: list[Any] = []
 
     def on_chat_model_start(
-        self, serialized: Any, messages: list[list[BaseMessage]], **told: Any
+        self, serialized: Any, messages: list[list[BaseMessage]], **fields: Any
     ) -> None:
-        self.starts.append({"messages": messages[0], **told})
+        self.starts.append({"messages": messages[0], **fields})
 
-    def on_llm_end(self, response: Any, **told: Any) -> None:
+    def on_llm_end(self, response: Any, **fields: Any) -> None:
         self.ends.append(response)
 
 
@@ -103,13 +103,13 @@ async def astream(model: Any, given: Any, config: Any = None) -> Any:
     return sum(rest, first)
 
 
-every_way = pytest.mark.parametrize("call", [invoke, ainvoke, stream, astream])
+every_method = pytest.mark.parametrize("call", [invoke, ainvoke, stream, astream])
 
 
 @pytest.fixture(
     params=[HeadroomChatModel, wrap_chat_model], ids=["HeadroomChatModel", "wrap_chat_model"]
 )
-def around(request: pytest.FixtureRequest) -> Around:
+def wrap(request: pytest.FixtureRequest) -> Wrap:
     return request.param
 
 
@@ -143,7 +143,7 @@ def anthropic(server: ModelServer, **settings: Any) -> ChatAnthropic:
 
 
 def assert_shortened(server: ModelServer, requests: int = 1) -> None:
-    """Of each request that came in, the tool's result is short."""
+    """Check that the tool's result is shortened in each request."""
     assert len(server.requests) == requests
     for request in server.requests:
         assert '"role":"tool"' in request.raw.decode()
@@ -151,121 +151,115 @@ def assert_shortened(server: ModelServer, requests: int = 1) -> None:
 
 
 class TestTracing:
-    @every_way
-    async def test_callbacks_are_told_once(
-        self, around: Around, server: OpenAIServer, call: Any
+    @every_method
+    async def test_callbacks_run_once_per_request(
+        self, wrap: Wrap, server: OpenAIServer, call: Any
     ) -> None:
         trace = Trace()
-        await call(around(openai(server)), conversation(), {"callbacks": [trace]})
+        await call(wrap(openai(server)), conversation(), {"callbacks": [trace]})
         assert (len(trace.starts), len(trace.ends)) == (1, 1)
         assert_shortened(server)
 
-    @every_way
-    async def test_what_the_inner_model_was_built_with_is_told(
-        self, around: Around, server: OpenAIServer, call: Any
+    @every_method
+    async def test_callbacks_tags_and_metadata_of_the_inner_model_are_used(
+        self, wrap: Wrap, server: OpenAIServer, call: Any
     ) -> None:
         trace = Trace()
         inner = openai(server, callbacks=[trace], tags=["orders"], metadata={"team": "a"})
-        await call(around(inner), conversation())
+        await call(wrap(inner), conversation())
         (start,) = trace.starts
         assert "orders" in start["tags"]
         assert start["metadata"]["team"] == "a"
 
-    @every_way
-    async def test_the_trace_shows_what_was_sent_and_saved(
-        self, around: Around, server: OpenAIServer, call: Any
+    @every_method
+    async def test_traces_show_the_compressed_messages_and_saved_tokens(
+        self, wrap: Wrap, server: OpenAIServer, call: Any
     ) -> None:
         trace = Trace()
-        await call(around(openai(server)), conversation(), {"callbacks": [trace]})
+        await call(wrap(openai(server)), conversation(), {"callbacks": [trace]})
         (start,) = trace.starts
         assert start["messages"][3].content == server.requests[0].messages[3]["content"]
         saved = start["metadata"]["headroom"]
         assert saved["tokens_after"] < saved["tokens_before"] / 2
 
-    def test_the_provider_and_the_model_are_named(
-        self, around: Around, server: OpenAIServer
-    ) -> None:
+    def test_traces_name_the_provider_and_model(self, wrap: Wrap, server: OpenAIServer) -> None:
         trace = Trace()
-        around(openai(server)).invoke(conversation(), {"callbacks": [trace]})
+        wrap(openai(server)).invoke(conversation(), {"callbacks": [trace]})
         metadata = trace.starts[0]["metadata"]
         assert (metadata["ls_provider"], metadata["ls_model_name"]) == ("openai", "gpt-4o-mini")
 
-    @every_way
-    async def test_usage_is_counted_once(
-        self, around: Around, server: OpenAIServer, call: Any
-    ) -> None:
+    @every_method
+    async def test_usage_is_counted_once(self, wrap: Wrap, server: OpenAIServer, call: Any) -> None:
         server.script([Reply("Two are.", usage=(100, 5))])
         usage = UsageMetadataCallbackHandler()
-        await call(around(openai(server)), conversation(), {"callbacks": [usage]})
+        await call(wrap(openai(server)), conversation(), {"callbacks": [usage]})
         (counted,) = usage.usage_metadata.values()
         assert (counted["input_tokens"], counted["output_tokens"]) == (100, 5)
 
-    def test_langgraph_streams_each_token_once(self, around: Around, server: OpenAIServer) -> None:
-        def streamed(model: Any) -> list[str]:
+    def test_langgraph_streams_each_token_once(self, wrap: Wrap, server: OpenAIServer) -> None:
+        def stream_texts(model: Any) -> list[str]:
             graph = StateGraph(MessagesState).add_edge(START, "model")
             graph.add_node("model", lambda state: {"messages": [model.invoke(state["messages"])]})
             chunks = graph.compile().stream({"messages": conversation()}, stream_mode="messages")
             return [chunk.text for chunk, _ in chunks if chunk.text]
 
-        bare = streamed(openai(server))
+        bare = stream_texts(openai(server))
         server.script(None)
-        assert streamed(around(openai(server))) == bare
+        assert stream_texts(wrap(openai(server))) == bare
         assert len(bare) > 3
         assert_shortened(server)
 
 
 class TestSettings:
-    """What the inner model was set to do is done."""
+    """Test that settings of the inner model keep their effect."""
 
     @pytest.mark.usefixtures("cache")
-    def test_a_second_call_is_answered_from_the_global_cache(
-        self, around: Around, server: OpenAIServer
-    ) -> None:
-        model = around(openai(server))
+    def test_repeated_calls_use_the_global_cache(self, wrap: Wrap, server: OpenAIServer) -> None:
+        model = wrap(openai(server))
         assert model.invoke(conversation()).text == model.invoke(conversation()).text
         assert_shortened(server)
 
     @pytest.mark.usefixtures("cache")
-    def test_the_cache_tells_calls_with_tools_from_those_without(
-        self, around: Around, server: OpenAIServer
+    def test_the_cache_distinguishes_calls_with_and_without_tools(
+        self, wrap: Wrap, server: OpenAIServer
     ) -> None:
-        model = around(openai(server))
+        model = wrap(openai(server))
         model.invoke(conversation())
         model.bind_tools([orders]).invoke(conversation())
         assert [bool(request.body.get("tools")) for request in server.requests] == [False, True]
 
-    def test_the_rate_limiter_is_asked(self, around: Around, server: OpenAIServer) -> None:
+    def test_the_rate_limiter_is_used(self, wrap: Wrap, server: OpenAIServer) -> None:
         class Counting(BaseRateLimiter):
-            asked = 0
+            calls = 0
 
             def acquire(self, *, blocking: bool = True) -> bool:
-                self.asked += 1
+                self.calls += 1
                 return True
 
             async def aacquire(self, *, blocking: bool = True) -> bool:
                 return self.acquire()
 
         limiter = Counting()
-        around(openai(server, rate_limiter=limiter)).invoke(conversation())
-        assert limiter.asked == 1
+        wrap(openai(server, rate_limiter=limiter)).invoke(conversation())
+        assert limiter.calls == 1
 
-    @every_way
-    async def test_output_stays_in_its_version(
-        self, around: Around, server: OpenAIServer, call: Any
+    @every_method
+    async def test_the_output_version_is_kept(
+        self, wrap: Wrap, server: OpenAIServer, call: Any
     ) -> None:
-        answer = await call(around(openai(server, output_version="v1")), conversation())
+        answer = await call(wrap(openai(server, output_version="v1")), conversation())
         assert answer.response_metadata["output_version"] == "v1"
         assert [block["type"] for block in answer.content] == ["text"]
 
-    async def test_a_streaming_model_streams_when_it_is_invoked(
-        self, around: Around, server: OpenAIServer
+    async def test_models_with_streaming_enabled_stream_on_invoke(
+        self, wrap: Wrap, server: OpenAIServer
     ) -> None:
-        model = around(openai(server, streaming=True))
+        model = wrap(openai(server, streaming=True))
         assert (await model.ainvoke(conversation())).text == model.invoke(conversation()).text
         assert [request.body["stream"] for request in server.requests] == [True, True]
 
-    def test_a_call_can_name_another_model(self, around: Around, server: OpenAIServer) -> None:
-        around(openai(server)).invoke(conversation(), model="gpt-4o", stop=["."])
+    def test_a_call_can_override_model_and_stop(self, wrap: Wrap, server: OpenAIServer) -> None:
+        wrap(openai(server)).invoke(conversation(), model="gpt-4o", stop=["."])
         assert (server.requests[0].body["model"], server.requests[0].body["stop"]) == (
             "gpt-4o",
             ["."],
@@ -273,42 +267,42 @@ class TestSettings:
 
 
 class TestAttributes:
-    def test_it_is_called_what_the_inner_model_is_called(
-        self, around: Around, server: OpenAIServer
+    def test_names_and_tracing_parameters_match_the_inner_model(
+        self, wrap: Wrap, server: OpenAIServer
     ) -> None:
         inner = openai(server)
-        assert around(inner).model_name == inner.model_name
-        assert around(inner)._llm_type == inner._llm_type
-        assert around(inner)._get_ls_params(stop=["."]) == inner._get_ls_params(stop=["."])
+        assert wrap(inner).model_name == inner.model_name
+        assert wrap(inner)._llm_type == inner._llm_type
+        assert wrap(inner)._get_ls_params(stop=["."]) == inner._get_ls_params(stop=["."])
 
-    def test_the_profile_is_there(self, around: Around, server: OpenAIServer) -> None:
+    def test_the_profile_matches_the_inner_model(self, wrap: Wrap, server: OpenAIServer) -> None:
         inner = openai(server)
-        assert around(inner).profile == inner.profile
-        assert around(inner).profile["max_input_tokens"] == 128_000
+        assert wrap(inner).profile == inner.profile
+        assert wrap(inner).profile["max_input_tokens"] == 128_000
 
-    def test_tokens_are_counted_as_by_the_inner_model(self, around: Around) -> None:
+    def test_token_counting_methods_use_the_inner_model(self, wrap: Wrap) -> None:
         with AnthropicServer() as server:
             inner = anthropic(server, custom_get_token_ids=lambda text: list(text.encode()))
-            assert around(inner).get_num_tokens("hello") == 5
-            counted = around(inner).get_num_tokens_from_messages(conversation())
+            assert wrap(inner).get_num_tokens("hello") == 5
+            counted = wrap(inner).get_num_tokens_from_messages(conversation())
             assert counted == inner.get_num_tokens_from_messages(conversation())
 
-    def test_it_can_be_pickled_if_the_inner_model_can(self, around: Around) -> None:
-        model, trace = around(FakeListChatModel(responses=["yes"])), Trace()
+    def test_wrappers_of_picklable_models_can_be_pickled(self, wrap: Wrap) -> None:
+        model, trace = wrap(FakeListChatModel(responses=["yes"])), Trace()
         copy = pickle.loads(pickle.dumps(model))
         assert type(copy) is type(model)
         assert copy.invoke(conversation(), {"callbacks": [trace]}).text == "yes"
         assert len(trace.starts[0]["messages"][3].content) < len(LONG) / 2
 
-    def test_it_is_a_chat_model(self, around: Around, server: OpenAIServer) -> None:
-        assert isinstance(around(openai(server)), BaseChatModel)
+    def test_wrappers_are_chat_models(self, wrap: Wrap, server: OpenAIServer) -> None:
+        assert isinstance(wrap(openai(server)), BaseChatModel)
 
     def test_the_variant_is_an_instance_of_the_inner_class(self, server: OpenAIServer) -> None:
         inner = openai(server)
         assert isinstance(wrap_chat_model(inner), ChatOpenAI)
         assert type(inner) is ChatOpenAI
 
-    def test_middleware_of_anthropic_takes_the_variant(self) -> None:
+    def test_anthropic_middleware_accepts_the_variant(self) -> None:
         with AnthropicServer() as server:
             caching = AnthropicPromptCachingMiddleware(unsupported_model_behavior="raise")
             create_agent(wrap_chat_model(anthropic(server)), middleware=[caching]).invoke(
@@ -319,33 +313,31 @@ class TestAttributes:
 
 
 class TestRunnable:
-    """What every runnable offers, around the model and inside."""
+    """Test the methods of runnables, outside the wrapper and inside."""
 
     @pytest.mark.parametrize("inside", [True, False])
-    def test_fallbacks_are_bound_to_the_tools_too(
-        self, around: Around, server: OpenAIServer, inside: bool
+    def test_binding_tools_includes_fallbacks(
+        self, wrap: Wrap, server: OpenAIServer, inside: bool
     ) -> None:
         with OpenAIServer([Reply(status=400)]) as broken:
             if inside:
-                model = around(openai(broken).with_fallbacks([openai(server)]))
+                model = wrap(openai(broken).with_fallbacks([openai(server)]))
             else:
-                model = around(openai(broken)).with_fallbacks([around(openai(server))])
+                model = wrap(openai(broken)).with_fallbacks([wrap(openai(server))])
             answer = model.bind_tools([orders]).invoke(conversation())
         assert answer.text
         assert [tool["function"]["name"] for tool in server.requests[0].body["tools"]] == ["orders"]
         assert_shortened(server)
         assert_shortened(broken)
 
-    def test_a_failed_call_is_made_again(self, around: Around, server: OpenAIServer) -> None:
+    def test_failed_calls_are_retried(self, wrap: Wrap, server: OpenAIServer) -> None:
         server.script([Reply(status=500), Reply("Two are.")])
-        model = around(openai(server)).with_retry(
-            stop_after_attempt=2, wait_exponential_jitter=False
-        )
+        model = wrap(openai(server)).with_retry(stop_after_attempt=2, wait_exponential_jitter=False)
         assert model.invoke(conversation()).text == "Two are."
         assert_shortened(server, 2)
 
     @pytest.mark.parametrize(
-        "made",
+        "configure",
         [
             lambda model: model.bind(stop=["."]),
             lambda model: model.bind(stop=["."]).with_retry(),
@@ -355,23 +347,23 @@ class TestRunnable:
         ],
         ids=["bind", "with_retry", "with_fallbacks", "bind outside", "with_config"],
     )
-    @every_way
-    async def test_runnables_around_the_inner_model_keep_their_part(
-        self, around: Around, server: OpenAIServer, made: Callable[[Any], Any], call: Any
+    @every_method
+    async def test_runnables_around_the_inner_model_keep_their_settings(
+        self, wrap: Wrap, server: OpenAIServer, configure: Callable[[Any], Any], call: Any
     ) -> None:
-        assert (await call(around(made(openai(server))), conversation())).text
+        assert (await call(wrap(configure(openai(server))), conversation())).text
         assert server.requests[0].body["stop"] == ["."]
         assert_shortened(server)
 
-    def test_the_inner_models_fields_can_be_configured(
-        self, around: Around, server: OpenAIServer
+    def test_configurable_fields_of_the_inner_model_work(
+        self, wrap: Wrap, server: OpenAIServer
     ) -> None:
         inner = openai(server).configurable_fields(model_name=ConfigurableField(id="model"))
-        around(inner).invoke(conversation(), {"configurable": {"model": "gpt-4o"}})
+        wrap(inner).invoke(conversation(), {"configurable": {"model": "gpt-4o"}})
         assert server.requests[0].body["model"] == "gpt-4o"
         assert_shortened(server)
 
-    def test_the_wrappers_own_fields_can_be_configured(self, server: OpenAIServer) -> None:
+    def test_fields_of_the_wrapper_can_be_configured(self, server: OpenAIServer) -> None:
         model = HeadroomChatModel(openai(server)).configurable_fields(
             token_budget=ConfigurableField(id="budget")
         )
@@ -380,7 +372,7 @@ class TestRunnable:
         wide, narrow = (len(request.raw) for request in server.requests)
         assert narrow < wide / 2
 
-    def test_the_variants_fields_are_the_inner_models(self, server: OpenAIServer) -> None:
+    def test_fields_of_the_variant_configure_the_inner_model(self, server: OpenAIServer) -> None:
         model = wrap_chat_model(openai(server)).configurable_fields(
             model_name=ConfigurableField(id="model")
         )
@@ -388,14 +380,14 @@ class TestRunnable:
         assert server.requests[0].body["model"] == "gpt-4o"
         assert_shortened(server)
 
-    async def test_batches_are_shortened(self, around: Around, server: OpenAIServer) -> None:
-        model = around(openai(server))
+    async def test_batches_are_compressed(self, wrap: Wrap, server: OpenAIServer) -> None:
+        model = wrap(openai(server))
         assert len(model.batch([conversation(), conversation()])) == 2
         assert len(await model.abatch([conversation(), conversation()])) == 2
         assert_shortened(server, 4)
 
-    async def test_generations_are_shortened(self, around: Around, server: OpenAIServer) -> None:
-        model = around(openai(server))
+    async def test_generate_compresses_messages(self, wrap: Wrap, server: OpenAIServer) -> None:
+        model = wrap(openai(server))
         model.generate([conversation()])
         await model.agenerate([conversation()])
         assert_shortened(server, 2)
@@ -405,10 +397,10 @@ class TestRunnable:
         reason="langchain-core has no events of version 3",
     )
     @pytest.mark.filterwarnings("ignore:.*is in beta")
-    async def test_events_of_version_3_are_shortened(
-        self, around: Around, server: OpenAIServer
+    async def test_events_of_version_3_are_compressed(
+        self, wrap: Wrap, server: OpenAIServer
     ) -> None:
-        model = around(openai(server))
+        model = wrap(openai(server))
         sync = model.stream_events(conversation(), version="v3")
         assert list(sync)
         events = await model.astream_events(conversation(), version="v3")
@@ -416,12 +408,12 @@ class TestRunnable:
         assert sync.output.text == (await events.output).text
         assert_shortened(server, 2)
 
-    async def test_events_of_version_2_tell_of_one_model(
-        self, around: Around, server: OpenAIServer
+    async def test_events_of_version_2_name_one_model(
+        self, wrap: Wrap, server: OpenAIServer
     ) -> None:
         events = [
             event
-            async for event in around(openai(server)).astream_events(conversation(), version="v2")
+            async for event in wrap(openai(server)).astream_events(conversation(), version="v2")
         ]
         kinds = [event["event"] for event in events if event["event"] != "on_chat_model_stream"]
         assert kinds == ["on_chat_model_start", "on_chat_model_end"]
@@ -429,9 +421,9 @@ class TestRunnable:
 
 
 class TestStructuredOutput:
-    def test_the_provider_is_handed_the_schema(self, around: Around, server: OpenAIServer) -> None:
+    def test_openai_receives_the_schema(self, wrap: Wrap, server: OpenAIServer) -> None:
         answer = (
-            around(openai(server))
+            wrap(openai(server))
             .with_structured_output(Verdict, include_raw=True)
             .invoke(conversation())
         )
@@ -439,8 +431,10 @@ class TestStructuredOutput:
         assert server.requests[0].body["response_format"]["type"] == "json_schema"
         assert_shortened(server)
 
-    def test_other_methods_are_kept(self, around: Around, server: OpenAIServer) -> None:
-        model = around(openai(server)).with_structured_output(
+    def test_the_method_of_structured_output_is_kept(
+        self, wrap: Wrap, server: OpenAIServer
+    ) -> None:
+        model = wrap(openai(server)).with_structured_output(
             Verdict, method="function_calling", strict=True
         )
         assert model.invoke(conversation()) == Verdict(late=3, reason="something")
@@ -450,37 +444,37 @@ class TestStructuredOutput:
     @pytest.mark.filterwarnings(
         "ignore:The 'output_format' parameter is deprecated"
     )  # langchain-anthropic 1.3
-    def test_anthropic_is_handed_the_schema(self, around: Around) -> None:
+    def test_anthropic_receives_the_schema(self, wrap: Wrap) -> None:
         with AnthropicServer() as server:
-            model = around(anthropic(server)).with_structured_output(Verdict, method="json_schema")
+            model = wrap(anthropic(server)).with_structured_output(Verdict, method="json_schema")
             assert model.invoke(conversation()) == Verdict(late=3, reason="something")
             assert server.requests[0].body["output_config"]["format"]["type"] == "json_schema"
             assert len(server.requests[0].raw) < len(LONG) / 2
 
-    def test_an_agent_lets_the_provider_form_its_answer(
-        self, around: Around, server: OpenAIServer
+    def test_agents_use_structured_output_of_the_provider(
+        self, wrap: Wrap, server: OpenAIServer
     ) -> None:
-        agent = create_agent(around(openai(server)), [orders], response_format=Verdict)
+        agent = create_agent(wrap(openai(server)), [orders], response_format=Verdict)
         answer = agent.invoke({"messages": conversation()})
         assert answer["structured_response"] == Verdict(late=3, reason="something")
         assert server.requests[0].body["response_format"]["type"] == "json_schema"
         assert_shortened(server)
 
 
-def asking_back(request: Request) -> Call:
-    """Return the call of a model that asks for a row which was left out."""
+def retrieve_call(request: Request) -> Call:
+    """Return a call that retrieves a row which was left out."""
     return Call(
         "headroom_retrieve", {"key": KEY.findall(request.raw.decode())[-1], "where": "id == 4151"}
     )
 
 
-def alone(request: Request) -> Reply:
-    return Reply(calls=(asking_back(request),), usage=(1000, 10))
+def reply_with_retrieve(request: Request) -> Reply:
+    return Reply(calls=(retrieve_call(request),), usage=(1000, 10))
 
 
-def beside(request: Request) -> Reply:
+def reply_with_orders_and_retrieve(request: Request) -> Reply:
     return Reply(
-        "Let me see.", (Call("orders", {"day": 4}), asking_back(request)), usage=(1000, 10)
+        "Let me see.", (Call("orders", {"day": 4}), retrieve_call(request)), usage=(1000, 10)
     )
 
 
@@ -494,7 +488,7 @@ def scripted(*steps: Reply | Callable[[Request], Reply]) -> Callable[[Request], 
     return reply
 
 
-DONE = Reply("Order 4151 is not heavy.", usage=(1100, 20))
+ANSWER = Reply("Order 4151 is not heavy.", usage=(1100, 20))
 
 
 def assert_continued(server: ModelServer, requests: int) -> None:
@@ -507,111 +501,111 @@ class TestRetrieving:
     """Test that a model retrieves originals between the question and the answer."""
 
     @pytest.fixture
-    def retrieving(self, around: Around, server: OpenAIServer) -> Any:
-        return around(openai(server), retrieve=True, store=MemoryStore())
+    def retrieving_model(self, wrap: Wrap, server: OpenAIServer) -> Any:
+        return wrap(openai(server), retrieve=True, store=MemoryStore())
 
-    def test_nothing_is_offered_unless_it_is_asked_for(
-        self, around: Around, server: OpenAIServer
-    ) -> None:
-        around(openai(server)).invoke(conversation())
+    def test_retrieval_is_off_by_default(self, wrap: Wrap, server: OpenAIServer) -> None:
+        wrap(openai(server)).invoke(conversation())
         assert b"headroom_retrieve" not in server.requests[0].raw
 
-    @every_way
-    async def test_the_caller_sees_the_answer_alone(
-        self, retrieving: Any, server: OpenAIServer, call: Any
+    @every_method
+    async def test_callers_see_only_the_final_answer(
+        self, retrieving_model: Any, server: OpenAIServer, call: Any
     ) -> None:
-        server.script(scripted(alone, DONE))
-        answer = await call(retrieving, conversation())
-        assert (answer.text, answer.tool_calls, answer.invalid_tool_calls) == (DONE.text, [], [])
+        server.script(scripted(reply_with_retrieve, ANSWER))
+        answer = await call(retrieving_model, conversation())
+        assert (answer.text, answer.tool_calls, answer.invalid_tool_calls) == (ANSWER.text, [], [])
         assert HIDDEN_ROW not in server.requests[0].raw.decode()
         assert HIDDEN_ROW in server.requests[1].messages[-1]["content"]
         assert_continued(server, 2)
 
-    @every_way
-    async def test_usage_is_of_the_last_request_and_callbacks_see_all(
-        self, retrieving: Any, server: OpenAIServer, call: Any
+    @every_method
+    async def test_usage_covers_the_last_request_and_callbacks_cover_all(
+        self, retrieving_model: Any, server: OpenAIServer, call: Any
     ) -> None:
-        server.script(scripted(alone, DONE))
-        told = UsageMetadataCallbackHandler()
-        usage = (await call(retrieving, conversation(), {"callbacks": [told]})).usage_metadata
+        server.script(scripted(reply_with_retrieve, ANSWER))
+        handler = UsageMetadataCallbackHandler()
+        usage = (
+            await call(retrieving_model, conversation(), {"callbacks": [handler]})
+        ).usage_metadata
         assert (usage["input_tokens"], usage["output_tokens"]) == (1100, 20)
-        (counted,) = told.usage_metadata.values()
+        (counted,) = handler.usage_metadata.values()
         assert (counted["input_tokens"], counted["output_tokens"]) == (2100, 30)
 
-    @every_way
-    async def test_it_can_ask_twice_in_a_row(
-        self, retrieving: Any, server: OpenAIServer, call: Any
+    @every_method
+    async def test_the_model_can_retrieve_twice_in_a_row(
+        self, retrieving_model: Any, server: OpenAIServer, call: Any
     ) -> None:
-        server.script(scripted(alone, alone, DONE))
-        assert (await call(retrieving, conversation())).text == DONE.text
+        server.script(scripted(reply_with_retrieve, reply_with_retrieve, ANSWER))
+        assert (await call(retrieving_model, conversation())).text == ANSWER.text
         assert_continued(server, 3)
 
-    @every_way
-    async def test_calls_of_the_callers_tools_beside_it_are_the_callers(
-        self, retrieving: Any, server: OpenAIServer, call: Any
+    @every_method
+    async def test_parallel_calls_of_other_tools_are_returned_to_the_caller(
+        self, retrieving_model: Any, server: OpenAIServer, call: Any
     ) -> None:
-        server.script(scripted(beside, DONE))
-        model = retrieving.bind_tools([orders])
+        server.script(scripted(reply_with_orders_and_retrieve, ANSWER))
+        model = retrieving_model.bind_tools([orders])
         answer = await call(model, conversation())
         assert answer.text == "Let me see."
-        assert [(made["name"], made["args"]) for made in answer.tool_calls] == [
+        assert [(each["name"], each["args"]) for each in answer.tool_calls] == [
             ("orders", {"day": 4})
         ]
         result = ToolMessage("[]", tool_call_id=answer.tool_calls[0]["id"])
-        assert (await call(model, [*conversation(), answer, result])).text == DONE.text
+        assert (await call(model, [*conversation(), answer, result])).text == ANSWER.text
         assert HIDDEN_ROW in server.requests[1].raw.decode()
         assert_continued(server, 2)
 
-    @every_way
-    async def test_it_cannot_ask_for_ever(
-        self, retrieving: Any, server: OpenAIServer, call: Any
+    @every_method
+    async def test_endless_retrieval_is_stopped(
+        self, retrieving_model: Any, server: OpenAIServer, call: Any
     ) -> None:
-        server.script(alone)
-        answer = await call(retrieving, conversation())
+        server.script(reply_with_retrieve)
+        answer = await call(retrieving_model, conversation())
         assert (answer.text[:19], answer.tool_calls) == ("There is no answer:", [])
         assert 2 < len(server.requests) < 10
-        server.script(scripted(DONE))
+        server.script(scripted(ANSWER))
         assert (
-            await call(retrieving, [*conversation(), answer, HumanMessage("And now?")])
-        ).text == DONE.text
+            await call(retrieving_model, [*conversation(), answer, HumanMessage("And now?")])
+        ).text == ANSWER.text
 
-    @every_way
-    async def test_the_next_turn_continues_what_was_not_shown(
-        self, retrieving: Any, server: OpenAIServer, call: Any
+    @every_method
+    async def test_the_next_turn_resends_hidden_rounds(
+        self, retrieving_model: Any, server: OpenAIServer, call: Any
     ) -> None:
-        server.script(scripted(alone, DONE, DONE))
-        answer = await call(retrieving, conversation())
+        server.script(scripted(reply_with_retrieve, ANSWER, ANSWER))
+        answer = await call(retrieving_model, conversation())
         (kept,) = messages_from_dict(json.loads(json.dumps(messages_to_dict([answer]))))
-        await call(retrieving, [*conversation(), kept, HumanMessage("Thanks. And the light ones?")])
+        await call(
+            retrieving_model, [*conversation(), kept, HumanMessage("Thanks. And the light ones?")]
+        )
         assert_continued(server, 3)
 
-    def test_what_is_streamed_calls_no_retrieve_tool(
-        self, retrieving: Any, server: OpenAIServer
+    def test_streams_hide_calls_of_the_retrieve_tool(
+        self, retrieving_model: Any, server: OpenAIServer
     ) -> None:
-        server.script(scripted(alone, DONE))
-        chunks = list(retrieving.stream(conversation()))
-        assert "".join(chunk.text for chunk in chunks) == DONE.text
+        server.script(scripted(reply_with_retrieve, ANSWER))
+        chunks = list(retrieving_model.stream(conversation()))
+        assert "".join(chunk.text for chunk in chunks) == ANSWER.text
         assert sum(bool(chunk.text) for chunk in chunks) > 1
         assert not any(chunk.tool_call_chunks for chunk in chunks)
         assert [chunk.chunk_position for chunk in chunks if chunk.chunk_position] == ["last"]
         assert len({chunk.id for chunk in chunks}) == 1
 
-    @every_way
-    async def test_anthropics_models_retrieve_too(self, around: Around, call: Any) -> None:
-        with AnthropicServer(scripted(beside, DONE)) as server:
-            model = around(anthropic(server), retrieve=True, store=MemoryStore()).bind_tools(
-                [orders]
-            )
+    @every_method
+    async def test_anthropic_models_can_retrieve(self, wrap: Wrap, call: Any) -> None:
+        with AnthropicServer(scripted(reply_with_orders_and_retrieve, ANSWER)) as server:
+            model = wrap(anthropic(server), retrieve=True, store=MemoryStore()).bind_tools([orders])
             answer = await call(model, conversation())
-            assert [made["name"] for made in answer.tool_calls] == ["orders"]
+            assert [each["name"] for each in answer.tool_calls] == ["orders"]
             assert "headroom_retrieve" not in json.dumps(answer.content)
             result = ToolMessage("[]", tool_call_id=answer.tool_calls[0]["id"])
-            assert (await call(model, [*conversation(), answer, result])).text == DONE.text
+            assert (await call(model, [*conversation(), answer, result])).text == ANSWER.text
             assert_continued(server, 2)
 
-    def test_nothing_is_left_out_where_the_answer_has_a_form(
-        self, retrieving: Any, server: OpenAIServer
+    def test_structured_output_is_lossless_without_the_retrieve_tool(
+        self, retrieving_model: Any, server: OpenAIServer
     ) -> None:
-        assert retrieving.with_structured_output(Verdict).invoke(conversation()).late == 3
+        assert retrieving_model.with_structured_output(Verdict).invoke(conversation()).late == 3
         assert b"headroom_retrieve" not in server.requests[0].raw
         assert_shortened(server)

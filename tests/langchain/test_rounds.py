@@ -1,4 +1,4 @@
-"""Test retrieving chat models with odd models, odd histories and the event loop."""
+"""Test retrieval by chat models with unusual models, invalid histories and the event loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from headroom_core import ConfigurationError
 from headroom_core.stores import MemoryStore
 from headroom_integrations.langchain import HeadroomChatModel, HeadroomRetrieveTool, wrap_chat_model
 
-ASKED: list[BaseMessage] = [HumanMessage("What is in there?")]
+QUESTION: list[BaseMessage] = [HumanMessage("What is in there?")]
 
 
 class Answering(BaseChatModel):
@@ -47,31 +47,31 @@ class Answering(BaseChatModel):
         return "answering"
 
 
-def asking(at: int = 0, **said: Any) -> AIMessage:
-    made = {
+def retrieve_message(at: int = 0, **fields: Any) -> AIMessage:
+    call = {
         "name": "headroom_retrieve",
         "args": {"key": "none"},
         "id": f"c{at}",
         "type": "tool_call",
     }
-    return AIMessage("", tool_calls=[made], **said)
+    return AIMessage("", tool_calls=[call], **fields)
 
 
 def retrieving(model: Any, **settings: Any) -> Any:
     return HeadroomChatModel(model, retrieve=True, store=MemoryStore(), **settings)
 
 
-async def test_the_event_loop_waits_for_no_preparations() -> None:
+async def test_async_requests_are_prepared_outside_the_event_loop() -> None:
     threads: set[int] = set()
 
-    class Noting(Answering):
+    class RecordingThreads(Answering):
         def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
             threads.add(threading.get_ident())
             return super().bind_tools(tools, **kwargs)
 
-    model = retrieving(Noting(answers=[asking(), AIMessage("done")]))
-    await model.ainvoke(ASKED)
-    _ = [chunk async for chunk in model.astream(ASKED)]
+    model = retrieving(RecordingThreads(answers=[retrieve_message(), AIMessage("done")]))
+    await model.ainvoke(QUESTION)
+    _ = [chunk async for chunk in model.astream(QUESTION)]
     assert threads
     assert threading.get_ident() not in threads
 
@@ -80,13 +80,11 @@ async def test_the_event_loop_waits_for_no_preparations() -> None:
     ("kind", "serving", "choice"),
     [(ChatOpenAI, OpenAIServer, "none"), (ChatAnthropic, AnthropicServer, {"type": "none"})],
 )
-def test_a_model_that_asked_too_often_is_let_call_nothing(
-    kind: Any, serving: Any, choice: Any
-) -> None:
+def test_the_last_round_forbids_tool_calls(kind: Any, serving: Any, choice: Any) -> None:
     asks = Reply("", (Call("headroom_retrieve", {"key": "none"}),))
     with serving([asks, asks, Reply("done")]) as server:
         model = retrieving(kind(model="any", base_url=server.url, api_key="none"), max_rounds=1)
-        assert model.invoke(ASKED).text == "done"
+        assert model.invoke(QUESTION).text == "done"
         assert [request.body.get("tool_choice") for request in server.requests] == [
             None,
             None,
@@ -97,8 +95,8 @@ def test_a_model_that_asked_too_often_is_let_call_nothing(
         )
 
 
-def test_a_model_without_a_tool_choice_is_asked_as_before() -> None:
-    class Choosing(Answering):
+def test_models_that_reject_a_tool_choice_are_called_without_it() -> None:
+    class RejectingToolChoice(Answering):
         def bind_tools(
             self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
         ) -> Any:
@@ -106,64 +104,69 @@ def test_a_model_without_a_tool_choice_is_asked_as_before() -> None:
                 raise ValueError(tool_choice)
             return super().bind_tools(tools, **kwargs)
 
-    inner = Choosing(answers=[asking(0), asking(1), AIMessage("done")])
-    assert retrieving(inner, max_rounds=1).invoke(ASKED).text == "done"
+    inner = RejectingToolChoice(
+        answers=[retrieve_message(0), retrieve_message(1), AIMessage("done")]
+    )
+    assert retrieving(inner, max_rounds=1).invoke(QUESTION).text == "done"
     assert "tool_choice" not in inner.kwargs[-1]
 
 
-def test_the_tool_is_offered_once_in_a_providers_own_form() -> None:
-    class Nesting(Answering):
+def test_the_tool_is_recognised_in_the_format_of_a_provider() -> None:
+    class NestingTools(Answering):
         def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
             functions = [convert_to_openai_tool(one)["function"] for one in tools]
             return self.bind(tools=[{"toolSpec": {"name": one["name"]}} for one in functions])
 
-    inner = Nesting(answers=[AIMessage("done")])
-    retrieving(inner).bind_tools([HeadroomRetrieveTool()]).invoke(ASKED)
+    inner = NestingTools(answers=[AIMessage("done")])
+    retrieving(inner).bind_tools([HeadroomRetrieveTool()]).invoke(QUESTION)
     assert inner.kwargs[0]["tools"] == [{"toolSpec": {"name": "headroom_retrieve"}}]
 
 
-def test_the_tool_is_offered_beside_one_that_only_mentions_it() -> None:
+def test_the_tool_is_offered_if_another_tool_mentions_its_name() -> None:
     parameters = {
         "type": "object",
         "properties": {"tool": {"default": {"name": "headroom_retrieve"}}},
     }
     others = [{"type": "function", "function": {"name": "explain", "parameters": parameters}}]
     inner = Answering(answers=[AIMessage("done")])
-    retrieving(inner).invoke(ASKED, tools=others)
+    retrieving(inner).invoke(QUESTION, tools=others)
     assert [one["function"]["name"] for one in inner.kwargs[0]["tools"]] == [
         "explain",
         "headroom_retrieve",
     ]
 
 
-def test_a_model_that_binds_something_else_than_tools_is_refused() -> None:
-    class Functions(Answering):
+def test_models_that_do_not_bind_a_list_of_tools_are_errors() -> None:
+    class BindingFunctions(Answering):
         def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
             return self.bind(functions=tools)
 
     with pytest.raises(
-        ConfigurationError, match=r"bind_tools of Functions binds no list.*use retrieve=False"
+        ConfigurationError,
+        match=r"bind_tools of BindingFunctions binds no list.*use retrieve=False",
     ):
-        retrieving(Functions(answers=[AIMessage("done")])).invoke(ASKED)
+        retrieving(BindingFunctions(answers=[AIMessage("done")])).invoke(QUESTION)
 
 
 @pytest.mark.parametrize("rounds", [0, -1])
-def test_rounds_that_are_none_are_refused(rounds: int) -> None:
+def test_max_rounds_below_one_is_an_error(rounds: int) -> None:
     with pytest.raises(
         ConfigurationError, match=f"max_rounds must be .* at least 1, got {rounds}; "
     ):
         wrap_chat_model(Answering(answers=[]), retrieve=True, max_rounds=rounds)
 
 
-def test_an_answer_without_usage_is_counted_beside_those_with_it() -> None:
+def test_tokens_are_counted_for_answers_without_usage() -> None:
     usage: Any = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
-    model = retrieving(Answering(answers=[asking(usage_metadata=usage), AIMessage("It is done.")]))
-    model.invoke(ASKED)
+    model = retrieving(
+        Answering(answers=[retrieve_message(usage_metadata=usage), AIMessage("It is done.")])
+    )
+    model.invoke(QUESTION)
     assert [one.tokens_output for one in model.get_metrics()] == [10 + 4]
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "metadata",
     [
         {"rounds": "x"},
         {"rounds": [{"a": 1}]},
@@ -175,12 +178,16 @@ def test_an_answer_without_usage_is_counted_beside_those_with_it() -> None:
         {"shown_kwargs": 5},
     ],
 )
-def test_a_history_that_somebody_spoilt_is_sent_as_it_is_shown(
-    odd: Any, caplog: pytest.LogCaptureFixture
+def test_messages_with_invalid_metadata_are_sent_unchanged_with_a_warning(
+    metadata: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     inner = Answering(answers=[AIMessage("done")])
-    spoilt = AIMessage("yes", additional_kwargs={"headroom": odd, "refusal": None})
+    invalid = AIMessage("yes", additional_kwargs={"headroom": metadata, "refusal": None})
     with caplog.at_level(logging.WARNING):
-        retrieving(inner).invoke([*ASKED, spoilt, *ASKED])
-    assert [message.text for message in inner.sent[0]] == [ASKED[0].text, "yes", ASKED[0].text]
+        retrieving(inner).invoke([*QUESTION, invalid, *QUESTION])
+    assert [message.text for message in inner.sent[0]] == [
+        QUESTION[0].text,
+        "yes",
+        QUESTION[0].text,
+    ]
     assert "cannot be read" in caplog.text

@@ -1,4 +1,4 @@
-"""Run LangChain's standard tests with real models on local servers, bare and wrapped."""
+"""Test LangChain's standard suites with real models on local servers, bare and wrapped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = [
 
 
 class Provider:
-    """What is the same for a bare model and ours."""
+    """Settings that bare and wrapped models share."""
 
     bare: type[BaseChatModel]
     server: type[ModelServer]
@@ -48,7 +48,7 @@ class Provider:
 
     @pytest.fixture
     def benchmark(self, benchmark: Any) -> Any:
-        """Run once what would be measured."""
+        """Run the measured function only once."""
         benchmark.disabled = True
         return benchmark
 
@@ -99,17 +99,19 @@ class Anthropic(Provider):
 
 
 @cache
-def made(base: type[BaseChatModel], make: Callable[..., BaseChatModel]) -> type[BaseChatModel]:
+def class_returning(
+    base: type[BaseChatModel], make: Callable[..., BaseChatModel]
+) -> type[BaseChatModel]:
     """Return a subclass whose constructor returns what `make` creates from its settings."""
     return type(base.__name__, (base,), {"__new__": lambda _, **settings: make(**settings)})
 
 
 class Wrapped(Provider):
-    """The model in `HeadroomChatModel`."""
+    """Settings of a model that `HeadroomChatModel` wraps."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
-        return made(HeadroomChatModel, self._wrapped)
+        return class_returning(HeadroomChatModel, self._wrapped)
 
     @classmethod
     def _wrapped(cls, **settings: Any) -> BaseChatModel:
@@ -117,11 +119,11 @@ class Wrapped(Provider):
 
 
 class Variant(Provider):
-    """The model's variant of `wrap_chat_model`."""
+    """Settings of a variant that `wrap_chat_model` returns."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
-        return made(self.bare, self._variant)
+        return class_returning(self.bare, self._variant)
 
     @classmethod
     def _variant(cls, **settings: Any) -> BaseChatModel:
@@ -176,7 +178,7 @@ class TestVariantAnthropic(Variant, Anthropic, ChatModelIntegrationTests):
     pass
 
 
-def skipped(suite: type[Any]) -> set[str]:
+def skipped_tests(suite: type[Any]) -> set[str]:
     """Return the tests of a suite that skip before they use their arguments."""
     own = suite()
     return {name for name in dir(suite) if name.startswith("test_") and _skips(getattr(own, name))}
@@ -214,8 +216,8 @@ DOWNLOADS = {
         (TestVariantAnthropicUnit, TestVariantAnthropic),
     ],
 )
-def test_nothing_is_skipped_but_what_would_download(
+def test_only_tests_that_download_files_are_skipped(
     unit: type[Any], integration: type[Any]
 ) -> None:
-    assert skipped(unit) == set()
-    assert skipped(integration) == DOWNLOADS
+    assert skipped_tests(unit) == set()
+    assert skipped_tests(integration) == DOWNLOADS

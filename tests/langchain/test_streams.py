@@ -1,4 +1,4 @@
-"""Test streams whose blocks have names as indices, like those of OpenAI's Responses API."""
+"""Test streams with strings as indices of blocks, as in OpenAI's Responses API."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pydantic import Field
 from headroom_core.stores import MemoryStore
 from headroom_integrations.langchain import HeadroomChatModel
 
-ASKED: list[BaseMessage] = [HumanMessage("What is in there?")]
+QUESTION: list[BaseMessage] = [HumanMessage("What is in there?")]
 
 
-class Named(BaseChatModel):
-    """Model that thinks, says one text, and retrieves until the last request."""
+class StringIndices(BaseChatModel):
+    """Model that streams reasoning and a text, and retrieves until the last request."""
 
     texts: list[str]
     sent: list[list[BaseMessage]] = Field(default_factory=list)
@@ -40,12 +40,12 @@ class Named(BaseChatModel):
         for part in (text[:3], text[3:]):
             yield {"type": "text", "text": part, "index": "lc_txt_1"}
         if text != self.texts[-1]:
-            made = {
+            call = {
                 "name": "headroom_retrieve",
                 "args": '{"key": "none"}',
                 "id": f"c{len(self.sent)}",
             }
-            yield {"type": "tool_call_chunk", **made, "index": "lc_tc_2"}
+            yield {"type": "tool_call_chunk", **call, "index": "lc_tc_2"}
 
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
@@ -63,34 +63,36 @@ def stream(model: Any, messages: list[BaseMessage]) -> Any:
     return sum(rest, first)
 
 
-def said(message: Any) -> list[str]:
-    """Return the texts of a message's blocks, each of which stands under the name of its type."""
+def block_texts(message: Any) -> list[str]:
+    """Return the texts of a message's text and reasoning blocks."""
     return [
         block[block["type"]] for block in message.content if block["type"] in ("text", "reasoning")
     ]
 
 
-def test_each_round_keeps_its_own_blocks_and_is_resent_unchanged() -> None:
-    inner = Named(texts=["One moment.", "Another.", "It is done."])
+def test_rounds_keep_their_blocks_and_are_resent_unchanged() -> None:
+    inner = StringIndices(texts=["One moment.", "Another.", "It is done."])
     model = HeadroomChatModel(inner, retrieve=True, store=MemoryStore())
-    answer = stream(model, ASKED)
+    answer = stream(model, QUESTION)
     rounds = [[f"about {text}", text] for text in inner.texts]
-    assert said(answer) == [text for one in rounds for text in one]
+    assert block_texts(answer) == [text for one in rounds for text in one]
     inner.texts.append("Bye.")
-    stream(model, [*ASKED, answer, HumanMessage("Thanks")])
-    assert [said(message) for message in inner.sent[-1] if message.type == "ai"] == rounds
+    stream(model, [*QUESTION, answer, HumanMessage("Thanks")])
+    assert [block_texts(message) for message in inner.sent[-1] if message.type == "ai"] == rounds
 
 
-class Thinking(Named):
-    """Says what it thinks beside its content, as the models of some providers do."""
+class ReasoningInKwargs(StringIndices):
+    """Model that streams reasoning in `additional_kwargs`, as some providers do."""
 
     def _stream(
         self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> Any:
         number = len(self.sent)
         for part in ("one ", "two "):
-            said = {"reasoning_content": part, "reasoning": {"summary": part}}
-            yield ChatGenerationChunk(message=AIMessageChunk(content="", additional_kwargs=said))
+            reasoning = {"reasoning_content": part, "reasoning": {"summary": part}}
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(content="", additional_kwargs=reasoning)
+            )
         yield ChatGenerationChunk(
             message=AIMessageChunk(
                 content="", additional_kwargs={"reasoning": {"id": f"rs_{number}"}}
@@ -102,16 +104,16 @@ class Thinking(Named):
             yield ChatGenerationChunk(message=chunk.message.model_copy(update={"content": text}))
 
 
-def test_what_stands_beside_the_content_is_each_rounds_own() -> None:
-    inner = Thinking(texts=["One moment.", "It is done."])
+def test_rounds_keep_their_additional_kwargs() -> None:
+    inner = ReasoningInKwargs(texts=["One moment.", "It is done."])
     model = HeadroomChatModel(inner, retrieve=True, store=MemoryStore())
-    answer = stream(model, ASKED)
+    answer = stream(model, QUESTION)
     assert answer.additional_kwargs["reasoning"] == {"summary": "one two ", "id": "rs_1"}
     assert answer.additional_kwargs["reasoning_content"] == "one two one two "
     inner.texts.append("Bye.")
-    stream(model, [*ASKED, answer, HumanMessage("Thanks")])
-    said = [message.additional_kwargs for message in inner.sent[-1] if message.type == "ai"]
-    assert said == [
+    stream(model, [*QUESTION, answer, HumanMessage("Thanks")])
+    resent = [message.additional_kwargs for message in inner.sent[-1] if message.type == "ai"]
+    assert resent == [
         {
             "reasoning_content": "one two ",
             "reasoning": {"summary": "one two ", "id": f"rs_{number}"},

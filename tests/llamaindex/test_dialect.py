@@ -1,4 +1,4 @@
-"""LlamaIndex's messages are read, and written back as copies with other texts only."""
+"""Test that the dialect of LlamaIndex reads messages and changes only their texts."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def parse_outlines(*messages: Any) -> tuple[Outline, ...]:
     return tuple(parse(*messages).outlines)
 
 
-def message_of(text: str, role: str = "user", /, **beside: Any) -> ChatMessage:
-    return ChatMessage(text, role=role, additional_kwargs=beside)
+def text_message(text: str, role: str = "user", /, **kwargs: Any) -> ChatMessage:
+    return ChatMessage(text, role=role, additional_kwargs=kwargs)
 
 
 def calling_message(
@@ -70,10 +70,10 @@ def calling_message(
     return ChatMessage(role="assistant", blocks=[call])
 
 
-def calling_in_kwargs(*calls: Any, **beside: Any) -> ChatMessage:
+def calling_in_kwargs(*calls: Any, **kwargs: Any) -> ChatMessage:
     return ChatMessage(
         role="assistant",
-        additional_kwargs={**({"tool_calls": [*calls]} if calls else {}), **beside},
+        additional_kwargs={**({"tool_calls": [*calls]} if calls else {}), **kwargs},
     )
 
 
@@ -94,20 +94,20 @@ def convert(messages: list[dict[str, Any]]) -> list[ChatMessage]:
 def _convert(message: dict[str, Any]) -> ChatMessage:
     content = message.get("content")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
-    made: list[Any] = [
+    blocks: list[Any] = [
         _convert_part(part) for part in parts if part["type"] in ("text", "image_url")
     ]
     for call in message.get("tool_calls") or ():
         function = call["function"]
-        made.append(
+        blocks.append(
             ToolCallBlock(
                 tool_call_id=call["id"],
                 tool_name=function["name"],
                 tool_kwargs=function["arguments"],
             )
         )
-    beside = {key: message[key] for key in ("tool_call_id",) if key in message}
-    return ChatMessage(role=message["role"], blocks=made, additional_kwargs=beside)
+    kwargs = {key: message[key] for key in ("tool_call_id",) if key in message}
+    return ChatMessage(role=message["role"], blocks=blocks, additional_kwargs=kwargs)
 
 
 def _convert_part(part: dict[str, Any]) -> TextBlock | ImageBlock:
@@ -119,11 +119,11 @@ def _convert_part(part: dict[str, Any]) -> TextBlock | ImageBlock:
 conversations = openai_conversations().map(convert)
 
 
-def test_it_is_a_dialect_that_knows_its_messages() -> None:
+def test_the_dialect_matches_llamaindex_messages() -> None:
     dialect = LlamaIndexDialect()
     assert isinstance(dialect, Dialect)
     assert isinstance(dialect, MessageReader)
-    assert dialect.matches([message_of("hi")])
+    assert dialect.matches([text_message("hi")])
     assert not dialect.matches([{"role": "user", "content": "hi"}])
 
 
@@ -138,10 +138,10 @@ ROLES = {
 @pytest.mark.parametrize(
     ("kind", "role"), [(kind, role) for kind in ROLES for role in ROLES[kind].split()]
 )
-def test_the_role_tells_the_kind(kind: str, role: str) -> None:
-    (block,) = parse_blocks(message_of("x", role))
+def test_the_role_determines_the_kind(kind: str, role: str) -> None:
+    (block,) = parse_blocks(text_message("x", role))
     assert (block.kind, block.path, block.text) == (kind, ("blocks", 0, "text"), "x")
-    assert parse_outlines(message_of("x", role))[0].kind == kind
+    assert parse_outlines(text_message("x", role))[0].kind == kind
 
 
 def test_every_role_is_known() -> None:
@@ -149,7 +149,7 @@ def test_every_role_is_known() -> None:
 
 
 @pytest.mark.parametrize("carried", [{"role": "user", "content": "x"}, "x", 7, None], ids=repr)
-def test_what_is_no_message_of_llamaindex_is_carried(carried: Any) -> None:
+def test_other_messages_are_kept_unchanged(carried: Any) -> None:
     draft = parse(carried)
     assert draft.blocks == ()
     assert draft.outlines == (Outline(None),)
@@ -170,11 +170,11 @@ CARRIED = [
 
 @pytest.mark.parametrize("carried", CARRIED, ids=lambda block: block.block_type)
 @pytest.mark.parametrize("role", ["user", "assistant", "tool"])
-def test_other_blocks_are_carried_beside_texts(carried: Any, role: str) -> None:
+def test_blocks_other_than_texts_are_kept_unchanged(carried: Any, role: str) -> None:
     message = ChatMessage(
-        role=role, blocks=[carried, TextBlock(text="said")], additional_kwargs={"tool_call_id": "1"}
+        role=role, blocks=[carried, TextBlock(text="long")], additional_kwargs={"tool_call_id": "1"}
     )
-    assert [block.text for block in parse_blocks(message)] == ["said"]
+    assert [block.text for block in parse_blocks(message)] == ["long"]
     written = rewrite(message, "short")
     assert written.blocks[0] is message.blocks[0]
     assert written.blocks[1] == TextBlock(text="short")
@@ -218,8 +218,8 @@ def test_citable_texts_are_documents() -> None:
     ],
     ids=["block", "text", "dict", "object", "anthropic", "twice"],
 )
-def test_a_result_knows_its_call(message: ChatMessage, arguments: str) -> None:
-    conversation = message, message_of("[]", "tool", tool_call_id="c1")
+def test_results_are_linked_to_their_calls(message: ChatMessage, arguments: str) -> None:
+    conversation = message, text_message("[]", "tool", tool_call_id="c1")
     call, result = parse_blocks(*conversation)
     assert (call.kind, call.text, call.tool) == ("tool_call", arguments, "jobs")
     assert (result.kind, result.tool, result.call) == ("tool_result", "jobs", arguments)
@@ -229,34 +229,34 @@ def test_a_result_knows_its_call(message: ChatMessage, arguments: str) -> None:
     ]
 
 
-def test_the_arguments_of_a_call_are_never_written() -> None:
+def test_arguments_of_calls_are_never_changed() -> None:
     message = calling_message("jobs", {"day": 3})
     assert rewrite(message, "{}") is message
 
 
-def test_functions_are_answered_by_name() -> None:
+def test_functions_are_paired_by_name() -> None:
     call = calling_in_kwargs(function_call={"name": "jobs", "arguments": '{"day": 3}'})
-    calling, answering = parse_outlines(call, message_of("[]", "function", name="jobs"))
+    calling, answering = parse_outlines(call, text_message("[]", "function", name="jobs"))
     assert calling.calls == answering.answers != ()
-    assert parse_blocks(call, message_of("[]", "function", name="jobs"))[-1].call == '{"day": 3}'
+    assert parse_blocks(call, text_message("[]", "function", name="jobs"))[-1].call == '{"day": 3}'
 
 
-def test_a_result_without_its_call_goes_by_its_own_name() -> None:
+def test_a_result_without_a_call_uses_its_own_name() -> None:
     found = parse_blocks(
-        message_of("1", "tool", tool_call_id="c1"),
-        message_of("2", "tool", tool_call_id="c2", name="jobs"),
+        text_message("1", "tool", tool_call_id="c1"),
+        text_message("2", "tool", tool_call_id="c2", name="jobs"),
     )
     assert [block.tool for block in found] == [None, "jobs"]
 
 
-def test_calls_without_ids_are_told_apart() -> None:
+def test_calls_without_ids_are_distinct() -> None:
     twice = ChatMessage(role="assistant", blocks=calling_message(identifier=None).blocks * 2)
     assert len(set(parse_outlines(twice)[0].calls)) == 2
 
 
 def test_retrieved_text_is_pinned() -> None:
     assert parse_blocks(
-        calling_message("headroom_retrieve"), message_of("rows", "tool", tool_call_id="c1")
+        calling_message("headroom_retrieve"), text_message("rows", "tool", tool_call_id="c1")
     )[-1].pinned
 
 
@@ -264,22 +264,22 @@ def test_retrieved_text_is_pinned() -> None:
     "message",
     [
         ChatMessage(blocks=[TextBlock(text="x"), CachePoint(cache_control=CACHE)]),
-        message_of("x", cache_control=CACHE),
+        text_message("x", cache_control=CACHE),
     ],
 )
-def test_a_cache_breakpoint_is_seen(message: ChatMessage) -> None:
-    assert [outline.mark for outline in parse_outlines(message, message_of("x"))] == [True, False]
+def test_cache_breakpoints_are_found(message: ChatMessage) -> None:
+    assert [outline.mark for outline in parse_outlines(message, text_message("x"))] == [True, False]
 
 
-# What agents write down as text
+# Calls and results that agents write as text
 
 
 @pytest.mark.parametrize("role", ["user", "tool", "function"])
-def test_what_a_react_agent_observes_is_a_result(role: str) -> None:
+def test_observations_of_react_agents_are_results(role: str) -> None:
     conversation = (
-        message_of("who?"),
-        message_of(ACTION, "assistant"),
-        message_of("Observation: []", role),
+        text_message("who?"),
+        text_message(ACTION, "assistant"),
+        text_message("Observation: []", role),
     )
     block = parse_blocks(*conversation)[-1]
     assert (block.kind, block.tool, block.call) == ("tool_result", "jobs", "{'day': 3}")
@@ -288,9 +288,9 @@ def test_what_a_react_agent_observes_is_a_result(role: str) -> None:
     assert answering.kind == "tool_result"
 
 
-def test_what_a_codeact_agent_observes_is_a_result() -> None:
-    code = message_of("I look. <execute>\nprint(1)\n</execute>", "assistant")
-    block = parse_blocks(code, message_of("Result of executing the code given:\n\n1"))[-1]
+def test_execution_results_of_codeact_agents_are_results() -> None:
+    code = text_message("I look. <execute>\nprint(1)\n</execute>", "assistant")
+    block = parse_blocks(code, text_message("Result of executing the code given:\n\n1"))[-1]
     assert (block.kind, block.tool, block.call) == ("tool_result", "execute", "print(1)")
 
 
@@ -299,39 +299,45 @@ def test_what_a_codeact_agent_observes_is_a_result() -> None:
         st.sampled_from(["<execute>", "</execute>", "print(1)", " ", "\n", "```", "`"]), max_size=9
     ).map("".join)
 )
-def test_a_text_calls_what_a_codeact_agent_would_execute(text: str) -> None:
+def test_code_is_extracted_like_a_codeact_agent_does(text: str) -> None:
     code = CodeActAgent._extract_code_from_response(None, text)
     *_, block = parse_blocks(
-        message_of("Do."),
-        message_of(text, "assistant"),
-        message_of("Result of executing the code given:\n\n1"),
+        text_message("Do."),
+        text_message(text, "assistant"),
+        text_message("Result of executing the code given:\n\n1"),
     )
     assert (block.kind, block.call) == (("tool_result", code) if code else ("user", None))
 
 
-def test_what_a_react_agent_retrieves_is_pinned() -> None:
-    action = message_of(ACTION.replace("jobs", "headroom_retrieve"), "assistant")
-    assert parse_blocks(action, message_of("Observation: rows"))[-1].pinned
+def test_text_that_a_react_agent_retrieved_is_pinned() -> None:
+    action = text_message(ACTION.replace("jobs", "headroom_retrieve"), "assistant")
+    assert parse_blocks(action, text_message("Observation: rows"))[-1].pinned
 
 
 @pytest.mark.parametrize(
     "conversation",
     [
-        [message_of("Observation: []")],
-        [message_of("Thought: I know.\nAnswer: 42", "assistant"), message_of("Observation: []")],
-        [message_of(ACTION, "assistant"), message_of("hm"), message_of("Observation: []")],
-        [message_of(ACTION, "assistant"), message_of("I saw an Observation: []")],
-        [message_of(ACTION, "user"), message_of("Observation: []")],
+        [text_message("Observation: []")],
         [
-            message_of(f"{ACTION}\nObservation: []\nThought: Ah.\nAnswer: 42", "assistant"),
-            message_of("Observation: []"),
+            text_message("Thought: I know.\nAnswer: 42", "assistant"),
+            text_message("Observation: []"),
+        ],
+        [text_message(ACTION, "assistant"), text_message("hm"), text_message("Observation: []")],
+        [text_message(ACTION, "assistant"), text_message("I saw an Observation: []")],
+        [text_message(ACTION, "user"), text_message("Observation: []")],
+        [
+            text_message(f"{ACTION}\nObservation: []\nThought: Ah.\nAnswer: 42", "assistant"),
+            text_message("Observation: []"),
         ],
         [
-            message_of("<execute>print(1)</execute>", "assistant"),
-            message_of("Result of executing the code given: 1"),
+            text_message("<execute>print(1)</execute>", "assistant"),
+            text_message("Result of executing the code given: 1"),
         ],
-        [message_of("<execute>print(1)</execute>", "assistant"), message_of("Observation: 1")],
-        [message_of(ACTION, "assistant"), message_of("Result of executing the code given:\n\n1")],
+        [text_message("<execute>print(1)</execute>", "assistant"), text_message("Observation: 1")],
+        [
+            text_message(ACTION, "assistant"),
+            text_message("Result of executing the code given:\n\n1"),
+        ],
     ],
     ids=[
         "first",
@@ -345,16 +351,16 @@ def test_what_a_react_agent_retrieves_is_pinned() -> None:
         "action",
     ],
 )
-def test_what_a_user_says_is_a_users(conversation: list[ChatMessage]) -> None:
+def test_similar_texts_of_users_are_not_results(conversation: list[ChatMessage]) -> None:
     assert parse_blocks(*conversation)[-1].kind == "user"
     assert parse_outlines(*conversation)[-1] == Outline("user")
 
 
-def test_what_a_model_says_is_a_models() -> None:
+def test_observations_of_an_assistant_are_not_results() -> None:
     assert (
-        parse_blocks(message_of(ACTION, "assistant"), message_of("Observation: []", "assistant"))[
-            -1
-        ].kind
+        parse_blocks(
+            text_message(ACTION, "assistant"), text_message("Observation: []", "assistant")
+        )[-1].kind
         == "assistant"
     )
 
@@ -362,10 +368,10 @@ def test_what_a_model_says_is_a_models() -> None:
 # Writing
 
 
-def test_a_changed_message_keeps_all_but_its_text() -> None:
-    beside = {"tool_call_id": "c1", "mine": object()}
+def test_a_changed_message_keeps_its_other_fields() -> None:
+    kwargs = {"tool_call_id": "c1", "mine": object()}
     message = ChatMessage(
-        role="tool", blocks=[TextBlock(text="long"), CARRIED[0]], additional_kwargs=beside
+        role="tool", blocks=[TextBlock(text="long"), CARRIED[0]], additional_kwargs=kwargs
     )
     written = rewrite(message, "short")
     assert written.additional_kwargs is message.additional_kwargs
@@ -374,16 +380,16 @@ def test_a_changed_message_keeps_all_but_its_text() -> None:
     assert message.blocks[0] == TextBlock(text="long")
 
 
-def test_a_subclass_stays_one() -> None:
-    class Mine(ChatMessage):
+def test_the_subclass_of_a_changed_message_is_kept() -> None:
+    class NotedMessage(ChatMessage):
         note: str = ""
 
-    written = rewrite(Mine("long", note="n"), "short")
-    assert (type(written), written.content, written.note) == (Mine, "short", "n")
+    written = rewrite(NotedMessage("long", note="n"), "short")
+    assert (type(written), written.content, written.note) == (NotedMessage, "short", "n")
 
 
 @given(conversations)
-def test_an_untouched_conversation_comes_back_as_the_same_objects(
+def test_unchanged_conversations_are_returned_as_the_same_objects(
     messages: list[ChatMessage],
 ) -> None:
     before = copy.deepcopy(messages)
@@ -393,7 +399,7 @@ def test_an_untouched_conversation_comes_back_as_the_same_objects(
 
 
 @given(conversations, tool_outputs, st.data())
-def test_a_changed_block_changes_its_message_alone(
+def test_a_changed_block_changes_only_its_message(
     messages: list[ChatMessage], text: str, data: st.DataObject
 ) -> None:
     before, draft = copy.deepcopy(messages), parse(*messages)
@@ -413,7 +419,7 @@ def test_a_changed_block_changes_its_message_alone(
 # Compressing
 
 ROWS = json.dumps([{"id": number, "state": "done", "city": "Utrecht"} for number in range(300)])
-PAIR = [calling_message("jobs", {"day": 3}), message_of(ROWS, "tool", tool_call_id="c1")]
+PAIR = [calling_message("jobs", {"day": 3}), text_message(ROWS, "tool", tool_call_id="c1")]
 
 
 def compress_messages(messages: list[Any], **settings: Any) -> Any:
@@ -422,9 +428,9 @@ def compress_messages(messages: list[Any], **settings: Any) -> Any:
     )
 
 
-def test_results_are_shortened_and_other_texts_are_not() -> None:
+def test_user_texts_and_results_are_compressed() -> None:
     result = compress_messages(
-        [message_of("who?"), message_of(ROWS, "assistant"), message_of(ROWS, "system"), *PAIR]
+        [text_message("who?"), text_message(ROWS, "assistant"), text_message(ROWS, "system"), *PAIR]
     )
     assert [message.content == ROWS for message in result.messages] == [
         False,
@@ -436,13 +442,13 @@ def test_results_are_shortened_and_other_texts_are_not() -> None:
     assert "headroom_retrieve(key=" in result.messages[-1].content
 
 
-def test_dropped_results_go_with_their_calls_and_stay_as_plain_values() -> None:
+def test_results_are_dropped_with_their_calls_and_stored_as_json() -> None:
     store = MemoryStore()
     picture = ChatMessage(blocks=[TextBlock(text="see"), ImageBlock(image=PNG)])
     turns = [
         message for _ in range(9) for message in (picture, calling_in_kwargs(CALL_OBJECT), PAIR[1])
     ]
-    result = compress_messages([*turns, message_of("who?")], token_budget=4000, store=store)
+    result = compress_messages([*turns, text_message("who?")], token_budget=4000, store=store)
     note = result.messages[0]
     assert (type(note), note.role) == (ChatMessage, MessageRole.USER)
     keys = re.findall(r'key="(\w+)"', note.content)
@@ -455,7 +461,7 @@ def test_dropped_results_go_with_their_calls_and_stay_as_plain_values() -> None:
 
 
 @given(conversations, st.data())
-def test_a_conversation_that_grew_is_read_as_one_that_came_whole(
+def test_a_growing_conversation_keeps_its_compressed_prefix(
     messages: list[ChatMessage], data: st.DataObject
 ) -> None:
     shorter = messages[: data.draw(st.integers(0, len(messages)))]
@@ -466,19 +472,19 @@ def test_a_conversation_that_grew_is_read_as_one_that_came_whole(
     assert grown == compress_messages(messages).messages
 
 
-def test_images_distinguish_messages_and_carried_extras_do_not() -> None:
+def test_fingerprints_depend_on_fields_but_not_on_image_bytes() -> None:
     fingerprint = LlamaIndexDialect().fingerprint
-    assert fingerprint(message_of("a")) == fingerprint(message_of("a"))
+    assert fingerprint(text_message("a")) == fingerprint(text_message("a"))
     assert fingerprint(ChatMessage(blocks=[ImageBlock(image=PNG)])) == fingerprint(
         ChatMessage(blocks=[ImageBlock(image=PNG * 2)])
     )
     differing = [
         *(
-            message_of("a"),
-            message_of("b"),
-            message_of("a", "system"),
-            message_of("a", tool_call_id="c1"),
-            message_of("a", cache_control=CACHE),
+            text_message("a"),
+            text_message("b"),
+            text_message("a", "system"),
+            text_message("a", tool_call_id="c1"),
+            text_message("a", cache_control=CACHE),
         ),
         *(
             calling_message(),
@@ -506,7 +512,7 @@ print(result.compressed, type(result.messages[0]).__name__, result.warnings)
 """
 
 
-def test_compress_knows_the_messages_once_the_package_is_installed(tmp_path: Path) -> None:
+def test_compress_reads_llamaindex_messages_by_entry_point(tmp_path: Path) -> None:
     section = (
         (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("headroom.dialects")[2]
     )
@@ -534,7 +540,7 @@ def count_tokens(*messages: Any) -> int:
 
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
-SENT = {
+OPENAI_MESSAGE = {
     "role": "assistant",
     "tool_calls": [{**CALL, "function": {"name": "jobs", "arguments": '{"day":3}'}}],
 }
@@ -544,22 +550,22 @@ SENT = {
     ("message", "same"),
     [
         *(
-            (message_of("hi", role.value), {"role": role.value, "content": "hi"})
+            (text_message("hi", role.value), {"role": role.value, "content": "hi"})
             for role in MessageRole
         ),
         (
-            message_of("[]", "tool", tool_call_id="c1", name="jobs"),
+            text_message("[]", "tool", tool_call_id="c1", name="jobs"),
             {"role": "tool", "tool_call_id": "c1", "content": "[]"},
         ),
-        (calling_message("jobs", {"day": 3}), SENT),
-        (calling_message("jobs", '{"day":3}'), SENT),
+        (calling_message("jobs", {"day": 3}), OPENAI_MESSAGE),
+        (calling_message("jobs", '{"day":3}'), OPENAI_MESSAGE),
         (calling_in_kwargs(CALL), {"role": "assistant", "tool_calls": [CALL]}),
         (calling_in_kwargs(CALL_OBJECT), {"role": "assistant", "tool_calls": [CALL]}),
         (
             calling_message("jobs", {"day": 3}).model_copy(
                 update={"additional_kwargs": {"tool_calls": [CALL_OBJECT]}}
             ),
-            SENT,
+            OPENAI_MESSAGE,
         ),
         (
             calling_in_kwargs(function_call=CALL["function"]),
@@ -595,23 +601,23 @@ SENT = {
             },
         ),
         (
-            message_of("hi", prompt_tokens=7, text="no", thinking="no"),
+            text_message("hi", prompt_tokens=7, text="no", thinking="no"),
             {"role": "user", "content": "hi"},
         ),
     ],
 )
-def test_what_a_model_reads_counts_once_and_nothing_else(
+def test_only_text_that_the_model_reads_is_counted_once(
     message: ChatMessage, same: dict[str, Any]
 ) -> None:
     assert count_tokens(message) == count_tokens(same)
 
 
 @given(openai_conversations())
-def test_a_conversation_counts_as_it_does_in_the_form_of_openai(
+def test_token_counts_match_the_format_of_openai(
     messages: list[dict[str, Any]],
 ) -> None:
-    def plain(message: dict[str, Any]) -> dict[str, Any]:
-        """Return the message with what LlamaIndex has a place for."""
+    def supported_fields(message: dict[str, Any]) -> dict[str, Any]:
+        """Return the message with only the fields that LlamaIndex supports."""
         content = message.get("content")
         if isinstance(content, list):
             content = [part for part in content if part["type"] in ("text", "image_url")]
@@ -621,4 +627,4 @@ def test_a_conversation_counts_as_it_does_in_the_form_of_openai(
             "tool_calls": message.get("tool_calls"),
         }
 
-    assert count_tokens(*convert(messages)) == count_tokens(*map(plain, messages))
+    assert count_tokens(*convert(messages)) == count_tokens(*map(supported_fields, messages))

@@ -1,4 +1,4 @@
-"""Language models that compress what they are sent, as it comes over the wire."""
+"""Test wrapped language models by the requests that their servers receive."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ STATES = ("delivered", "sent", "late")
 
 def page_of_orders(page: int) -> str:
     numbers = range(page * 1000, page * 1000 + 120)
-    made = [
+    rows = [
         {"id": n, "state": STATES[n * 7 % 3], "city": "Utrecht", "weight": n * n % 13}
         for n in numbers
     ]
-    return json.dumps(made, indent=2)
+    return json.dumps(rows, indent=2)
 
 
 def orders(page: int) -> str:
@@ -64,25 +64,27 @@ def orders(page: int) -> str:
     return page_of_orders(page)
 
 
-def calling(page: int) -> Reply:
+def reply_with_call(page: int) -> Reply:
     return Reply(f"Page {page}.", (Call("orders", {"page": page}),))
 
 
-def reasoning(page: int) -> Reply:
+def reply_with_action(page: int) -> Reply:
     return Reply(
         f"Thought: I need page {page}.\nAction: orders\nAction Input: {json.dumps({'page': page})}"
     )
 
 
-def coding(page: int) -> Reply:
+def reply_with_code(page: int) -> Reply:
     return Reply(f"I need page {page}. <execute>print(orders({page}))</execute>")
 
 
-def reader(said: Callable[[int], Reply], pages: int = PAGES) -> Iterator[Reply]:
-    """Yield what a model says that reads all pages."""
-    yield from map(said, range(pages))
+def replies(reply_for: Callable[[int], Reply], pages: int = PAGES) -> Iterator[Reply]:
+    """Yield the replies of a model that reads all pages."""
+    yield from map(reply_for, range(pages))
     yield Reply(
-        "Thought: That is all.\nAnswer: All are read." if said is reasoning else "All are read."
+        "Thought: That is all.\nAnswer: All are read."
+        if reply_for is reply_with_action
+        else "All are read."
     )
 
 
@@ -139,8 +141,8 @@ def codeact_agent(llm: OpenAI, **settings: Any) -> CodeActAgent:
     return CodeActAgent(llm=llm, tools=[orders], code_execute_fn=execute, **settings)
 
 
-async def answered(agent: Any, server: OpenAIServer, said: Callable[[int], Reply]) -> str:
-    server.script(reader(said))
+async def run_agent(agent: Any, server: OpenAIServer, reply_for: Callable[[int], Reply]) -> str:
+    server.script(replies(reply_for))
     return str(await agent.run("Which orders are late?", max_iterations=PAGES + 2))
 
 
@@ -149,50 +151,62 @@ bare_tokens: dict[Callable[[int], Reply], int] = {}
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(
-    ("built", "said"),
-    [(function_agent, calling), (react_agent, reasoning), (codeact_agent, coding)],
+    ("build", "reply_for"),
+    [
+        (function_agent, reply_with_call),
+        (react_agent, reply_with_action),
+        (codeact_agent, reply_with_code),
+    ],
 )
-async def test_requests_of_an_agent_share_their_beginning_and_are_half_as_large(
-    server: OpenAIServer, built: Callable[..., Any], said: Callable[[int], Reply], streaming: bool
+async def test_requests_of_agents_share_prefixes_and_use_half_the_tokens(
+    server: OpenAIServer,
+    build: Callable[..., Any],
+    reply_for: Callable[[int], Reply],
+    streaming: bool,
 ) -> None:
-    if said not in bare_tokens:
-        await answered(built(model(server), streaming=streaming), server, said)
-        bare_tokens[said] = tokens(server.requests)
-    answer = await answered(built(wrapped(server), streaming=streaming), server, said)
+    if reply_for not in bare_tokens:
+        await run_agent(build(model(server), streaming=streaming), server, reply_for)
+        bare_tokens[reply_for] = tokens(server.requests)
+    answer = await run_agent(build(wrapped(server), streaming=streaming), server, reply_for)
     assert answer == "All are read."
     assert len(server.requests) == PAGES + 1
     assert all(later.continues(earlier) for earlier, later in pairwise(server.requests))
     assert server.requests[-1].raw.decode().count(TABLE) == PAGES
-    print(
-        f"{built.__name__}: {bare_tokens[said]:,} tokens before, {tokens(server.requests):,} after"
-    )
-    assert tokens(server.requests) < bare_tokens[said] / 2
+    before, after = bare_tokens[reply_for], tokens(server.requests)
+    print(f"{build.__name__}: {before:,} tokens before, {after:,} after")
+    assert after < before / 2
 
 
-@pytest.mark.parametrize(("built", "said"), [(function_agent, calling), (react_agent, reasoning)])
-async def test_an_agent_gets_a_selection_and_can_retrieve_the_rest(
-    server: OpenAIServer, built: Callable[..., Any], said: Callable[[int], Reply]
+@pytest.mark.parametrize(
+    ("build", "reply_for"), [(function_agent, reply_with_call), (react_agent, reply_with_action)]
+)
+async def test_agents_can_retrieve_rows_that_were_left_out(
+    server: OpenAIServer, build: Callable[..., Any], reply_for: Callable[[int], Reply]
 ) -> None:
     store = MemoryStore()
 
     def reply(request: Request) -> Reply:
         seen = str(request.messages[-1]["content"])
         if "headroom_retrieve(key=" not in seen:
-            return said(0) if len(server.requests) == 1 else Reply("Thought: Read.\nAnswer: Read.")
-        asked = {"key": seen.split('headroom_retrieve(key="')[1][:24], "where": "id == 77"}
-        if said is calling:
-            return Reply("", (Call("headroom_retrieve", asked),))
+            return (
+                reply_for(0)
+                if len(server.requests) == 1
+                else Reply("Thought: Read.\nAnswer: Read.")
+            )
+        arguments = {"key": seen.split('headroom_retrieve(key="')[1][:24], "where": "id == 77"}
+        if reply_for is reply_with_call:
+            return Reply("", (Call("headroom_retrieve", arguments),))
         return Reply(
-            f"Thought: More.\nAction: headroom_retrieve\nAction Input: {json.dumps(asked)}"
+            f"Thought: More.\nAction: headroom_retrieve\nAction Input: {json.dumps(arguments)}"
         )
 
     server.script(reply)
-    agent = built(wrap_llm(model(server), store=store, retrieve=True))
+    agent = build(wrap_llm(model(server), store=store, retrieve=True))
     agent.tools = [*agent.tools, retrieve_tool(store)]
     assert "Read." in str(await agent.run("Which orders are late?"))
     assert (
         [len(request.messages) for request in server.requests] == [2, 4, 6]
-        if built is react_agent
+        if build is react_agent
         else [1, 3, 5]
     )
     assert "77,77,late" in server.requests[-1].messages[-1]["content"]
@@ -202,27 +216,31 @@ async def test_an_agent_gets_a_selection_and_can_retrieve_the_rest(
 @pytest.mark.parametrize(
     "wrap", [lambda rows: rows, lambda rows: {"orders": rows, "next": None}], ids=["list", "dict"]
 )
-@pytest.mark.parametrize(("built", "said"), [(function_agent, calling), (react_agent, reasoning)])
-async def test_what_a_tool_returns_as_data_is_shortened_as_its_text_is(
+@pytest.mark.parametrize(
+    ("build", "reply_for"), [(function_agent, reply_with_call), (react_agent, reply_with_action)]
+)
+async def test_data_that_a_tool_returns_is_compressed_like_text(
     server: OpenAIServer,
-    built: Callable[..., Any],
-    said: Callable[[int], Reply],
+    build: Callable[..., Any],
+    reply_for: Callable[[int], Reply],
     wrap: Callable[[Any], Any],
 ) -> None:
     def orders(page: int) -> Any:
         """List a page of the orders."""
         return wrap(json.loads(page_of_orders(page)))
 
-    agent = built(wrapped(server))
+    agent = build(wrapped(server))
     agent.tools = [FunctionTool.from_defaults(orders)]
-    server.script(reader(said, 3))
+    server.script(replies(reply_for, 3))
     await agent.run("Which orders are late?")
     assert server.requests[-1].raw.decode().count("[table 120 rows; from Python: ") == 3
     assert all(later.continues(earlier) for earlier, later in pairwise(server.requests))
 
 
-async def test_nothing_is_left_out_for_an_agent_that_cannot_retrieve(server: OpenAIServer) -> None:
-    await answered(function_agent(wrapped(server, retrieve=True)), server, calling)
+async def test_compression_is_lossless_for_agents_without_the_retrieve_tool(
+    server: OpenAIServer,
+) -> None:
+    await run_agent(function_agent(wrapped(server, retrieve=True)), server, reply_with_call)
     assert "headroom_retrieve" not in server.requests[-1].raw.decode()
     assert server.requests[-1].raw.decode().count(TABLE) == PAGES
 
@@ -246,16 +264,16 @@ REACT = "You have tools:\n> Tool Name: headroom_retrieve\nTool Description: brin
         ("You have no headroom_retrieve.", {}, False),
     ],
 )
-def test_something_is_left_out_where_the_model_can_call_the_retrieve_tool(
+def test_rows_are_left_out_only_if_the_model_can_retrieve(
     system: str, settings: dict[str, Any], offered: bool
 ) -> None:
     seen: list[ChatMessage] = []
 
-    class Seeing(MockLLM):
+    class RecordingLLM(MockLLM):
         def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> Any:
             seen.extend(messages)
 
-    llm = wrap_llm(Seeing(), retrieve=True, store=MemoryStore())
+    llm = wrap_llm(RecordingLLM(), retrieve=True, store=MemoryStore())
     llm.chat([ChatMessage(system, role="system"), *conversation()], **settings)
     assert ("headroom_retrieve(key=" in str(seen[-1].content)) is offered
 
@@ -265,12 +283,12 @@ def test_something_is_left_out_where_the_model_can_call_the_retrieve_tool(
     [({}, 4096), ({"llama3.1:8b": 2000, "gpt-4o": 2000}, 2000), ({"other": 9}, 4096)],
 )
 @pytest.mark.parametrize("name", ["llama3.1:8b", "gpt-4o-2024-08-06"])
-def test_the_limit_of_a_model_is_the_one_that_it_tells(
+def test_the_context_limit_comes_from_settings_or_the_models_metadata(
     limits: dict[str, int], most: int, name: str
 ) -> None:
     seen: list[ChatMessage] = []
 
-    class Local(MockLLM):
+    class LocalLLM(MockLLM):
         @property
         def metadata(self) -> LLMMetadata:
             return LLMMetadata(model_name=name, context_window=4096)
@@ -279,17 +297,19 @@ def test_the_limit_of_a_model_is_the_one_that_it_tells(
             seen.extend(messages)
 
     config = HeadroomConfig(model_context_limits=limits)
-    said = [
+    messages = [
         ChatMessage("word " * 100, role=role) for _ in range(60) for role in ("user", "assistant")
     ]
-    wrap_llm(Local(), config=config, retrieve=True, store=MemoryStore()).chat(
-        [*said, ChatMessage("?")], tools=[NAMED]
+    wrap_llm(LocalLLM(), config=config, retrieve=True, store=MemoryStore()).chat(
+        [*messages, ChatMessage("?")], tools=[NAMED]
     )
     texts = sum(count_tokens_text(str(message.content)) for message in seen)
     assert most / 4 < texts < most
 
 
-async def test_agents_hand_over_what_was_said(server: OpenAIServer) -> None:
+async def test_handoffs_between_agents_keep_the_compressed_conversation(
+    server: OpenAIServer,
+) -> None:
     llm = wrapped(server)
     tools = [FunctionTool.from_defaults(orders)]
     first = FunctionAgent(
@@ -299,7 +319,9 @@ async def test_agents_hand_over_what_was_said(server: OpenAIServer) -> None:
         name="second", description="answers", tools=tools, llm=llm, can_handoff_to=["first"]
     )
     handing = Call("handoff", {"to_agent": "second", "reason": "done"})
-    server.script([calling(0), Reply("", (handing,)), calling(1), Reply("All are read.")])
+    server.script(
+        [reply_with_call(0), Reply("", (handing,)), reply_with_call(1), Reply("All are read.")]
+    )
     workflow = AgentWorkflow(agents=[first, second], root_agent="first")
     assert str(await workflow.run("Which orders are late?")) == "All are read."
     assert len(server.requests) == 4
@@ -309,7 +331,7 @@ async def test_agents_hand_over_what_was_said(server: OpenAIServer) -> None:
     assert server.requests[3].continues(server.requests[2])
 
 
-async def test_an_agents_text_streams_as_it_comes(server: OpenAIServer) -> None:
+async def test_text_of_agents_is_streamed_word_by_word(server: OpenAIServer) -> None:
     server.script([Reply("All are read.")])
     handler = function_agent(wrapped(server)).run("Which orders are late?")
     deltas = [
@@ -319,13 +341,17 @@ async def test_an_agents_text_streams_as_it_comes(server: OpenAIServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("built", "said"),
-    [(function_agent, calling), (react_agent, reasoning), (codeact_agent, coding)],
+    ("build", "reply_for"),
+    [
+        (function_agent, reply_with_call),
+        (react_agent, reply_with_action),
+        (codeact_agent, reply_with_code),
+    ],
 )
-async def test_a_budget_holds_for_each_request_and_leaves_calls_with_their_results(
-    server: OpenAIServer, built: Callable[..., Any], said: Callable[[int], Reply]
+async def test_budgets_hold_for_each_request_and_keep_calls_with_results(
+    server: OpenAIServer, build: Callable[..., Any], reply_for: Callable[[int], Reply]
 ) -> None:
-    await answered(built(wrapped(server, token_budget=9000)), server, said)
+    await run_agent(build(wrapped(server, token_budget=9000)), server, reply_for)
     assert max(count_tokens_messages(request.messages) for request in server.requests) <= 9000
     assert len(server.requests) == PAGES + 1
     assert "messages left out" in server.requests[-1].raw.decode()
@@ -343,7 +369,7 @@ async def test_a_budget_holds_for_each_request_and_leaves_calls_with_their_resul
 
 
 class Recorder(BaseEventHandler):
-    """Keeps what LlamaIndex's instrumentation is told, and in which threads."""
+    """Event handler that records the events of LlamaIndex and their threads."""
 
     events: list[Any] = Field(default_factory=list)
     threads: set[Any] = Field(default_factory=set)
@@ -357,27 +383,29 @@ class Recorder(BaseEventHandler):
 
 
 @pytest.fixture
-def told() -> Iterator[Recorder]:
-    handlers, recorder = get_dispatcher().event_handlers, Recorder()
-    handlers.append(recorder)
-    yield recorder
-    handlers.remove(recorder)
+def recorder() -> Iterator[Recorder]:
+    handlers, handler = get_dispatcher().event_handlers, Recorder()
+    handlers.append(handler)
+    yield handler
+    handlers.remove(handler)
 
 
-def test_events_and_callbacks_come_once_with_what_was_sent(
-    server: OpenAIServer, told: Recorder
+def test_events_and_callbacks_come_once_with_compressed_messages(
+    server: OpenAIServer, recorder: Recorder
 ) -> None:
     debug = LlamaDebugHandler(print_trace_on_end=False)
     llm = wrap_llm(model(server, callback_manager=CallbackManager([debug])), store=MemoryStore())
     llm.chat(conversation())
-    start, end = told.of(LLMChatStartEvent, LLMChatEndEvent)
+    start, end = recorder.of(LLMChatStartEvent, LLMChatEndEvent)
     assert start.messages[2].content.startswith(TABLE)
     assert start.model_dict["class_name"] == "openai_llm"
     assert isinstance(end, LLMChatEndEvent)
     assert len(debug.get_llm_inputs_outputs()) == 1
 
 
-async def test_each_request_tells_once_what_was_saved(server: OpenAIServer, told: Recorder) -> None:
+async def test_each_request_emits_one_event_with_saved_tokens(
+    server: OpenAIServer, recorder: Recorder
+) -> None:
     llm, given, prompt = wrapped(server), conversation(), f"{page_of_orders(0)}\n\nWhich are late?"
     llm.chat(given)
     await llm.achat(given)
@@ -387,24 +415,24 @@ async def test_each_request_tells_once_what_was_saved(server: OpenAIServer, told
     await llm.acomplete(prompt)
     list(llm.stream_complete(prompt))
     assert [chunk async for chunk in await llm.astream_complete(prompt)]
-    events = told.of(MessagesCompressedEvent)
+    events = recorder.of(MessagesCompressedEvent)
     assert len(events) == len(server.requests) == 8
     assert len({event.tokens_after for event in events}) == 2
     assert all(event.tokens_after < event.tokens_before / 2 for event in events)
     assert all(event.transforms_applied for event in events)
     assert "Utrecht" not in str([event.model_dump() for event in events])
-    assert told.threads == {current_thread()}
+    assert recorder.threads == {current_thread()}
 
 
-def test_a_request_of_which_nothing_is_changed_is_told_of_too(told: Recorder) -> None:
+def test_requests_without_changes_emit_an_event(recorder: Recorder) -> None:
     wrap_llm(MockLLM()).chat([ChatMessage("hi")])
-    (event,) = told.of(MessagesCompressedEvent)
+    (event,) = recorder.of(MessagesCompressedEvent)
     assert event.tokens_before == event.tokens_after > 0
     assert event.transforms_applied == []
     assert event.class_name() == "MessagesCompressedEvent"
 
 
-async def test_every_way_of_chatting_sends_the_same(server: OpenAIServer) -> None:
+async def test_all_chat_methods_send_the_same_messages(server: OpenAIServer) -> None:
     llm, given = wrapped(server), conversation()
     before = copy.deepcopy(given)
     llm.chat(given)
@@ -417,7 +445,7 @@ async def test_every_way_of_chatting_sends_the_same(server: OpenAIServer) -> Non
     assert server.requests[0].messages[2]["content"].startswith(TABLE)
 
 
-async def test_a_prompt_is_a_users_text_of_which_nothing_is_left_out(server: OpenAIServer) -> None:
+async def test_prompts_are_compressed_losslessly(server: OpenAIServer) -> None:
     llm, prompt = (
         wrapped(server, retrieve=True),
         f"headroom_retrieve\n\n{page_of_orders(0)}\n\nWhich are late?",
@@ -440,7 +468,7 @@ class Song(BaseModel):
     verses: int
 
 
-async def test_structured_answers_come_from_what_was_compressed(server: OpenAIServer) -> None:
+async def test_requests_for_structured_output_are_compressed(server: OpenAIServer) -> None:
     llm, prompt = wrapped(server), PromptTemplate("{orders}\n\nA song about 'late' orders")
     song = Song(name="late", verses=3)
     assert llm.structured_predict(Song, prompt, orders=page_of_orders(0)) == song
@@ -450,26 +478,26 @@ async def test_structured_answers_come_from_what_was_compressed(server: OpenAISe
     assert all(TABLE in request.raw.decode() for request in server.requests)
 
 
-def test_the_event_loop_goes_on_meanwhile(server: OpenAIServer) -> None:
-    class Slow(MemoryStore):
+def test_async_compression_does_not_block_the_event_loop(server: OpenAIServer) -> None:
+    class RecordingStore(MemoryStore):
         def put_many(self, texts: Any) -> None:
             ticks.append("stored")
             super().put_many(texts)
 
     ticks: list[Any] = []
 
-    async def ticking() -> None:
+    async def count_ticks() -> None:
         task = asyncio.create_task(llm.achat(conversation()))
         while not task.done():
             ticks.append(1)
             await asyncio.sleep(0)
 
-    llm = wrap_llm(model(server), store=Slow())
-    asyncio.run(ticking())
+    llm = wrap_llm(model(server), store=RecordingStore())
+    asyncio.run(count_ticks())
     assert len(ticks) > 10
 
 
-def test_a_chat_engine_sends_what_was_said_before_in_the_same_way(server: OpenAIServer) -> None:
+def test_a_chat_engine_resends_earlier_messages_unchanged(server: OpenAIServer) -> None:
     engine = SimpleChatEngine.from_defaults(llm=wrapped(server))
     for page in range(5):
         engine.chat(f"{page_of_orders(page)}\n\nWhich are late?")
@@ -477,7 +505,7 @@ def test_a_chat_engine_sends_what_was_said_before_in_the_same_way(server: OpenAI
     assert str(server.requests[-1].messages).count(TABLE) == 5
 
 
-def test_threads_share_a_model(server: OpenAIServer) -> None:
+def test_a_model_can_be_shared_by_threads(server: OpenAIServer) -> None:
     llm = wrapped(server)
     threads = [Thread(target=llm.chat, args=(conversation(page),)) for page in range(8)]
     for thread in threads:
@@ -496,9 +524,9 @@ def test_threads_share_a_model(server: OpenAIServer) -> None:
 
 
 class Echo(CustomLLM):
-    """A model that other methods call through `complete`."""
+    """Model whose other methods call `complete`."""
 
-    asked: list[str] = Field(default_factory=list)
+    prompts: list[str] = Field(default_factory=list)
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -506,18 +534,18 @@ class Echo(CustomLLM):
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        self.asked.append(prompt)
+        self.prompts.append(prompt)
         return CompletionResponse(text="yes")
 
     @llm_completion_callback()
     def stream_complete(
         self, prompt: str, formatted: bool = False, **kwargs: Any
     ) -> Generator[CompletionResponse, None, None]:
-        self.asked.append(prompt)
+        self.prompts.append(prompt)
         yield CompletionResponse(text="yes", delta="yes")
 
 
-async def test_what_a_models_methods_say_to_each_other_is_not_compressed_again(
+async def test_methods_that_call_other_methods_compress_once(
     monkeypatch: Any,
 ) -> None:
     inner = Echo()
@@ -532,11 +560,11 @@ async def test_what_a_models_methods_say_to_each_other_is_not_compressed_again(
     assert llm.chat(conversation()).message.content == "yes"
     assert (await llm.achat(conversation())).message.content == "yes"
     assert [chunk.delta async for chunk in await llm.astream_chat(conversation())] == ["yes"]
-    assert len(counted) == len(llm.asked) == 3
-    assert all(TABLE in prompt for prompt in llm.asked)
+    assert len(counted) == len(llm.prompts) == 3
+    assert all(TABLE in prompt for prompt in llm.prompts)
 
 
-def test_it_is_a_model_of_the_same_class_with_the_same_settings(server: OpenAIServer) -> None:
+def test_the_wrapped_model_has_the_same_class_name_and_settings(server: OpenAIServer) -> None:
     inner = model(server, temperature=0.7)
     llm = wrap_llm(inner, store=MemoryStore())
     assert isinstance(llm, OpenAI)
@@ -548,7 +576,7 @@ def test_it_is_a_model_of_the_same_class_with_the_same_settings(server: OpenAISe
     assert type(inner) is OpenAI
 
 
-def test_wrapping_twice_is_wrapping_once(server: OpenAIServer) -> None:
+def test_wrapping_twice_has_no_further_effect(server: OpenAIServer) -> None:
     once = wrapped(server)
     twice = wrap_llm(once, store=MemoryStore())
     assert type(twice) is type(once)
@@ -558,19 +586,17 @@ def test_wrapping_twice_is_wrapping_once(server: OpenAIServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "copied",
+    "duplicate",
     [copy.copy, copy.deepcopy, lambda llm: llm.model_copy(update={"temperature": 0.9})],
     ids=["copy", "deepcopy", "model_copy"],
 )
-def test_copies_compress_too_and_keep_originals_in_the_same_store(
-    copied: Any, server: OpenAIServer
-) -> None:
+def test_copies_compress_messages(duplicate: Any, server: OpenAIServer) -> None:
     store = MemoryStore()
-    copied(wrap_llm(model(server), store=store)).chat(conversation())
+    duplicate(wrap_llm(model(server), store=store)).chat(conversation())
     assert server.requests[0].messages[2]["content"].startswith(TABLE)
 
 
-def test_it_comes_back_from_a_pickle_as_its_class_does() -> None:
+def test_pickles_keep_the_class_and_settings() -> None:
     inner = OpenAI(
         model="gpt-4o-mini", api_key="none", temperature=0.7, api_base="http://localhost:1/v1"
     )
@@ -583,14 +609,14 @@ def test_it_comes_back_from_a_pickle_as_its_class_does() -> None:
 
 
 @pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
-def test_an_unpickled_model_stores_originals_in_the_same_place(file: bool, tmp_path: Path) -> None:
+def test_unpickled_models_use_the_same_store(file: bool, tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "originals.db") if file else MemoryStore()
     llm = pickle.loads(pickle.dumps(wrap_llm(MockLLM(), store=store, retrieve=True)))
     llm.chat(conversation(), tools=[NAMED])
     assert store.get(content_key(page_of_orders(0))) == page_of_orders(0)
 
 
-def test_the_settings_of_the_process_take_it(server: OpenAIServer) -> None:
+def test_global_settings_accept_a_wrapped_model(server: OpenAIServer) -> None:
     before = Settings._llm
     try:
         Settings.llm = wrapped(server)
@@ -600,7 +626,7 @@ def test_the_settings_of_the_process_take_it(server: OpenAIServer) -> None:
     assert server.requests[0].messages[2]["content"].startswith(TABLE)
 
 
-def test_the_inner_model_makes_its_client_once(server: OpenAIServer) -> None:
+def test_the_client_is_created_once(server: OpenAIServer) -> None:
     llm = wrapped(server)
     llm.chat(conversation())
     client = llm._client
@@ -609,20 +635,20 @@ def test_the_inner_model_makes_its_client_once(server: OpenAIServer) -> None:
     assert llm._client is client
 
 
-def test_what_changes_in_a_model_holds_for_its_next_call(server: OpenAIServer) -> None:
+def test_changed_settings_apply_to_the_next_call(server: OpenAIServer) -> None:
     llm = wrapped(server)
     llm.model = "gpt-4.1"
     llm.chat(conversation())
     assert server.requests[0].body["model"] == "gpt-4.1"
 
 
-def test_errors_are_the_models_own(server: OpenAIServer) -> None:
+def test_errors_of_the_model_are_raised(server: OpenAIServer) -> None:
     server.script([Reply("too long", status=400)])
     with pytest.raises(Exception, match="too long"):
         wrapped(server).chat(conversation())
 
 
-def test_a_mock_answers_as_before() -> None:
+def test_a_wrapped_mock_gives_the_same_answers() -> None:
     llm = wrap_llm(MockLLM(), store=MemoryStore())
     assert (
         llm.chat([ChatMessage("hi")]).message.content
@@ -634,9 +660,11 @@ def test_a_mock_answers_as_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("llm", "settings", "said"),
+    ("llm", "settings", "error"),
     [("gpt-4o", {}, "llm is of type str"), (MockLLM(), {"token_budget": 0}, "token_budget")],
 )
-def test_what_is_no_model_is_refused(llm: Any, settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+def test_invalid_models_and_settings_are_errors(
+    llm: Any, settings: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=error):
         wrap_llm(llm, **settings)

@@ -1,4 +1,4 @@
-"""The ledger of what requests cost, and what they would have cost."""
+"""Test the metrics of requests and their costs with and without compression."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from headroom_core import ConfigurationError, RequestMetrics, ValidationError
 from headroom_core.metrics.ledger import Ledger
 
 
-def booked(ledger: Ledger, before: int = 1000, after: int = 250, **more: Any) -> RequestMetrics:
+def record(ledger: Ledger, before: int = 1000, after: int = 250, **more: Any) -> RequestMetrics:
     return ledger.record(
         **{"model": "gpt-4o", "tokens_input_before": before, "tokens_input_after": after, **more}
     )
 
 
-def test_a_request_is_booked_with_all_that_is_known_of_it() -> None:
-    one = booked(Ledger(), tokens_output=100, transforms_applied=["table"], latency_ms=12.5)
+def test_all_fields_of_a_request_are_recorded() -> None:
+    one = record(Ledger(), tokens_output=100, transforms_applied=["table"], latency_ms=12.5)
     assert (one.model, one.provider, one.tokens_output, one.latency_ms) == (
         "gpt-4o",
         "openai",
@@ -36,20 +36,20 @@ def test_a_request_is_booked_with_all_that_is_known_of_it() -> None:
     assert one.cost_after == pytest.approx((250 * 2.5 + 100 * 10) / 1e6)
 
 
-def test_tokens_before_compression_are_assumed_cached_by_the_same_share() -> None:
-    one = booked(Ledger(), cached_tokens=400, cached_of=500)
+def test_costs_assume_the_same_cached_share_before_compression() -> None:
+    one = record(Ledger(), cached_tokens=400, cached_of=500)
     assert one.cost_before == pytest.approx((200 * 2.5 + 800 * 1.25) / 1e6)
     assert one.cost_after == pytest.approx((50 * 2.5 + 200 * 1.25) / 1e6)
 
 
-def test_no_price_is_guessed() -> None:
+def test_costs_of_unknown_models_are_none() -> None:
     ledger = Ledger()
-    one = booked(ledger, model="my-own-model")
+    one = record(ledger, model="my-own-model")
     assert (one.cost_before, one.cost_after, one.provider) == (None, None, None)
     assert ledger.get_summary()["total_cost_saved_usd"] is None
 
 
-def test_the_summary_is_that_of_all_requests() -> None:
+def test_the_summary_covers_all_requests() -> None:
     ledger = Ledger()
     assert ledger.get_summary() == {
         "total_requests": 0,
@@ -57,26 +57,26 @@ def test_the_summary_is_that_of_all_requests() -> None:
         "avg_compression_ratio": 1.0,
         "total_cost_saved_usd": 0.0,
     }
-    booked(ledger)
-    booked(ledger, 1000, 1250)
-    booked(ledger, model="my-own-model")
+    record(ledger)
+    record(ledger, 1000, 1250)
+    record(ledger, model="my-own-model")
     summary = ledger.get_summary()
     assert (summary["total_requests"], summary["total_tokens_saved"]) == (3, 750 - 250 + 750)
     assert summary["avg_compression_ratio"] == pytest.approx(1750 / 3000)
     assert summary["total_cost_saved_usd"] == pytest.approx(500 * 2.5 / 1e6)
 
 
-def test_only_the_last_requests_are_kept_and_the_totals_go_on() -> None:
+def test_old_requests_are_dropped_but_still_counted_in_totals() -> None:
     ledger = Ledger(keep=2)
-    ids = [booked(ledger).request_id for _ in range(3)]
+    ids = [record(ledger).request_id for _ in range(3)]
     assert [one.request_id for one in ledger.get_metrics()] == ids[1:]
     assert ledger.get_summary()["total_requests"] == 3
 
 
-def test_requests_are_found_by_time_and_model() -> None:
+def test_requests_are_filtered_by_time_model_and_limit() -> None:
     ledger = Ledger()
     first, second, third = (
-        booked(ledger, model=model) for model in ("gpt-4o", "gpt-4o-mini", "gpt-4o")
+        record(ledger, model=model) for model in ("gpt-4o", "gpt-4o-mini", "gpt-4o")
     )
     assert ledger.get_metrics(start_time=second.timestamp) == [second, third]
     assert ledger.get_metrics(end_time=first.timestamp) == [first]
@@ -85,9 +85,9 @@ def test_requests_are_found_by_time_and_model() -> None:
     assert ledger.get_summary(start_time=third.timestamp)["total_requests"] == 1
 
 
-def test_a_naive_time_is_read_as_utc() -> None:
+def test_times_without_a_zone_are_utc() -> None:
     ledger = Ledger()
-    booked(ledger)
+    record(ledger)
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     assert ledger.get_metrics(now - timedelta(minutes=1), now + timedelta(minutes=1))
     assert not ledger.get_metrics(now + timedelta(minutes=1))
@@ -96,7 +96,7 @@ def test_a_naive_time_is_read_as_utc() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"limit": 0}, {"limit": True}, {"start_time": "today"}, {"end_time": 3}]
 )
-def test_a_question_that_cannot_be_read_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_filters_are_errors(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(
         ValidationError, match=rf"{name} (= .*expected|must be .* at least 1, got) "
@@ -105,25 +105,25 @@ def test_a_question_that_cannot_be_read_is_refused(wrong: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("keep", [0, -1, True, 1.5])
-def test_it_has_to_keep_something(keep: Any) -> None:
+def test_keep_below_one_is_an_error(keep: Any) -> None:
     with pytest.raises(
         ConfigurationError, match=rf"keep must be an integer of at least 1, got {keep}"
     ):
         Ledger(keep)
 
 
-def test_copies_are_the_ledger_itself_and_a_pickle_is_empty() -> None:
+def test_copies_are_the_same_ledger_and_pickles_are_empty() -> None:
     ledger = Ledger(keep=7)
-    booked(ledger)
+    record(ledger)
     assert copy.copy(ledger) is copy.deepcopy([ledger])[0] is ledger
     loaded = pickle.loads(pickle.dumps(ledger))
     assert (loaded.keep, loaded.get_metrics()) == (7, [])
 
 
-def test_threads_lose_no_request() -> None:
+def test_requests_from_threads_are_all_recorded() -> None:
     ledger = Ledger()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: booked(ledger), range(400)))
+        list(pool.map(lambda _: record(ledger), range(400)))
     assert ledger.get_summary()["total_requests"] == len(
         {one.request_id for one in ledger.get_metrics(limit=400)}
     )
@@ -133,19 +133,17 @@ counts = st.integers(0, 100_000)
 
 
 @given(st.lists(st.tuples(counts, counts)))
-def test_the_totals_are_those_of_the_requests(requests: list[tuple[int, int]]) -> None:
+def test_totals_match_the_recorded_requests(requests: list[tuple[int, int]]) -> None:
     ledger = Ledger()
-    kept = [booked(ledger, before, after) for before, after in requests]
+    kept = [record(ledger, before, after) for before, after in requests]
     summary = ledger.get_summary()
     assert summary["total_tokens_saved"] == sum(one.tokens_saved for one in kept)
     assert summary == pytest.approx(ledger.get_summary(start_time=datetime(2000, 1, 1)))
 
 
-@given(before=counts, after=counts, cached=counts, of=st.none() | counts)
-def test_no_cost_is_negative_whatever_a_provider_says(
-    before: int, after: int, cached: int, of: int | None
-) -> None:
-    one = booked(Ledger(), before, after, cached_tokens=cached, cached_of=of)
+@given(before=counts, after=counts, cached=counts, total=st.none() | counts)
+def test_costs_are_never_negative(before: int, after: int, cached: int, total: int | None) -> None:
+    one = record(Ledger(), before, after, cached_tokens=cached, cached_of=total)
     assert one.cost_before is not None
     assert one.cost_after is not None
     assert min(one.cost_before, one.cost_after) >= 0

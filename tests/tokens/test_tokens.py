@@ -1,4 +1,4 @@
-"""Token counts are exact with a vocabulary on this machine, and estimates without one."""
+"""Test that token counts are exact with a vocabulary and estimated without one."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def count_without_vocabulary(text: str, folder: Path) -> list[str]:
 
 
 class TestTexts:
-    def test_counts_are_those_of_the_models_vocabulary(self, exact: tiktoken.Encoding) -> None:
+    def test_counts_use_the_vocabulary_of_the_model(self, exact: tiktoken.Encoding) -> None:
         text = '{"id": 17, "name": "Zoë", "état": "過去 🚀"}\n\t<|endoftext|>'
         assert count_tokens_text(text) == len(exact.encode_ordinary(text))
         assert not TOKENIZER.estimated
 
-    def test_special_tokens_are_ordinary_text(self) -> None:
+    def test_special_tokens_are_counted_as_ordinary_text(self) -> None:
         assert count("<|endoftext|>") > 1
 
-    def test_lone_surrogates_count(self) -> None:
+    def test_lone_surrogates_are_counted(self) -> None:
         assert count("a \ud83d b \udc00") > 0
         assert count("\ud83d" * 1000) > 0
 
@@ -71,7 +71,7 @@ class TestTexts:
         assert (count(text) > 0) == (estimate_tokens(text) > 0) == (text != "")
 
     @pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])
-    def test_a_long_text_counts_as_tiktoken_counts_it_whole(self, encoding: str) -> None:
+    def test_counts_of_long_texts_match_tiktoken(self, encoding: str) -> None:
         exact = vocabulary.load_vocabulary(encoding)
         if exact is None:
             pytest.skip("the vocabulary is not on this machine")
@@ -85,7 +85,7 @@ class TestTexts:
         assert count_tokens_text(text, model) == len(exact.encode_ordinary(text))
 
     @pytest.mark.parametrize("character", list(" a\t\n=1中é🚀"))
-    def test_a_million_of_the_same_character_counts(self, character: str) -> None:
+    def test_a_million_repeated_characters_are_counted(self, character: str) -> None:
         part, whole = count(character * 100_000), count(character * 1_000_000)
         assert abs(whole - 10 * part) <= 20
 
@@ -105,30 +105,30 @@ class TestModels:
             ("gpt-4", "cl100k_base"),
         ],
     )
-    def test_a_known_model_counts_with_its_own_vocabulary(self, model: str, encoding: str) -> None:
+    def test_known_models_use_their_own_vocabulary(self, model: str, encoding: str) -> None:
         assert vocabulary.resolve_encoding(model) == (encoding, True)
 
     @pytest.mark.parametrize(
         "model", ["claude-sonnet-4-5", "gemini-3-pro", "llama3:8b", "ft:", "", "ft:x", "a/b/", "🚀"]
     )
-    def test_any_other_model_counts_with_o200k_and_says_so(self, model: str) -> None:
+    def test_other_models_use_o200k_and_are_marked_as_estimated(self, model: str) -> None:
         tokenizer = Tokenizer(model)
         assert (tokenizer.encoding, tokenizer.estimated) == ("o200k_base", True)
         assert tokenizer.count_text("Hello") == count("Hello")
 
-    def test_a_vocabulary_that_is_not_here_is_estimated(self, tmp_path: Path) -> None:
+    def test_counts_are_estimated_without_a_vocabulary(self, tmp_path: Path) -> None:
         text = json.dumps([{"id": n, "status": "ok"} for n in range(200)])
         estimated, tokens = count_without_vocabulary(text, tmp_path)
         assert estimated == "True"
         assert int(tokens) == estimate_tokens(text) == pytest.approx(count(text), rel=0.15)
 
-    def test_a_damaged_vocabulary_is_not_used_and_not_removed(self, tmp_path: Path) -> None:
+    def test_a_damaged_vocabulary_is_neither_used_nor_removed(self, tmp_path: Path) -> None:
         damaged = tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790"
         damaged.write_bytes(b"IQ== 0\n")
         assert count_without_vocabulary("Hello", tmp_path)[0] == "True"
         assert damaged.read_bytes() == b"IQ== 0\n"
 
-    def test_loading_leaves_the_environment_as_it_was(self) -> None:
+    def test_loading_does_not_change_environment_variables(self) -> None:
         code = (
             "import os; before = dict(os.environ); "
             "from headroom_core.tokens import count_tokens_text; "
@@ -157,16 +157,16 @@ class TestEstimate:
             "7b2d1f0e9a8c4d6b5e3f1a2c4b6d8e0f" * 8,
         ],
     )
-    def test_it_is_near_the_exact_count(self, text: str, exact: tiktoken.Encoding) -> None:
+    def test_estimates_are_close_to_exact_counts(self, text: str, exact: tiktoken.Encoding) -> None:
         assert estimate_tokens(text) == pytest.approx(len(exact.encode_ordinary(text)), rel=0.3)
 
     @given(st.text(), st.text())
-    def test_more_text_is_never_fewer_tokens(self, text: str, more: str) -> None:
+    def test_estimates_never_decrease_with_more_text(self, text: str, more: str) -> None:
         assert estimate_tokens(text) <= estimate_tokens(text + more)
 
 
 class TestCache:
-    def test_a_text_is_encoded_once_for_all_tokenizers_of_the_encoding(self) -> None:
+    def test_tokenizers_of_an_encoding_share_a_cache(self) -> None:
         for text in (
             "short, and new to the cache: 4711",
             "long, and new to the cache: " + "4711 " * 500,
@@ -179,7 +179,7 @@ class TestCache:
             assert len(counts) == 1
             assert TOKENIZER.counter.encoded_characters - before == len(text)
 
-    def test_a_growing_conversation_encodes_its_new_messages_alone(self) -> None:
+    def test_only_new_messages_of_a_conversation_are_encoded(self) -> None:
         messages = [
             {"role": "user", "content": f"message number {n} of a growing conversation"}
             for n in range(50)
@@ -189,7 +189,7 @@ class TestCache:
         count_tokens_messages(messages)
         assert TOKENIZER.counter.encoded_characters - before == len(messages[-1]["content"])
 
-    def test_many_threads_count_what_one_counts(self) -> None:
+    def test_threads_give_the_same_counts(self) -> None:
         texts = [f"thread text {n} " * (n % 50 + 1) for n in range(400)]
         with ThreadPoolExecutor(8) as pool:
             counts = list(pool.map(count, texts * 3))
@@ -216,7 +216,7 @@ def google_tokens(*parts: Any) -> int:
 
 
 class TestMessages:
-    def test_a_message_costs_role_text_and_three_the_reply_three(self) -> None:
+    def test_messages_and_the_reply_cost_three_extra_tokens_each(self) -> None:
         messages = [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "name": "Ann", "content": "Hi"},
@@ -224,7 +224,7 @@ class TestMessages:
         texts = sum(map(count, ["system", "Be brief.", "user", "Ann", "Hi"]))
         assert count_tokens_messages(messages) == 3 + 2 * 3 + 1 + texts
 
-    def test_calls_count_by_name_and_arguments(self) -> None:
+    def test_calls_are_counted_by_name_and_arguments(self) -> None:
         message = {"role": "assistant", "content": None, "tool_calls": [CALL]}
         assert count_tokens_messages([message]) == 6 + sum(
             map(count, ["assistant", "jobs", '{"day": 3}'])
@@ -262,7 +262,9 @@ class TestMessages:
             (17, []),
         ],
     )
-    def test_a_part_counts_what_the_model_reads_of_it(self, part: Any, texts: list[str]) -> None:
+    def test_only_text_of_a_part_that_the_model_reads_is_counted(
+        self, part: Any, texts: list[str]
+    ) -> None:
         assert content_tokens(part) == sum(map(count, texts))
 
     @pytest.mark.parametrize(
@@ -287,12 +289,12 @@ class TestMessages:
             (17, []),
         ],
     )
-    def test_a_part_of_google_counts_what_the_model_reads_of_it(
+    def test_only_text_of_google_parts_that_the_model_reads_is_counted(
         self, part: Any, texts: list[str]
     ) -> None:
         assert google_tokens(part) == sum(map(count, texts))
 
-    def test_an_image_has_a_flat_price_whatever_its_size(self) -> None:
+    def test_images_cost_a_fixed_number_of_tokens(self) -> None:
         low = {"type": "image_url", "image_url": {"url": "https://host/a.png", "detail": "low"}}
         block = {
             "type": "image",
@@ -303,31 +305,31 @@ class TestMessages:
         linked = {"fileData": {"mimeType": "image/png", "fileUri": "gs://bucket/a.png"}}
         assert [google_tokens(part) for part in (inline, linked)] == [765, 765]
 
-    def test_objects_of_the_sdks_count_as_their_dicts(self) -> None:
-        said = ChatCompletionMessage.model_validate(
+    def test_sdk_objects_are_counted_like_dicts(self) -> None:
+        answer = ChatCompletionMessage.model_validate(
             {"role": "assistant", "content": "Hi", "tool_calls": [CALL]}
         )
         blocks = [
             TextBlock(type="text", text="Hi"),
             ToolUseBlock(type="tool_use", id="t", name="jobs", input={"day": 3}),
         ]
-        for message in (said, *blocks):
+        for message in (answer, *blocks):
             assert content_tokens(message) == content_tokens(message.model_dump())
 
     @pytest.mark.parametrize(
         "messages", [[None], ["text"], [{}], [{"role": 3, "content": 4}], [{"content": {}}]]
     )
-    def test_what_is_no_message_counts_without_an_error(self, messages: list[Any]) -> None:
+    def test_invalid_messages_are_counted_without_an_error(self, messages: list[Any]) -> None:
         assert count_tokens_messages(messages) >= 6
 
-    def test_a_message_that_holds_itself_is_an_error(self) -> None:
+    def test_a_message_that_contains_itself_is_an_error(self) -> None:
         message: dict[str, Any] = {"role": "user"}
         message["content"] = [message]
         with pytest.raises(TokenizationError, match="refers to itself"):
             count_tokens_messages([message])
 
     @given(st.text(), st.text(), st.integers(0, 4))
-    def test_another_text_changes_the_sum_by_the_difference(
+    def test_replacing_a_text_changes_the_count_by_the_difference(
         self, old: str, new: str, at: int
     ) -> None:
         paths = [

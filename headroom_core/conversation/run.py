@@ -20,12 +20,12 @@ from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Change, Draft
 from headroom_core.relevance import Scorer, fallback_reason, scorer_from_config
 from headroom_core.stores import Store, shared_store
-from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
+from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import Transform, transform_name
 from headroom_core.transforms.defaults import default_transforms
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.windows.gap import without_originals
-from headroom_core.transforms.windows.limits import budget_warnings, draft_tokens
+from headroom_core.transforms.windows.limits import DraftCounter, budget_warnings
 
 
 @lru_cache(maxsize=1)
@@ -191,7 +191,7 @@ class CompressionRun(RunContext):
         self._fingerprint = self.router.fingerprint
         self._window: ConversationWindow | None = None
         self._conversation: CachedConversation | None = None
-        self._counted: tuple[int, ...] | None = None
+        self._counter: DraftCounter | None = None
 
     def parse(self, messages: list[Any]) -> Draft:
         """Read messages, and count their tokens. Messages that cannot be read give no blocks."""
@@ -205,7 +205,8 @@ class CompressionRun(RunContext):
             reason = outcome.reason
             self.collector.warn(f"the messages were passed through unread: {reason}")
             draft = Draft(tuple(messages), ())
-        self._counted = self._count(messages, known)
+        counted = self._count(messages, known)
+        self._counter = None if counted is None else DraftCounter(counted, self.tokenizer)
         return draft
 
     def transforms(self) -> list[Transform]:
@@ -216,7 +217,7 @@ class CompressionRun(RunContext):
         crusher = self.config.smart_crusher
         memory = Replay(
             conversation=conversation,
-            counted=self._counted,
+            counted=None if self._counter is None else self._counter.counted,
             settings=self._fingerprint,
             store=self.store,
             query=self._query,
@@ -305,15 +306,15 @@ class CompressionRun(RunContext):
     def _write(self, draft: Draft) -> RunOutcome:
         dialect = self._dialect or dialect_for(draft.messages)
         messages = dialect.render(draft)
-        if self._counted is None:
+        counter = self._counter
+        if counter is None:
             return RunOutcome(messages, draft.changes, *block_tokens(draft.changes))
-        before, _ = self._unchanged_tokens()
-        after = draft_tokens(draft, self._counted, self.tokenizer)
+        before, after = counter.count_received(), counter.count(draft)
         return RunOutcome(messages, draft.changes, before, after)
 
     def _unchanged_tokens(self) -> tuple[int, int]:
         """Return the tokens before and after of messages that are passed through."""
-        tokens = 0 if self._counted is None else TOKENS_PER_REPLY + sum(self._counted)
+        tokens = 0 if self._counter is None else self._counter.count_received()
         return tokens, tokens
 
     def _fits(self, draft: Draft) -> bool:
@@ -342,7 +343,7 @@ class CompressionRun(RunContext):
         return ConversationWindow(
             config=self.config,
             limits=self._limits,
-            counted=self._counted,
+            counter=self._counter,
             router=self.router,
             store=self.store,
             intelligence=self._intelligence,

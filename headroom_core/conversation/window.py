@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroom_core._internal.guard import Success, WarningCollector, attempt
@@ -17,9 +16,9 @@ from headroom_core.stores import Store
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.windows.intelligent import IntelligentContextManager
 from headroom_core.transforms.windows.limits import (
+    DraftCounter,
     Limits,
     check_budget,
-    draft_tokens,
     room_for,
 )
 from headroom_core.transforms.windows.policy import Shorten
@@ -36,7 +35,7 @@ class ConversationWindow:
     Attributes:
         config: The settings.
         limits: How large the conversation may be. None if nothing limits it.
-        counted: Tokens of every message as it was received. None if they cannot be counted.
+        counter: Counts drafts. None if messages cannot be counted.
         router: Shortens blocks; its tokenizer counts.
         store: Records decisions. None if nothing may be stored: blocks are shortened first then.
         intelligence: Statistics learned about tools. None if there are none.
@@ -46,7 +45,7 @@ class ConversationWindow:
 
     config: HeadroomConfig
     limits: Limits | None
-    counted: Sequence[int] | None
+    counter: DraftCounter | None
     router: ContentRouter
     store: Store | None
     intelligence: ToolIntelligence | None
@@ -80,9 +79,7 @@ class ConversationWindow:
 
     def _count(self, draft: Draft) -> int:
         """Return the tokens of a draft, 0 if its messages cannot be counted."""
-        if self.counted is None:
-            return 0
-        return draft_tokens(draft, self.counted, self.router.tokenizer)
+        return 0 if self.counter is None else self.counter.count(draft)
 
     def _cut(self, draft: Draft, limits: Limits, records: Store | None) -> Draft:
         if len(draft.outlines) != len(draft.messages):
@@ -93,10 +90,11 @@ class ConversationWindow:
         if self.store is None:
             # With a store, the router has shortened the blocks already.
             shorten = block_shortener(draft, self.router, stored=False)
+        counted = None if self.counter is None else self.counter.counted
         model = self.router.tokenizer.model
         if not self.config.intelligent_context.enabled:
             window = RollingWindow(self.config.rolling_window, model=model)
-            return window.fit(draft, limits, shorten=shorten, counted=self.counted)
+            return window.fit(draft, limits, shorten=shorten, counted=counted)
         manager = IntelligentContextManager(
             self.config.intelligent_context,
             toin=self.intelligence,
@@ -109,7 +107,7 @@ class ConversationWindow:
             records=records,
             shorten=shorten,
             shorten_within=math.inf,
-            counted=self.counted,
+            counted=counted,
         )
 
 

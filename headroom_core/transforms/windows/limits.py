@@ -96,15 +96,32 @@ def message_sizes(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) ->
     return sizes
 
 
-def draft_tokens(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) -> int:
-    """Return the number of tokens that a draft sends, including the marker of its gap.
+class DraftCounter:
+    """Counts the tokens that drafts of one conversation send.
 
     Args:
-        draft: The draft.
         counted: Number of tokens of each message as received.
         tokenizer: The tokenizer that counted them.
     """
-    return sent_tokens(draft, message_sizes(draft, counted, tokenizer), tokenizer)
+
+    def __init__(self, counted: Sequence[int], tokenizer: Tokenizer) -> None:
+        self.counted = counted
+        self._tokenizer = tokenizer
+        # The draft that the window measures is mostly the one that is sent.
+        self._last: tuple[Draft, int] | None = None
+
+    def count(self, draft: Draft) -> int:
+        """Return the number of tokens that a draft sends, including the marker of its gap."""
+        if self._last is not None and self._last[0] is draft:
+            return self._last[1]
+        sizes = message_sizes(draft, self.counted, self._tokenizer)
+        tokens = sent_tokens(draft, sizes, self._tokenizer)
+        self._last = draft, tokens
+        return tokens
+
+    def count_received(self) -> int:
+        """Return the number of tokens of the conversation as received."""
+        return TOKENS_PER_REPLY + sum(self.counted)
 
 
 def sent_tokens(draft: Draft, sizes: Sequence[int], tokenizer: Tokenizer) -> int:

@@ -111,7 +111,7 @@ def _require_instance(scorer: Scorer | None) -> Scorer | None:
 
 
 def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig | None:
-    return None if config is None else config.snapshot()
+    return HeadroomConfig.snapshot_of(config)
 
 
 ConfigSnapshot = Annotated[HeadroomConfig | None, AfterValidator(_snapshot)]

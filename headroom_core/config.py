@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
 
 from headroom_core._internal.validated import ValidatedModel
+from headroom_core.errors import ConfigurationError
+
+SettingsT = TypeVar("SettingsT", bound="Settings")
 
 
 class Settings(ValidatedModel):
@@ -23,9 +26,35 @@ class Settings(ValidatedModel):
 
     model_config = ConfigDict(validate_default=True)
 
-    def snapshot(self) -> Any:
+    def snapshot(self: SettingsT) -> SettingsT:
         """Return a deep copy, which later assignments do not affect."""
         return self.model_copy(deep=True)
+
+    @classmethod
+    def snapshot_of(cls: type[SettingsT], config: object) -> SettingsT | None:
+        """Return a deep copy of settings that a caller passed, or None for None.
+
+        Raises:
+            ConfigurationError: They are of another type.
+
+        Example:
+            >>> HeadroomConfig.snapshot_of({"store_url": "memory://"})
+            Traceback (most recent call last):
+            ...
+            headroom_core.errors.ConfigurationError: config must be a HeadroomConfig, got dict; ...
+        """
+        if config is None:
+            return None
+        if isinstance(config, cls):
+            return config.snapshot()
+        name, kind = cls.__name__, type(config).__name__
+        way_out = f"give {name}(...)"
+        if isinstance(config, dict):
+            way_out = f"give {name}(**values)"
+        elif isinstance(config, Settings):
+            way_out = "settings of a part are a field of HeadroomConfig"
+        message = f"config must be a {name}, got {kind}; {way_out}"
+        raise ConfigurationError(message, {"config": kind})
 
 
 class SmartCrusherConfig(Settings):

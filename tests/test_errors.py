@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,9 +14,13 @@ from headroom_core import (
     ConfigurationError,
     HeadroomAuthError,
     HeadroomCompressError,
+    HeadroomConfig,
     HeadroomConnectionError,
     HeadroomError,
+    RollingWindow,
+    RollingWindowConfig,
     StorageError,
+    compress,
     map_proxy_error,
 )
 
@@ -57,3 +62,43 @@ def test_every_error_is_a_HeadroomError_with_details(error: type[HeadroomError])
     assert isinstance(instance, HeadroomError)
     assert instance.details == {"field": 1, **more}
     assert error("what is wrong", **more).details == more
+
+
+MESSAGES = [{"role": "user", "content": "Which jobs failed?"}]
+
+
+class Model:
+    """Model object, which is no name."""
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: compress(MESSAGES, model=Model()),  # type: ignore[arg-type]
+            "model must be the name of a model, such as 'gpt-4o', got Model",
+        ),
+        (
+            lambda: compress(MESSAGES, config={"store_url": "memory://"}),  # type: ignore[arg-type]
+            "config must be a HeadroomConfig, got dict; give HeadroomConfig(**values)",
+        ),
+        (
+            lambda: compress(MESSAGES, config=RollingWindowConfig()),  # type: ignore[arg-type]
+            "got RollingWindowConfig; settings of a part are a field of HeadroomConfig",
+        ),
+        (
+            lambda: RollingWindow(HeadroomConfig()),  # type: ignore[arg-type]
+            "config must be a RollingWindowConfig, got HeadroomConfig",
+        ),
+        (
+            lambda: compress(MESSAGES, store="memory://"),  # type: ignore[arg-type]
+            "store must be a Store, got str; open one with open_store(url)",
+        ),
+    ],
+    ids=["model", "dict", "part", "whole", "store"],
+)
+def test_an_argument_of_a_wrong_type_says_what_to_give(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        call()

@@ -34,20 +34,6 @@ def _default_config() -> HeadroomConfig:
     return HeadroomConfig()
 
 
-def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig:
-    if config is None:
-        return _default_config()
-    if not isinstance(config, HeadroomConfig):
-        kind = type(config).__name__
-        message = (
-            f"config must be a HeadroomConfig, got {kind}; "
-            "settings of one part are an argument of it"
-        )
-        raise ConfigurationError(message, {"config": kind})
-    snapshot: HeadroomConfig = config.snapshot()
-    return snapshot
-
-
 def block_tokens(changes: Sequence[Change]) -> tuple[int, int]:
     """Return the tokens of all blocks before and after."""
     of_blocks = [change for change in changes if change.path]
@@ -85,7 +71,7 @@ class RunContext:
         *,
         lossless: bool = False,
     ) -> None:
-        self.config = _snapshot(config)
+        self.config = HeadroomConfig.snapshot_of(config) or _default_config()
         self.tokenizer = tokenizer
         self.collector = WarningCollector()
         self.store = self._open_store(store, lossless)

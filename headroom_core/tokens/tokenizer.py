@@ -83,6 +83,9 @@ class Tokenizer:
         model: The name of the model, which may have a date, a provider's prefix, or the form of
             a fine-tuned model's name. Unknown models count with o200k_base.
 
+    Raises:
+        ConfigurationError: The model is not a name.
+
     Attributes:
         model: The name of the model.
         encoding: The name of the model's encoding.
@@ -97,6 +100,10 @@ class Tokenizer:
     """
 
     def __init__(self, model: str = "gpt-4o") -> None:
+        if not isinstance(model, str):
+            kind = type(model).__name__
+            message = f"model must be the name of a model, such as 'gpt-4o', got {kind}"
+            raise ConfigurationError(message, {"model": kind})
         self.model = model
         self.encoding, self._is_own_encoding = vocabulary.resolve_encoding(model)
         self.counter = _counters[self.encoding]

@@ -63,7 +63,7 @@ class HeadroomChatMessageHistory(BaseChatMessageHistory):
         self.history = history
         self._compression = LangChainCompression(
             model=model,
-            config=None if config is None else config.snapshot(),
+            config=HeadroomConfig.snapshot_of(config),
             token_budget=token_budget,
             store=store,
             retrieve=retrieve,

@@ -110,7 +110,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             )
         # The model is not known until a call is made: see `_prepare_call`.
         self._compression = LangChainCompression(
-            config=None if config is None else config.snapshot(),
+            config=HeadroomConfig.snapshot_of(config),
             query=query,
             token_budget=token_budget,
             store=store,

@@ -104,6 +104,10 @@ def wrap_tools(
     Returns:
         The wrapped tools, in the same order.
 
+    Raises:
+        TypeError: The tools are a single one.
+        ConfigurationError: The config, the model or the store is of a wrong type.
+
     Example:
         >>> def orders(day: int) -> str:
         ...     "List the orders of a day."
@@ -111,9 +115,13 @@ def wrap_tools(
         >>> [tool.name for tool in wrap_tools([orders], retrieve=True)]
         ['orders', 'headroom_retrieve']
     """
+    # A tool object can be iterated too: over its fields.
+    if isinstance(tools, (BaseTool, dict, str)) or not isinstance(tools, Iterable):
+        kind = type(tools).__name__
+        raise TypeError(f"tools must be a list of tools, got {kind}; give [tool] for a single one")
     compression = LangChainCompression(
         model=model,
-        config=None if config is None else config.snapshot(),
+        config=HeadroomConfig.snapshot_of(config),
         query=query,
         store=store,
         retrieve=retrieve,

@@ -113,7 +113,7 @@ def wrap_llm(
         )
     compression = LlamaIndexCompression(
         model="",
-        config=None if config is None else config.snapshot(),
+        config=HeadroomConfig.snapshot_of(config),
         query=query,
         token_budget=token_budget,
         store=store,

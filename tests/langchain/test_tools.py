@@ -79,6 +79,12 @@ def is_short(content: Any) -> bool:
     return isinstance(content, str) and len(content) < len(LONG) / 2
 
 
+@pytest.mark.parametrize("tools", [len, {"type": "web_search"}, HeadroomRetrieveTool()])
+def test_a_single_tool_is_an_error_that_says_what_to_give(tools: Any) -> None:
+    with pytest.raises(TypeError, match=r"tools must be a list of tools, got .*; give \[tool\]"):
+        wrap_tools(tools)
+
+
 class TestRetrieveTool:
     def test_models_receive_the_schema_of_the_core(self) -> None:
         assert convert_to_openai_tool(HeadroomRetrieveTool()) == retrieve_tool("openai")

@@ -83,7 +83,7 @@ class TableCompressor:
         *,
         bm25: BM25Parameters = DEFAULT_BM25_PARAMETERS,
     ) -> None:
-        self.config: SmartCrusherConfig = (config or SmartCrusherConfig()).snapshot()
+        self.config = SmartCrusherConfig.snapshot_of(config) or SmartCrusherConfig()
         if scorer is not None and not isinstance(scorer, Scorer):
             kind = type(scorer).__name__
             raise ConfigurationError(

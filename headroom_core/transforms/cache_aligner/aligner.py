@@ -86,7 +86,7 @@ class CacheAligner:
     name = "cache_aligner"
 
     def __init__(self, config: CacheAlignerConfig | None = None, *, model: str = "gpt-4o") -> None:
-        self.config: CacheAlignerConfig = (config or CacheAlignerConfig()).snapshot()
+        self.config = CacheAlignerConfig.snapshot_of(config) or CacheAlignerConfig()
         self.tokenizer = Tokenizer(model)
         self._patterns = [re.compile(pattern) for pattern in self.config.dynamic_patterns]
         # The beginning of a tail: the separator and the first name of its first line.

@@ -88,7 +88,7 @@ class IntelligentContextManager:
         scorer: Scorer | None = None,
         model: str = "gpt-4o",
     ) -> None:
-        self.config: IntelligentContextConfig = (config or IntelligentContextConfig()).snapshot()
+        self.config = IntelligentContextConfig.snapshot_of(config) or IntelligentContextConfig()
         self.tokenizer = Tokenizer(model)
         self._toin = toin if self.config.toin_integration else None
         self._scorer = scorer

@@ -59,7 +59,7 @@ class RollingWindow:
     name = "rolling_window"
 
     def __init__(self, config: RollingWindowConfig | None = None, *, model: str = "gpt-4o") -> None:
-        self.config: RollingWindowConfig = (config or RollingWindowConfig()).snapshot()
+        self.config = RollingWindowConfig.snapshot_of(config) or RollingWindowConfig()
         self.tokenizer = Tokenizer(model)
 
     def __call__(self, draft: Draft) -> Draft:

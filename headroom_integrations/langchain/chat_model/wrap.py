@@ -59,7 +59,7 @@ def wrap_chat_model(
     """
     compression = LangChainCompression(
         model=UNKNOWN_MODEL,
-        config=None if config is None else config.snapshot(),
+        config=HeadroomConfig.snapshot_of(config),
         query=query,
         token_budget=token_budget,
         store=store,

@@ -31,7 +31,7 @@ from headroom_core import Tokenizer, retrieve
 from headroom_core.stores import MemoryStore
 from headroom_integrations.langchain import HeadroomCompressor
 
-THREAD: Any = {"configurable": {"thread_id": "t"}}
+THREAD: Any = {"configurable": {"thread_id": "t"}, "recursion_limit": 200}
 
 
 @tool(response_format="content_and_artifact")

@@ -111,7 +111,8 @@ def has_marker(text: str, key: str) -> bool:
         >>> has_marker("[headroom: 3 of 9 rows left out here; not available any more]", "")
         True
     """
-    return key in marker_keys(text) if key else NOT_AVAILABLE in text
+    # With the end of a marker: the words alone may stand in the text that was shortened.
+    return key in marker_keys(text) if key else f"; {NOT_AVAILABLE}]" in text
 
 
 def marker_keys(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headroom_core.markers import (
     content_key,
+    has_marker,
     is_retrieve_tool,
     marker_keys,
     pin_reason,
@@ -68,3 +69,8 @@ def test_a_long_text_is_hashed_as_a_whole() -> None:
 def test_results_of_the_retrieve_tool_are_pinned(name: str | None, expected: bool) -> None:
     assert is_retrieve_tool(name) is expected
     assert (pin_reason(name) is not None) is expected
+
+
+def test_the_words_of_a_marker_alone_are_no_marker() -> None:
+    assert not has_marker("The old lock is not available any more.", "")
+    assert has_marker(write_marker("3 of 9 rows left out here"), "")

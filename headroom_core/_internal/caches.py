@@ -32,7 +32,7 @@ def _memoized_bytes(entry: tuple[bytes, str]) -> int:
 
 
 def cache_bytes() -> int:
-    """Return how many bytes the caches of a process that are bounded by size may take.
+    """Return the maximum number of bytes of all caches that are bounded by size.
 
     If `HEADROOM_CACHE_MB` is not a number of at least 0, a warning is logged and the default holds:
     no request fails because of a setting that only saves time.

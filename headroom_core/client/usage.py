@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from headroom_core._internal.checks import is_int
 from headroom_core.dialects.access import get_field
 from headroom_core.metrics.ledger import Ledger
 from headroom_core.results import CompressResult, RequestMetrics
@@ -170,7 +171,8 @@ def read_usage(usage: Any) -> Usage | None:
         # Most chunks of a stream have no usage.
         return None
     for input_key, output_key, read in _FORMATS:
-        if _is_count(get_field(usage, input_key)) or _is_count(get_field(usage, output_key)):
+        counts = get_field(usage, input_key), get_field(usage, output_key)
+        if any(is_int(count, minimum=0) for count in counts):
             return read(usage)
     return None
 
@@ -226,10 +228,6 @@ _FORMATS: tuple[tuple[str, str, Callable[[Any], Usage]], ...] = (
 """The names of input and output tokens in each form, and the function that reads it."""
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _count(holder: Any, key: str) -> int:
     value = get_field(holder, key)
-    return value if _is_count(value) else 0
+    return value if is_int(value, minimum=0) else 0

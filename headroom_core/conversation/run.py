@@ -235,8 +235,9 @@ class CompressionRun(RunContext):
 
         Args:
             draft: The draft after the transform.
-            previous: The draft before it, which holds if the originals cannot be stored. Messages
-                that do not fit are dropped all the same, behind a marker that promises nothing.
+            previous: The draft before it, which is returned if the originals cannot be stored.
+                If its messages do not fit, they are dropped all the same, behind a marker that says
+                that they are not available.
         """
         if draft.originals.keys() <= previous.originals.keys():
             return draft

@@ -37,7 +37,7 @@ class ConversationWindow:
         limits: How large the conversation may be. None if nothing limits it.
         counter: Counts drafts. None if messages cannot be counted.
         router: Shortens blocks; its tokenizer counts.
-        store: Records decisions. None if nothing may be stored: blocks are shortened first then.
+        store: Records decisions. None if nothing may be stored: then blocks are shortened first.
         intelligence: Statistics learned about tools. None if there are none.
         scorer: Scores similarity to the recent messages. None to compare the values in them.
         collector: Collects warnings.

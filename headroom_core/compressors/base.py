@@ -33,6 +33,8 @@ class Request:
         selecting: Whether units may be left out behind a marker. If not, the result must be
             lossless.
         hints: Lessons from earlier retrievals of outputs of the same tool, if there are any.
+        tool: Name of the tool that returned the text, if one did and it is known.
+        call: Arguments of the call that returned the text, as text, if they are known.
     """
 
     key: str
@@ -40,6 +42,8 @@ class Request:
     query: str = ""
     selecting: bool = False
     hints: Hints | None = None
+    tool: str | None = None
+    call: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

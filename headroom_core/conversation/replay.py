@@ -101,9 +101,8 @@ class Replay:
 
     def record_key(self, block: Block, key: str, causal_query: str, *, selecting: bool) -> str:
         """Return the key under which the result of a block is recorded."""
-        return _hash_parts(
-            (_VERSION, self.settings, selecting, block.kind, block.tool, key, causal_query)
-        )
+        source = block.kind, block.tool, block.call
+        return _hash_parts((_VERSION, self.settings, selecting, *source, key, causal_query))
 
     def resolve(
         self, pending: Mapping[int, PendingBlock], router: ContentRouter

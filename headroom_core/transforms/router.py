@@ -293,7 +293,9 @@ class ContentRouter:
             TransformError: A compressor failed.
         """
         tokens = self.tokenizer.count_text(block.text)
-        request = Request(key, tokens, query, selecting, hints=hints)
+        request = Request(
+            key, tokens, query, selecting, hints=hints, tool=block.tool, call=block.call
+        )
         kind = TextKind(block.text)
         kept: RouteResult | None = None
         for route in self.routes:

@@ -36,7 +36,7 @@ from headroom_core.tables.writer import UNITS, write_table
 from headroom_core.text.exact_json import is_number
 from headroom_core.text.kinds import TextKind
 
-_VERSION = 1
+_VERSION = 2
 """To be raised whenever the same text and request give another result."""
 
 # The tiers that need a scorer; the others search for words directly.

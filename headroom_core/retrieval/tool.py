@@ -14,47 +14,23 @@ from pydantic import BaseModel
 from headroom_core.errors import ConfigurationError, HeadroomError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool
 from headroom_core.retrieval.originals import invalid_argument, retrieve
-from headroom_core.retrieval.pages import DEFAULT_LIMIT
 from headroom_core.stores import Store
 
+# Every request pays for the declaration. Markers carry a working call and errors say what is
+# expected, so it says no more than which parameters there are, and how a row or a line is named.
 _PARAMETERS: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "key": {"type": "string", "description": "The key in the marker: 24 hexadecimal digits."},
-        "where": {
-            "type": "string",
-            "description": (
-                "Only the rows that match, for example: status == 'failed' and amount > 100. "
-                "By their number, as a table shows it: # in [3, 4]. Fields as in the table (nested "
-                "ones as owner.login, in lists too: labels.name; a row that is a bare value is .), "
-                "strings in quotes; == != < <= > >= in contains startswith endswith, and or not, "
-                "parentheses."
-            ),
-        },
-        "query": {
-            "type": "string",
-            "description": "Only the rows or lines that best match these words.",
-        },
-        "lines": {
-            "type": "string",
-            "description": (
-                "Only these lines of the original text, counted from 1, for example: 120-180 or "
-                "1-5,90. Not the rows of a table: those have numbers for where."
-            ),
-        },
-        "limit": {
-            "type": "integer",
-            "description": f"Rows or lines a page, {DEFAULT_LIMIT} unless given.",
-        },
-        "page": {"type": "integer", "description": "The page, counted from 1."},
+        "key": {"type": "string"},
+        "where": {"type": "string"},
+        "query": {"type": "string"},
+        "lines": {"type": "string"},
+        "limit": {"type": "integer"},
+        "page": {"type": "integer"},
     },
     "required": ["key"],
 }
-_DESCRIPTION = (
-    "Returns what a [headroom: … left out …] marker stands for. The original is intact; ask for "
-    "the part that is needed with where, query or lines, or leave them out to read it from its "
-    "start, page by page."
-)
+_DESCRIPTION = "Reads what a headroom marker left out: rows where # == 3, or lines 1-5"
 
 _DECLARATION_KEYS = (
     "function",

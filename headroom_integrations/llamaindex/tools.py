@@ -17,14 +17,17 @@ def _declaration() -> dict[str, Any]:
     return function
 
 
-# Some language models are sent the whole JSON schema of this class, including its name and its
-# docstring, so a change to either changes requests.
+def _declare_parameters(schema: dict[str, Any]) -> None:
+    # Some language models are sent the whole JSON schema of the class below, including its name
+    # and its docstring, which would cost tokens in every request.
+    schema.clear()
+    schema.update(_declaration()["parameters"])
+
+
 class _Arguments(BaseModel):
     """The arguments of the tool, declared to models as the core declares them."""
 
-    model_config = ConfigDict(
-        extra="allow", json_schema_extra=lambda schema: schema.update(_declaration()["parameters"])
-    )
+    model_config = ConfigDict(extra="allow", json_schema_extra=_declare_parameters)
 
 
 def retrieve_tool(store: Store | None = None) -> FunctionTool:

@@ -36,6 +36,7 @@ def test_models_receive_the_schema_of_the_core() -> None:
     assert isinstance(tool, FunctionTool)
     assert tool.metadata.name == "headroom_retrieve"
     assert tool.metadata.to_openai_tool() == headroom_core.retrieve_tool("openai")
+    assert tool.metadata.get_parameters_dict() == tool.metadata.fn_schema.model_json_schema()
     assert not tool.metadata.return_direct
 
 
@@ -48,7 +49,7 @@ def test_changing_a_declaration_does_not_affect_others() -> None:
 def test_react_agents_can_describe_it() -> None:
     (description,) = get_react_tool_descriptions([retrieve_tool()])
     assert "Tool Name: headroom_retrieve" in description
-    assert "24 hexadecimal digits" in description
+    assert "what a headroom marker left out" in description
 
 
 ARGUMENTS: list[dict[str, Any]] = [

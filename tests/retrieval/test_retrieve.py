@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core import count_tokens_text
 from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL, content_key
 from headroom_core.results import RetrievalResult
@@ -306,6 +307,11 @@ def test_every_provider_receives_the_same_tool_in_its_format() -> None:
     assert schemas[0] == schemas[1] == schemas[2]
     assert list(schemas[0]["properties"]) == ["key", "where", "query", "lines", "limit", "page"]
     assert retrieve_tool()["type"] == "function"
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_the_tool_costs_at_most_120_tokens_a_request(provider: Any) -> None:
+    assert count_tokens_text(json.dumps(retrieve_tool(provider)), model="gpt-4o") <= 120
 
 
 def test_a_schema_is_a_fresh_copy() -> None:

@@ -56,7 +56,7 @@ SHARED = {
     "providers": {"base"},
     "transforms": {"base", "cache_aligner", "pipeline", "router", "windows"},
     "conversation": {"prefix_cache", "replay", "run", "window"},
-    "retrieval": {"fields", "originals", "pages", "where"},
+    "retrieval": {"fields", "lines", "originals", "pages", "where"},
     "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
     "metrics": {"ledger"},
 }

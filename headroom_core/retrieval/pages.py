@@ -6,28 +6,27 @@ Models read every line that is added here, so its wording is part of the contrac
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from headroom_core.errors import ValidationError
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.relevance import BM25Scorer
 from headroom_core.relevance.words import normalize_text, split_words
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.fields import field_names, has_field, leaves
+from headroom_core.retrieval.lines import (
+    MAX_LINE_CHARS,
+    Lines,
+    NumberedLine,
+    parse_ranges,
+    split_lines,
+)
 from headroom_core.retrieval.where import parse_where
 from headroom_core.tables.rows import RowSet, find_rows
 
 DEFAULT_LIMIT = 50
-
-# A longer line, usually minified code or data, is split into pieces: it would fill pages alone.
-_MAX_LINE_CHARS = 8_000
-
-# A piece ends after a space or a comma if there is any, else anywhere.
-_PIECE = re.compile(rf"(?s:.{{1,{_MAX_LINE_CHARS - 1}}}[\s,]|.{{1,{_MAX_LINE_CHARS}}})")
 
 # A page is about 4,000 tokens; one with a higher limit than the default may grow with it.
 _PAGE_CHARS = 16_000
@@ -36,15 +35,6 @@ _CHARS_PER_UNIT = _PAGE_CHARS // DEFAULT_LIMIT
 # Bounds of the lists in headings and messages, which cost tokens too.
 _MAX_LISTED_FIELDS = 30
 _MAX_LISTED_RANGES = 12
-
-_MAX_REQUESTED_RANGES = 100
-_MAX_QUOTED_CHARS = 40
-
-# A line number or a range, as models spell them: `7`, `L7`, `1-5`, `1–5`, `1:5`, `1..5`.
-_LINE_RANGE = re.compile(r"L?(\d{1,12})(?:(?:-|–|:|\.\.)L?(\d{1,12}))?", re.IGNORECASE)
-
-_Line = tuple[int, str]
-"""Number of a line, counted from 1, and its text or a piece of it."""
 
 _RowLocation = tuple[int, int]
 """Index of a row set, and index of the row in it."""
@@ -58,7 +48,7 @@ class PageRequest:
         key: Key of the original.
         where: Condition on rows.
         query: Words to search for in rows or lines.
-        lines: Numbers of lines, counted from 1.
+        lines: Numbers of lines, counted from 1, or those that the lines carry in a view of a file.
         limit: Maximum number of rows or lines on a page. None for no limit.
         page: Page to return, counted from 1.
     """
@@ -113,7 +103,7 @@ def read_page(text: str, request: PageRequest) -> RetrievalResult:
     if request.limit is None:
         return RetrievalResult(text, found=True) if request.page == 1 else _no_such_page(1)
     # Data on a very long line reads better as rows than as pieces.
-    has_long_line = max(map(len, text.split("\n"))) > _MAX_LINE_CHARS
+    has_long_line = max(map(len, text.split("\n"))) > MAX_LINE_CHARS
     row_sets = find_rows(text) if has_long_line else []
     return _read_rows(text, row_sets, request) if row_sets else _read_lines(text, request)
 
@@ -125,7 +115,7 @@ def _read_rows(text: str, row_sets: list[RowSet], request: PageRequest) -> Retri
     if not row_sets:
         return _not_found(
             "where finds rows, and this original has none: "
-            f"ask for some of its {len(_split_lines(text))} lines"
+            f"ask for some of its {split_lines(text).count} lines"
         )
     total = sum(len(row_set.values) for row_set in row_sets)
     locations = _select_rows(row_sets, request.where)
@@ -197,16 +187,17 @@ def _row_text(row: Any) -> str:
 
 
 def _read_lines(text: str, request: PageRequest) -> RetrievalResult:
-    lines = _split_lines(text)
-    total = lines[-1][0] if lines else 0
-    selected = lines
+    lines = split_lines(text)
+    selected = lines.numbered
     if request.lines:
-        ranges = _parse_ranges(request.lines)
-        selected = [line for line in lines if any(line[0] in numbers for numbers in ranges)]
+        ranges = parse_ranges(request.lines)
+        selected = [line for line in selected if any(line[0] in numbers for numbers in ranges)]
     if not selected:
-        if not total:
+        if not lines.numbered:
             return _not_found("the original is empty")
-        return _not_found(f"there are no lines {request.lines}: the original has {total}")
+        return _not_found(
+            f"there are no lines {request.lines}: the original has {lines.describe()}"
+        )
     pages = _paginate(range(len(selected)), [piece for _, piece in selected], request.limit)
     if request.page > len(pages):
         return _no_such_page(len(pages))
@@ -216,70 +207,27 @@ def _read_lines(text: str, request: PageRequest) -> RetrievalResult:
 
 
 def _search_lines(text: str, request: PageRequest) -> RetrievalResult:
-    lines = _split_lines(text)
-    pieces = [piece for _, piece in lines]
+    lines = split_lines(text)
+    pieces = [piece for _, piece in lines.numbered]
     order = _search(pieces, request.query or "")
     if not order:
-        return _not_found(f"none of the {len(lines)} lines has a word of {request.query!r}")
+        return _not_found(f"none of the {lines.count} lines has a word of {request.query!r}")
     pages = _paginate(order, pieces, request.limit)
     if request.page > len(pages):
         return _no_such_page(len(pages))
-    shown = [lines[position] for position in pages[request.page - 1]]
+    shown = [lines.numbered[position] for position in pages[request.page - 1]]
     numbered = []
     for number, piece in shown:
         end = "" if piece.endswith("\n") else "\n"
-        numbered.append(f"{number}: {piece}{end}")
+        numbered.append(f"{piece}{end}" if lines.is_view else f"{number}: {piece}{end}")
     heading = f"{_lines_heading(shown, lines)}{_condition(request)}, each behind its number"
     return _make_page("".join(numbered), heading, pages, request)
 
 
-def _split_lines(text: str) -> list[_Line]:
-    """Return the lines with their numbers and line ends; a very long line in pieces."""
-    *complete, last = text.split("\n")
-    lines = [f"{line}\n" for line in complete]
-    if last:
-        lines.append(last)
-    return [(number, piece) for number, line in enumerate(lines, 1) for piece in _split_line(line)]
-
-
-def _split_line(line: str) -> list[str]:
-    return _PIECE.findall(line) if len(line) > _MAX_LINE_CHARS else [line]
-
-
-def _lines_heading(shown: Sequence[_Line], lines: Sequence[_Line]) -> str:
+def _lines_heading(shown: Sequence[NumberedLine], lines: Lines) -> str:
     numbers = list(dict.fromkeys(number for number, _ in shown))
-    total = lines[-1][0]
-    heading = _list_numbers("line", numbers, total)
-    has_pieces = len(lines) > total
-    return f"{heading} (long lines in pieces)" if has_pieces else heading
-
-
-def _parse_ranges(lines: str) -> list[range]:
-    """Parse numbers and ranges of lines.
-
-    Raises:
-        ValidationError: A part is not a range, is empty or has the line 0, or there are too many.
-    """
-    ranges = []
-    for part in lines.split(","):
-        match = _LINE_RANGE.fullmatch("".join(part.split()))
-        numbers = range(0)
-        if match:
-            numbers = range(int(match[1]), int(match[2] or match[1]) + 1)
-        if not numbers or not numbers.start:
-            raise _invalid_lines(lines)
-        ranges.append(numbers)
-    if len(ranges) > _MAX_REQUESTED_RANGES:
-        raise _invalid_lines(lines)
-    return ranges
-
-
-def _invalid_lines(lines: str) -> ValidationError:
-    return ValidationError(
-        f"lines = {lines[:_MAX_QUOTED_CHARS]!r}: expected numbers counted from 1, "
-        f"such as '120-180' or '1-5,90', and at most {_MAX_REQUESTED_RANGES} ranges of them",
-        {"lines": lines},
-    )
+    heading = _list_numbers("line", numbers, lines.last)
+    return f"{heading} (long lines in pieces)" if lines.has_pieces else heading
 
 
 # Both

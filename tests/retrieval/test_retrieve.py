@@ -109,6 +109,21 @@ def test_lines_are_returned_by_number(lines: str, head: str, numbers: list[int])
     assert [int(number) for number in re.findall(r"request (\d+) took", text)] == numbers
 
 
+@pytest.mark.parametrize("sign", ["\t", "→", ": ", " | "])
+def test_lines_of_a_numbered_view_have_the_numbers_of_the_file(sign: str) -> None:
+    view = "src/area.py, from line 120:\n"
+    view += "".join(f"{n:6}{sign}total_{n} = compute({n})\n" for n in range(120, 240))
+    text = retrieve_text(view, lines="157")
+    assert text == f"line 157 of 239\n   157{sign}total_157 = compute(157)\n"
+    assert retrieve_text(view, query="total_203").splitlines()[1:] == [
+        f"   203{sign}total_203 = compute(203)"
+    ]
+    assert miss_reason(view, lines="5") == (
+        "there are no lines 5: the original has lines 120 to 239"
+    )
+    assert retrieve_text(view, limit=None) == view
+
+
 @pytest.mark.parametrize("lines", ["x", "0", "5-3", "1-", "-1", "1;2", ",".join("1" * 101)])
 def test_invalid_line_numbers_are_answered_with_an_example(lines: str) -> None:
     with pytest.raises(ValidationError, match="120-180"):

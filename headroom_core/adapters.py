@@ -40,6 +40,7 @@ from headroom_core.dialects.base import (
     has_cache_breakpoint,
 )
 from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
+from headroom_core.dialects.declarations import declares_retrieval
 from headroom_core.dialects.google import GOOGLE_FIELDS
 from headroom_core.documents.ranking import extract_title
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
@@ -48,7 +49,6 @@ from headroom_core.metrics import Ledger, MetricsMixin, Summary
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
-from headroom_core.retrieval.tool import declares_retrieval
 from headroom_core.stores import Store, shared_store
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 
@@ -132,7 +132,8 @@ class CompressionSettings:
         config: The settings. Defaults to `HeadroomConfig()`.
         query: Text that relevance is scored against. Defaults to the last user message before each
             block.
-        token_budget: Maximum number of tokens of the result. Defaults to the model's limit.
+        token_budget: Maximum number of tokens of the result, and of the request's tools if they are
+            known. Defaults to the model's limit.
         store: Store of the originals. Defaults to the default store.
         retrieve: Whether the model that reads the result can call `headroom_retrieve`. If not,
             nothing is left out, unless `token_budget` cannot be met otherwise.
@@ -160,9 +161,19 @@ class CompressionSettings:
     def __post_init__(self) -> None:
         check_budget(self.token_budget)
 
-    def compress(self, messages: Sequence[Any]) -> CompressResult:
-        """Compress messages, and log the warnings, which hold nothing of the texts."""
-        result = compress(messages, query=self.query, dialect=self.dialect, **self.arguments())
+    def compress(self, messages: Sequence[Any], *, tools: Any = None) -> CompressResult:
+        """Compress messages, and log the warnings, which hold nothing of the texts.
+
+        Args:
+            messages: The messages.
+            tools: Declarations of the request's tools, a list or a single object that holds them.
+                They leave less room for the messages. None if they are not known.
+        """
+        if tools is not None and not isinstance(tools, (list, tuple)):
+            tools = [tools]
+        result = compress(
+            messages, tools=tools, query=self.query, dialect=self.dialect, **self.arguments()
+        )
         self.log_warnings(result.warnings)
         return result
 

@@ -33,6 +33,7 @@ def compress(
     messages: Sequence[Any],
     *,
     model: str = "gpt-4o",
+    tools: Sequence[Any] | None = None,
     token_budget: int | None = None,
     config: HeadroomConfig | None = None,
     query: str | None = None,
@@ -52,11 +53,15 @@ def compress(
         messages: OpenAI, Anthropic or Google messages, as dicts or as the SDKs' own objects. They
             are not altered.
         model: The model that they are for, which decides how tokens are counted.
-        token_budget: Maximum number of tokens of the result. To meet it, the oldest turns are
-            dropped behind one marker, or with the intelligent context the least important messages
-            and tool calls; a warning says if the rest is larger by itself. Defaults to the model's
-            limit less the tokens of the reply, or to `config.rolling_window.max_tokens` if that is
-            set.
+        tools: Declarations of the tools that the request will carry, in the format of any
+            provider. Their tokens count towards the budget and the model's limit. If
+            `headroom_retrieve` is not among them, units are not left out of texts, because the
+            model could not ask for them. Defaults to not knowing the tools.
+        token_budget: Maximum number of tokens of the result and the tools. To meet it, the oldest
+            turns are dropped behind one marker, or with the intelligent context the least important
+            messages and tool calls; a warning says if the rest is larger by itself. Defaults to the
+            model's limit less the tokens of the reply, or to `config.rolling_window.max_tokens` if
+            that is set.
         config: The settings. Defaults to `HeadroomConfig()`.
         query: Text that relevance is scored against, for blocks that were not sent before.
             Defaults to the last user message before each block and the arguments of its tool call.
@@ -70,7 +75,7 @@ def compress(
     Raises:
         CompressionError: `strict` is set, and there is a warning.
         ConfigurationError: The config, the store, the budget or the dialect is invalid.
-        TypeError: The messages are not a list.
+        TypeError: The messages, or the tools, are not a list.
 
     Example:
         >>> from headroom_core.stores import MemoryStore
@@ -84,6 +89,7 @@ def compress(
         config,
         Tokenizer(model),
         store,
+        tools=None if tools is None else require_list("tools", tools),
         query=query,
         token_budget=token_budget,
         dialect=dialect,
@@ -128,6 +134,7 @@ async def acompress(
     messages: Sequence[Any],
     *,
     model: str = "gpt-4o",
+    tools: Sequence[Any] | None = None,
     token_budget: int | None = None,
     config: HeadroomConfig | None = None,
     query: str | None = None,
@@ -150,6 +157,7 @@ async def acompress(
         compress,
         messages,
         model=model,
+        tools=tools,
         token_budget=token_budget,
         config=config,
         query=query,

@@ -15,6 +15,7 @@ from headroom_core.conversation.prefix_cache import CachedConversation
 from headroom_core.conversation.replay import Replay
 from headroom_core.conversation.window import ConversationWindow, configured_limit, limits_for
 from headroom_core.dialects import Dialect, dialect_for
+from headroom_core.dialects.declarations import declares_retrieval
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Change, Draft
@@ -91,10 +92,12 @@ class RunContext:
         fallbacks = [f"relevance is scored by words alone: {reason}" for reason in reasons]
         return tuple(dict.fromkeys([*fallbacks, *self.collector.warnings]))
 
-    def check_limit(self, tokens: int, limit: int | None, name: str) -> None:
-        """Warn if a result has more tokens than a limit allows."""
+    def check_limit(self, tokens: int, limit: int | None, name: str, tool_tokens: int = 0) -> None:
+        """Warn if a result and the request's tools have more tokens than a limit allows."""
         estimated = self.tokenizer.estimated
-        for warning in budget_warnings(tokens, limit, name, estimated=estimated):
+        for warning in budget_warnings(
+            tokens, limit, name, estimated=estimated, tool_tokens=tool_tokens
+        ):
             self.collector.warn(warning)
 
     def _open_store(self, store: Store | None, lossless: bool) -> Store | None:
@@ -147,6 +150,7 @@ class CompressionRun(RunContext):
         config: The settings. Defaults to `HeadroomConfig()`.
         tokenizer: Counts tokens.
         store: Store of the originals. Defaults to the one that the settings name.
+        tools: Declarations of the request's tools. None if they are not known.
         query: Text to score new blocks against. Defaults to their causal queries.
         token_budget: Maximum number of tokens of the result. Defaults to the model's limit.
         dialect: Name of the messages' format, or a dialect. Defaults to detecting it.
@@ -161,16 +165,25 @@ class CompressionRun(RunContext):
         tokenizer: Tokenizer,
         store: Store | None,
         *,
+        tools: Sequence[Any] | None = None,
         query: str | None = None,
         token_budget: int | None = None,
         dialect: str | Dialect | None = None,
     ) -> None:
-        super().__init__(config, tokenizer, store)
+        cannot_retrieve = tools is not None and not declares_retrieval(tools)
+        super().__init__(config, tokenizer, store, lossless=cannot_retrieve)
+        self._tool_tokens = tokenizer.count_tools(tools or ())
         self._query = query or ""
         self._token_budget = token_budget
         self._dialect = None if dialect is None else dialect_for([], dialect)
         self._omissions: list[str] = []
-        self._limits = limits_for(self.config, tokenizer.model, token_budget, self.collector)
+        self._limits = limits_for(
+            self.config,
+            tokenizer.model,
+            token_budget,
+            self.collector,
+            tool_tokens=self._tool_tokens,
+        )
         self._intelligence: ToolIntelligence | None = None
         if self.store is not None and self.config.ccr.feedback_enabled:
             self._intelligence = ToolIntelligence(self.store)
@@ -275,9 +288,10 @@ class CompressionRun(RunContext):
 
     def check_limits(self, tokens: int) -> None:
         """Warn if the result has more tokens than the budget or the settings allow."""
-        self.check_limit(tokens, self._token_budget, "token_budget")
+        tools = self._tool_tokens
+        self.check_limit(tokens, self._token_budget, "token_budget", tools)
         limit = configured_limit(self.config, self.tokenizer.model)
-        self.check_limit(tokens, limit, "model_context_limits less output_buffer_tokens")
+        self.check_limit(tokens, limit, "model_context_limits less output_buffer_tokens", tools)
 
     def _read(self, messages: list[Any]) -> CachedConversation:
         dialect = self._dialect or dialect_for(messages)

@@ -120,13 +120,25 @@ def reply_tokens(config: HeadroomConfig) -> int:
 
 
 def limits_for(
-    config: HeadroomConfig, model: str, token_budget: int | None, collector: WarningCollector
+    config: HeadroomConfig,
+    model: str,
+    token_budget: int | None,
+    collector: WarningCollector,
+    *,
+    tool_tokens: int = 0,
 ) -> Limits | None:
     """Return how large a conversation may be, or None if nothing limits it.
 
     The budget is kept whatever it costs. Without one, the model's limit is kept where anything may
     be left out, and a conversation beyond `rolling_window.max_tokens`, if that is set, is cut once
     that pays.
+
+    Args:
+        config: The settings.
+        model: The name of the model.
+        token_budget: Maximum number of tokens of the request. None for no budget.
+        collector: Collects warnings.
+        tool_tokens: Tokens of the request's tools, which leave less room for the conversation.
 
     Raises:
         ConfigurationError: The budget is not a whole number, or less than 1.
@@ -146,10 +158,15 @@ def limits_for(
         room = room_for(info.context_limit, reply)
         hard = room if hard is None else min(hard, room)
     if "max_tokens" not in window.model_fields_set or not may_leave_out:
-        return None if hard is None else Limits(hard)
-    soft = room_for(window.max_tokens, reply)
+        return None if hard is None else Limits(_less_tools(hard, tool_tokens))
+    soft = _less_tools(room_for(window.max_tokens, reply), tool_tokens)
     break_even = info.cache.break_even if info and info.cache else None
-    return Limits(soft if hard is None else hard, soft, break_even)
+    return Limits(soft if hard is None else _less_tools(hard, tool_tokens), soft, break_even)
+
+
+def _less_tools(limit: int, tool_tokens: int) -> int:
+    """Return the room that tools leave. If they leave none, as much as possible is left out."""
+    return max(1, limit - tool_tokens)
 
 
 def configured_limit(config: HeadroomConfig, model: str) -> int | None:

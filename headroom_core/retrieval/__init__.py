@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from headroom_core.retrieval.originals import aretrieve, retrieve
-from headroom_core.retrieval.tool import declares_retrieval, handle_retrieve_call, retrieve_tool
+from headroom_core.retrieval.tool import handle_retrieve_call, retrieve_tool
 
-__all__ = ["aretrieve", "declares_retrieval", "handle_retrieve_call", "retrieve", "retrieve_tool"]
+__all__ = ["aretrieve", "handle_retrieve_call", "retrieve", "retrieve_tool"]

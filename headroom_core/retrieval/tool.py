@@ -9,10 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
 from headroom_core.errors import ConfigurationError, HeadroomError, ValidationError
-from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool
+from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.retrieval.originals import invalid_argument, retrieve
 from headroom_core.stores import Store
 
@@ -31,17 +29,6 @@ _PARAMETERS: dict[str, Any] = {
     "required": ["key"],
 }
 _DESCRIPTION = "Reads what a headroom marker left out: rows where # == 3, or lines 1-5"
-
-_DECLARATION_KEYS = (
-    "function",
-    "tools",
-    "toolConfig",
-    "toolSpec",
-    "tool_spec",
-    "function_declarations",
-    "functionDeclarations",
-)
-"""Keys under which providers' declarations have the name of a tool, or further declarations."""
 
 _MAX_QUOTED_NAME_CHARS = 40
 
@@ -72,28 +59,6 @@ def retrieve_tool(provider: Literal["openai", "anthropic", "google"] = "openai")
         f"provider = {provider!r}: expected 'openai', 'anthropic' or 'google'",
         {"provider": provider},
     )
-
-
-def declares_retrieval(tools: Any) -> bool:
-    """Return whether the retrieve tool is among declared tools, in the format of any provider.
-
-    Args:
-        tools: Declarations, each a mapping or a pydantic object. Other values declare nothing.
-
-    Example:
-        >>> declares_retrieval([{"name": "orders"}, retrieve_tool("google")])
-        True
-        >>> declares_retrieval([{"name": "orders", "description": "See headroom_retrieve."}])
-        False
-    """
-    if isinstance(tools, BaseModel):
-        tools = dict(tools)
-    if isinstance(tools, Mapping):
-        name = tools.get("name")
-        if isinstance(name, str) and is_retrieve_tool(name):
-            return True
-        return any(declares_retrieval(tools.get(key)) for key in _DECLARATION_KEYS)
-    return isinstance(tools, (list, tuple)) and any(map(declares_retrieval, tools))
 
 
 def handle_retrieve_call(arguments: str | Mapping[str, Any], *, store: Store | None = None) -> str:

@@ -13,6 +13,7 @@ from headroom_core._internal.fork import ForkSafeLock
 from headroom_core._internal.lru import LRUCache, text_key
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.dialects.counting import CHAT_FIELDS, CountText
+from headroom_core.dialects.declarations import declaration_texts
 from headroom_core.errors import ConfigurationError, TokenizationError
 from headroom_core.messages import MessageCounter
 from headroom_core.tokens import vocabulary
@@ -150,6 +151,20 @@ class Tokenizer:
             True
         """
         return TOKENS_PER_REPLY + sum(self.count_each(messages, dialect))
+
+    def count_tools(self, tools: Iterable[Any]) -> int:
+        """Count the tokens of the declarations of tools, which every request carries.
+
+        Each counts as the JSON in which it is declared; providers' own counts are a little lower.
+
+        Args:
+            tools: Declarations in the format of any provider.
+
+        Example:
+            >>> Tokenizer().count_tools([])
+            0
+        """
+        return sum(map(self.count_text, declaration_texts(tools)))
 
     def count_each(
         self, messages: Iterable[Any], dialect: str | Dialect | MessageCounter | None = None

@@ -21,6 +21,7 @@ from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_eve
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.runnables.config import ensure_config, run_in_executor
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from headroom_core import (
     CompressResult,
@@ -74,8 +75,8 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
 
     Args:
         config: Compression settings, copied on construction. Defaults to `HeadroomConfig()`.
-        token_budget: Maximum number of tokens in the messages of a model call. Defaults to the
-            limit of the model.
+        token_budget: Maximum number of tokens in the messages and the tools of a model call.
+            Defaults to the limit of the model.
         query: Text to score relevance against. Defaults to the last user message before each tool
             result, and the call that produced it.
         store: Store that keeps the originals. Defaults to the default store.
@@ -170,7 +171,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         started = perf_counter()
         system = [] if request.system_message is None else [request.system_message]
         compression = replace(self._compression, model=model_name(request.model))
-        result = compression.compress([*system, *request.messages])
+        result = compression.compress([*system, *request.messages], tools=_declare_tools(request))
         return _ModelCall(
             request=_replace_messages(request, result.messages, has_system=bool(system)),
             original_messages=request.messages,
@@ -271,6 +272,20 @@ def _replace_messages(
     if has_system and isinstance(messages[0], SystemMessage):
         return request.override(system_message=messages[0], messages=messages[1:])
     return request.override(system_message=None, messages=messages)
+
+
+def _declare_tools(request: ModelRequest[Any]) -> list[Any]:
+    """Return the declarations that a request carries, those of structured output included."""
+    output = request.response_format
+    specs = getattr(output, "schema_specs", None) or [getattr(output, "schema_spec", None)]
+    schemas = [spec.json_schema for spec in specs if spec is not None]
+    if not schemas and output is not None:
+        schemas = [getattr(output, "schema", None)]
+    declared = [
+        convert_to_openai_tool(tool) if isinstance(tool, BaseTool) else tool
+        for tool in request.tools
+    ]
+    return [*declared, *schemas]
 
 
 def _response_messages(response: ModelCallResult[Any]) -> list[AIMessage]:

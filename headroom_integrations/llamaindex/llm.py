@@ -86,8 +86,8 @@ def wrap_llm(
         config: Settings, of which a snapshot is taken. Defaults to `HeadroomConfig()`.
         query: Query to score relevance against. Defaults to the last user message before each
             block.
-        token_budget: Maximum number of tokens in a request's messages; declarations of tools do
-            not count. By default there is only the model's limit, if `retrieve` is set: the limit
+        token_budget: Maximum number of tokens in a request's messages and the declarations of its
+            tools. By default there is only the model's limit, if `retrieve` is set: the limit
             in `config.model_context_limits`, or else the model's own `metadata.context_window`.
         store: Store to keep originals in. Defaults to the default store.
         retrieve: Whether units may be dropped from requests that offer the model
@@ -272,7 +272,7 @@ def _compress(llm: Any, messages: Sequence[ChatMessage], kwargs: dict[str, Any])
     )
     config = _apply_context_window(compression.config or _DEFAULT_CONFIG, llm)
     settings = replace(compression, model=name, config=config, retrieve=can_retrieve)
-    result = settings.compress(messages)
+    result = settings.compress(messages, tools=_declare_tools(kwargs.get("tools")))
     added = count_retrieval_tokens(messages, result, tokenizer) if compression.retrieve else 0
     recorder.begin_round(result, added_tokens=added)
     return _CompressedChat(result, recorder)
@@ -321,6 +321,15 @@ def _declares_retrieve_tool(tools: Any) -> bool:
         for tool in as_items(tools)
         if isinstance(tool, BaseTool)
     )
+
+
+def _declare_tools(tools: Any) -> Any:
+    """Return tools with declarations in place of LlamaIndex's objects."""
+    if not isinstance(tools, (list, tuple)):
+        return tools
+    return [
+        tool.metadata.to_openai_tool() if isinstance(tool, BaseTool) else tool for tool in tools
+    ]
 
 
 _PRIVATE_NAMES = ("_headroom", "_headroom_ledger")

@@ -555,7 +555,7 @@ async def test_methods_that_call_other_methods_compress_once(
     monkeypatch.setattr(
         LlamaIndexCompression,
         "compress",
-        lambda self, messages: counted.append(1) or compress(self, messages),
+        lambda self, messages, **more: counted.append(1) or compress(self, messages, **more),
     )
     assert llm.chat(conversation()).message.content == "yes"
     assert (await llm.achat(conversation())).message.content == "yes"

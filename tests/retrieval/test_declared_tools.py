@@ -11,7 +11,7 @@ from google.genai.types import FunctionDeclaration, Tool
 from openai.types.responses import FunctionTool
 
 from headroom_core import retrieve_tool
-from headroom_core.retrieval.tool import declares_retrieval
+from headroom_core.dialects.declarations import declares_retrieval
 from headroom_integrations.langchain import HeadroomRetrieveTool
 
 RETRIEVE = {"name": "headroom_retrieve"}

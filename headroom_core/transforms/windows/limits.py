@@ -57,25 +57,32 @@ def check_budget(token_budget: int | None) -> None:
 
 
 def budget_warnings(
-    tokens: int, limit: int | None, name: str = "the limit", *, estimated: bool = False
+    tokens: int,
+    limit: int | None,
+    name: str = "the limit",
+    *,
+    estimated: bool = False,
+    tool_tokens: int = 0,
 ) -> list[str]:
-    """Return a warning if a result exceeds its limit, otherwise an empty list.
+    """Return a warning if a result and its tools exceed a limit, otherwise an empty list.
 
     Args:
         tokens: Number of tokens of the result.
         limit: Maximum number of tokens, or None if there is no limit.
         name: Name of the limit in the warning.
         estimated: Whether `tokens` is an estimate.
+        tool_tokens: Number of tokens of the request's tools.
 
     Example:
         >>> budget_warnings(120, 100, "token_budget")
         ['the result has 120 tokens, more than token_budget = 100: too little of it may be ...']
     """
-    if limit is None or tokens <= limit:
+    if limit is None or tokens + tool_tokens <= limit:
         return []
     amount = f"about {tokens}" if estimated else str(tokens)
+    and_tools = f" and the tools have about {tool_tokens}" if tool_tokens else ""
     return [
-        f"the result has {amount} tokens, more than {name} = {limit}: "
+        f"the result has {amount} tokens{and_tools}, more than {name} = {limit}: "
         "too little of it may be left out; protect less, send less, or raise it"
     ]
 

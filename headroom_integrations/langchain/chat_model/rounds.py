@@ -139,7 +139,9 @@ class CompressedRequest:
         Returns:
             The messages to send, and the config, whose metadata say how many tokens were saved.
         """
-        result = self._compression.compress([*self._messages, *self._round_messages])
+        result = self._compression.compress(
+            [*self._messages, *self._round_messages], tools=self.kwargs.get("tools")
+        )
         is_first = not self._round_messages
         self._recorder.begin_round(
             result, added_tokens=self._count_restored_tokens() if is_first else 0

@@ -49,7 +49,10 @@ SHARED = {
     "models": {"load"},
     "dialects": {"access", "base", "counting"},
     "stores": {"base", "sqlite_file"},
-    "tables": {"cells", "codec", "csv", "frame", "groups", "header", "reader", "writer"},
+    "tables": {
+        *("cells", "codec", "csv", "frame", "groups", "header", "maps", "members", "named_rows"),
+        *("names", "notation", "reader", "restore", "values", "writer"),
+    },
     "tokens": {"estimate", "vocabulary"},
     "relevance": {"base", "bm25", "embedding", "encoders", "words"},
     "compressors": {"base"},

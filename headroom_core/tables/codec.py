@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 from headroom_core.tables.csv import parse_csv
 from headroom_core.tables.frame import Frame, build_frame
+from headroom_core.tables.notation import notation_of
 from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
+from headroom_core.tables.restore import (
+    describe_layout,
+    restore_header_row,
+    restore_members,
+    restore_rows,
+)
+from headroom_core.tables.values import TextPart, merge_strings, parse_value
 from headroom_core.tables.writer import write_table
-from headroom_core.text import python_literal
-from headroom_core.text.exact_json import Value, dumps, fingerprint, quote
+from headroom_core.text.exact_json import Value, fingerprint
 from headroom_core.text.json_spans import JSONSpan, find_json
-
-TextPart = str | Frame
-"""A frame, or the text between two of them."""
-
-# Two objects are enough for a header to pay: it writes the keys once instead of twice.
-_MIN_TABLE_ROWS = 2
-# An array with fewer rows is split up instead if most of it is longer lists, which then become
-# tables of their own.
-_MIN_OUTER_ROWS = 5
-# Scalars have no keys to save, so a few of them stay JSON.
-_MIN_SCALARS = 5
-# An object with fewer entries is a record, not a mapping from keys to records.
-_MIN_MAP_ENTRIES = 5
-# The share of filled cells from which the entries of an object are alike enough for a table.
-_MIN_MAP_FILL = 0.5
-_MAJORITY = 0.5
-
-
-class Notation(NamedTuple):
-    """Notation of the values around tables: compact JSON, or Python literals."""
-
-    dumps: Callable[[Value], str]
-    quote: Callable[[str], str]
-    comma: str
-    colon: str
-
-
-_JSON = Notation(dumps, quote, ",", ":")
-_PYTHON = Notation(python_literal.dumps, repr, ", ", ": ")
 
 
 def parse_text(text: str) -> list[TextPart] | None:
@@ -51,7 +28,7 @@ def parse_text(text: str) -> list[TextPart] | None:
     """
     spans = find_json(text)
     if spans:
-        return _merge_strings(_split_at_spans(text, spans))
+        return merge_strings(_split_at_spans(text, spans))
     parsed = parse_csv(text)
     return None if parsed is None else list(parsed)
 
@@ -75,105 +52,6 @@ def _parse_span(span: JSONSpan, text: str) -> list[TextPart]:
         return [text[span.start : span.end]]
     frame.is_python = span.is_python
     return [frame]
-
-
-def parse_value(value: Value, *, is_python: bool = False) -> list[TextPart]:
-    """Split a value into its arrays of rows as frames and the text around them.
-
-    Args:
-        value: The parsed value.
-        is_python: Whether to write Python literals around the frames instead of compact JSON.
-    """
-    parts: list[TextPart] = []
-    _append_value(value, parts, is_python)
-    return _merge_strings(parts)
-
-
-def _append_value(value: Value, parts: list[TextPart], is_python: bool) -> None:
-    notation = _PYTHON if is_python else _JSON
-    frame = _build_frame(value)
-    if frame:
-        frame.is_python = is_python
-        parts.append(frame)
-    elif type(value) is dict:
-        sign = "{"
-        for key, item in value.items():
-            parts.append(f"{sign}{notation.quote(key)}{notation.colon}")
-            _append_value(item, parts, is_python)
-            sign = notation.comma
-        parts.append("}" if value else "{}")
-    elif type(value) is list:
-        sign = "["
-        for item in value:
-            parts.append(sign)
-            _append_value(item, parts, is_python)
-            sign = notation.comma
-        parts.append("]" if value else "[]")
-    else:
-        parts.append(notation.dumps(value))
-
-
-def _build_frame(value: Value) -> Frame | None:
-    """Return the frame of a list or object, or None if it is not an array of rows."""
-    if type(value) is list:
-        return build_frame(value) if _is_array_of_rows(value) else None
-    if type(value) is dict and len(value) >= _MIN_MAP_ENTRIES:
-        entries = list(value.values())
-        if _are_alike(entries):
-            return build_frame(entries, "object", keys=list(value))
-    return None
-
-
-def _is_array_of_rows(items: list[Value]) -> bool:
-    if len(items) < _MIN_OUTER_ROWS and _is_mostly_nested(items):
-        return False
-    objects = sum(type(item) is dict for item in items)
-    if objects >= max(_MIN_TABLE_ROWS, _MAJORITY * len(items)):
-        return True
-    if objects or len(items) < _MIN_SCALARS:
-        return False
-    return not any(map(_contains_containers, items))
-
-
-def _is_mostly_nested(items: list[Value]) -> bool:
-    """Return whether a few items are little more than containers of longer lists."""
-    nested = sum(len(fingerprint(rows)) for rows in _find_lists_of_objects(items))
-    return nested > _MAJORITY * len(fingerprint(items))
-
-
-def _find_lists_of_objects(items: Iterable[Value]) -> Iterator[list[Value]]:
-    for item in items:
-        if type(item) is list and len(item) >= _MIN_OUTER_ROWS and type(item[0]) is dict:
-            yield item
-        elif isinstance(item, list):
-            yield from _find_lists_of_objects(item)
-        elif isinstance(item, dict):
-            yield from _find_lists_of_objects(item.values())
-
-
-def _contains_containers(item: Value) -> bool:
-    return type(item) is list and any(type(inner) in (dict, list) for inner in item)
-
-
-def _are_alike(entries: list[Value]) -> bool:
-    """Return whether the entries of an object are alike enough to be the rows of a table."""
-    if not all(type(entry) is dict and entry for entry in entries):
-        return False
-    names = {name for entry in entries for name in entry}
-    return sum(map(len, entries)) >= _MIN_MAP_FILL * len(names) * len(entries)
-
-
-def _merge_strings(parts: Iterable[TextPart]) -> list[TextPart]:
-    """Join neighboring strings; the result begins and ends with a string."""
-    merged: list[TextPart] = []
-    pending: list[str] = []
-    for part in parts:
-        if isinstance(part, str):
-            pending.append(part)
-            continue
-        merged += ["".join(pending), part]
-        pending = []
-    return [*merged, "".join(pending)]
 
 
 def render_lossless(parts: list[TextPart]) -> str | None:
@@ -201,7 +79,8 @@ def render_lossless_frame(frame: Frame) -> str:
     # A list of scalars has no keys to save, so its table is never shorter.
     if frame.form == "csv" or not frame.is_scalar:
         table = "".join(write_table(item) for item in walk_frames(frame))
-        if len(table) < frame.json_size:
+        source = render_source(frame, frame.source) if frame.is_rearranged else ""
+        if len(table) < (len(source) or frame.json_size):
             return table
     return render_source(frame, frame.source)
 
@@ -211,9 +90,14 @@ def render_source(frame: Frame | ParsedTable, rows: list[Value]) -> str:
     if frame.form == "csv":
         text = "\n".join([frame.csv_header, *rows])
         return text.replace("\n", "\r\n") if frame.has_crlf else text
-    notation = _PYTHON if frame.is_python else _JSON
+    notation = notation_of(frame.is_python)
+    rows = restore_rows(rows, frame.fields)
     if frame.form == "object":
         return notation.dumps(dict(zip(frame.keys or (), rows)))
+    if frame.form == "columns":
+        return notation.dumps(restore_members(rows, frame.fields, frame.keys))[1:-1]
+    if frame.form == "headed":
+        return notation.dumps([restore_header_row(frame.fields), *rows])
     if frame.form == "lines":
         return "\n".join(map(notation.dumps, rows))
     return notation.dumps(rows)
@@ -248,6 +132,10 @@ def _describes(table: ParsedTable, frame: Frame) -> bool:
         and table.keys == frame.keys
         and table.form == frame.form
         and table.is_python == frame.is_python
+        and (
+            not frame.is_rearranged
+            or describe_layout(table.fields) == describe_layout(frame.fields)
+        )
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain, pairwise
 from typing import Literal
 
 from headroom_core.tables.cells import any_looks_typed, write_cells
@@ -23,8 +24,9 @@ _MIN_TABLE_FILL = 0.2
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 """The characters that may separate the cells of a line, and their names in a header."""
 
-Form = Literal["array", "object", "lines", "csv"]
-"""The notation of the source: a JSON array, the entries of a JSON object, JSON lines, or CSV."""
+Form = Literal["array", "headed", "object", "columns", "lines", "csv"]
+"""The notation of the source: a JSON array; one with the names of the columns as its first row; the
+entries of a JSON object; members of an object, each a column; JSON lines; or CSV."""
 
 
 @dataclass(slots=True)
@@ -51,13 +53,13 @@ class Frame:
     """Array of rows, split into columns.
 
     Attributes:
-        source: The original items.
-        rows: The items, with the number of items instead of each list that became a child frame.
+        source: The original items as rows; a list whose items are columns is an object in them.
+        rows: The same, with the number of items instead of each list that became a child frame.
         fields: The entries of the header.
         columns: The columns, in the order of the header.
         regular_rows: Indices of the rows that the columns describe; the others are written as JSON.
         form: The notation of the source.
-        keys: The keys of the entries of an object, or None for other forms.
+        keys: The keys of the entries of an object or of its columns, or None if there are none.
         parents: For each row, the index of the row in the parent frame that it belongs to, or None
             if there is no parent.
         separator: The character between the cells of a line.
@@ -94,7 +96,17 @@ class Frame:
     @property
     def is_scalar(self) -> bool:
         """Whether the rows are the values of a single column without a name."""
-        return self.fields[0].name is None
+        return self.fields[0].name is None and not self.fields[0].children
+
+    @property
+    def is_rearranged(self) -> bool:
+        """Whether the source is not simply the rows one after the other."""
+        return self.form in ("headed", "columns") or any(item.is_list for item in self.fields)
+
+    @property
+    def has_numbers_as_keys(self) -> bool:
+        """Whether the keys are the row numbers."""
+        return self.keys is not None and self.keys == [str(n) for n in range(len(self.keys))]
 
     @property
     def own_size(self) -> int:
@@ -123,6 +135,8 @@ def build_frame(
     form: Form = "array",
     keys: list[str] | None = None,
     parents: list[int] | None = None,
+    *,
+    wrappers: Mapping[str | None, str | None] | None = None,
 ) -> Frame:
     """Split an array into columns.
 
@@ -131,6 +145,8 @@ def build_frame(
         form: The notation of the source.
         keys: The keys of the entries if the source is an object.
         parents: For each row, the index of its row in the parent frame.
+        wrappers: The fields, None for the row itself, whose objects are lists in the original, and
+            the only key of the objects in these lists, if they hold objects.
     """
     columns: list[Column] = []
     order, regular_rows = _find_regular_rows(rows)
@@ -151,7 +167,7 @@ def build_frame(
     frame = Frame(
         source=rows,
         rows=list(rows),
-        fields=_build_fields(objects, order, (), columns),
+        fields=_mark_lists(_build_fields(objects, order, (), columns), wrappers or {}),
         columns=columns,
         regular_rows=regular_rows,
         form=form,
@@ -160,6 +176,16 @@ def build_frame(
     )
     _extract_nested_lists(frame)
     return frame
+
+
+def _mark_lists(fields: list[Field], wrappers: Mapping[str | None, str | None]) -> list[Field]:
+    """Mark the fields that are lists in the original."""
+    for item in fields:
+        if item.name in wrappers:
+            item.is_list, item.wrapper = True, wrappers[item.name]
+    if None in wrappers:
+        return [Field(None, fields, is_list=True, wrapper=wrappers[None])]
+    return fields
 
 
 def _find_regular_rows(rows: list[Value]) -> tuple[list[str], list[int]]:
@@ -200,7 +226,21 @@ def _merge_orders(key_orders: Counter[tuple[str, ...]]) -> list[str]:
                 order.insert(position, key)
                 known.add(key)
                 position += 1
-    return order
+    if all(_follows(keys, order) for keys in by_frequency):
+        return order
+    return _sort_by_precedence(by_frequency) or order
+
+
+def _sort_by_precedence(key_orders: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return an order that all key orders follow, or an empty list if there is none."""
+    predecessors: dict[str, set[str]] = {}
+    for keys in key_orders:
+        for key, following in pairwise(keys):
+            predecessors.setdefault(following, set()).add(key)
+    try:
+        return list(TopologicalSorter(predecessors).static_order())
+    except CycleError:
+        return []
 
 
 def _follows(keys: tuple[str, ...], order: list[str]) -> bool:

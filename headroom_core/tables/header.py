@@ -12,6 +12,10 @@
 | `name[]{a,b}` | a column of lists of objects, each object written as the list of its values |
 | `name&` | a column whose values always come with those of others; the first holds references |
 | `name+` | a list whose items are the rows of a table further below; the cell is their number |
+| `name[a,b]` | a list whose items are columns; the names are ours or stand elsewhere |
+| `name[a,b]{v}` | the same of a list of objects with the single key `v` |
+| `[a,b]` | the row itself is such a list |
+| `name==value` | no column: the value stands beside the columns of an object, once |
 | `.` | the row is the value itself |
 
 A name with a character that has a meaning in a header is written as a JSON string.
@@ -31,7 +35,7 @@ _NAME_CHARACTER = r"[^,{}\[\]\"=:+#^~*!;&\\\x00-\x1f\x7f\ud800-\udfff]"
 # end with whitespace.
 _BARE_NAME = re.compile(rf"(?![.@]$|\s)(?:{_NAME_CHARACTER}*(?!\s){_NAME_CHARACTER})")
 # The first character after an unquoted name.
-_NAME_END = re.compile(r"[,{}\[=:+&]|$")
+_NAME_END = re.compile(r"[,{}\[\]=:+&]|$")
 
 
 class Missing:
@@ -125,12 +129,15 @@ class Field:
 
     Attributes:
         name: The key, or None if the row is the value itself.
-        children: The entries of an object whose fields are columns; empty for a column.
+        children: The entries of an object or a list whose items are columns; empty for a column.
         is_text: Whether every unquoted cell is a string.
         shape: The shape of the objects in the cells, or None if they are plain JSON.
         is_grouped: Whether it belongs to the columns whose values always come together.
         is_nested: Whether the cells count rows of a table further below.
         constant: The value of all rows, or `MISSING` if the field is a column.
+        is_list: Whether the original has a list where the rows have the object of the children.
+        wrapper: The only key of the objects in such a list, or None if it holds the values.
+        aside: The value that stands once beside the columns, or `MISSING`.
     """
 
     name: str | None
@@ -140,6 +147,9 @@ class Field:
     is_grouped: bool = False
     is_nested: bool = False
     constant: Value = MISSING
+    is_list: bool = False
+    wrapper: str | None = None
+    aside: Value = MISSING
 
 
 def write_fields(fields: list[Field]) -> str:
@@ -148,7 +158,11 @@ def write_fields(fields: list[Field]) -> str:
 
 
 def _write_field(item: Field) -> str:
+    if item.is_list:
+        return _write_list(item)
     name = "." if item.name is None else _write_name(item.name)
+    if item.aside is not MISSING:
+        return f"{name}=={dumps(item.aside)}"
     if item.children:
         return f"{name}{{{write_fields(item.children)}}}"
     if item.constant is not MISSING:
@@ -162,6 +176,12 @@ def _write_field(item: Field) -> str:
     if item.is_nested:
         name += "+"
     return name
+
+
+def _write_list(item: Field) -> str:
+    name = "" if item.name is None else _write_name(item.name)
+    wrapper = "" if item.wrapper is None else f"{{{_write_name(item.wrapper)}}}"
+    return f"{name}[{write_fields(item.children)}]{wrapper}"
 
 
 def _write_name(name: str) -> str:
@@ -189,7 +209,7 @@ class HeaderReader:
         self.position = position
 
     def read_fields(self) -> list[Field]:
-        """Read fields up to a closing brace or the end.
+        """Read fields up to a closing brace or bracket, or the end.
 
         Raises:
             ValueError: If the header is malformed.
@@ -200,7 +220,13 @@ class HeaderReader:
         return fields
 
     def _read_field(self) -> Field:
+        if self._accept("["):
+            return self._read_list(None)
         name = None if self._accept_lone_dot() else self._read_name()
+        if self._accept("=="):
+            return Field(name, aside=self._read_json())
+        if not self.text.startswith("[]", self.position) and self._accept("["):
+            return self._read_list(name)
         if self._accept("{"):
             children = self.read_fields()
             self._expect("}")
@@ -212,6 +238,15 @@ class HeaderReader:
         is_grouped = self._accept("&")
         is_nested = self._accept("+")
         return Field(name, is_text=is_text, shape=shape, is_grouped=is_grouped, is_nested=is_nested)
+
+    def _read_list(self, name: str | None) -> Field:
+        children = self.read_fields()
+        self._expect("]")
+        wrapper = None
+        if self._accept("{"):
+            wrapper = self._read_name()
+            self._expect("}")
+        return Field(name, children, is_list=True, wrapper=wrapper)
 
     def _read_shape(self) -> Shape | None:
         is_list = self._accept("[]{")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headroom_core.tables.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, any_looks_typed
 from headroom_core.tables.csv import join_records, split_record
 from headroom_core.tables.frame import SEPARATORS, Form
 from headroom_core.tables.header import MISSING, Field, HeaderReader
-from headroom_core.tables.writer import FROM_PYTHON, UNITS
+from headroom_core.tables.writer import FORM_NOTES, FROM_PYTHON, NUMBERS_AS_KEYS, UNITS
 from headroom_core.text.exact_json import Value, parse, scan
 
 # The start of a header, up to its fields. Must not match other text in brackets, such as
@@ -23,7 +23,7 @@ _HEADER = re.compile(
 # The number of legend or group lines, and the separator, in the notes of a header.
 _ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
 _SEPARATOR_NOTE = re.compile(r"; cells end with (\w+)")
-_FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items()}
+_FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items() if form not in FORM_NOTES}
 _NUMBER_STARTS = frozenset("-0123456789")
 # JSON numbers, joined by line breaks: one match for a whole column is much faster than one for
 # each cell. Must not match a number that JSON lacks, such as `007`.
@@ -46,6 +46,7 @@ class ParsedTable:
             dropped.
         form: The notation of the original.
         rows: The values of the rows; for CSV, the records as text.
+        fields: The entries of the header.
         numbers: The row numbers, or None if the table has none.
         parents: The numbers of the rows in the parent table, or None if it has no parent.
         keys: The keys of the entries if the original is an object, else None.
@@ -60,6 +61,7 @@ class ParsedTable:
     total: int
     form: Form
     rows: list[Value]
+    fields: list[Field] = field(default_factory=list)
     numbers: list[int] | None = None
     parents: list[int] | None = None
     keys: list[str] | None = None
@@ -94,18 +96,17 @@ def read_tables(text: str) -> Iterator[ParsedTable]:
 
 
 def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
-    form = _FORMS[header["unit"]]
+    notes = header["notes"]
+    form = _read_form(header["unit"], notes)
     is_csv = form == "csv"
     shown = int(header["shown"])
-    notes = header["notes"]
     aside_count = sum(map(int, _ASIDE_LINES.findall(notes)))
     take = _take_records if is_csv else _take_lines
     aside_lines, position = take(text, line_end + 1, aside_count)
     lines, end = take(text, position, shown)
-    table = ParsedTable(
-        start=header.start(), end=end, total=int(header["total"] or shown), form=form, rows=[]
-    )
     fields = _read_fields(text[header.end() : line_end - 1])
+    total = int(header["total"] or shown)
+    table = ParsedTable(header.start(), end, total, form, rows=[], fields=fields)
     separator = _read_separator(notes)
     aside = dict(line.split(" ", 1) for line in aside_lines)
     body = _BodyReader(fields, aside, separator, is_csv)
@@ -116,7 +117,16 @@ def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
     else:
         table.is_python = f"; {FROM_PYTHON}" in notes
         table.nested = tuple(_walk_nested_paths(fields))
+        if f"; {NUMBERS_AS_KEYS}" in notes:
+            table.keys = [str(n) for n in table.numbers or range(shown)]
     return table
+
+
+def _read_form(unit: str, notes: str) -> Form:
+    for form, note in FORM_NOTES.items():
+        if unit == UNITS[form] and f"; {note}" in notes:
+            return form
+    return _FORMS[unit]
 
 
 def _read_separator(notes: str) -> str:
@@ -177,16 +187,17 @@ def _walk_leaves(fields: list[Field]) -> Iterator[Field]:
     for item in fields:
         if item.children:
             yield from _walk_leaves(item.children)
-        else:
+        elif item.aside is MISSING:
             yield item
 
 
 def _walk_nested_paths(fields: list[Field]) -> Iterator[tuple[str, ...]]:
     for item in fields:
+        name = () if item.name is None else (item.name,)
         if item.is_nested:
-            yield (str(item.name),)
+            yield name
         for path in _walk_nested_paths(item.children):
-            yield (str(item.name), *path)
+            yield (*name, *path)
 
 
 class _BodyReader:
@@ -351,7 +362,10 @@ def _split_cells(line: str, splits: int) -> list[str]:
 
 def _assemble_rows(fields: list[Field], columns: Iterator[list[Value]], count: int) -> list[Value]:
     """Build the rows of a table, or the objects of a field, from the columns of their fields."""
+    fields = [item for item in fields if item.aside is MISSING]
     if len(fields) == 1 and fields[0].name is None:
+        if fields[0].children:
+            return _assemble_rows(fields[0].children, columns, count)
         constant = fields[0].constant
         return next(columns) if constant is MISSING else [constant] * count
     names = [str(item.name) for item in fields]

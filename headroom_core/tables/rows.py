@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headroom_core.tables.codec import TextPart, parse_text, walk_frames
+from headroom_core.tables.codec import parse_text, walk_frames
 from headroom_core.tables.csv import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
+from headroom_core.tables.values import TextPart
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import to_plain
 from headroom_core.text.json_spans import MIN_JSON_LINES

@@ -32,11 +32,24 @@ _CHARS_PER_TOKEN = 4
 # Tokens of `*12` with its separator, in a cell or at the start of a legend line.
 _REFERENCE_TOKENS = 3
 
-UNITS: dict[Form, str] = {"array": "rows", "object": "entries", "lines": "lines", "csv": "records"}
+UNITS: dict[Form, str] = {
+    "array": "rows",
+    "headed": "rows",
+    "object": "entries",
+    "columns": "rows",
+    "lines": "lines",
+    "csv": "records",
+}
 """The word for the rows of each form in a header."""
+
+FORM_NOTES: dict[Form, str] = {"headed": "names from the first row", "columns": "by column"}
+"""Notes that distinguish forms with the same word for their rows."""
 
 FROM_PYTHON = "from Python"
 """Note in the header of a table that decodes to a Python literal."""
+
+NUMBERS_AS_KEYS = "keys = row numbers"
+"""Note in the header of a table whose keys are 0, 1, 2 and so on."""
 
 _LEADING_NOTES = {
     "#": "# = row number from 0",
@@ -60,7 +73,11 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
         lines = [f"{cell}{frame.separator}{line}" for cell, line in zip(cells, lines)]
     count = str(len(frame.rows)) if kept is None else f"{len(rows)} of {len(frame.rows)}"
     notes = [f"[table {count} {UNITS[frame.form]}"]
+    if frame.form in FORM_NOTES:
+        notes.append(FORM_NOTES[frame.form])
     notes += [_LEADING_NOTES[sign] for sign in leading]
+    if frame.has_numbers_as_keys:
+        notes.append(NUMBERS_AS_KEYS)
     notes += body.notes
     if frame.separator != ",":
         notes.append(f"cells end with {SEPARATORS[frame.separator]}")
@@ -81,7 +98,7 @@ def _write_leading_cells(
         leading["#"] = [str(row) for row in rows]
     if frame.parents is not None:
         leading["^"] = [str(frame.parents[row]) for row in rows]
-    if frame.keys is not None:
+    if frame.keys is not None and not frame.has_numbers_as_keys:
         leading["@"] = write_cells([frame.keys[row] for row in rows], is_text=True)
     return leading
 
@@ -157,6 +174,8 @@ def _describe_fields(fields: list[Field], views: Iterator[_ColumnView]) -> list[
 
 
 def _describe_field(item: Field, views: Iterator[_ColumnView]) -> Field:
+    if item.aside is not MISSING:
+        return item
     if item.children:
         return replace(item, children=_describe_fields(item.children, views))
     view = next(views)
@@ -169,6 +188,8 @@ def _describe_cells(frame: Frame, views: list[_ColumnView]) -> list[str]:
         return []
     signs = (("", "empty = null"), ("~", "~ = no such key"))
     notes = [note for sign, note in signs if any(sign in view.cells for view in views)]
+    if any(item.aside is not MISSING for item in frame.fields):
+        notes.append("== stands beside the columns")
     if any(view.is_nested for view in views):
         notes.append("+n = n rows of the next table")
     if any(view.is_packed for view in views):

@@ -12,7 +12,8 @@ from headroom_core.messages import Draft
 from headroom_core.relevance import Scorer
 from headroom_core.results import CrushResult
 from headroom_core.stores import Store, default_store
-from headroom_core.tables.codec import parse_value, render_lossless
+from headroom_core.tables.codec import render_lossless
+from headroom_core.tables.values import parse_value
 from headroom_core.text.exact_json import Value, dumps, from_plain, to_plain
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.router import ContentRouter

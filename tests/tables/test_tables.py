@@ -30,9 +30,9 @@ def csv_records(sep: str, end: str = "\n") -> str:
     return "".join(line.replace(",", sep) + end for line in lines)
 
 
-def table_rows(sep: str, end: str = "\n") -> str:
+def table_rows(sep: str, end: str = "", count: int = 7) -> str:
     """Return the table rows of `csv_records(sep)`, whose last two columns are constant."""
-    return "".join(f"Elbe {n}{sep}{n * 7}\n" for n in range(7)) + end
+    return "".join(f"Elbe {n}{sep}{n * 7}\n" for n in range(count)) + end
 
 
 LONG = "the gates are inspected in spring and in autumn"
@@ -100,6 +100,37 @@ HEADER_FORMS = {
         "0,m00,30\n0,m01,31\n0,m02,32\n0,m03,33\n0,m04,34\n1,m10,30\n1,m11,31\n1,m12,32\n1,m13,33\n"
         "2,m20,30\n2,m21,31\n2,m22,32\n",
     ),
+    "[a,b]": (
+        [["river", "length"], *[[f"Elbe {n}", n * 7] for n in range(20)]],
+        "[table 20 rows; names from the first row: [river,length]]\n" + table_rows(",", count=20),
+    ),
+    "name[a,b]": (
+        {
+            "columns": ["river", "length"],
+            "index": [f"r{n}" for n in range(20)],
+            "data": [[f"Elbe {n}", n * 7] for n in range(20)],
+        },
+        '{"columns":["river","length"],[table 20 rows; by column: index,data[river,length]]\n'
+        + "".join(f"r{n},Elbe {n},{n * 7}\n" for n in range(20))
+        + "}",
+    ),
+    "name[a,b]{v}": (
+        {
+            "schema": {"fields": [{"name": "river"}, {"name": "length"}]},
+            "rows": [{"f": [{"v": f"Elbe {n}"}, {"v": n * 7}]} for n in range(20)],
+        },
+        '{"schema":{"fields":[{"name":"river"},{"name":"length"}]},'
+        '"rows":[table 20 rows: f[river,length]{v}]\n' + table_rows(",", "}", count=20),
+    ),
+    "name==value": (
+        {
+            "river": [f"Elbe {n}" for n in range(60)],
+            "unit": "km",
+            "length": [n * 7 for n in range(60)],
+        },
+        "{[table 60 rows; by column; == stands beside the columns: "
+        'river,unit=="km",length]\n' + table_rows(",", "}", count=60),
+    ),
 }
 
 
@@ -158,22 +189,22 @@ SIGNS = {
     ),
     "records, comma": (
         csv_records(","),
-        '[table 7 records: river,km,sea="North Sea",side="left"]\n' + table_rows(","),
+        '[table 7 records: river,km,sea="North Sea",side="left"]\n' + table_rows(",", "\n"),
     ),
     "records, tab": (
         csv_records("\t"),
         '[table 7 records; cells end with tab: river,km,sea="North Sea",side="left"]\n'
-        + table_rows("\t"),
+        + table_rows("\t", "\n"),
     ),
     "records, semicolon": (
         csv_records(";"),
         '[table 7 records; cells end with semicolon: river,km,sea="North Sea",side="left"]\n'
-        + table_rows(";"),
+        + table_rows(";", "\n"),
     ),
     "records, bar": (
         csv_records("|"),
         '[table 7 records; cells end with bar: river,km,sea="North Sea",side="left"]\n'
-        + table_rows("|"),
+        + table_rows("|", "\n"),
     ),
     "records, CRLF": (
         csv_records(",", "\r\n"),

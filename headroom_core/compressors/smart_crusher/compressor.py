@@ -24,7 +24,6 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.markers import retrieve_call, write_marker
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from_config
 from headroom_core.tables.codec import (
-    TextPart,
     parse_text,
     render_lossless,
     render_lossless_frame,
@@ -32,6 +31,7 @@ from headroom_core.tables.codec import (
 )
 from headroom_core.tables.csv import MIN_CSV_RECORDS
 from headroom_core.tables.frame import Frame
+from headroom_core.tables.values import TextPart
 from headroom_core.tables.writer import UNITS, write_table
 from headroom_core.text.exact_json import is_number
 from headroom_core.text.kinds import TextKind

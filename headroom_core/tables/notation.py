@@ -1,0 +1,27 @@
+"""Notation of the values around tables: compact JSON, or Python literals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from headroom_core.text import python_literal
+from headroom_core.text.exact_json import Value, dumps, quote
+
+
+class Notation(NamedTuple):
+    """Functions and signs that write values."""
+
+    dumps: Callable[[Value], str]
+    quote: Callable[[str], str]
+    comma: str
+    colon: str
+
+
+_JSON = Notation(dumps, quote, ",", ":")
+_PYTHON = Notation(python_literal.dumps, repr, ", ", ": ")
+
+
+def notation_of(is_python: bool) -> Notation:
+    """Return the notation of Python literals or of JSON."""
+    return _PYTHON if is_python else _JSON

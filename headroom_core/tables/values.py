@@ -1,0 +1,173 @@
+"""Split values into frames and the text between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from headroom_core.tables.frame import Frame, build_frame
+from headroom_core.tables.maps import is_map
+from headroom_core.tables.members import MemberRun, find_member_runs
+from headroom_core.tables.named_rows import build_named_frame
+from headroom_core.tables.names import DocumentNames, Path
+from headroom_core.tables.notation import notation_of
+from headroom_core.text.exact_json import Value, fingerprint
+
+TextPart = str | Frame
+"""A frame, or the text between two of them."""
+
+# Two objects are enough for a header to pay: it writes the keys once instead of twice.
+_MIN_TABLE_ROWS = 2
+# An array with fewer rows is split up instead if most of it is longer lists, which then become
+# tables of their own.
+_MIN_OUTER_ROWS = 5
+# Scalars have no keys to save, so a few of them stay JSON.
+_MIN_SCALARS = 5
+_MAJORITY = 0.5
+
+
+def parse_value(value: Value, *, is_python: bool = False) -> list[TextPart]:
+    """Split a value into its arrays of rows as frames and the text around them.
+
+    Args:
+        value: The parsed value.
+        is_python: Whether to write Python literals around the frames instead of compact JSON.
+    """
+    splitter = _ValueSplitter(value, is_python)
+    splitter.append(value, ())
+    return merge_strings(splitter.parts)
+
+
+def merge_strings(parts: Iterable[TextPart]) -> list[TextPart]:
+    """Join neighboring strings; the result begins and ends with a string."""
+    merged: list[TextPart] = []
+    pending: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            pending.append(part)
+            continue
+        merged += ["".join(pending), part]
+        pending = []
+    return [*merged, "".join(pending)]
+
+
+class _ValueSplitter:
+    """Splitter of one document.
+
+    Args:
+        document: The document.
+        is_python: Whether it is written as a Python literal.
+
+    Attributes:
+        parts: The parts so far.
+    """
+
+    def __init__(self, document: Value, is_python: bool) -> None:
+        self.parts: list[TextPart] = []
+        self._names = DocumentNames(document)
+        self._notation = notation_of(is_python)
+        self._is_python = is_python
+
+    def append(self, value: Value, path: Path) -> None:
+        """Append the parts of a value.
+
+        Args:
+            value: The value.
+            path: Where it is in the document.
+        """
+        if type(value) is dict:
+            self._append_object(value, path)
+        elif type(value) is list:
+            frame = self._build_frame(value, path)
+            if frame:
+                self._append_frame(frame)
+            else:
+                self._append_list(value, path)
+        else:
+            self.parts.append(self._notation.dumps(value))
+
+    def _build_frame(self, items: list[Value], path: Path) -> Frame | None:
+        """Return the frame of a list, or None if it is not an array of rows."""
+        frame = build_named_frame(items, path, self._names)
+        if frame is None and _is_array_of_rows(items):
+            frame = build_frame(items)
+        return frame
+
+    def _append_frame(self, frame: Frame) -> None:
+        frame.is_python = self._is_python
+        self.parts.append(frame)
+
+    def _append_list(self, items: list[Value], path: Path) -> None:
+        sign = "["
+        for index, item in enumerate(items):
+            self.parts.append(sign)
+            self.append(item, (*path, index))
+            sign = self._notation.comma
+        self.parts.append("]" if items else "[]")
+
+    def _append_object(self, value: dict[str, Value], path: Path) -> None:
+        runs = find_member_runs(value, path, self._names)
+        if not runs and is_map(value):
+            self._append_frame(build_frame(list(value.values()), "object", keys=list(value)))
+        else:
+            self._append_members(value, path, runs)
+
+    def _append_members(self, value: dict[str, Value], path: Path, runs: list[MemberRun]) -> None:
+        notation = self._notation
+        run_at = {run.start: run for run in runs}
+        sign, end = "{", 0
+        for index, (key, item) in enumerate(value.items()):
+            if index < end:
+                continue
+            if index in run_at:
+                self.parts.append(sign)
+                self._append_frame(run_at[index].frame)
+                end = run_at[index].end
+            else:
+                self.parts.append(f"{sign}{notation.quote(key)}{notation.colon}")
+                self.append(item, (*path, key))
+            sign = notation.comma
+        self.parts.append("}" if value else "{}")
+
+
+def _is_array_of_rows(items: list[Value]) -> bool:
+    if len(items) < _MIN_OUTER_ROWS and _is_mostly_nested(items):
+        return False
+    objects = sum(type(item) is dict for item in items)
+    if objects >= max(_MIN_TABLE_ROWS, _MAJORITY * len(items)):
+        return True
+    if objects or len(items) < _MIN_SCALARS:
+        return False
+    return not any(map(_contains_containers, items))
+
+
+def _is_mostly_nested(items: list[Value]) -> bool:
+    """Return whether a few items are little more than containers of longer lists."""
+    nested = sum(len(fingerprint(rows)) for rows in _find_tables(items))
+    return nested > _MAJORITY * len(fingerprint(items))
+
+
+def _find_tables(items: Iterable[Value]) -> Iterator[list[Value]]:
+    """Yield the longer lists of objects or lists, and arrays of one length, at any depth."""
+    for item in items:
+        if type(item) is list and len(item) >= _MIN_OUTER_ROWS and type(item[0]) in (dict, list):
+            yield item
+        elif type(item) is list:
+            yield from _find_tables(item)
+        elif type(item) is dict:
+            arrays = [value for value in item.values() if _is_array(value)]
+            counts = Counter(map(len, arrays))
+            yield from (value for value in arrays if counts[len(value)] > 1)
+            yield from _find_tables(value for value in item.values() if not _is_array(value))
+
+
+def _is_array(value: Value) -> bool:
+    return (
+        type(value) is list
+        and len(value) >= _MIN_OUTER_ROWS
+        and not any(type(item) in (dict, list) for item in value)
+    )
+
+
+def _contains_containers(item: Value) -> bool:
+    return type(item) is list and any(type(inner) in (dict, list) for inner in item)

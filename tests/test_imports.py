@@ -59,7 +59,15 @@ SHARED = {
     "providers": {"base"},
     "transforms": {"base", "cache_aligner", "pipeline", "router", "windows"},
     "conversation": {"prefix_cache", "replay", "run", "window"},
-    "retrieval": {"fields", "lines", "originals", "pages", "where"},
+    "retrieval": {
+        "comparisons",
+        "condition_parser",
+        "fields",
+        "lines",
+        "originals",
+        "pages",
+        "where",
+    },
     "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
     "metrics": {"ledger"},
 }

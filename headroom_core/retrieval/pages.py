@@ -15,7 +15,8 @@ from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.relevance import BM25Scorer
 from headroom_core.relevance.words import normalize_text, split_words
 from headroom_core.results import RetrievalResult
-from headroom_core.retrieval.fields import field_names, has_field, leaves
+from headroom_core.retrieval.comparisons import leaves
+from headroom_core.retrieval.fields import field_names
 from headroom_core.retrieval.lines import (
     MAX_LINE_CHARS,
     Lines,
@@ -23,7 +24,7 @@ from headroom_core.retrieval.lines import (
     parse_ranges,
     split_lines,
 )
-from headroom_core.retrieval.where import parse_where
+from headroom_core.retrieval.where import Matches, parse_where
 from headroom_core.tables.rows import RowSet, find_rows
 
 DEFAULT_LIMIT = 50
@@ -138,12 +139,26 @@ def _read_rows(text: str, row_sets: list[RowSet], request: PageRequest) -> Retri
 
 def _select_rows(row_sets: list[RowSet], condition: str | None) -> list[_RowLocation]:
     """Return the locations of the rows that meet a condition, or of all rows."""
-    where = parse_where(condition) if condition else None
-    locations = []
-    for number, row_set in enumerate(row_sets):
-        rows = where.select(row_set.values) if where else range(len(row_set.values))
-        locations += [(number, index) for index in rows]
-    return locations
+    if not condition:
+        return [
+            (number, index)
+            for number, row_set in enumerate(row_sets)
+            for index in range(len(row_set.values))
+        ]
+    matches = _match(row_sets, condition)
+    # A table without any of the fields would meet `status != 'ok'` as a whole.
+    is_about_any = any(found.is_about for found in matches)
+    return [
+        (number, index)
+        for number, found in enumerate(matches)
+        if found.is_about or not is_about_any
+        for index in found.rows
+    ]
+
+
+def _match(row_sets: list[RowSet], condition: str) -> list[Matches]:
+    where = parse_where(condition)
+    return [where.match(row_set.values, row_set.ancestors) for row_set in row_sets]
 
 
 def _render_rows(row_sets: list[RowSet], shown: list[_RowLocation]) -> str:
@@ -168,11 +183,8 @@ def _explain_no_match(row_sets: list[RowSet], condition: str, total: int) -> str
     names: dict[str, None] = {}
     for row_set in row_sets:
         names.update(dict.fromkeys(field_names(row_set.values, _MAX_LISTED_FIELDS)))
-    unknown = [
-        ".".join(path)
-        for path in parse_where(condition).paths
-        if not any(has_field(row_set.values, path) for row_set in row_sets)
-    ]
+    first, *others = [found.unknown for found in _match(row_sets, condition)]
+    unknown = [name for name in first if all(name in other for other in others)]
     missing = f"no row has {' or '.join(unknown)}; " if unknown else ""
     fields = ", ".join(list(names)[:_MAX_LISTED_FIELDS])
     return f"none of the {total} rows matches {condition}; {missing}fields: {fields}"

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from headroom_core.tables.codec import parse_text, walk_frames
+from headroom_core.tables.codec import parse_text
 from headroom_core.tables.csv import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
-from headroom_core.tables.values import TextPart
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import to_plain
 from headroom_core.text.json_spans import MIN_JSON_LINES
+
+
+class Ancestor(NamedTuple):
+    """Rows that the rows of a set belong to, directly or through others.
+
+    Attributes:
+        numbers: For each row of the set, the index of the row that it belongs to.
+        rows: The rows that they belong to.
+    """
+
+    numbers: list[int]
+    rows: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +34,24 @@ class RowSet:
         name: Distinguishes it from the other row sets of the text; empty if it is the only one.
         values: The rows in ordinary Python types, in order.
         frame: The rows split into columns.
+        above: Row set that the rows belong to, or None if they are no items of nested lists.
     """
 
     name: str
     values: list[Any]
     frame: Frame
+    above: RowSet | None = None
+
+    @property
+    def ancestors(self) -> list[Ancestor]:
+        """The rows that the rows belong to, the nearest first."""
+        found: list[Ancestor] = []
+        numbers, row_set = list(range(len(self.values))), self
+        while row_set.above is not None and row_set.frame.parents is not None:
+            parents = row_set.frame.parents
+            numbers, row_set = [parents[number] for number in numbers], row_set.above
+            found.append(Ancestor(numbers, row_set.values))
+        return found
 
     def render(self, indices: Sequence[int]) -> str:
         """Return a table of the rows with these indices; rows are numbered from 0."""
@@ -48,11 +72,12 @@ def find_rows(text: str) -> list[RowSet]:
         1,2,Oder
     """
     frames = _collect_frames(text) or _collect_frames(_join_few_lines(text))
-    has_many = len(frames) > 1
-    return [
-        RowSet(f"table {number}" if has_many else "", _to_plain_rows(frame), frame)
-        for number, frame in enumerate(frames, 1)
-    ]
+    row_sets: list[RowSet] = []
+    for frame, above in frames:
+        name = f"table {len(row_sets) + 1}" if len(frames) > 1 else ""
+        parent = None if above is None else row_sets[above]
+        row_sets.append(RowSet(name, _to_plain_rows(frame), frame, parent))
+    return row_sets
 
 
 def _join_few_lines(text: str) -> str:
@@ -65,14 +90,20 @@ def _join_few_lines(text: str) -> str:
     return f"[{', '.join(lines)}]"
 
 
-def _collect_frames(text: str) -> list[Frame]:
-    return list(_walk_parts(parse_text(text) or []))
-
-
-def _walk_parts(parts: list[TextPart]) -> Iterator[Frame]:
-    for part in parts:
+def _collect_frames(text: str) -> list[tuple[Frame, int | None]]:
+    """Return the frames of a text, parents first, each with the index of its parent."""
+    found: list[tuple[Frame, int | None]] = []
+    for part in parse_text(text) or []:
         if isinstance(part, Frame):
-            yield from walk_frames(part)
+            _append_frame(part, None, found)
+    return found
+
+
+def _append_frame(frame: Frame, above: int | None, found: list[tuple[Frame, int | None]]) -> None:
+    position = len(found)
+    found.append((frame, above))
+    for child in frame.children:
+        _append_frame(child, position, found)
 
 
 def _to_plain_rows(frame: Frame) -> list[Any]:
@@ -90,4 +121,5 @@ def _to_plain_rows(frame: Frame) -> list[Any]:
 
 def _add_key(key: str, value: Any) -> Any:
     """Add the key of an object's entry under the name that it has in the table."""
-    return {"@": key, **value} if isinstance(value, dict) else value
+    entry = value if isinstance(value, dict) else {"value": value}
+    return {"@": key} | entry | {"@": key}

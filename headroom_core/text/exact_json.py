@@ -67,11 +67,16 @@ def is_number(value: Value) -> bool:
     return type(value) is tuple and len(value) == 1
 
 
+def has_split_pair(text: str) -> bool:
+    """Return whether a text has a character in two halves, which escapes cannot express."""
+    return not text.isascii() and _SPLIT_PAIR.search(text) is not None
+
+
 def quote(text: str) -> str:
     """Return the text as a JSON string with as few escapes as possible."""
     # An escaped split pair would be read back as the single character that the pair encodes, so
     # such texts, like those without any surrogate, are written unescaped.
-    if text.isascii() or not _SURROGATE.search(text) or _SPLIT_PAIR.search(text):
+    if text.isascii() or not _SURROGATE.search(text) or has_split_pair(text):
         return encode_basestring(text)
     return encode_basestring_ascii(text)
 

@@ -173,7 +173,7 @@ def test_the_names_of_a_table_header_are_understood() -> None:
     )
     assert "id,labels" in retrieve_text(text, where="id == 7")
     for where in ("labels contains 'bug'", "labels.name == 'bug'", "labels[].name == 'bug'"):
-        assert row_numbers(retrieve_text(text, where=where)) == [7]
+        assert set(row_numbers(retrieve_text(text, where=where))) == {7}
     assert row_numbers(retrieve_text(json.dumps([n * n for n in range(30)]), where=". == 49")) == [
         7
     ]

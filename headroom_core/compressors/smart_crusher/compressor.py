@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
@@ -29,6 +28,7 @@ from headroom_core.tables.codec import (
     render_lossless_frame,
     selection_round_trips,
 )
+from headroom_core.tables.conditions import write_condition
 from headroom_core.tables.csv import MIN_CSV_RECORDS
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.values import TextPart
@@ -46,15 +46,9 @@ _MIN_SELECTION_CHARACTERS = 800
 _MIN_SAVED_SHARE = 0.10
 _MARKER_CHARACTERS = 120
 _MAX_DUPLICATED_ROWS = 5
-# Words with a special meaning in a `where` expression.
-_WHERE_KEYWORDS = frozenset(
-    "and or not in is contains startswith endswith true false null none".split()
-)
-# Numbers, strings and paths that can be written into a `where` expression without escapes. Must
-# not match quotes, control characters or anything long.
-_PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_PLAIN_VALUE = re.compile(r"[\w .:/@+-]{1,32}")
-_PLAIN_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+# The example in a marker is one of the first rows that were left out, if it is this short.
+_MAX_CANDIDATES = 20
+_MAX_EXAMPLE_CHARACTERS = 80
 
 
 class TableCompressor:
@@ -331,21 +325,28 @@ def _summarize_duplicates(duplicates: dict[int, int]) -> str:
 def _write_where_example(
     frame: Frame, naming_column: ColumnStats | None, dropped: list[int]
 ) -> str:
-    """Return an expression that selects one of the dropped rows, or "" if it needs escapes."""
+    """Return an expression that selects one of the dropped rows."""
+    candidates = filter(None, _write_conditions(frame, naming_column, dropped[:_MAX_CANDIDATES]))
+    shortest = min(candidates, key=_rate_example, default="")
+    return shortest if 0 < len(shortest) <= _MAX_EXAMPLE_CHARACTERS else f"# == {dropped[0]}"
+
+
+def _write_conditions(
+    frame: Frame, naming_column: ColumnStats | None, rows: list[int]
+) -> Iterator[str]:
+    """Yield an expression for each row that can be named, and an empty string for others."""
     if frame.keys is not None:
-        key = frame.keys[dropped[0]]
-        return f"@ == '{key}'" if _PLAIN_VALUE.fullmatch(key) else ""
-    index_of = {row: index for index, row in enumerate(frame.regular_rows)}
-    index = next((index_of[row] for row in dropped if row in index_of), None)
-    if naming_column is None or index is None:
-        return ""
-    path = ".".join(naming_column.column.path)
-    if not _PLAIN_PATH.fullmatch(path) or not _WHERE_KEYWORDS.isdisjoint(path.lower().split(".")):
-        return ""
-    value, cell = naming_column.column.values[index], naming_column.column.cells[index]
-    if isinstance(value, str) and cell == value and _PLAIN_VALUE.fullmatch(value):
-        return f"{path} == '{value}'"
-    # The rows of CSV hold strings, not numbers.
-    if is_number(value) and frame.form != "csv" and _PLAIN_NUMBER.fullmatch(cell):
-        return f"{path} == {cell}"
-    return ""
+        yield from (write_condition(("@",), frame.keys[row]) for row in rows)
+    elif naming_column is not None:
+        index_of = {row: index for index, row in enumerate(frame.regular_rows)}
+        column = naming_column.column
+        values = [column.values[index_of[row]] for row in rows if row in index_of]
+        if frame.form == "csv":
+            # The cells of CSV are text, also where they are numbers.
+            values = [value[0] if is_number(value) else value for value in values]
+        yield from (write_condition(column.path, value) for value in values)
+
+
+def _rate_example(condition: str) -> tuple[bool, int]:
+    """Rate how easily a condition is copied: the first without escapes is the best."""
+    return "\\" in condition or "''" in condition, len(condition) > _MAX_EXAMPLE_CHARACTERS

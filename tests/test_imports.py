@@ -45,7 +45,15 @@ MAX_LEVELS = 11
 
 SHARED = {
     "_internal": {"fork", "lru"},
-    "text": {"exact_json", "kinds", "python_literal", "sentences"},
+    "text": {
+        "constructors",
+        "exact_json",
+        "json_runs",
+        "kinds",
+        "line_style",
+        "python_literal",
+        "sentences",
+    },
     "models": {"load"},
     "dialects": {"access", "base", "counting"},
     "stores": {"base", "sqlite_file"},

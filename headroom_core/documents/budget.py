@@ -243,7 +243,7 @@ def _cut_text(
     if (room < 1 and not min_units) or _is_json(text):
         return None
     # JSON inside prose is one unit; lines of JSON may be kept one by one.
-    json_spans = [(span.start, span.end) for span in find_json(text) if not span.is_json_lines]
+    json_spans = [(span.start, span.end) for span in find_json(text) if span.form == "value"]
     units = split_units(text, json_spans)
     texts = [unit.text for unit in units]
     groups = _UnitSelector(units, tokenizer, room).select(query.score_texts(texts), min_units)

@@ -17,7 +17,8 @@ from headroom_core.tables.restore import (
 from headroom_core.tables.values import TextPart, merge_strings, parse_value
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import Value, fingerprint
-from headroom_core.text.json_spans import JSONSpan, find_json
+from headroom_core.text.json_runs import JSONSpan
+from headroom_core.text.json_spans import find_json
 
 
 def parse_text(text: str) -> list[TextPart] | None:
@@ -45,12 +46,12 @@ def _split_at_spans(text: str, spans: list[JSONSpan]) -> Iterator[TextPart]:
 def _parse_span(span: JSONSpan, text: str) -> list[TextPart]:
     """Split the value of a span, or return its text if the value is nested too deeply."""
     try:
-        if not span.is_json_lines:
+        if span.form == "value":
             return parse_value(span.value, is_python=span.is_python)
-        frame = build_frame(span.value, "lines")
+        frame = build_frame(span.value, span.form)
     except (RecursionError, ValueError):
         return [text[span.start : span.end]]
-    frame.is_python = span.is_python
+    frame.is_python, frame.style = span.is_python, span.style
     return [frame]
 
 
@@ -99,7 +100,9 @@ def render_source(frame: Frame | ParsedTable, rows: list[Value]) -> str:
     if frame.form == "headed":
         return notation.dumps([restore_header_row(frame.fields), *rows])
     if frame.form == "lines":
-        return "\n".join(map(notation.dumps, rows))
+        return frame.style.render(rows, notation.dumps)
+    if frame.form == "items":
+        return notation.comma.join(map(notation.dumps, rows))
     return notation.dumps(rows)
 
 
@@ -136,6 +139,7 @@ def _describes(table: ParsedTable, frame: Frame) -> bool:
             not frame.is_rearranged
             or describe_layout(table.fields) == describe_layout(frame.fields)
         )
+        and table.style == frame.style
     )
 
 

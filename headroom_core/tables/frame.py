@@ -11,7 +11,10 @@ from typing import Literal
 
 from headroom_core.tables.cells import any_looks_typed, write_cells
 from headroom_core.tables.header import MISSING, Field, Missing, find_common_shape
+from headroom_core.text.constructors import as_number, find_constructor
 from headroom_core.text.exact_json import Value
+from headroom_core.text.line_style import BARE_LINES, LineStyle
+from headroom_core.text.python_literal import SOURCE_SIGN
 
 # With fewer items, the header of a table of their own costs more than it saves.
 _MIN_NESTED_ITEMS = 5
@@ -24,9 +27,10 @@ _MIN_TABLE_FILL = 0.2
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 """The characters that may separate the cells of a line, and their names in a header."""
 
-Form = Literal["array", "headed", "object", "columns", "lines", "csv"]
+Form = Literal["array", "headed", "object", "columns", "lines", "items", "csv"]
 """The notation of the source: a JSON array; one with the names of the columns as its first row; the
-entries of a JSON object; members of an object, each a column; JSON lines; or CSV."""
+entries of a JSON object; members of an object, each a column; JSON lines; the items of a JSON array
+without its brackets; or CSV."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class Frame:
         separator: The character between the cells of a line.
         has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
         is_python: Whether the source is written as a Python literal instead of JSON.
+        style: The text around the objects of JSON lines.
     """
 
     source: list[Value]
@@ -78,6 +83,7 @@ class Frame:
     separator: str = ","
     has_crlf: bool = False
     is_python: bool = False
+    style: LineStyle = BARE_LINES
 
     @property
     def children(self) -> list[Frame]:
@@ -279,6 +285,10 @@ def _build_leaf(
     key: str | None, values: list[Value], path: tuple[str, ...], columns: list[Column]
 ) -> Field:
     kinds = set(map(type, values))
+    if str in kinds and kinds <= {str, type(None), Missing}:
+        sources = [value for value in values if type(value) is str]
+        if all(value[:1] == SOURCE_SIGN for value in sources):
+            return _build_constructed_leaf(key, values, path, columns)
     shape = None
     if kinds & {dict, list}:
         shape = find_common_shape([value for value in values if value is not MISSING])
@@ -289,6 +299,18 @@ def _build_leaf(
     )
     field = Field(key, is_text=is_text, shape=shape)
     columns.append(Column(path, field, values, write_cells(values, is_text, shape)))
+    return field
+
+
+def _build_constructed_leaf(
+    key: str | None, values: list[Value], path: tuple[str, ...], columns: list[Column]
+) -> Field:
+    """Return the field of values that JSON lacks, and append a column of what they hold."""
+    constructor = find_constructor(value[1:] for value in values if type(value) is str)
+    held = [constructor.unwrap(value[1:]) if type(value) is str else value for value in values]
+    field = Field(key, is_text=True, constructor=constructor)
+    numbers = [as_number(value) if type(value) is str else value for value in held]
+    columns.append(Column(path, field, numbers, write_cells(held, is_text=True)))
     return field
 
 

@@ -6,6 +6,7 @@
 |---|---|
 | `name` | a column |
 | `name:str` | a column of strings: text that looks like a number is still text |
+| `name:"Decimal('…')"` | a column of values of Python; the cell is what stands for the ellipsis |
 | `name=value` | no column: the value is the same in all rows |
 | `name{a,b}` | an object whose fields are columns of their own |
 | `name:{a,b}` | a column of objects, each written as the list of its values |
@@ -26,7 +27,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from headroom_core.text.constructors import Constructor
 from headroom_core.text.exact_json import Value, dumps, quote, scan
+from headroom_core.text.python_literal import SOURCE_SIGN
 
 # Characters without a meaning in a header or at the start of a cell. Must not match control
 # characters, which would break the line, or surrogates, which cannot be encoded.
@@ -138,6 +141,7 @@ class Field:
         is_list: Whether the original has a list where the rows have the object of the children.
         wrapper: The only key of the objects in such a list, or None if it holds the values.
         aside: The value that stands once beside the columns, or `MISSING`.
+        constructor: The source of the values of Python around the cells, if they have one.
     """
 
     name: str | None
@@ -150,6 +154,7 @@ class Field:
     is_list: bool = False
     wrapper: str | None = None
     aside: Value = MISSING
+    constructor: Constructor | None = None
 
 
 def write_fields(fields: list[Field]) -> str:
@@ -166,9 +171,11 @@ def _write_field(item: Field) -> str:
     if item.children:
         return f"{name}{{{write_fields(item.children)}}}"
     if item.constant is not MISSING:
-        return f"{name}={dumps(item.constant)}"
+        return f"{name}{_write_constant(item)}"
     if item.shape:
         name += _write_shape(item.shape)
+    elif item.constructor:
+        name += f":{quote(item.constructor.describe())}"
     elif item.is_text:
         name += ":str"
     if item.is_grouped:
@@ -182,6 +189,14 @@ def _write_list(item: Field) -> str:
     name = "" if item.name is None else _write_name(item.name)
     wrapper = "" if item.wrapper is None else f"{{{_write_name(item.wrapper)}}}"
     return f"{name}[{write_fields(item.children)}]{wrapper}"
+
+
+def _write_constant(item: Field) -> str:
+    constructor, constant = item.constructor, item.constant
+    if constructor is None or not isinstance(constant, str):
+        return f"={dumps(constant)}"
+    held = constructor.unwrap(constant.removeprefix(SOURCE_SIGN))
+    return f":{quote(constructor.describe())}={quote(held)}"
 
 
 def _write_name(name: str) -> str:
@@ -234,10 +249,26 @@ class HeaderReader:
         if self._accept("="):
             return Field(name, constant=self._read_json())
         shape = self._read_shape()
-        is_text = shape is None and self._accept(":str")
+        constructor = self._read_constructor()
+        if constructor and self._accept("="):
+            return Field(name, constant=f"{SOURCE_SIGN}{constructor.wrap(self._read_json())}")
+        is_text = shape is None and (constructor is not None or self._accept(":str"))
         is_grouped = self._accept("&")
         is_nested = self._accept("+")
-        return Field(name, is_text=is_text, shape=shape, is_grouped=is_grouped, is_nested=is_nested)
+        return Field(
+            name,
+            is_text=is_text,
+            shape=shape,
+            is_grouped=is_grouped,
+            is_nested=is_nested,
+            constructor=constructor,
+        )
+
+    def _read_constructor(self) -> Constructor | None:
+        if not self.text.startswith(':"', self.position):
+            return None
+        self.position += 1
+        return Constructor.from_description(str(self._read_json()))
 
     def _read_list(self, name: str | None) -> Field:
         children = self.read_fields()

@@ -13,13 +13,16 @@ class Notation(NamedTuple):
     """Functions and signs that write values."""
 
     dumps: Callable[[Value], str]
-    quote: Callable[[str], str]
+    open_dict: Callable[[dict[str, Value]], tuple[str, list[tuple[str, Value]], str]]
     comma: str
-    colon: str
 
 
-_JSON = Notation(dumps, quote, ",", ":")
-_PYTHON = Notation(python_literal.dumps, repr, ", ", ": ")
+def _open_object(value: dict[str, Value]) -> tuple[str, list[tuple[str, Value]], str]:
+    return "{", [(f"{quote(key)}:", item) for key, item in value.items()], "}"
+
+
+_JSON = Notation(dumps, _open_object, ",")
+_PYTHON = Notation(python_literal.dumps, python_literal.open_dict, ", ")
 
 
 def notation_of(is_python: bool) -> Notation:

@@ -10,18 +10,28 @@ from headroom_core.tables.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, 
 from headroom_core.tables.csv import join_records, split_record
 from headroom_core.tables.frame import SEPARATORS, Form
 from headroom_core.tables.header import MISSING, Field, HeaderReader
-from headroom_core.tables.writer import FORM_NOTES, FROM_PYTHON, NUMBERS_AS_KEYS, UNITS
+from headroom_core.tables.writer import (
+    FORM_NOTES,
+    FROM_PYTHON,
+    LINE_NOTE,
+    NUMBERS_AS_KEYS,
+    UNITS,
+)
 from headroom_core.text.exact_json import Value, parse, scan
+from headroom_core.text.line_style import BARE_LINES, LineStyle
+from headroom_core.text.python_literal import SOURCE_SIGN
 
 # The start of a header, up to its fields. Must not match other text in brackets, such as
 # `[table of contents]`. That the line ends with `]` is checked separately.
 _HEADER = re.compile(
     r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))?"
-    r" (?P<unit>rows|entries|lines|records)(?P<notes>(?:; [^;:\n]+)*): "
+    r" (?P<unit>rows|entries|lines|items|records)"
+    r'(?P<notes>(?:; (?:[^;:"\n\[]|\[…\]|"(?:[^"\\\n]|\\.)*")+)*): '
     r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)"
 )
 # The number of legend or group lines, and the separator, in the notes of a header.
 _ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
+_LINE_NOTE = re.compile(rf'; {LINE_NOTE}((?:[^;"]|"(?:[^"\\]|\\.)*")+)')
 _SEPARATOR_NOTE = re.compile(r"; cells end with (\w+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items() if form not in FORM_NOTES}
 _NUMBER_STARTS = frozenset("-0123456789")
@@ -53,6 +63,7 @@ class ParsedTable:
         csv_header: The header record of CSV.
         has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
         is_python: Whether the original is written as a Python literal instead of JSON.
+        style: The text around the objects of JSON lines.
         nested: Paths of the lists whose items are in tables of their own below.
     """
 
@@ -68,6 +79,7 @@ class ParsedTable:
     csv_header: str = ""
     has_crlf: bool = False
     is_python: bool = False
+    style: LineStyle = BARE_LINES
     nested: tuple[tuple[str, ...], ...] = ()
 
 
@@ -116,6 +128,9 @@ def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
         table.csv_header = separator.join([str(item.name) for item in fields])
     else:
         table.is_python = f"; {FROM_PYTHON}" in notes
+        description = _LINE_NOTE.search(notes)
+        if description:
+            table.style = LineStyle.from_description(description[1])
         table.nested = tuple(_walk_nested_paths(fields))
         if f"; {NUMBERS_AS_KEYS}" in notes:
             table.keys = [str(n) for n in table.numbers or range(shown)]
@@ -300,6 +315,8 @@ class _BodyReader:
         # Most columns are all unquoted strings or all numbers, which their first characters show.
         starts = {cell[:1] for cell in cells}
         if "" not in starts and RISKY_STARTS.isdisjoint(starts):
+            if leaf.constructor:
+                return [f"{SOURCE_SIGN}{leaf.constructor.wrap(cell)}" for cell in cells]
             if leaf.is_text or TYPED_STARTS.isdisjoint(starts):
                 return list(cells)
             if _NUMBER_STARTS.issuperset(starts) and _JSON_NUMBERS.fullmatch("\n".join(cells)):
@@ -324,6 +341,9 @@ class _BodyReader:
             return None
         if cell == "~":
             return MISSING
+        if leaf.constructor:
+            text = parse(cell) if cell[0] == '"' else cell
+            return f"{SOURCE_SIGN}{leaf.constructor.wrap(text)}"
         if cell[0] in '"[{':
             value = parse(cell)
             return leaf.shape.unpack(value) if leaf.shape and isinstance(value, list) else value

@@ -11,7 +11,8 @@ from headroom_core.tables.csv import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import to_plain
-from headroom_core.text.json_spans import MIN_JSON_LINES
+from headroom_core.text.json_runs import MIN_JSON_LINES
+from headroom_core.text.python_literal import to_bare
 
 
 class Ancestor(NamedTuple):
@@ -113,7 +114,8 @@ def _to_plain_rows(frame: Frame) -> list[Any]:
             dict(zip(names, map(unquote_cell, split_record(row, frame.separator))))
             for row in frame.source
         ]
-    values = [to_plain(row) for row in frame.source]
+    source = map(to_bare, frame.source) if frame.is_python else frame.source
+    values = [to_plain(row) for row in source]
     if frame.keys is None:
         return values
     return [_add_key(key, value) for key, value in zip(frame.keys, values)]

@@ -12,6 +12,7 @@ from headroom_core.tables.named_rows import build_named_frame
 from headroom_core.tables.names import DocumentNames, Path
 from headroom_core.tables.notation import notation_of
 from headroom_core.text.exact_json import Value, fingerprint
+from headroom_core.text.python_literal import CLASS_KEY
 
 TextPart = str | Frame
 """A frame, or the text between two of them."""
@@ -106,8 +107,9 @@ class _ValueSplitter:
         self.parts.append("]" if items else "[]")
 
     def _append_object(self, value: dict[str, Value], path: Path) -> None:
-        runs = find_member_runs(value, path, self._names)
-        if not runs and is_map(value):
+        is_object = self._is_python and CLASS_KEY in value
+        runs = [] if is_object else find_member_runs(value, path, self._names)
+        if not runs and not is_object and is_map(value):
             self._append_frame(build_frame(list(value.values()), "object", keys=list(value)))
         else:
             self._append_members(value, path, runs)
@@ -115,8 +117,10 @@ class _ValueSplitter:
     def _append_members(self, value: dict[str, Value], path: Path, runs: list[MemberRun]) -> None:
         notation = self._notation
         run_at = {run.start: run for run in runs}
-        sign, end = "{", 0
-        for index, (key, item) in enumerate(value.items()):
+        sign, entries, closing = notation.open_dict(value)
+        end = 0
+        keys = [key for key in value if not (self._is_python and key == CLASS_KEY)]
+        for index, (key, (start, item)) in enumerate(zip(keys, entries)):
             if index < end:
                 continue
             if index in run_at:
@@ -124,10 +128,10 @@ class _ValueSplitter:
                 self._append_frame(run_at[index].frame)
                 end = run_at[index].end
             else:
-                self.parts.append(f"{sign}{notation.quote(key)}{notation.colon}")
+                self.parts.append(f"{sign}{start}")
                 self.append(item, (*path, key))
             sign = notation.comma
-        self.parts.append("}" if value else "{}")
+        self.parts.append(closing if entries else sign + closing)
 
 
 def _is_array_of_rows(items: list[Value]) -> bool:

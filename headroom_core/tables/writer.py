@@ -24,7 +24,8 @@ from headroom_core.tables.cells import write_cells
 from headroom_core.tables.frame import SEPARATORS, Column, Form, Frame
 from headroom_core.tables.groups import extract_combinations, find_group
 from headroom_core.tables.header import MISSING, Field, write_fields
-from headroom_core.text.exact_json import Value, dumps
+from headroom_core.text.exact_json import Value, dumps, is_number
+from headroom_core.text.python_literal import SOURCE_SIGN
 
 # Shorter cells cost less than the lookup in the legend.
 _MIN_LEGEND_CHARACTERS = 30
@@ -38,6 +39,7 @@ UNITS: dict[Form, str] = {
     "object": "entries",
     "columns": "rows",
     "lines": "lines",
+    "items": "items",
     "csv": "records",
 }
 """The word for the rows of each form in a header."""
@@ -50,6 +52,9 @@ FROM_PYTHON = "from Python"
 
 NUMBERS_AS_KEYS = "keys = row numbers"
 """Note in the header of a table whose keys are 0, 1, 2 and so on."""
+
+LINE_NOTE = "line = "
+"""Start of the note in the header of JSON lines on the text around the objects."""
 
 _LEADING_NOTES = {
     "#": "# = row number from 0",
@@ -83,6 +88,9 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
         notes.append(f"cells end with {SEPARATORS[frame.separator]}")
     if frame.has_crlf:
         notes.append("lines end with CRLF")
+    description = frame.style.describe()
+    if description:
+        notes.append(f"{LINE_NOTE}{description}")
     if frame.is_python and kept is None:
         notes.append(FROM_PYTHON)
     columns = ",".join([*leading, write_fields(body.fields)])
@@ -128,10 +136,19 @@ class _ColumnView:
         self.cells = list(column.cells) if is_whole else [column.cells[index] for index in indices]
         self.constant: Value = MISSING
         if len(indices) > 1 and not column.child and len(set(self.cells)) == 1:
-            self.constant = self.cells[0] if is_csv else column.values[indices[0]]
+            self.constant = self.cells[0] if is_csv else _read_constant(column, indices[0])
         self.is_grouped = False
         self.is_nested = column.child is not None
         self.is_packed = column.field.shape is not None
+
+
+def _read_constant(column: Column, index: int) -> Value:
+    """Return the value of a column as it stands in the rows."""
+    constructor, value = column.field.constructor, column.values[index]
+    if constructor is None or value is None:
+        return value
+    text = value[0] if is_number(value) else value
+    return f"{SOURCE_SIGN}{constructor.wrap(text)}"
 
 
 def _write_body(frame: Frame, rows: Sequence[int]) -> _TableBody:

@@ -18,6 +18,9 @@ from typing import Any
 Value = Any
 Number = tuple[str]
 
+NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
+"""Matches a number of JSON, if it matches as a whole."""
+
 # Half of a surrogate pair. Nearly all texts have none, and need no escapes for it.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Two adjacent halves, each a code point of its own. Must not match a character outside the basic

@@ -1,16 +1,16 @@
-"""Find JSON, and Python literals with the same meaning, in a text.
+"""Find JSON, and Python literals, anywhere in a text.
 
-The data may be the whole text, fenced, one value per line, or follow a label.
+The data may be the whole text, fenced, one value per line, behind text or before it, or cut off.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 from headroom_core.text import python_literal
-from headroom_core.text.exact_json import Value, scan
+from headroom_core.text.exact_json import scan
+from headroom_core.text.json_runs import JSONSpan, join_runs
 
 # Indentation, a byte order mark, and a label such as `Result of step 2: `. Must not match code or
 # JSON before a bracket: a label has no double quotes, commas, equals signs or brackets, and at
@@ -18,51 +18,44 @@ from headroom_core.text.exact_json import Value, scan
 LABEL_BEFORE_JSON = r"^[ \t\ufeff]*(?:[\w .()#/'-]{1,60}:[ \t]*)?"
 """Matches the start of a line up to the JSON in it, label included. For use with `re.MULTILINE`."""
 
-_CANDIDATE = re.compile(LABEL_BEFORE_JSON + r"([\[{])", re.MULTILINE)
+_LABEL = re.compile(LABEL_BEFORE_JSON, re.MULTILINE)
+_MAX_LABEL_CHARACTERS = 100
+# A bracket and the first value within it. The group matches scalars, which in a list are rarely
+# data. Must not match links of Markdown, `[text](url)`, and headings in brackets, `[INFO]`.
+_CANDIDATE = re.compile(
+    r"""\{(?=\s*["'])"""
+    r"""|\[(?=\s*(?:[\[{(<]|[A-Za-z_][\w.]{0,100}(?:<locals>[\w.]{0,100})?\("""
+    r"""|(["'\d-]|b["']|(?:true|false|null|True|False|None|nan|inf|NaN)\b)))"""
+)
 # Brackets followed by a single quote or a word of Python. Must not match the start of any JSON.
-_ONLY_PYTHON = re.compile(r"[\[{]+(?:'|True|False|None)")
-# A whole line, up to its last bracket, that may be a Python literal. Must not match brackets that
-# are followed by a name, as in code: `[x for x in y]`.
-_PYTHON_LINE = re.compile(r"""[\[{]+['"\dTFN-].*[\]}](?=[ \t\r]*$)""", re.MULTILINE)
+_ONLY_PYTHON = re.compile(
+    r"""[\[{\s]*(?:['(<]|b["']|True\b|False\b|None\b|nan\b|inf\b|-inf\b|[A-Za-z_][\w.<>]{0,200}\()"""
+)
+# The first character of what Python writes and JSON does not.
+_PYTHON_START = re.compile(r"['(<{-]|[^\W\d]")
 _LINE_END = re.compile(r"[ \t\r]*(?=\n|\Z)")
 # Shorter values are rarely data, and never worth a table.
 _MIN_CHARACTERS = 40
-
-MIN_JSON_LINES = 5
-"""Minimum number of consecutive lines of JSON that are treated as one table."""
+# The same for values with other text on their line.
+_MIN_INLINE_CHARACTERS = 200
+_MIN_INLINE_SCALARS = 1_000
 
 # Every failed attempt reads up to where the text stops being JSON. The share bounds the characters
-# that all failed attempts together may read, relative to the text.
-_MAX_WASTED_SHARE = 4
+# that all failed attempts together may read, relative to the text: once for each bracket that is
+# open where a text is cut off.
+_MAX_WASTED_SHARE = 8
 # Counting lines is this many times as fast as parsing.
 _LINE_COUNTING_SPEEDUP = 32
-
-
-@dataclass(frozen=True, slots=True)
-class JSONSpan:
-    """JSON value at a place in a text.
-
-    Attributes:
-        start: Index of its first character.
-        end: Index after its last character.
-        value: The parsed value; for JSON lines, the list of the values of the lines.
-        is_json_lines: Whether the value is a run of JSON lines.
-        is_python: Whether the value is written as a Python literal.
-    """
-
-    start: int
-    end: int
-    value: Value
-    is_json_lines: bool = False
-    is_python: bool = False
+# Reading Python is so many times as slow, and so is an attempt that reads nothing.
+_PYTHON_SLOWDOWN = 4
+_ATTEMPT = 64
 
 
 def find_json(text: str) -> list[JSONSpan]:
     """Find the JSON arrays and objects in a text, in order.
 
-    A value begins at the start of a line or after a label that ends with a colon, and ends at the
-    end of a line. Python lists and dicts that JSON can represent count too, if they are on a
-    single line.
+    Values with other text on their line are data only if they are long, or if they are alike line
+    by line. The literals of Python that `python_literal` reads count too.
 
     Example:
         >>> text = 'Result: {"name": "Elbe", "length_km": 1094, "mouth": "North Sea"}'
@@ -73,21 +66,46 @@ def find_json(text: str) -> list[JSONSpan]:
     spans: list[JSONSpan] = []
     position = 0
     waste_left = _MAX_WASTED_SHARE * len(text)
-    while waste_left >= 0:
-        match = _CANDIDATE.search(text, position)
-        if match is None:
-            break
-        start = match.start(1)
+    while waste_left >= 0 and (match := _CANDIDATE.search(text, position)):
+        start = match.start()
+        position = start + 1
+        if match[1] and not _may_be_data(text, start):
+            continue
         try:
             span, wasted = _read(text, start, prefer_python=bool(spans) and spans[-1].is_python)
         except RecursionError:
             break
-        waste_left -= wasted
-        if span and _LINE_END.match(text, span.end):
+        waste_left -= wasted if span else wasted + _ATTEMPT
+        if span:
             spans.append(span)
-        position = _find_next_line(text, span.end - 1 if span else start)
-    spans = _join_json_lines(spans, text)
-    return [span for span in spans if span.end - span.start >= _MIN_CHARACTERS]
+            position = span.end
+    return [span for span in join_runs(spans, text) if _is_data(span, text)]
+
+
+def _may_be_data(text: str, start: int) -> bool:
+    """Return whether a list of scalars is at the start of a line, or long."""
+    if _follows_label(text, start):
+        return True
+    return text.find("]", start, start + _MIN_INLINE_SCALARS) < 0
+
+
+def _follows_label(text: str, start: int) -> bool:
+    """Return whether there is nothing but a label before a value on its line."""
+    line_start = text.rfind("\n", max(0, start - _MAX_LABEL_CHARACTERS), start) + 1
+    if not line_start and start > _MAX_LABEL_CHARACTERS:
+        return False
+    match = _LABEL.match(text, line_start, start)
+    return match is not None and match.end() == start
+
+
+def _is_data(span: JSONSpan, text: str) -> bool:
+    size = span.end - span.start
+    if span.form == "lines":
+        return size >= _MIN_CHARACTERS
+    if _LINE_END.match(text, span.end) and _follows_label(text, span.start):
+        return size >= _MIN_CHARACTERS
+    is_scalar_list = type(span.value) is list and type(span.value[0]) not in (dict, list)
+    return size >= (_MIN_INLINE_SCALARS if is_scalar_list else _MIN_INLINE_CHARACTERS)
 
 
 _ReadAttempt = tuple[JSONSpan | None, int]
@@ -96,71 +114,38 @@ _ReadAttempt = tuple[JSONSpan | None, int]
 
 def _read(text: str, start: int, *, prefer_python: bool) -> _ReadAttempt:
     """Read the value at a position, trying the more likely notation first."""
-    if _ONLY_PYTHON.match(text, start):
-        return _read_python(text, start)
-    first, second = _read_json, _read_python
-    if prefer_python:
-        first, second = second, first
-    span, wasted = first(text, start)
-    if span:
-        return span, wasted
-    span, wasted_again = second(text, start)
-    return span, wasted + wasted_again
+    if prefer_python or _ONLY_PYTHON.match(text, start):
+        span, wasted = _read_python(text, start)
+        return (span, wasted) if span or not prefer_python else _read_json(text, start)
+    return _read_json(text, start)
 
 
 def _read_json(text: str, start: int) -> _ReadAttempt:
     try:
         value, end = scan(text, start)
     except StopIteration as stop:
-        return None, int(stop.value) - start
+        return _read_python_from(text, start, int(stop.value))
     except json.JSONDecodeError as error:
         # Creating this error counted the lines of the whole text before it, which is not free.
-        return None, error.pos - start + error.pos // _LINE_COUNTING_SPEEDUP
+        span, wasted = _read_python_from(text, start, error.pos)
+        return span, wasted + error.pos // _LINE_COUNTING_SPEEDUP
     return JSONSpan(start, end, value), 0
 
 
+def _read_python_from(text: str, start: int, position: int) -> _ReadAttempt:
+    """Read Python if it may be why the text is not JSON at a position."""
+    wasted = position - start
+    if not _PYTHON_START.match(text, position):
+        return None, wasted
+    span, wasted_again = _read_python(text, start)
+    return span, wasted + wasted_again
+
+
 def _read_python(text: str, start: int) -> _ReadAttempt:
-    match = _PYTHON_LINE.match(text, start)
-    if match is None:
-        return None, 0
+    # Only one value begins behind a label, so no line is read twice.
+    line = python_literal.read_line(text, start) if _follows_label(text, start) else None
     try:
-        value = python_literal.parse(match[0])
-    except (ValueError, RecursionError):
-        return None, len(match[0])
-    return JSONSpan(start, match.end(), value, is_python=True), 0
-
-
-def _find_next_line(text: str, position: int) -> int:
-    """Return the index at which the line after the one at a position begins."""
-    end = text.find("\n", position)
-    return len(text) if end < 0 else end + 1
-
-
-def _join_json_lines(spans: list[JSONSpan], text: str) -> list[JSONSpan]:
-    """Return the spans with each run of objects on consecutive lines joined into one."""
-    joined: list[JSONSpan] = []
-    run: list[JSONSpan] = []
-    for span in spans:
-        if run and not _continues_run(run[-1], span, text):
-            joined += _join_run(run)
-            run = []
-        run.append(span)
-    return joined + _join_run(run)
-
-
-def _continues_run(previous: JSONSpan, span: JSONSpan, text: str) -> bool:
-    return (
-        type(span.value) is dict
-        and span.is_python is previous.is_python
-        and text[previous.end : span.start] == "\n"
-    )
-
-
-def _join_run(run: list[JSONSpan]) -> list[JSONSpan]:
-    if len(run) < MIN_JSON_LINES or type(run[0].value) is not dict:
-        return run
-    values = [span.value for span in run]
-    span = JSONSpan(
-        run[0].start, run[-1].end, values, is_json_lines=True, is_python=run[0].is_python
-    )
-    return [span]
+        value, end = line or python_literal.read(text, start)
+    except python_literal.PythonLiteralError as error:
+        return None, _PYTHON_SLOWDOWN * (error.position - start)
+    return JSONSpan(start, end, value, is_python=True), 0

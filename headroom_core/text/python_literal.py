@@ -1,15 +1,31 @@
-"""Python literals that contain only JSON-compatible data, such as a tool result passed to `str()`.
+"""Python's `str()` and `repr()` of data: literals, tuples, and objects that show their fields.
 
-Parsed values have the same types as those of `exact_json`.
+Parsed values have the same types as those of `exact_json`, so that tables can hold them:
+
+- an object, `Point(x=1, y=2)`, is a dict whose first key is `()`, with the name of the class;
+- a tuple in a list is the same with the name `tuple` and the keys `c1`, `c2` and so on;
+- everything else that JSON lacks is a string: a backslash and the source,
+  `\\datetime.date(2026, 1, 5)`. So is a string that begins with a backslash itself.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 
 from headroom_core.text import exact_json
-from headroom_core.text.exact_json import Value, is_number
+from headroom_core.text.constructors import unwrap_source
+from headroom_core.text.exact_json import NUMBER, Value, is_number
+
+CLASS_KEY = "()"
+"""Key of the name of the class of an object."""
+
+TUPLE = "tuple"
+"""The name of the class of tuples."""
+
+SOURCE_SIGN = "\\"
+"""First character of a string that is the source of a value which JSON lacks."""
 
 # A quoted string. The closing quote may be missing at the end of the text: without that
 # alternative, every later quote would start another scan to the end, in quadratic time.
@@ -21,9 +37,105 @@ _ESCAPE = re.compile(r"\\(?:\\|'|x(?P<x>[0-9a-f]{2})|U(?P<U>[0-9a-f]{8}))")
 
 _JSON_WORDS = {"True": "true", "False": "false", "None": "null"}
 
+# A whole line, up to its last bracket, of which all may be JSON's data.
+_LINE = re.compile(r"""[\[{]+['"\dTFN-].*[\]}](?=[ \t\r]*$)""", re.MULTILINE)
+# Signs of strings and keys that have a meaning in parsed values.
+_RESERVED = ("'\\\\", '"\\\\', "'()':")
+
+_NAME = r"(?:[^\W\d]\w*\.(?:<locals>\.)?)*[^\W\d]\w*"
+_PLAIN_STRING = r"""'[^'\\\n]*(?:\\.[^'\\\n]*)*'|"[^"\\\n]*(?:\\.[^"\\\n]*)*\""""
+_TOKEN = re.compile(
+    rf"""\s*(?:
+    (?P<string>{_PLAIN_STRING})
+    | (?P<sign>[\[\](){{}},:])
+    | (?P<number>-?\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?)
+    | (?P<simple>{_NAME}\((?:'[^'\\\n]*'|[-\d., ]*)\))
+    | (?P<bytes>b(?:{_PLAIN_STRING}))
+    | (?P<field>[^\W\d]\w*)=
+    | (?P<call>{_NAME})\(
+    | (?P<word>-?{_NAME})
+    | (?P<angle><[^<>\n]*(?:<[^<>\n]*>[^<>\n]*)*>)
+    )""",
+    re.VERBOSE,
+)
+_LINE_BREAK = re.compile(r"\n\s*")
+# Deeper values are no data, and the reader is recursive.
+_MAX_DEPTH = 100
+# Calls whose fields say nothing apart from each other.
+_SCALAR_CLASSES = ("datetime.", "zoneinfo.")
+
+_QUOTES = ("'", '"')
+_WORDS: dict[str, Value] = {"True": True, "False": False, "None": None}
+
+
+class PythonLiteralError(ValueError):
+    """Raised for a text that is not the `repr` of data.
+
+    Attributes:
+        position: Index of the first character that does not fit.
+    """
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"the text is not the repr of data at character {position}")
+        self.position = position
+
+
+def read(text: str, start: int) -> tuple[Value, int]:
+    """Read the `repr` of a list, a dict or an object.
+
+    Args:
+        text: The text.
+        start: Index of its first character.
+
+    Returns:
+        The value, and the index after it.
+
+    Raises:
+        PythonLiteralError: No such value begins there, or it is written in another way than by
+            `repr` or `pprint`.
+
+        RecursionError: If the value is nested too deeply.
+
+    Example:
+        >>> read("[(1, Decimal('2.50'))]", 0)
+        ([{'()': 'tuple', 'c1': ('1',), 'c2': "\\\\Decimal('2.50')"}], 22)
+    """
+    reader = _Reader(text, start)
+    value = reader.read_value()
+    end = reader.position
+    source, written = text[start:end], dumps(value)
+    if not isinstance(value, (list, dict)) or not _is_written_as(written, source):
+        raise PythonLiteralError(end)
+    return value, end
+
+
+def read_line(text: str, start: int) -> tuple[Value, int] | None:
+    """Read the rest of a line as the `repr` of JSON's data, which is much faster than `read`.
+
+    Returns:
+        The value, and the index after it, or None if the line is anything else.
+    """
+    match = _LINE.match(text, start)
+    if match is None or any(sign in match[0] for sign in _RESERVED):
+        return None
+    try:
+        return parse(match[0]), match.end()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_written_as(written: str, source: str) -> bool:
+    """Return whether a source is a `repr` except for the line breaks of `pprint`."""
+    if written == source:
+        return True
+    # `pprint` breaks lines between values, never behind the first bracket.
+    if "\n" not in source or source[1:2].isspace():
+        return False
+    return "".join(written.split()) == "".join(source.split())
+
 
 def parse(text: str) -> Value:
-    """Parse the `repr` of a list or dict, which is a single line.
+    """Parse the `repr` of a list or dict of JSON's data, which is a single line.
 
     Raises:
         ValueError: If the text is not the `repr` of strings, numbers, booleans, None, lists and
@@ -45,14 +157,196 @@ def dumps(value: Value) -> str:
     """Serialize a parsed value as Python's `repr` would.
 
     Example:
-        >>> dumps(parse("[{'name': 'Elbe', 'dry': False}]"))
-        "[{'name': 'Elbe', 'dry': False}]"
+        >>> dumps([{"()": "Point", "x": ("1",)}, {"()": "tuple", "c1": "a"}, "\\\\nan"])
+        "[Point(x=1), ('a',), nan]"
     """
-    if type(value) is dict:
-        return "{" + ", ".join([f"{key!r}: {dumps(item)}" for key, item in value.items()]) + "}"
-    if type(value) is list:
+    kind = type(value)
+    if kind is str:
+        return value[1:] if value[:1] == SOURCE_SIGN else repr(value)
+    if kind is dict:
+        opening, entries, closing = open_dict(value)
+        return f"{opening}{', '.join([sign + dumps(item) for sign, item in entries])}{closing}"
+    if kind is list:
         return "[" + ", ".join([dumps(item) for item in value]) + "]"
     return str(value[0]) if is_number(value) else repr(value)
+
+
+def open_dict(value: dict[str, Value]) -> tuple[str, list[tuple[str, Value]], str]:
+    """Return how a dict, an object or a tuple begins, its values with the text before, and its end.
+
+    Example:
+        >>> open_dict({"()": "Point", "x": ("1",)})
+        ('Point(', [('x=', ('1',))], ')')
+    """
+    if CLASS_KEY not in value:
+        return "{", [(f"{key!r}: ", item) for key, item in value.items()], "}"
+    name, *fields = value.items()
+    if name[1] == TUPLE:
+        return "(", [("", item) for _, item in fields], ",)" if len(fields) == 1 else ")"
+    return f"{name[1]}(", [(f"{key}=", item) for key, item in fields], ")"
+
+
+class _Reader:
+    """Recursive-descent parser of a literal.
+
+    Attributes:
+        text: The text.
+        position: Index of the next character to read.
+    """
+
+    def __init__(self, text: str, position: int) -> None:
+        self.text = text
+        self.position = position
+
+    def read_value(self, depth: int = 0, *, in_list: bool = False) -> Value:
+        """Read a value.
+
+        Args:
+            depth: Number of values around it.
+            in_list: Whether it is an item of a list, where tuples are rows.
+        """
+        match = self._next()
+        kind, token = match.lastgroup, match[match.lastindex or 0]
+        if kind == "string":
+            return _read_string(token)
+        if kind == "number" and NUMBER.fullmatch(token):
+            return (token,)
+        if kind == "word" and token in _WORDS:
+            return _WORDS[token]
+        if kind not in ("sign", "call", "field"):
+            return SOURCE_SIGN + token
+        if depth > _MAX_DEPTH:
+            raise RecursionError("the literal is nested too deeply")
+        start = match.start(match.lastindex or 0)
+        if token == "[":
+            return self._read_list(depth)
+        if token == "{":
+            return self._read_braces(start, depth)
+        if token == "(":
+            return self._read_parentheses(start, depth, in_list)
+        if kind == "call":
+            return self._read_call(start, token, depth)
+        raise PythonLiteralError(self.position)
+
+    def _next(self) -> re.Match[str]:
+        match = _TOKEN.match(self.text, self.position)
+        if match is None:
+            raise PythonLiteralError(self.position)
+        self.position = match.end()
+        return match
+
+    def _peek(self) -> str:
+        match = _TOKEN.match(self.text, self.position)
+        return match[match.lastindex or 0] if match else ""
+
+    def _accept(self, sign: str) -> bool:
+        """Consume a sign if it is next."""
+        match = _TOKEN.match(self.text, self.position)
+        if match is None or match["sign"] != sign:
+            return False
+        self.position = match.end()
+        return True
+
+    def _items(self, close: str) -> Iterator[None]:
+        """Yield before each item up to a closing bracket; the caller reads the item."""
+        if self._accept(close):
+            return
+        yield
+        while self._accept(","):
+            if close == ")" and self._accept(close):
+                return
+            yield
+        if not self._accept(close):
+            raise PythonLiteralError(self.position)
+
+    def _read_list(self, depth: int) -> list[Value]:
+        return [self.read_value(depth + 1, in_list=True) for _ in self._items("]")]
+
+    def _read_braces(self, start: int, depth: int) -> Value:
+        """Read a dict, or a set or a dict with keys that are no strings as its source."""
+        items: dict[str, Value] = {}
+        is_plain = True
+        for _ in self._items("}"):
+            key = self.read_value(depth + 1)
+            if not self._accept(":"):
+                is_plain = False
+                continue
+            value = self.read_value(depth + 1)
+            is_plain = is_plain and type(key) is str and key[:1] != SOURCE_SIGN
+            if is_plain:
+                is_plain = key not in items and key != CLASS_KEY
+                items[key] = value
+        return items if is_plain else self._source_from(start)
+
+    def _read_parentheses(self, start: int, depth: int, in_list: bool) -> Value:
+        """Read a tuple in a list as a row, and any other tuple or broken string as its source."""
+        items: list[Value] = []
+        is_row = in_list
+        for _ in self._items(")"):
+            items.append(self.read_value(depth + 1))
+            # A long string is broken into several by `pprint`.
+            while type(items[-1]) is str and self._peek()[:1] in _QUOTES:
+                items[-1] = self.read_value(depth + 1)
+                is_row = False
+        if is_row and items:
+            return {CLASS_KEY: TUPLE} | {f"c{n}": item for n, item in enumerate(items, 1)}
+        return self._source_from(start)
+
+    def _read_call(self, start: int, name: str, depth: int) -> Value:
+        """Read an object that shows its fields by name, and any other as its source."""
+        fields: dict[str, Value] = {}
+        is_plain = not name.startswith(_SCALAR_CLASSES) and name != TUPLE
+        for _ in self._items(")"):
+            match = _TOKEN.match(self.text, self.position)
+            field = match["field"] if match else None
+            if match and field:
+                self.position = match.end()
+            value = self.read_value(depth + 1)
+            is_plain = is_plain and field is not None and field not in fields
+            if field:
+                fields[field] = value
+        return {CLASS_KEY: name, **fields} if is_plain and fields else self._source_from(start)
+
+    def _source_from(self, start: int) -> str:
+        source = self.text[start : self.position]
+        return SOURCE_SIGN + _LINE_BREAK.sub(" ", source)
+
+
+def _read_string(token: str) -> str:
+    """Return the value of a string, or its source if `repr` writes it in another way."""
+    text = token[1:-1]
+    if "\\" in text:
+        try:
+            text = json.loads(f'"{_convert_escapes(text)}"')
+        except ValueError:
+            return SOURCE_SIGN + token
+    return text if repr(text) == token and text[:1] != SOURCE_SIGN else SOURCE_SIGN + token
+
+
+def to_bare(value: Value) -> Value:
+    """Replace the sources in a parsed value by what they hold, as tables show it.
+
+    Example:
+        >>> to_bare({"price": "\\\\Decimal('2.50')", "day": "\\\\datetime.date(2026, 1, 5)"})
+        {'price': ('2.50',), 'day': '2026-01-05'}
+    """
+    kind = type(value)
+    if kind is str:
+        return _unwrap(value[1:]) if value[:1] == SOURCE_SIGN else value
+    if kind is dict:
+        return {key: to_bare(item) for key, item in value.items()}
+    if kind is list:
+        return [to_bare(item) for item in value]
+    return value
+
+
+def _unwrap(source: str) -> Value:
+    if source[:1] in _QUOTES:
+        try:
+            return json.loads(f'"{_convert_escapes(source[1:-1])}"')
+        except ValueError:
+            return source
+    return unwrap_source(source)
 
 
 def _to_json(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import date
 from typing import Any
 
 import pytest
@@ -73,9 +72,12 @@ def is_json(text: str) -> bool:
 
 @given(data)
 def test_python_literals_round_trip(value: Any) -> None:
-    read = python_literal.parse(repr(value))
-    assert to_plain(read) == value
-    assert python_literal.dumps(read) == repr(value)
+    text = repr([value])
+    read, end = python_literal.read(text, 0)
+    assert (python_literal.dumps(read), end) == (text, len(text))
+    if "\\" not in text:
+        assert python_literal.parse(text) == read
+        assert to_plain(read) == [value]
 
 
 @given(tables | st.fixed_dictionaries({"found": tables, "more": data}), labels)
@@ -150,20 +152,15 @@ def test_rows_and_the_original_can_be_retrieved() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        str([(n, "a tuple") for n in range(60)]),
-        str([{"day": date(2026, 3, 1), "number": n} for n in range(60)]),
-        str([{n: "a non-string key"} for n in range(60)]),
-        str([{"share": float("nan"), "number": n} for n in range(60)]),
+        str([(n, 1 + 2j) for n in range(60)]),
         str(JOBS).replace(", ", ","),
-        str(JOBS)[:-1],
-        f"{JOBS} and more",
         "\n".join(
             f"[{name}() for {name} in jobs if {name}['ok'] is True]" for name in "abcdefghijkl"
         ),
     ],
-    ids=["tuples", "dates", "keys", "nan", "otherwise spaced", "cut off", "text behind", "code"],
+    ids=["complex", "otherwise spaced", "code"],
 )
-def test_values_without_a_json_form_stay_unchanged(text: str) -> None:
+def test_text_that_repr_does_not_write_stays_unchanged(text: str) -> None:
     assert compress_text(text, store=MemoryStore()) == text
 
 

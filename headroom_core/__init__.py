@@ -1,12 +1,15 @@
 """Compress what agents and RAG pipelines send to language models, and bring every original back.
 
-Names are imported when they are first used, so importing the package costs nothing.
+Names are imported when they are first used, so importing the package costs nothing. The types of
+messages are imported by their names only: `import *` would shadow a framework's classes with them.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from headroom_core._internal.caches import clear_caches
@@ -42,15 +45,11 @@ if TYPE_CHECKING:
     )
     from headroom_core.insight import ToolIntelligence
     from headroom_core.markers import content_key
-    from headroom_core.messages import (
-        AssistantMessage,
-        Block,
-        Change,
-        Draft,
-        SystemMessage,
-        ToolMessage,
-        UserMessage,
-    )
+    from headroom_core.messages import AssistantMessage as AssistantMessage
+    from headroom_core.messages import Block, Change, Draft
+    from headroom_core.messages import SystemMessage as SystemMessage
+    from headroom_core.messages import ToolMessage as ToolMessage
+    from headroom_core.messages import UserMessage as UserMessage
     from headroom_core.providers import AnthropicProvider, GoogleProvider, OpenAIProvider
     from headroom_core.relevance import (
         BM25Scorer,
@@ -181,7 +180,6 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "AnthropicProvider",
-    "AssistantMessage",
     "BM25Scorer",
     "Block",
     "CCRConfig",
@@ -226,16 +224,13 @@ __all__ = [
     "SmartCrusherConfig",
     "StorageError",
     "Store",
-    "SystemMessage",
     "TokenizationError",
     "Tokenizer",
     "ToolIntelligence",
-    "ToolMessage",
     "Transform",
     "TransformError",
     "TransformPipeline",
     "TransformResult",
-    "UserMessage",
     "ValidationError",
     "acompress",
     "aretrieve",
@@ -268,4 +263,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(_MODULE_OF)

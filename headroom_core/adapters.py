@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from headroom_core._internal.validated import PositiveInt, ValidatedModel
 from headroom_core.client import (
@@ -49,7 +49,7 @@ from headroom_core.metrics import Ledger, MetricsMixin, Summary
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
-from headroom_core.stores import Store, shared_store
+from headroom_core.stores import Store, check_store, shared_store
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "RoundStep",
     "ScorerInstance",
     "Speaker",
+    "StoreInstance",
     "Summary",
     "ToolCall",
     "Usage",
@@ -82,6 +83,7 @@ __all__ = [
     "as_items",
     "budget_warnings",
     "check_max_rounds",
+    "check_store",
     "compact_json",
     "declares_retrieval",
     "extract_title",
@@ -110,6 +112,12 @@ def _require_instance(scorer: Scorer | None) -> Scorer | None:
     return scorer
 
 
+def _require_store(store: Any) -> Any:
+    if store is not None and (isinstance(store, type) or not isinstance(store, Store)):
+        raise ValueError("must be a Store; open one with open_store(url)")
+    return store
+
+
 def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig | None:
     return HeadroomConfig.snapshot_of(config)
 
@@ -119,6 +127,9 @@ ConfigSnapshot = Annotated[HeadroomConfig | None, AfterValidator(_snapshot)]
 
 ScorerInstance = Annotated[Scorer | None, AfterValidator(_require_instance)]
 """Type of a component's field for a scorer."""
+
+StoreInstance = Annotated[Store | None, BeforeValidator(_require_store)]
+"""Type of a component's field for a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +152,7 @@ class CompressionSettings:
         log: Logger of warnings.
 
     Raises:
-        ConfigurationError: The budget is less than 1.
+        ConfigurationError: The budget is less than 1, or the store is no `Store`.
 
     Example:
         >>> CompressionSettings().compress([{"role": "user", "content": "hi"}]).messages
@@ -160,6 +171,7 @@ class CompressionSettings:
 
     def __post_init__(self) -> None:
         check_budget(self.token_budget)
+        check_store(self.store)
 
     def compress(self, messages: Sequence[Any], *, tools: Any = None) -> CompressResult:
         """Compress messages, and log the warnings, which hold nothing of the texts.

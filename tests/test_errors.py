@@ -17,11 +17,17 @@ from headroom_core import (
     HeadroomConfig,
     HeadroomConnectionError,
     HeadroomError,
+    IntelligentContextManager,
+    MemoryStore,
     RollingWindow,
     RollingWindowConfig,
+    SmartCrusher,
     StorageError,
     compress,
+    compress_documents,
+    handle_retrieve_call,
     map_proxy_error,
+    retrieve,
 )
 
 
@@ -65,6 +71,7 @@ def test_every_error_is_a_HeadroomError_with_details(error: type[HeadroomError])
 
 
 MESSAGES = [{"role": "user", "content": "Which jobs failed?"}]
+ROWS = [{"id": n, "status": "ok"} for n in range(500)]
 
 
 class Model:
@@ -102,3 +109,24 @@ def test_an_argument_of_a_wrong_type_says_what_to_give(
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: retrieve("0" * 24, store="memory://"),  # type: ignore[arg-type]
+        lambda: handle_retrieve_call({"key": "0" * 24}, store="memory://"),  # type: ignore[arg-type]
+        lambda: SmartCrusher().crush(ROWS, store="memory://"),  # type: ignore[arg-type]
+        lambda: IntelligentContextManager().apply(MESSAGES, store="memory://"),  # type: ignore[arg-type]
+        lambda: compress_documents(["text"], store="memory://"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_url_in_place_of_a_store_says_how_to_open_it(call: Callable[[], object]) -> None:
+    message = "store must be a Store, got str; open one with open_store(url)"
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        call()
+
+
+def test_a_class_in_place_of_a_store_says_to_give_an_object() -> None:
+    with pytest.raises(ConfigurationError, match="got the class MemoryStore; give an object of it"):
+        compress(MESSAGES, store=MemoryStore)  # type: ignore[arg-type]

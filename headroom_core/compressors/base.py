@@ -69,13 +69,15 @@ class Compressor(Protocol):
     A compressor is pure: the same text and request give the same result in every process. It never
     stores, logs or counts, and threads may share it.
 
-    Three more members are optional:
+    Four more members are optional:
 
     - `fingerprint`, a string that is different whenever results may be: the version of the code and
       its settings. It is part of the key under which results are recorded, so a new version
       takes effect at once. Defaults to the name.
     - `accepts(kind: TextKind) -> bool`, a cheap test of whether a text may be of the compressor's
       kind. Defaults to accepting every text.
+    - `refusal(request: Request) -> str | None`, why a text is left alone whatever it holds, such as
+      its size, for the reader of `CompressResult.changes`. Defaults to None: it is not.
     - `scorer`, the scorer of relevance that it uses, so that a warning says if it scores by words
       because embeddings are missing.
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from headroom_core._internal.fork import ForkSafeLock
 from headroom_core._internal.guard import Success, attempt
 from headroom_core._internal.plugins import entry_points_of, load_plugin
-from headroom_core.compressors.base import Compressor
+from headroom_core.compressors.base import Compressor, Request
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.relevance import Scorer
@@ -58,6 +58,13 @@ class Route:
         """A string that is different whenever the compressor's results may be."""
         compressor = self.compressor
         return str(getattr(compressor, "fingerprint", compressor.name))
+
+    def refusal(self, request: Request) -> str | None:
+        """Return why the compressor leaves a text alone whatever it holds, None if it does not."""
+        refusal: Callable[[Request], str | None] = getattr(
+            self.compressor, "refusal", lambda _: None
+        )
+        return refusal(request)
 
     @property
     def scorer(self) -> Scorer | None:

@@ -20,7 +20,7 @@ from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Change, Draft
 from headroom_core.relevance import Scorer, fallback_reason, scorer_from_config
-from headroom_core.stores import Store, shared_store
+from headroom_core.stores import Store, check_store, shared_store
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import Transform, transform_name
 from headroom_core.transforms.defaults import default_transforms
@@ -101,10 +101,7 @@ class RunContext:
             self.collector.warn(warning)
 
     def _open_store(self, store: Store | None, lossless: bool) -> Store | None:
-        if store is not None and not isinstance(store, Store):
-            kind = type(store).__name__
-            message = f"store must be a Store, got {kind}; open one with open_store(url)"
-            raise ConfigurationError(message, {"store": kind})
+        check_store(store)
         ccr = self.config.ccr
         if lossless or not (ccr.enabled and ccr.inject_marker):
             return None

@@ -14,7 +14,7 @@ from headroom_core.insight import ToolIntelligence
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.pages import DEFAULT_LIMIT, PageRequest, read_page
 from headroom_core.retrieval.where import parse_where
-from headroom_core.stores import Store, default_store
+from headroom_core.stores import Store, store_or_default
 
 # A content key as markers spell it.
 _KEY = re.compile(r"[0-9a-f]{24}")
@@ -72,6 +72,7 @@ def retrieve(
 
     Raises:
         ValidationError: An argument is not valid; the message says which values are allowed.
+        ConfigurationError: `store` is not a store.
 
     Example:
         >>> from headroom_core.markers import content_key
@@ -89,7 +90,7 @@ def retrieve(
     if not _KEY.fullmatch(key):
         quoted = repr(key[:_MAX_QUOTED_KEY_CHARS])
         return _not_found(f"{quoted} is no key: keys are 24 hexadecimal digits")
-    store = default_store() if store is None else store
+    store = store_or_default(store)
     try:
         text = store.get(key)
     except StorageError as error:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from headroom_core.errors import ConfigurationError, HeadroomError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.retrieval.originals import invalid_argument, retrieve
-from headroom_core.stores import Store
+from headroom_core.stores import Store, check_store
 
 # Every request pays for the declaration. Markers carry a working call and errors say what is
 # expected, so it says no more than which parameters there are, and how a row or a line is named.
@@ -72,10 +72,14 @@ def handle_retrieve_call(arguments: str | Mapping[str, Any], *, store: Store | N
         The text that was requested, or the reason why there is none. The model is never answered
         with an exception.
 
+    Raises:
+        ConfigurationError: `store` is not a store.
+
     Example:
         >>> handle_retrieve_call('{"key": "7"}')
         "headroom_retrieve: '7' is no key: keys are 24 hexadecimal digits"
     """
+    check_store(store)  # Whoever calls this has to know; the model could only repeat its call.
     try:
         result = retrieve(**_parse_arguments(arguments), store=store)
     except HeadroomError as error:

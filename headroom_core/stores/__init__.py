@@ -19,9 +19,11 @@ __all__ = [
     "MemoryStore",
     "SQLiteStore",
     "Store",
+    "check_store",
     "default_store",
     "open_store",
     "shared_store",
+    "store_or_default",
 ]
 
 _shared_stores: dict[tuple[str, int | None, float | None], Store] = {}
@@ -120,3 +122,42 @@ def shared_store(
 def default_store() -> Store:
     """Return the shared store at `HEADROOM_STORE_URL`, or in the user's state folder if not set."""
     return shared_store()
+
+
+def check_store(store: object, name: str = "store") -> None:
+    """Check that an argument is a store, or None.
+
+    Args:
+        store: Argument to check.
+        name: Name of the argument, for the message.
+
+    Raises:
+        ConfigurationError: It is neither.
+
+    Example:
+        >>> check_store("memory://")
+        Traceback (most recent call last):
+        ...
+        headroom_core.errors.ConfigurationError: store must be a Store, got str; open one with ...
+    """
+    # A class has the methods of its objects, so the type check alone would let it pass.
+    if isinstance(store, type):
+        raise ConfigurationError(
+            f"{name} must be a Store, got the class {store.__name__}; give an object of it",
+            {name: store.__name__},
+        )
+    if store is not None and not isinstance(store, Store):
+        kind = type(store).__name__
+        raise ConfigurationError(
+            f"{name} must be a Store, got {kind}; open one with open_store(url)", {name: kind}
+        )
+
+
+def store_or_default(store: Store | None) -> Store:
+    """Return the store that a caller gave, or the default store.
+
+    Raises:
+        ConfigurationError: The caller gave something else.
+    """
+    check_store(store)
+    return default_store() if store is None else store

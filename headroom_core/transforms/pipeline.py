@@ -9,7 +9,7 @@ from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.errors import HeadroomError, TransformError
 from headroom_core.messages import Draft, require_list
 from headroom_core.results import TransformResult
-from headroom_core.stores import Store, default_store
+from headroom_core.stores import Store, store_or_default
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import transform_name
 
@@ -129,7 +129,7 @@ def transform_messages(
     known = dialect_for(received, dialect)
     draft = transform(known.parse(received))
     if draft.originals:
-        (default_store() if store is None else store).put_many(draft.originals)
+        store_or_default(store).put_many(draft.originals)
     sent = known.render(draft)
     return TransformResult(
         messages=sent,

@@ -16,7 +16,7 @@ from headroom_core.messages import OUTPUT_KINDS, Action, Block, Change, Draft, c
 from headroom_core.text.kinds import TextKind
 from headroom_core.tokens.tokenizer import Tokenizer
 
-_NOT_ACCEPTED = "no compressor accepts it: of no known kind, too small, or turned off"
+_UNKNOWN_KIND = "of no kind that a compressor knows"
 _NOT_SMALLER = "no form with fewer tokens"
 _FAILED = "its compressor failed"
 _TURNED_OFF = "content_router_enabled is off"
@@ -319,7 +319,12 @@ class ContentRouter:
                 tokens_before=tokens,
                 tokens_after=tokens_after,
             )
-        return kept or self.keep(block, _NOT_ACCEPTED)
+        return kept or self.keep(block, self._why_declined(kind, request))
+
+    def _why_declined(self, kind: TextKind, request: Request) -> str:
+        """Return why no compressor took a text."""
+        routes = (route for route in self.routes if route.accepts(kind))
+        return next(filter(None, (route.refusal(request) for route in routes)), _UNKNOWN_KIND)
 
 
 def _compress(compressor: Compressor, text: str, request: Request) -> Compressed | None:

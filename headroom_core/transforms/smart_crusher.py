@@ -11,7 +11,7 @@ from headroom_core.markers import content_key
 from headroom_core.messages import Draft
 from headroom_core.relevance import Scorer
 from headroom_core.results import CrushResult
-from headroom_core.stores import Store, default_store
+from headroom_core.stores import Store, store_or_default
 from headroom_core.tables.codec import render_lossless
 from headroom_core.tables.values import parse_value
 from headroom_core.text.exact_json import Value, dumps, from_plain, to_plain
@@ -82,7 +82,7 @@ class SmartCrusher(TableCompressor):
         if isinstance(shortened, RowSelectionResult):
             tokens_after = tokenizer.count_text(shortened.text)
             if tokens_after < tokens:
-                (default_store() if store is None else store).put_many({request.key: original})
+                store_or_default(store).put_many({request.key: original})
                 return CrushResult(
                     text=shortened.text,
                     data=to_plain(_prune(value, shortened)),
@@ -104,7 +104,7 @@ class SmartCrusher(TableCompressor):
 
     def _shorten(self, value: Value, request: Request) -> RowSelectionResult | str | None:
         """Return the value with rows left out, or its lossless form, or None if it stays."""
-        if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
+        if self.refusal(request):
             return None
         parts = parse_value(value)
         return self.select(parts, request) or render_lossless(parts)

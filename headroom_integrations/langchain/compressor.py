@@ -25,7 +25,13 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from headroom_core import CompressResult, DocumentsResult, HeadroomConfig, Store, compress_documents
-from headroom_core.adapters import ConfigSnapshot, PositiveInt, ValidatedModel, require_list
+from headroom_core.adapters import (
+    ConfigSnapshot,
+    PositiveInt,
+    StoreInstance,
+    ValidatedModel,
+    require_list,
+)
 from headroom_integrations.langchain.compression import (
     EVENT,
     LangChainCompression,
@@ -109,7 +115,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
     model: str = "gpt-4o"
     query: str | None = None
     token_budget: PositiveInt | None = None
-    store: Store | None = None
+    store: StoreInstance = None
     retrieve: bool = False
 
     @property

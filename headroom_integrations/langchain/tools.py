@@ -14,7 +14,12 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, PrivateAttr, SkipValidation
 
 from headroom_core import HeadroomConfig, Store, handle_retrieve_call, retrieve_tool
-from headroom_core.adapters import ValidatedModel, is_retrieve_tool, shared_store
+from headroom_core.adapters import (
+    StoreInstance,
+    ValidatedModel,
+    is_retrieve_tool,
+    shared_store,
+)
 from headroom_integrations.langchain.compression import LangChainCompression
 from headroom_integrations.langchain.tool_results import ToolResultCompressor
 
@@ -45,7 +50,7 @@ class HeadroomRetrieveTool(ValidatedModel, BaseTool):
     name: str = _DECLARATION["name"]
     description: str = _DECLARATION["description"]
     args_schema: Annotated[ArgsSchema | None, SkipValidation()] = _DECLARATION["parameters"]
-    store: Store | None = None
+    store: StoreInstance = None
 
     def _run(self, /, **arguments: Any) -> str:
         return handle_retrieve_call(arguments, store=self.store)

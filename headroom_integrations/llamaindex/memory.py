@@ -13,7 +13,7 @@ from llama_index.core.storage.chat_store.loading import load_chat_store
 from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 
 from headroom_core import HeadroomConfig, Store, Tokenizer
-from headroom_core.adapters import PositiveInt
+from headroom_core.adapters import PositiveInt, StoreInstance
 from headroom_integrations.llamaindex.compression import (
     LlamaIndexComponent,
     LlamaIndexCompression,
@@ -40,7 +40,7 @@ class BudgetedMemory(LlamaIndexComponent):
     chat_store: SerializeAsAny[BaseChatStore] = Field(default_factory=SimpleChatStore)
     model: str = "gpt-4o"
     config: SerializedConfig = None
-    store: Store | None = Field(default=None, exclude=True, repr=False)
+    store: StoreInstance = Field(default=None, exclude=True, repr=False)
     retrieve: bool = False
 
     @field_validator("chat_store", mode="before")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from headroom_core import Store, handle_retrieve_call
 from headroom_core import retrieve_tool as core_retrieve_tool
+from headroom_core.adapters import check_store
 
 
 def _declaration() -> dict[str, Any]:
@@ -39,10 +40,14 @@ def retrieve_tool(store: Store | None = None) -> FunctionTool:
     Args:
         store: Store that keeps the originals. Defaults to the default store.
 
+    Raises:
+        ConfigurationError: `store` is not a store.
+
     Example:
         >>> print(retrieve_tool().call(id=7).content)
         headroom_retrieve: no parameter is named 'id'; there are key, where, ...
     """
+    check_store(store)
 
     # Named like the tool, and with explicit parameters, because CodeActAgent shows models the name,
     # the signature and the docstring of the function itself.

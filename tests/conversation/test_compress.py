@@ -134,11 +134,28 @@ def test_every_text_has_a_change_with_a_reason() -> None:
     assert change_of(result, 0).reason == "system prompts are never changed"
     assert change_of(result, 2).reason == "arguments of tool calls are never changed"
     assert "of 500 rows left out" in change_of(result, 3).reason
-    assert (
-        change_of(result, 4).reason
-        == "no compressor accepts it: of no known kind, too small, or turned off"
-    )
+    assert change_of(result, 4).reason == "of no kind that a compressor knows"
     assert change_of(result, 3).keys == (content_key(OUTPUT),)
+
+
+@pytest.mark.parametrize(
+    ("content", "config", "reason"),
+    [
+        ("The build is green. " * 200, {}, "of no kind that a compressor knows"),
+        ('[{"id": 1}, {"id": 2}]', {}, "shorter than min_tokens_to_crush = 200"),
+        (OUTPUT, {"min_tokens_to_crush": 90_000}, "shorter than min_tokens_to_crush = 90000"),
+        (OUTPUT, {"enabled": False}, "smart_crusher is turned off"),
+        (json.dumps({"id": "x" * 9000}, separators=(",", ":")), {}, "no form with fewer tokens"),
+    ],
+)
+def test_a_text_that_stays_has_the_one_reason_that_holds(
+    content: str, config: dict[str, Any], reason: str
+) -> None:
+    result = run(
+        [{"role": "tool", "tool_call_id": "c1", "content": content}],
+        config=HeadroomConfig(smart_crusher=SmartCrusherConfig(**config)),
+    )
+    assert change_of(result, 0).reason == reason
 
 
 def test_the_changes_add_up_to_the_saved_tokens() -> None:

@@ -22,7 +22,10 @@ from headroom_integrations.langchain import (
     HeadroomChatModel,
     HeadroomCompressor,
     HeadroomDocumentCompressor,
+    HeadroomMiddleware,
     HeadroomRetrieveTool,
+    wrap_chat_model,
+    wrap_tools,
 )
 
 CHAT: Callable[..., Any] = partial(HeadroomChatModel, FakeListChatModel(responses=["yes"]))
@@ -91,7 +94,8 @@ def test_error_messages_name_valid_values() -> None:
     ):
         HeadroomDocumentCompressor(scorer=BM25Scorer)
     with pytest.raises(
-        ConfigurationError, match=r"HeadroomChatModel\.wrapped = None: Field required"
+        ConfigurationError,
+        match=r"wrapped is missing: give the chat model, as in HeadroomChatModel",
     ):
         HeadroomChatModel(store=MemoryStore())
 
@@ -137,3 +141,28 @@ def test_a_model_assigned_later_provides_the_LangChain_fields() -> None:
     model.wrapped = HeadroomChatModel(FakeListChatModel(responses=["yes"], tags=["fast"]))
     assert (type(model.wrapped), model.tags) == (FakeListChatModel, ["fast"])
     assert model.invoke("Are you there?").text == "yes"
+
+
+@pytest.mark.parametrize("name", ["llm", "model", "chat_model"])
+def test_a_model_under_another_name_is_told_the_right_one(name: str) -> None:
+    message = rf"HeadroomChatModel\.{name} = FakeListChatModel: unknown field; give wrapped={name}"
+    with pytest.raises(ConfigurationError, match=message):
+        HeadroomChatModel(query="late", **{name: FakeListChatModel(responses=["yes"])})
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        HeadroomMiddleware,
+        HeadroomRetrieveTool,
+        HeadroomCompressor,
+        CHAT,
+        partial(wrap_chat_model, FakeListChatModel(responses=["yes"])),
+        partial(wrap_tools, []),
+    ],
+)
+def test_a_url_in_place_of_a_store_says_how_to_open_it(component: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"must be a Store.*open_store") as caught:
+        component(store="sqlite:///headroom.db")
+    blamed = "HeadroomRetrieveTool" in str(caught.value)
+    assert blamed == (component is HeadroomRetrieveTool)

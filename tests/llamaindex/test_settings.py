@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
 from checks import assert_rejected
+from llama_index.core.llms import MockLLM
 from pydantic import ValidationError
 
 from headroom_core import BM25Scorer, MemoryStore
@@ -17,6 +19,8 @@ from headroom_integrations.llamaindex import (
     HeadroomMemoryBlock,
     HeadroomNodePostprocessor,
     HeadroomTransform,
+    retrieve_tool,
+    wrap_llm,
 )
 
 COMPONENTS = (HeadroomChatMemory, HeadroomMemoryBlock, HeadroomNodePostprocessor, HeadroomTransform)
@@ -112,3 +116,12 @@ def test_fields_added_by_a_subclass_are_validated_too() -> None:
     assert Rounded(digits=3).digits == 3
     with pytest.raises(ConfigurationError, match=r"Rounded\.digits = 'two'"):
         Rounded(digits="two")
+
+
+@pytest.mark.parametrize(
+    "component",
+    [HeadroomChatMemory, HeadroomMemoryBlock, partial(wrap_llm, MockLLM()), retrieve_tool],
+)
+def test_a_url_in_place_of_a_store_says_how_to_open_it(component: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"must be a Store.*open_store"):
+        component(store="memory://")

@@ -103,6 +103,14 @@ class TableCompressor:
         """Return whether a text may hold JSON, Python literals or rows of separated values."""
         return kind.has_brackets or kind.line_count > MIN_CSV_RECORDS
 
+    def refusal(self, request: Request) -> str | None:
+        """Return why no text like this is compressed, None if one may be."""
+        if not self.config.enabled:
+            return f"{self.name} is turned off"
+        if request.tokens < self.config.min_tokens_to_crush:
+            return f"shorter than min_tokens_to_crush = {self.config.min_tokens_to_crush}"
+        return None
+
     def compress(self, text: str, request: Request) -> Compressed | None:
         """Compress the arrays and tables in a text.
 
@@ -113,7 +121,7 @@ class TableCompressor:
         Returns:
             The compressed text, or None if the text is too small or has no array or table.
         """
-        if not self.config.enabled or request.tokens < self.config.min_tokens_to_crush:
+        if self.refusal(request):
             return None
         parts = parse_text(text)
         if parts is None:

@@ -14,7 +14,7 @@ from headroom_core.messages import Change, Draft
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import TransformResult
-from headroom_core.stores import Store, default_store
+from headroom_core.stores import Store, store_or_default
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.pipeline import transform_messages
 from headroom_core.transforms.router import ContentRouter
@@ -134,7 +134,7 @@ class IntelligentContextManager:
         """
         counter = tokenizer or self.tokenizer
         limits = self.limits(_limit_of(counter.model) if model_limit is None else model_limit)
-        kept = default_store() if store is None else store
+        kept = store_or_default(store)
         router = ContentRouter(REGISTRY.routes(HeadroomConfig()), counter)
 
         def transform(draft: Draft) -> Draft:

@@ -16,8 +16,14 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_validator
 
-from headroom_core import ConfigurationError, Store
-from headroom_core.adapters import ConfigSnapshot, Ledger, PositiveInt, ValidatedModel
+from headroom_core import ConfigurationError
+from headroom_core.adapters import (
+    ConfigSnapshot,
+    Ledger,
+    PositiveInt,
+    StoreInstance,
+    ValidatedModel,
+)
 from headroom_integrations.langchain.chat_model.calls import CompressedModel
 from headroom_integrations.langchain.chat_model.inner import (
     check_tools,
@@ -87,7 +93,7 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
     config: ConfigSnapshot = None
     query: str | None = None
     token_budget: PositiveInt | None = None
-    store: Store | None = None
+    store: StoreInstance = None
     retrieve: bool = False
     max_rounds: PositiveInt = 5
     ledger: InstanceOf[Ledger] = Field(default_factory=Ledger, exclude=True, repr=False)
@@ -95,6 +101,8 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
     def __init__(self, wrapped: Runnable[Any, Any] | None = None, /, **settings: Any) -> None:
         if wrapped is not None:
             settings["wrapped"] = wrapped
+        if "wrapped" not in settings:
+            raise _explain_missing_model(settings)
         _check_settings(settings)
         super().__init__(**settings)
 
@@ -296,6 +304,21 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
 def _bind_schema(model: Any, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
     bound: Runnable[LanguageModelInput, Any] = model.with_structured_output(schema, **kwargs)
     return bound
+
+
+def _explain_missing_model(settings: dict[str, Any]) -> ConfigurationError:
+    """Return the error of a call that gave no model, or gave it under another name."""
+    for name, value in settings.items():
+        if isinstance(value, Runnable):
+            kind = type(value).__name__
+            return ConfigurationError(
+                f"HeadroomChatModel.{name} = {kind}: unknown field; "
+                f"give wrapped={name}, or HeadroomChatModel({name})",
+                {name: kind},
+            )
+    return ConfigurationError(
+        "wrapped is missing: give the chat model, as in HeadroomChatModel(llm)", {"wrapped": None}
+    )
 
 
 def _check_settings(settings: dict[str, Any]) -> None:

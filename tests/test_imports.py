@@ -70,6 +70,7 @@ SHARED = {
     "retrieval": {
         "comparisons",
         "condition_parser",
+        "families",
         "fields",
         "lines",
         "originals",

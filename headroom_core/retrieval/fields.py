@@ -54,14 +54,14 @@ def field_names(rows: Sequence[Any], limit: int) -> list[str]:
         >>> field_names(rows, 10)
         ['id', 'owner.login', 'labels', 'labels.name']
     """
-    names: dict[str, None] = {}
+    paths: dict[Path, None] = {}
     for row in as_objects(rows):
         for path, value, _ in _walk(row):
             if not isinstance(value, dict):
-                names[write_path(path)] = None
-        if len(names) >= limit:
+                paths[path] = None
+        if len(paths) >= limit:
             break
-    return list(names)[:limit]
+    return [write_path(path) for path in paths][:limit]
 
 
 def values_at(row: Any, path: Path) -> list[Any]:
@@ -139,12 +139,8 @@ def find_path(paths: Sequence[Path], rows: Sequence[Any]) -> Path | None:
             return path
     ends = tuple(compose_letters(f".{'.'.join(path)}") for path in paths)
     # Not inside lists, whose items may be the rows of a table of their own.
-    endings = {
-        full_path
-        for row in rows
-        for full_path, _, is_in_list in _walk(row)
-        if not is_in_list and compose_letters(f".{'.'.join(full_path)}").endswith(ends)
-    }
+    known = {path for row in rows for path, _, is_in_list in _walk(row) if not is_in_list}
+    endings = {path for path in known if compose_letters(f".{'.'.join(path)}").endswith(ends)}
     if len(endings) == 1:
         return endings.pop()
     first, *rest = paths[0]

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
 
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.relevance import BM25Scorer
 from headroom_core.relevance.words import normalize_text, split_words
 from headroom_core.results import RetrievalResult
-from headroom_core.retrieval.comparisons import leaves
+from headroom_core.retrieval.families import (
+    Family,
+    RowLocation,
+    fit_family,
+    gather_families,
+    row_text,
+)
 from headroom_core.retrieval.fields import field_names
 from headroom_core.retrieval.lines import (
     MAX_LINE_CHARS,
@@ -36,9 +41,6 @@ _CHARS_PER_UNIT = _PAGE_CHARS // DEFAULT_LIMIT
 # Bounds of the lists in headings and messages, which cost tokens too.
 _MAX_LISTED_FIELDS = 30
 _MAX_LISTED_RANGES = 12
-
-_RowLocation = tuple[int, int]
-"""Index of a row set, and index of the row in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class PageRequest:
             for name, value in arguments.items()
             if value
         ]
-        return f"{RETRIEVE_TOOL}({', '.join([*spelled, f'page={page}'])})"
+        if page > 1:
+            spelled.append(f"page={page}")
+        return f"{RETRIEVE_TOOL}({', '.join(spelled)})"
 
 
 def read_page(text: str, request: PageRequest) -> RetrievalResult:
@@ -119,33 +123,57 @@ def _read_rows(text: str, row_sets: list[RowSet], request: PageRequest) -> Retri
             f"ask for some of its {split_lines(text).count} lines"
         )
     total = sum(len(row_set.values) for row_set in row_sets)
-    locations = _select_rows(row_sets, request.where)
-    if request.where and not locations:
-        return _not_found(_explain_no_match(row_sets, request.where, total))
-    texts = [_row_text(row_sets[number].values[index]) for number, index in locations]
-    order = _search(texts, request.query) if request.query else list(range(len(locations)))
-    if not order:
-        return _not_found(
-            f"none of the {len(locations)} rows{_where_clause(request)} "
-            f"has a word of {request.query!r}"
-        )
-    pages = _paginate(order, texts, request.limit)
+    matches = _match(row_sets, request.where) if request.where else None
+    matching = _select_rows(row_sets, matches)
+    if matches and not matching:
+        return _not_found(_explain_no_match(row_sets, matches, total, request))
+    if request.query:
+        count = len(matching)
+        # Child rows have texts of their own.
+        order = _search([row_sets[n].own_text(index) for n, index in matching], request.query)
+        matching = [matching[position] for position in order]
+        if not matching:
+            return _not_found(
+                f"none of the {count} rows{_where_clause(request)} has a word of {request.query!r}"
+            )
+    families = gather_families(row_sets, matching)
+    position_of = {family.row: position for position, family in enumerate(families)}
+    best = [position_of[location] for location in matching if location in position_of]
+    texts = [row_text(row_sets[n].values[index]) for (n, index), _ in families]
+    pages = _paginate(best, texts, request.limit)
     if request.page > len(pages):
         return _no_such_page(len(pages))
-    shown = [locations[position] for position in pages[request.page - 1]]
-    heading = _rows_heading(row_sets, shown, total, request)
-    return _make_page(_render_rows(row_sets, shown), heading, pages, request)
+    shown = [families[position] for position in pages[request.page - 1]]
+    return _make_page(*_show_families(row_sets, shown, total, request), pages, request)
 
 
-def _select_rows(row_sets: list[RowSet], condition: str | None) -> list[_RowLocation]:
-    """Return the locations of the rows that meet a condition, or of all rows."""
-    if not condition:
-        return [
-            (number, index)
-            for number, row_set in enumerate(row_sets)
-            for index in range(len(row_set.values))
-        ]
-    matches = _match(row_sets, condition)
+def _show_families(
+    row_sets: list[RowSet], families: list[Family], total: int, request: PageRequest
+) -> tuple[str, str]:
+    """Return the tables of some rows with their child rows, and the heading above them."""
+    rows = [family.row for family in families]
+    locations = rows + [location for family in families for location in family.descendants]
+    notes = ""
+    if len(families) == 1 and request.limit is not None:
+        locations, rests = fit_family(row_sets, families[0], _page_chars(request.limit))
+        notes = "".join(
+            f"[{rest.shown} of {rest.total} rows that belong to row {rows[0][1]}; the others: "
+            f"{replace(request, where=rest.where, query=None).call(1)}]\n"
+            for rest in rests
+        )
+    heading = _rows_heading(row_sets, rows, total, request)
+    count = len(locations) - len(rows)
+    if count:
+        heading += f", with {count} {'rows' if count > 1 else 'row'} that belong to "
+        heading += "it" if len(rows) == 1 else "them"
+    return _render_rows(row_sets, sorted(locations)) + notes, heading
+
+
+def _select_rows(row_sets: list[RowSet], matches: list[Matches] | None) -> list[RowLocation]:
+    """Return the locations of the rows that meet a condition, or of all rows without one."""
+    if matches is None:
+        rows = [range(len(row_set.values)) for row_set in row_sets]
+        return [(number, index) for number, indices in enumerate(rows) for index in indices]
     # A table without any of the fields would meet `status != 'ok'` as a whole.
     is_about_any = any(found.is_about for found in matches)
     return [
@@ -161,7 +189,7 @@ def _match(row_sets: list[RowSet], condition: str) -> list[Matches]:
     return [where.match(row_set.values, row_set.ancestors) for row_set in row_sets]
 
 
-def _render_rows(row_sets: list[RowSet], shown: list[_RowLocation]) -> str:
+def _render_rows(row_sets: list[RowSet], shown: list[RowLocation]) -> str:
     tables = []
     for number, group in groupby(shown, key=lambda location: location[0]):
         row_set = row_sets[number]
@@ -171,7 +199,7 @@ def _render_rows(row_sets: list[RowSet], shown: list[_RowLocation]) -> str:
 
 
 def _rows_heading(
-    row_sets: list[RowSet], shown: list[_RowLocation], total: int, request: PageRequest
+    row_sets: list[RowSet], shown: list[RowLocation], total: int, request: PageRequest
 ) -> str:
     condition = _condition(request)
     if len(row_sets) > 1:
@@ -179,20 +207,17 @@ def _rows_heading(
     return f"{_list_numbers('row', [index for _, index in shown], total)}{condition}"
 
 
-def _explain_no_match(row_sets: list[RowSet], condition: str, total: int) -> str:
+def _explain_no_match(
+    row_sets: list[RowSet], matches: list[Matches], total: int, request: PageRequest
+) -> str:
     names: dict[str, None] = {}
     for row_set in row_sets:
         names.update(dict.fromkeys(field_names(row_set.values, _MAX_LISTED_FIELDS)))
-    first, *others = [found.unknown for found in _match(row_sets, condition)]
+    first, *others = [found.unknown for found in matches]
     unknown = [name for name in first if all(name in other for other in others)]
     missing = f"no row has {' or '.join(unknown)}; " if unknown else ""
     fields = ", ".join(list(names)[:_MAX_LISTED_FIELDS])
-    return f"none of the {total} rows matches {condition}; {missing}fields: {fields}"
-
-
-def _row_text(row: Any) -> str:
-    """Return the values of a row, in any order."""
-    return " ".join(map(str, leaves(row)))
+    return f"none of the {total} rows matches {request.where}; {missing}fields: {fields}"
 
 
 # Lines
@@ -295,16 +320,21 @@ def _paginate(order: Sequence[int], texts: Sequence[str], limit: int | None) -> 
     """
     if limit is None:
         return [sorted(order)]
-    page_chars = max(_PAGE_CHARS, _CHARS_PER_UNIT * limit)
+    max_chars = _page_chars(limit)
     pages: list[list[int]] = []
     room = 0
     for index in order:
         room -= len(texts[index])
         if not pages or len(pages[-1]) == limit or room < 0:
             pages.append([])
-            room = page_chars - len(texts[index])
+            room = max_chars - len(texts[index])
         pages[-1].append(index)
     return [sorted(page) for page in pages]
+
+
+def _page_chars(limit: int) -> int:
+    """Return the maximum number of characters on a page of so many rows or lines."""
+    return max(_PAGE_CHARS, _CHARS_PER_UNIT * limit)
 
 
 def _make_page(

@@ -202,15 +202,16 @@ def _fill_list(row: Value, path: tuple[str, ...], items: Iterator[Value]) -> Val
 def decode_table(text: str) -> str:
     """Decode the tables in a text to the notation that they were made from.
 
-    Numbers, strings and the order of keys are restored exactly; whitespace between JSON tokens is
-    not. Python literals are restored byte for byte.
+    Numbers, the characters of strings and the order of keys are restored exactly. Whitespace
+    between JSON tokens is not, nor are escapes that JSON does not require: `\\u0027` becomes an
+    apostrophe, and `\\/` a slash. Python literals are restored byte for byte.
 
     Args:
         text: A text with any number of lossless tables.
 
     Raises:
         ValueError: If a table is malformed, or some of its rows were left out; `retrieve` returns
-            the original.
+            the original. The message names the row of a cell that is too many or cannot be read.
 
     Example:
         >>> decode_table("[table 2 rows; empty = null: id,name]\\n1,Elbe\\n2,\\n")

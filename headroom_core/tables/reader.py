@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headroom_core.tables.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, any_looks_typed
@@ -122,7 +122,8 @@ def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
     separator = _read_separator(notes)
     aside = dict(line.split(" ", 1) for line in aside_lines)
     body = _BodyReader(fields, aside, separator, is_csv)
-    table.rows = body.read_rows(_split_leading(table, header["signs"], lines, body))
+    lines = _split_leading(table, header["signs"], lines, body)
+    table.rows = body.read_rows(lines, table.numbers or range(shown))
     if is_csv:
         table.has_crlf = "; lines end with CRLF" in notes
         table.csv_header = separator.join([str(item.name) for item in fields])
@@ -239,10 +240,17 @@ class _BodyReader:
         self.group_width = len(grouped)
         # The columns of a group share a single column of references.
         self.width = len(self.varying) - max(0, self.group_width - 1)
+        self.numbers: list[int] = []
 
-    def read_rows(self, lines: list[str]) -> list[Value]:
-        """Return the values of the rows; for CSV, the records."""
+    def read_rows(self, lines: list[str], numbers: Sequence[int]) -> list[Value]:
+        """Return the values of the rows; for CSV, the records.
+
+        Args:
+            lines: A line for each row, without the columns before the fields.
+            numbers: The numbers of the rows, for messages.
+        """
         regular_lines = [line for line in lines if not line.startswith("!")]
+        self.numbers = [n for n, line in zip(numbers, lines) if not line.startswith("!")]
         columns = self._split_columns(regular_lines)
         if self.is_csv:
             regular: Iterator[Value] = iter(self._join_records(columns))
@@ -267,24 +275,39 @@ class _BodyReader:
             return []
         if not lines:
             return [[] for _ in self.varying]
-        rows = [self._split_line(line, self.width) for line in lines]
+        rows: list[list[str]] = []
+        for line in lines:
+            try:
+                rows.append(self._split_line(line, self.width))
+            except (ValueError, IndexError) as error:
+                raise self._wrong_row(len(rows), error) from error
         columns = [list(cells) for cells in zip(*rows)]
         if self.group_width:
             columns = self._expand_group(columns)
-        if self.aside:
+        # Without a legend, the cells of CSV are text that may begin with a star.
+        if not self.is_csv or "*1" in self.aside:
             columns = [self._resolve_references(cells) for cells in columns]
         return columns
 
+    def _wrong_row(self, index: int, reason: object) -> ValueError:
+        return ValueError(f"row {self.numbers[index]}: {reason}")
+
     def _resolve_references(self, cells: list[str]) -> list[str]:
-        aside = self.aside
-        return [aside[cell] if cell[:1] == "*" and cell in aside else cell for cell in cells]
+        if "*" not in {cell[:1] for cell in cells}:
+            return cells
+        resolved = [self.aside.get(cell) if cell[:1] == "*" else cell for cell in cells]
+        if None in resolved:
+            index = resolved.index(None)
+            raise self._wrong_row(index, f"the table has no legend line {cells[index][:20]!r}")
+        return [cell or "" for cell in resolved]
 
     def _split_line(self, line: str, width: int) -> list[str]:
-        if not self.is_csv:
-            return _split_cells(line, width - 1)
-        cells = split_record(line, self.separator)
+        cells = split_record(line, self.separator) if self.is_csv else _split_cells(line, width - 1)
+        # The last cell is the rest of the line. Strings with commas stand in quotes.
+        if not self.is_csv and "," in cells[-1] and cells[-1][0] not in '"[{':
+            cells += cells.pop().split(",")
         if len(cells) != width:
-            raise ValueError(f"expected {width} cells in a record, got {len(cells)}")
+            raise ValueError(f"expected {width} cells, got {len(cells)}")
         return cells
 
     def _expand_group(self, columns: list[list[str]]) -> list[list[str]]:
@@ -329,7 +352,10 @@ class _BodyReader:
             if cell in known:
                 values.append(known[cell])
                 continue
-            value = self._parse_cell(leaf, cell)
+            try:
+                value = self._parse_cell(leaf, cell)
+            except ValueError as error:
+                raise self._wrong_row(len(values), error) from error
             # Rows must not share a mutable value.
             if not isinstance(value, (list, dict)):
                 known[cell] = value

@@ -10,7 +10,7 @@ from headroom_core.tables.codec import parse_text
 from headroom_core.tables.csv import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
-from headroom_core.text.exact_json import to_plain
+from headroom_core.text.exact_json import dumps, to_plain
 from headroom_core.text.json_runs import MIN_JSON_LINES
 from headroom_core.text.python_literal import to_bare
 
@@ -53,6 +53,11 @@ class RowSet:
             numbers, row_set = [parents[number] for number in numbers], row_set.above
             found.append(Ancestor(numbers, row_set.values))
         return found
+
+    def own_text(self, index: int) -> str:
+        """Return a row as text, without the child rows that belong to it."""
+        row = self.frame.rows[index]
+        return row if isinstance(row, str) else dumps(row)
 
     def render(self, indices: Sequence[int]) -> str:
         """Return a table of the rows with these indices; rows are numbered from 0."""

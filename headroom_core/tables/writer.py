@@ -159,7 +159,7 @@ def _write_body(frame: Frame, rows: Sequence[int]) -> _TableBody:
     varying = [view for view in views if view.constant is MISSING]
     notes = _describe_cells(frame, varying)
     columns, combinations = _group_columns(varying)
-    legend = _extract_legend([*columns, *combinations])
+    legend = _extract_legend([*columns, *combinations], frame.form == "csv")
     groups = [
         f"&{number} {frame.separator.join(cells)}"
         for number, cells in enumerate(zip(*combinations), 1)
@@ -239,8 +239,11 @@ def _group_columns(views: list[_ColumnView]) -> tuple[list[list[str]], list[list
     return columns, [list(cells) for cells in zip(*combinations)]
 
 
-def _extract_legend(columns: list[list[str]]) -> list[str]:
+def _extract_legend(columns: list[list[str]], is_csv: bool) -> list[str]:
     """Replace long repeated cells by references, in place, and return the lines of the legend."""
+    if is_csv and any(cell[:1] == "*" for column in columns for cell in column):
+        # The cells of CSV have no quotes that would tell them from references.
+        return []
     counts = Counter(
         cell for column in columns for cell in column if len(cell) >= _MIN_LEGEND_CHARACTERS
     )

@@ -164,7 +164,7 @@ def test_object_entries_and_nested_rows_are_returned_by_number() -> None:
     entries = json.dumps({f"host{n}": {"up": n} for n in range(20)})
     assert "\n4,host4,4\n" in retrieve_text(entries, where="# == 4")
     nested = json.dumps([{"id": n, "labels": [{"name": f"l{n}"}] * 2} for n in range(20)])
-    assert row_numbers(retrieve_text(nested, where="# == 15")) == [15, 15]
+    assert row_numbers(retrieve_text(nested, where="# == 15")) == [15, 15, 30, 31]
 
 
 def test_the_names_of_a_table_header_are_understood() -> None:

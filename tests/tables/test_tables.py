@@ -378,7 +378,7 @@ BROKEN = {
     ),
     "a cell of a record is missing": (
         "[table 2 records: id,name]\n1,Elbe\n2\n",
-        r"expected 2 cells in a record, got 1",
+        r"row 1: expected 2 cells, got 1",
     ),
     "an open brace": ("[table 1 rows: id,at{lat]\n1,2\n", r"expected '}' at character 9"),
     "fields behind the end": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from decimal import Context, Decimal, localcontext
+from decimal import Context, Decimal, Inexact, localcontext
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 
@@ -14,8 +14,10 @@ _MAX_SUMMARY_SHARE = 0.01
 _MIN_SUMMARY_CHARACTERS = 160
 _MAX_VALUES = 6
 _MAX_VALUE_CHARACTERS = 60
-# Enough digits for exact sums of any plausible column.
-_SUM_PRECISION = 500
+# Enough digits for exact sums of any plausible column, and for floats with exponents. A longer sum
+# than a reader can use is rounded, and says so.
+_SUM_PRECISION = 700
+_MAX_SUM_DIGITS = 40
 # The names of all dropped rows take at most this share of the size of the rows.
 _MAX_NAMES_SHARE = 0.05
 _MAX_MEAN_NAME_CHARACTERS = 40
@@ -118,11 +120,12 @@ def _describe_counts(column: ColumnStats) -> str:
 def _describe_numbers(column: ColumnStats) -> str:
     if not column.numbers or column.is_identity or column.is_categorical or is_row_counter(column):
         return ""
-    values = [number for number, _ in column.numbers]
+    # Floats are too coarse: they would take nanoseconds of the same microsecond for equal.
+    numbers = [Decimal(lexeme) for lexeme in column.lexemes]
     # As written in the rows, with the same digits.
-    low = column.lexemes[values.index(min(values))]
-    high = column.lexemes[values.index(max(values))]
-    return f"{_get_name(column)} {low}…{high}, sum {_sum_exactly(column)}{_count_nulls(column)}"
+    low = column.lexemes[numbers.index(min(numbers))]
+    high = column.lexemes[numbers.index(max(numbers))]
+    return f"{_get_name(column)} {low}…{high}, sum {_write_sum(numbers)}{_count_nulls(column)}"
 
 
 def _describe_times(column: ColumnStats) -> str:
@@ -148,13 +151,13 @@ def _describe_cell(cell: str) -> str:
     return {"": "null", "~": "no key"}.get(cell, cell)
 
 
-def _sum_exactly(column: ColumnStats) -> str:
-    if any("e" in lexeme or "E" in lexeme for lexeme in column.lexemes):
-        # Exponents may be so large that the exact sum would have thousands of digits.
-        return f"{sum(number for number, _ in column.numbers):.6g}"
+def _write_sum(numbers: list[Decimal]) -> str:
     # In a separate context, because the caller's may round.
-    with localcontext(Context(prec=_SUM_PRECISION)):
-        return str(sum(map(Decimal, column.lexemes)))
+    with localcontext(Context(prec=_SUM_PRECISION)) as context:
+        total = sum(numbers, Decimal())
+        is_exact = not context.flags[Inexact]
+    digits = total.as_tuple().digits
+    return str(total) if is_exact and len(digits) <= _MAX_SUM_DIGITS else f"≈{total:.6g}"
 
 
 def _count_nulls(column: ColumnStats) -> str:

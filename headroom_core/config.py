@@ -271,7 +271,8 @@ class RelevanceScorerConfig(Settings):
         adaptive_alpha: Whether words have a larger share if the query contains ids, numbers, code
             or quotes. Defaults to True.
         relevance_threshold: Share of the best score, from 0 to 1, that a passage needs to be
-            kept. Defaults to 0.3.
+            kept, for a query of ten words; if set, also that of an item in an array. Defaults to
+            0.25.
     """
 
     tier: Literal["bm25", "embedding", "hybrid", "auto"] = Field(
@@ -282,7 +283,7 @@ class RelevanceScorerConfig(Settings):
     embedding_model: str | None = None
     hybrid_alpha: float = Field(0.5, ge=0.0, le=1.0)
     adaptive_alpha: bool = True
-    relevance_threshold: float = Field(0.3, ge=0.0, le=1.0)
+    relevance_threshold: float = Field(0.25, ge=0.0, le=1.0)
 
     @property
     def scorer_type(self) -> str:

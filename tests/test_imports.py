@@ -77,7 +77,7 @@ SHARED = {
         "pages",
         "where",
     },
-    "documents": {"budget", "diversity", "ranking", "selection", "splitting"},
+    "documents": {"budget", "diversity", "links", "ranking", "selection", "splitting", "terms"},
     "metrics": {"ledger"},
 }
 """The modules that other members of their family import. An `__init__` may import all members."""

@@ -141,7 +141,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "embedding_model": None,
         "hybrid_alpha": 0.5,
         "adaptive_alpha": True,
-        "relevance_threshold": 0.3,
+        "relevance_threshold": 0.25,
     },
     "CCRConfig": {
         "enabled": True,

@@ -5,50 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from headroom_core.documents.links import LinkedPassages
+from headroom_core.documents.terms import (
+    SENTENCE_END,
+    SENTENCE_ENDS,
+    STOP_TERMS,
+    significant_terms,
+    split_terms,
+)
 from headroom_core.relevance.base import Scorer, score_and_validate
 from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, bm25_scores
-from headroom_core.relevance.stop_words import STOP_WORDS
-from headroom_core.relevance.words import split_words
 
 # Weights of a passage's title and of its best sentence, relative to its whole text. A match in the
 # title is the strongest sign; the best sentence keeps long passages from drowning their answer.
 _TITLE_WEIGHT, _SENTENCE_WEIGHT = 2.0, 1.0
 
-# Share of its score that a passage lends to those that it names or that name it, and how many of
-# the best passages lend. This finds the second half of an answer that takes two steps.
-_LENT_SHARE, _MAX_LENDERS = 0.5, 8
+# Two words follow each other if at most two stop words stand between them.
+_MAX_PAIR_DISTANCE = 3
 
 # The best passages stay whatever the threshold: a retriever's scores are never that reliable.
 _MIN_RELEVANT = 3
 
 # Length of query, in words, for which the threshold holds as it is, and how far it may be scaled.
-_TYPICAL_QUERY_WORDS, _MIN_SCALE, _MAX_SCALE = 8, 0.5, 1.3
-
-# Words are compared by their first letters, so endings hardly matter.
-_STEM_LETTERS = 5
-
-# A short word's stem does not include the s of its plural: `cats` is `cat`, but `glass` is `glass`.
-_PLURAL = rf"[^\W\d_]{{3,{_STEM_LETTERS - 1}}}(?=(?<!s)s(?![^\W_]))"
-
-# The stem of each word, or a sign that ends a sentence. A word with a digit is an id or a number
-# and must match whole. One expression for both is several times as fast as two passes.
-_TOKEN = re.compile(
-    rf"({_PLURAL}|[^\W\d_]{{1,{_STEM_LETTERS}}}(?![^\W_]*\d)|[^\W_]+|[.!?](?=\s)|\n)[^\W_]*"
-)
-
-# Marks that are separate from their letter, and scripts in which words are not simply delimited by
-# spaces: `_TOKEN` would cut these in the wrong places.
-_OTHER_SCRIPT = re.compile("[\u0300-\u036f\u0590-\u1dff\u2c00-\ud7ff\uf900-\U0003ffff]")
-
-_SENTENCE_END = "."
-_SENTENCE_ENDS = frozenset("!?\n" + _SENTENCE_END)
-
-# Whole stop words, and the letters after an apostrophe ("it's", "we'll").
-_STOP_WORD = re.compile(
-    rf"(?<![^\W_])(?:{'|'.join(sorted(STOP_WORDS))}|(?<=['’])(?:[sdtm]|ll|re|ve))(?![^\W_])",
-    re.IGNORECASE,
-)
+_TYPICAL_QUERY_WORDS, _MIN_SCALE, _MAX_SCALE = 10, 0.6, 1.6
 
 # A Markdown heading or a `Title:` line.
 _HEADING = re.compile(r"\s*(?:#{1,6}|[Tt]itle:)[^\S\n]*(\S[^\n]{0,199})")
@@ -64,9 +45,6 @@ _SUBJECT = re.compile(
     r"\s*(?:\(|,|(?<=\s)(?:is|was|are|were)\b)"
 )
 _MAX_SUBJECT_WORDS = 7
-
-# An addition to a name that only tells it from others: `Mercury (planet)`.
-_IN_PARENTHESES = re.compile(r"(?<!\s)\s*\([^()]*\)")
 
 # A title is in the first characters of a passage; of a very long one only the beginning counts.
 _TITLE_SEARCH_CHARS, _MAX_TITLE_CHARS = 400, 200
@@ -118,12 +96,14 @@ class PassageMatches:
 
     Attributes:
         whole: Matches of the passage.
+        pairs: Its pairs of words that follow each other in the query too.
         sentences: Matches of the sentences that have any.
         other_sentences: Number of sentences without a match.
         other_words: Number of words in those.
     """
 
     whole: TermMatches
+    pairs: Sequence[str]
     sentences: list[TermMatches]
     other_sentences: int
     other_words: int
@@ -188,13 +168,15 @@ class RankingQuery:
 
     def __init__(self, text: str, k1: float = DEFAULT_K1, b: float = DEFAULT_B) -> None:
         self.text = text
-        self.words = list(dict.fromkeys(_significant_words(text)))
-        self._words_and_ends = _SENTENCE_ENDS.union(self.words)
+        words = significant_terms(text)
+        self.words = list(dict.fromkeys(words))
+        self._pairs = frozenset(pairwise(words))
+        self._words_and_ends = SENTENCE_ENDS.union(self.words)
         self._k1, self._b = k1, b
 
     def score_texts(self, texts: Sequence[str]) -> list[float]:
         """Return the BM25 score of each text."""
-        return self._score_matches([self._find_matches(_tokenize(text)).whole for text in texts])
+        return self._score_matches([self._find_matches(split_terms(text)).whole for text in texts])
 
     def rank(
         self,
@@ -206,8 +188,8 @@ class RankingQuery:
         """Rank passages by their relevance to the query.
 
         A passage's score is the sum of the scores of its text, its title and its best sentence, or
-        the score that a scorer returns. A passage that names another one by its title shares its
-        score with it, which finds the second half of an answer that takes two steps.
+        the score that a scorer returns. Passages that name each other, or that have a rare name in
+        common, share their scores, which finds the second half of an answer that takes two steps.
 
         Args:
             texts: Passages.
@@ -219,7 +201,7 @@ class RankingQuery:
             return Ranking([], 0)
         names = [name[:_MAX_TITLE_CHARS] for name in names or titles]
         titles = [title[:_MAX_TITLE_CHARS] for title in titles]
-        tokens = [_tokenize(text) for text in texts]
+        tokens = [split_terms(text) for text in texts]
         if scorer is None:
             scores = self._score_words(tokens, titles)
         else:
@@ -229,8 +211,7 @@ class RankingQuery:
             ]
             # A scorer may return numbers of numpy, which cannot be written as JSON.
             scores = [float(score) for score in score_and_validate(scorer, titled, self.text)]
-        spaced_texts = [f" {' '.join(words)} " for words in tokens]
-        scores = _lend_scores(scores, spaced_texts, [_spaced_name(name) for name in names])
+        scores = LinkedPassages(texts, tokens, names).lend_scores(scores, self.words)
         best = max(scores, default=0.0)
         return Ranking([score / best for score in scores] if best else [], len(self.words))
 
@@ -248,7 +229,12 @@ class RankingQuery:
             max([next(sentence_scores) for _ in passage.sentences], default=0.0)
             for passage in passages
         ]
-        bodies = self._score_matches([passage.whole for passage in passages])
+        bodies = self._score_matches(
+            [
+                TermMatches(passage.whole.word_count, [*passage.whole.matches, *passage.pairs])
+                for passage in passages
+            ]
+        )
         return [
             body + _TITLE_WEIGHT * title + _SENTENCE_WEIGHT * sentence
             for body, title, sentence in zip(
@@ -265,8 +251,8 @@ class RankingQuery:
         sentences: list[TermMatches] = []
         matches: list[str] = []
         start = other_sentences = other_words = 0
-        for index, token in [*seen, (len(tokens), _SENTENCE_END)]:
-            if token not in _SENTENCE_ENDS:
+        for index, token in [*seen, (len(tokens), SENTENCE_END)]:
+            if token not in SENTENCE_ENDS:
                 matches.append(token)
             elif index > start:
                 if matches:
@@ -276,9 +262,31 @@ class RankingQuery:
                     other_sentences += 1
                     other_words += index - start
                 start = index + 1
-        all_matches = [token for _, token in seen if token not in _SENTENCE_ENDS]
+        all_matches = [token for _, token in seen if token not in SENTENCE_ENDS]
         whole = TermMatches(len(tokens), all_matches)
-        return PassageMatches(whole, sentences, other_sentences, other_words)
+        pairs = self._find_pairs(tokens, seen)
+        return PassageMatches(
+            whole=whole,
+            pairs=pairs,
+            sentences=sentences,
+            other_sentences=other_sentences,
+            other_words=other_words,
+        )
+
+    def _find_pairs(self, tokens: list[str], seen: Sequence[tuple[int, str]]) -> list[str]:
+        """Return the pairs of words that follow each other in the query and in a text.
+
+        Args:
+            tokens: Tokens of the text.
+            seen: Those that are words of the query or end a sentence, with their indices.
+        """
+        return [
+            f"{first} {second}"
+            for (start, first), (end, second) in pairwise(seen)
+            if (first, second) in self._pairs
+            and end - start <= _MAX_PAIR_DISTANCE
+            and STOP_TERMS.issuperset(tokens[start + 1 : end])
+        ]
 
     def _score_matches(
         self, texts: Sequence[TermMatches], other_texts: int = 0, other_words: int = 0
@@ -305,52 +313,3 @@ class RankingQuery:
             k1=self._k1,
             b=self._b,
         )
-
-
-def _tokenize(text: str) -> list[str]:
-    """Return the words of a text as they are compared, and the ends of sentences between them.
-
-    The scorers compare whole words and the parts of names, which suits code and data. Passages are
-    prose, where stems find more. Other scripts are left to `relevance.words`.
-    """
-    if text.isascii() or not _OTHER_SCRIPT.search(text):
-        return _TOKEN.findall(text.lower())
-    return [word[:_STEM_LETTERS] if word.isalpha() else word for word in split_words(text)]
-
-
-def _significant_words(text: str) -> list[str]:
-    """Return the words of a text as they are compared, without stop words."""
-    return [token for token in _tokenize(_STOP_WORD.sub(" ", text)) if token not in _SENTENCE_ENDS]
-
-
-def _spaced_name(title: str) -> str:
-    """Return the words of a title between spaces, as other passages contain it.
-
-    A title of stop words alone is no name: the result is empty.
-    """
-    name = _IN_PARENTHESES.sub("", title) or title
-    return f" {' '.join(_tokenize(name))} " if _significant_words(name) else ""
-
-
-def _lend_scores(
-    scores: Sequence[float], texts: Sequence[str], names: Sequence[str]
-) -> list[float]:
-    """Add to each score the largest loan of the best passages that name it or that it names.
-
-    Args:
-        scores: Score of each passage.
-        texts: Words of each passage between spaces.
-        names: Words of each passage's name between spaces, or an empty string.
-    """
-    loans = [0.0] * len(scores)
-    best_first = sorted(range(len(scores)), key=lambda index: -scores[index])
-    for lender in best_first[:_MAX_LENDERS]:
-        lender_name, lender_text = names[lender], texts[lender]
-        loan = _LENT_SHARE * scores[lender]
-        for index, name in enumerate(names):
-            if name == lender_name or loans[index] >= loan:
-                continue
-            is_named = name and name in lender_text
-            if is_named or (lender_name and lender_name in texts[index]):
-                loans[index] = loan
-    return [score + loan for score, loan in zip(scores, loans, strict=True)]

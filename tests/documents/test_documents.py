@@ -100,7 +100,7 @@ def test_every_document_has_a_text_a_score_and_a_change() -> None:
 def test_the_change_of_a_dropped_passage_has_a_reason() -> None:
     change = compress_documents(PASSAGES, QUESTION).changes[-1]
     assert (change.action, change.by, change.tokens_after) == ("dropped", "passages", 0)
-    assert change.reason == "score 0.00, as a share of the best, is below the threshold 0.39"
+    assert change.reason == "score 0.00, as a share of the best, is below the threshold 0.40"
 
 
 def test_at_least_three_passages_are_kept() -> None:

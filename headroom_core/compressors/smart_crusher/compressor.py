@@ -163,7 +163,8 @@ def create_table_compressor(
     Args:
         crusher: How to compress. Its `relevance_tier` and `relevance_threshold` apply if they were
             set explicitly.
-        relevance: The tier and the threshold that apply otherwise, and the parameters of scorers.
+        relevance: The tier and, if it was set explicitly, the threshold that apply otherwise, and
+            the parameters of scorers.
 
     Example:
         >>> relevance = RelevanceScorerConfig(relevance_threshold=0.5)
@@ -171,7 +172,7 @@ def create_table_compressor(
         SmartCrusherConfig(..., relevance_threshold=0.5, ...)
     """
     config, relevance = crusher.snapshot(), relevance.snapshot()
-    if "relevance_threshold" not in crusher.model_fields_set:
+    if "relevance_threshold" in relevance.model_fields_set - crusher.model_fields_set:
         config.relevance_threshold = relevance.relevance_threshold
     if "relevance_tier" in crusher.model_fields_set:
         relevance.tier = "bm25" if config.relevance_tier == "none" else config.relevance_tier

@@ -28,6 +28,21 @@ _UNSPACED = (
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
 
+# Unspaced scripts whose letters form syllables: Thai and Lao, Burmese, Khmer. Their letters are too
+# few for a pair of them to tell words apart.
+_SYLLABIC = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+
+# Roughly a syllable: a vowel that is written before its consonant, the consonant with those stacked
+# below it, its vowels and tones, and the silenced consonants of Burmese that close it.
+_LEADING_VOWEL = "[\u0e40-\u0e44\u0ec0-\u0ec4]"
+_STACKED = "[\u1039\u17d2]."
+_MARK = (
+    "[\u0e30-\u0e3a\u0e45\u0e47-\u0e4e\u0eb0-\u0ebd\u0ec8-\u0ece"
+    "\u102b-\u1038\u103a-\u103e\u17b4-\u17d1\u17d3\u17dd]"
+)
+_SILENCED = "[\u1000-\u1021]\u1037?\u103a[\u1037\u1038]*"
+_SYLLABLE = re.compile(rf"{_LEADING_VOWEL}?.(?:{_STACKED}|{_MARK})*(?:{_SILENCED})*", re.DOTALL)
+
 # Runs of one kind inside a token that is not ASCII: unspaced script, digits, other letters.
 _SEGMENT = re.compile(rf"([{_UNSPACED}]+)|(\d+)|([^\W\d_{_UNSPACED}](?:[^\d_.:/@+{_UNSPACED}-])*)")
 
@@ -42,7 +57,8 @@ def split_words(text: str) -> list[str]:
     """Split a text into words in lower case: whole tokens, each followed by its parts.
 
     Parts end where the case changes, at digits, at punctuation and where another script begins.
-    Where a script puts no spaces between words, every two neighbouring characters are a word.
+    Where a script puts no spaces between words, every two neighbouring characters are a word; in
+    Thai, Lao, Burmese and Khmer every two and every three neighbouring syllables.
     Characters that only look different, such as full-width letters or an accent as a separate
     character, are treated as the same.
 
@@ -97,13 +113,27 @@ def _split_unicode_token(token: str) -> list[str]:
     parts: list[str] = []
     for unspaced, digits, letters in _SEGMENT.findall(token):
         if len(unspaced) > 1:
-            parts += map(add, unspaced, unspaced[1:])
+            parts += _split_unspaced(unspaced)
         elif letters and letters.isascii():
             parts.append(letters.lower())
             parts += [part.lower() for part in _CASED_PART.findall(letters)]
         else:
             parts.append(unspaced or digits or letters.lower())
     return parts
+
+
+def _split_unspaced(run: str) -> list[str]:
+    """Return the runs of neighbouring characters or syllables in a run of unspaced script.
+
+    Syllables are told apart too little by their neighbour alone, so three in a row are a word too.
+    """
+    if not _SYLLABIC.search(run):
+        return list(map(add, run, run[1:]))
+    syllables = _SYLLABLE.findall(run)
+    if len(syllables) == 1:
+        return syllables
+    pairs = list(map(add, syllables, syllables[1:]))
+    return pairs + list(map(add, pairs, syllables[2:]))
 
 
 @lru_cache(maxsize=1)

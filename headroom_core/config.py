@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
 
 from headroom_core._internal.validated import ValidatedModel
 from headroom_core.errors import ConfigurationError
+
+_ToolName = Annotated[str, Field(min_length=1)]
 
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
@@ -62,7 +64,8 @@ class SmartCrusherConfig(Settings):
 
     Attributes:
         enabled: Whether to compress JSON and tables. Defaults to True.
-        min_tokens_to_crush: Minimum number of tokens of a text to compress. Defaults to 200.
+        min_tokens_to_crush: Minimum number of tokens of a text to compress. Whether items may be
+            dropped depends on `CCRConfig.min_tokens_saved` as well. Defaults to 200.
         min_items_to_analyze: Minimum number of items of an array from which items may be dropped.
             Arrays of fewer than 800 characters stay complete in any case. Defaults to 5.
         max_items_after_crush: Maximum number of items to keep. Errors, outliers and items that
@@ -306,6 +309,11 @@ class CCRConfig(Settings):
             evicted first. Defaults to no limit.
         store_ttl_seconds: Seconds after its last use at which an original expires. Defaults to no
             limit.
+        min_tokens_saved: Minimum number of tokens that must be saved, compared with the lossless
+            form, for content to be dropped. More must be saved where content is likely to be
+            retrieved. With 0, every saving counts. Defaults to 400.
+        expected_requests: Number of requests that will carry a text. The more they are, the more
+            a saved token is worth, compared with the one request of a retrieval. Defaults to 10.
     """
 
     enabled: bool = True
@@ -313,6 +321,8 @@ class CCRConfig(Settings):
     feedback_enabled: bool = True
     store_max_entries: int | None = Field(None, ge=1)
     store_ttl_seconds: float | None = Field(None, gt=0)
+    min_tokens_saved: int = Field(400, ge=0)
+    expected_requests: int = Field(10, ge=1)
 
 
 class HeadroomConfig(Settings):
@@ -330,6 +340,12 @@ class HeadroomConfig(Settings):
         intelligent_context: Settings of the window that drops the least important steps.
         relevance: Settings of the scoring of texts against a query.
         ccr: Settings of dropping content that can be retrieved.
+        exclude_tools: Names of tools whose results stay as they are. A name may be a pattern with
+            `*`, as in `read_*`. Defaults to none.
+        only_tools: Names of the only tools whose results may be shortened. Texts of users and
+            documents are not affected. Defaults to all tools.
+        tool_profiles: Settings of single tools, by name: `{"skip_compression": True}`, or values
+            for fields of `SmartCrusherConfig`. Defaults to none.
         content_router_enabled: Whether to compress texts at all. Defaults to True.
 
     Example:
@@ -351,7 +367,24 @@ class HeadroomConfig(Settings):
     intelligent_context: IntelligentContextConfig = Field(default_factory=IntelligentContextConfig)
     relevance: RelevanceScorerConfig = Field(default_factory=RelevanceScorerConfig)
     ccr: CCRConfig = Field(default_factory=CCRConfig)
+    exclude_tools: tuple[_ToolName, ...] = ()
+    only_tools: tuple[_ToolName, ...] | None = None
+    tool_profiles: dict[_ToolName, dict[str, Any]] = Field(default_factory=dict)
     content_router_enabled: bool = True
+
+    @field_validator("tool_profiles")
+    @classmethod
+    def _check_profiles(cls, profiles: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, profile in profiles.items():
+            skip = profile.get("skip_compression", False)
+            if not isinstance(skip, bool):
+                raise ValueError(f"{name}.skip_compression must be True or False, got {skip!r:.80}")
+            fields = {key: value for key, value in profile.items() if key != "skip_compression"}
+            try:
+                SmartCrusherConfig(**fields)
+            except ConfigurationError as error:
+                raise ValueError(f"{name}: {error}, or skip_compression") from None
+        return profiles
 
     def lossless(self) -> HeadroomConfig:
         """Return a copy with which nothing is dropped, unless a budget cannot be met otherwise.

@@ -27,6 +27,7 @@ class Block:
         tool: Name of the tool that was called, or that returned the text.
         call: Arguments of the call that returned the text, as text.
         pinned: Reason why the text must not be changed. None if it may be.
+        is_error: Whether a tool returned it as an error.
         original: The text as it was received. None if it has not changed.
     """
 
@@ -37,6 +38,7 @@ class Block:
     tool: str | None = None
     call: str | None = None
     pinned: str | None = None
+    is_error: bool = False
     original: str | None = None
 
     def with_text(self, text: str) -> Block:
@@ -51,6 +53,7 @@ class Block:
             tool=self.tool,
             call=self.call,
             pinned=self.pinned,
+            is_error=self.is_error,
             original=None if text == received else received,
         )
 

@@ -65,7 +65,15 @@ SHARED = {
     "relevance": {"base", "bm25", "embedding", "encoders", "words"},
     "compressors": {"base"},
     "providers": {"base"},
-    "transforms": {"base", "cache_aligner", "pipeline", "router", "windows"},
+    "transforms": {
+        "base",
+        "break_even",
+        "cache_aligner",
+        "pipeline",
+        "router",
+        "tool_policy",
+        "windows",
+    },
     "conversation": {"prefix_cache", "replay", "run", "window"},
     "retrieval": {
         "comparisons",

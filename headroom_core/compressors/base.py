@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+UNCERTAIN_RISK = 0.2
+"""Probability of a retrieval if nothing shows which part of a text is needed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hints:
@@ -55,11 +58,17 @@ class Compressed:
         lossless: Whether the text says everything that the original did. If not, a marker with
             the request's key stands wherever something was left out.
         reason: A short description for the reader of `CompressResult.changes`.
+        risk: Probability, from 0 to 1, that what was left out is asked for. The higher it is, the
+            more must be saved.
+        saved: Estimate of the tokens saved by leaving out, compared with the lossless form of the
+            text. None if it is not known; then the compressor is asked for that form too.
     """
 
     text: str
     lossless: bool
     reason: str
+    risk: float = UNCERTAIN_RISK
+    saved: int | None = None
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from headroom_core.messages import require_list
 from headroom_core.results import CompressResult
 from headroom_core.stores import Store
 from headroom_core.tokens.tokenizer import Tokenizer
+from headroom_core.transforms.tool_policy import with_tool_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ def compress(
     tools: Sequence[Any] | None = None,
     token_budget: int | None = None,
     config: HeadroomConfig | None = None,
+    exclude_tools: Sequence[str] | None = None,
+    only_tools: Sequence[str] | None = None,
+    tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
     query: str | None = None,
     store: Store | None = None,
     dialect: str | Dialect | None = None,
@@ -63,6 +67,10 @@ def compress(
             model's limit less the tokens of the reply, or to `config.rolling_window.max_tokens` if
             that is set.
         config: The settings. Defaults to `HeadroomConfig()`.
+        exclude_tools: Tools whose results stay as they are. This and the next two replace the
+            fields of `config` with these names, which describe them.
+        only_tools: The only tools whose results may be shortened.
+        tool_profiles: Settings of single tools.
         query: Text that relevance is scored against, for blocks that were not sent before.
             Defaults to the last user message before each block and the arguments of its tool call.
         store: Store of the originals, which are stored before their markers are handed out.
@@ -86,7 +94,7 @@ def compress(
         True
     """
     run = CompressionRun(
-        config,
+        with_tool_settings(config, exclude_tools, only_tools, tool_profiles),
         Tokenizer(model),
         store,
         tools=None if tools is None else require_list("tools", tools),
@@ -137,6 +145,9 @@ async def acompress(
     tools: Sequence[Any] | None = None,
     token_budget: int | None = None,
     config: HeadroomConfig | None = None,
+    exclude_tools: Sequence[str] | None = None,
+    only_tools: Sequence[str] | None = None,
+    tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
     query: str | None = None,
     store: Store | None = None,
     dialect: str | Dialect | None = None,
@@ -160,6 +171,9 @@ async def acompress(
         tools=tools,
         token_budget=token_budget,
         config=config,
+        exclude_tools=exclude_tools,
+        only_tools=only_tools,
+        tool_profiles=tool_profiles,
         query=query,
         store=store,
         dialect=dialect,

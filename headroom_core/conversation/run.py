@@ -15,16 +15,19 @@ from headroom_core.conversation.prefix_cache import CachedConversation
 from headroom_core.conversation.replay import Replay
 from headroom_core.conversation.window import ConversationWindow, configured_limit, limits_for
 from headroom_core.dialects import Dialect, dialect_for
-from headroom_core.dialects.declarations import declares_retrieval
+from headroom_core.dialects.declarations import declared_names, declares_retrieval
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Change, Draft
 from headroom_core.relevance import Scorer, fallback_reason, scorer_from_config
 from headroom_core.stores import Store, check_store, shared_store
+from headroom_core.text.sources import can_edit
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import Transform, transform_name
+from headroom_core.transforms.break_even import BreakEven
 from headroom_core.transforms.defaults import default_transforms
 from headroom_core.transforms.router import ContentRouter
+from headroom_core.transforms.tool_policy import ToolPolicy
 from headroom_core.transforms.windows.gap import without_originals
 from headroom_core.transforms.windows.limits import DraftCounter, budget_warnings
 
@@ -50,6 +53,7 @@ class RunContext:
         tokenizer: Counts tokens.
         store: Store of the originals. Defaults to the one that the settings name.
         lossless: Whether nothing may be left out, whatever the settings say.
+        offers_editing: Whether the request offers a tool that edits files.
 
     Attributes:
         config: The settings.
@@ -71,17 +75,22 @@ class RunContext:
         store: Store | None,
         *,
         lossless: bool = False,
+        offers_editing: bool = False,
     ) -> None:
         self.config = HeadroomConfig.snapshot_of(config) or _default_config()
         self.tokenizer = tokenizer
         self.collector = WarningCollector()
         self.store = self._open_store(store, lossless)
-        self.routes = self._find_routes()
+        self.routes = self._find_routes(self.config)
         self.router = ContentRouter(
             self.routes,
             tokenizer,
             enabled=self.config.content_router_enabled,
             selecting=self.store is not None,
+            break_even=BreakEven.from_config(self.config.ccr),
+            policy=ToolPolicy.from_config(
+                self.config, self._find_routes, offers_editing=offers_editing
+            ),
         )
         self.scorers = [route.scorer for route in self.routes]
 
@@ -116,11 +125,11 @@ class RunContext:
             "nothing is left out, because there is no store",
         )
 
-    def _find_routes(self) -> tuple[Route, ...]:
+    def _find_routes(self, config: HeadroomConfig) -> tuple[Route, ...]:
         def skip(reason: str) -> None:
             self.collector.warn(f"a compressor was left out: {reason}")
 
-        return REGISTRY.routes(self.config, skip=skip)
+        return REGISTRY.routes(config, skip=skip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +177,13 @@ class CompressionRun(RunContext):
         dialect: str | Dialect | None = None,
     ) -> None:
         cannot_retrieve = tools is not None and not declares_retrieval(tools)
-        super().__init__(config, tokenizer, store, lossless=cannot_retrieve)
+        super().__init__(
+            config,
+            tokenizer,
+            store,
+            lossless=cannot_retrieve,
+            offers_editing=any(map(can_edit, declared_names(tools))),
+        )
         self._tool_tokens = tokenizer.count_tools(tools or ())
         self._query = query or ""
         self._token_budget = token_budget
@@ -293,7 +308,12 @@ class CompressionRun(RunContext):
     def _read(self, messages: list[Any]) -> CachedConversation:
         dialect = self._dialect or dialect_for(messages)
         self._dialect = dialect
-        settings = self._fingerprint, self.store is None, self.config.content_router_enabled
+        settings = (
+            self._fingerprint,
+            self.store is None,
+            self.config.content_router_enabled,
+            self.router.policy.offers_editing,
+        )
         conversation = CachedConversation(dialect, messages, settings)
         if not isinstance(conversation.draft, Draft):
             kind = type(conversation.draft).__name__

@@ -124,7 +124,14 @@ def _read_call(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
 
 def _read_result(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
     tool, arguments = calls.record_result(get_field(part, "tool_use_id"), None)
-    place = replace(place, kind="tool_result", tool=tool, call=arguments, pinned=pin_reason(tool))
+    place = replace(
+        place,
+        kind="tool_result",
+        tool=tool,
+        call=arguments,
+        pinned=pin_reason(tool),
+        is_error=get_field(part, "is_error") is True,
+    )
     content = get_field(part, "content")
     yield from _read_string(content, place)
     for position, inner in enumerate(as_items(content)):
@@ -175,6 +182,7 @@ def _with_text(place: Block, text: str) -> Block:
         tool=place.tool,
         call=place.call,
         pinned=place.pinned,
+        is_error=place.is_error,
     )
 
 
@@ -187,4 +195,5 @@ def _below(place: Block, key: str | int) -> Block:
         tool=place.tool,
         call=place.call,
         pinned=place.pinned,
+        is_error=place.is_error,
     )

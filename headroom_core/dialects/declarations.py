@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -36,14 +36,31 @@ def declares_retrieval(tools: Any) -> bool:
         >>> declares_retrieval([{"name": "orders", "description": "See headroom_retrieve."}])
         False
     """
+    return any(map(is_retrieve_tool, declared_names(tools)))
+
+
+def declared_names(tools: Any) -> Iterator[str]:
+    """Yield the names of declared tools, in the format of any provider.
+
+    Args:
+        tools: Declarations, each a mapping or a pydantic object. Other values declare nothing.
+
+    Example:
+        >>> list(declared_names([{"type": "function", "function": {"name": "orders"}}]))
+        ['orders']
+    """
     if isinstance(tools, BaseModel):
         tools = dict(tools)
     if isinstance(tools, Mapping):
-        name = tools.get("name")
-        if isinstance(name, str) and is_retrieve_tool(name):
-            return True
-        return any(declares_retrieval(tools.get(key)) for key in _DECLARATION_KEYS)
-    return isinstance(tools, (list, tuple)) and any(map(declares_retrieval, tools))
+        # Tools of the provider itself may have a type alone, such as `apply_patch`.
+        name = tools.get("name", tools.get("type"))
+        if isinstance(name, str):
+            yield name
+        for key in _DECLARATION_KEYS:
+            yield from declared_names(tools.get(key))
+    elif isinstance(tools, (list, tuple)):
+        for tool in tools:
+            yield from declared_names(tool)
 
 
 def declaration_texts(tools: Iterable[Any]) -> list[str]:

@@ -281,9 +281,9 @@ def _keep_passages(
 
 
 def _compress_losslessly(run: RunContext, block: Block) -> RouteResult:
-    reason = run.router.why_kept(block)
-    if reason is not None:
-        return run.router.keep(block, reason)
+    treatment = run.router.treat(block, editing=False)
+    if treatment.kept:
+        return run.router.keep(block, treatment.kept)
     return run.collector.attempt(
         lambda: run.router.route(block, "", "", selecting=False),
         run.router.fail(block),

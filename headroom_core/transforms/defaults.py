@@ -6,8 +6,10 @@ from headroom_core.compressors import REGISTRY
 from headroom_core.config import HeadroomConfig
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import Transform
+from headroom_core.transforms.break_even import BreakEven
 from headroom_core.transforms.cache_aligner.aligner import CacheAligner
 from headroom_core.transforms.router import ContentRouter
+from headroom_core.transforms.tool_policy import ToolPolicy
 from headroom_core.transforms.windows.intelligent import IntelligentContextManager
 from headroom_core.transforms.windows.rolling import RollingWindow
 
@@ -42,6 +44,8 @@ def default_transforms(
             Tokenizer(model),
             enabled=config.content_router_enabled,
             selecting=config.ccr.enabled and config.ccr.inject_marker,
+            break_even=BreakEven.from_config(config.ccr),
+            policy=ToolPolicy.from_config(config),
         )
     transforms: list[Transform] = [router]
     if config.cache_aligner.enabled:

@@ -10,16 +10,23 @@ from typing import Protocol
 
 from headroom_core.compressors.base import Compressed, Compressor, Hints, Request
 from headroom_core.compressors.registry import Route
+from headroom_core.config import CCRConfig
 from headroom_core.errors import HeadroomError, TransformError
 from headroom_core.markers import content_key, has_marker
 from headroom_core.messages import OUTPUT_KINDS, Action, Block, Change, Draft, causal_queries
 from headroom_core.text.kinds import TextKind
 from headroom_core.tokens.tokenizer import Tokenizer
+from headroom_core.transforms.break_even import BreakEven
+from headroom_core.transforms.tool_policy import ToolPolicy, Treatment
 
 _UNKNOWN_KIND = "of no kind that a compressor knows"
 _NOT_SMALLER = "no form with fewer tokens"
+_NOT_WORTH_IT = "leaving parts out would save too little: see min_tokens_saved"
 _FAILED = "its compressor failed"
 _TURNED_OFF = "content_router_enabled is off"
+
+# Estimates of what leaving out saves are trusted from this multiple of what it has to save.
+_CERTAIN_FACTOR = 3
 
 _NEVER_CHANGED = {
     "system": "system prompts are never changed",
@@ -169,6 +176,8 @@ class ContentRouter:
         tokenizer: Counts tokens.
         enabled: Whether texts are routed at all.
         selecting: Whether units of outputs may be left out behind markers.
+        break_even: How much leaving out must save. Defaults to that of `CCRConfig()`.
+        policy: What may be done with the results of tools. Defaults to `ToolPolicy()`.
         memory: Remembers results between requests. Defaults to working out every result.
     """
 
@@ -181,6 +190,8 @@ class ContentRouter:
         *,
         enabled: bool = True,
         selecting: bool = True,
+        break_even: BreakEven | None = None,
+        policy: ToolPolicy | None = None,
         memory: RouterMemory | None = None,
     ) -> None:
         self.routes = tuple(
@@ -189,6 +200,8 @@ class ContentRouter:
         self.tokenizer = tokenizer
         self.enabled = enabled
         self.selecting = selecting
+        self.break_even = break_even or BreakEven.from_config(CCRConfig())
+        self.policy = policy or ToolPolicy()
         self._memory = memory
 
     def with_memory(self, memory: RouterMemory) -> ContentRouter:
@@ -198,6 +211,8 @@ class ContentRouter:
             self.tokenizer,
             enabled=self.enabled,
             selecting=self.selecting,
+            break_even=self.break_even,
+            policy=self.policy,
             memory=memory,
         )
 
@@ -205,7 +220,8 @@ class ContentRouter:
     def fingerprint(self) -> str:
         """A string that is different whenever results may be."""
         parts = tuple(route.fingerprint for route in self.routes)
-        return _hash_parts((*parts, self.tokenizer.encoding))
+        settings = self.tokenizer.encoding, str(self.break_even), self.policy.fingerprint
+        return _hash_parts((*parts, *settings))
 
     def __call__(self, draft: Draft) -> Draft:
         """Return the draft with its texts shortened.
@@ -235,13 +251,14 @@ class ContentRouter:
         routed: dict[int, RoutedBlock] = dict(enumerate(known))
         pending = {index: item.pending for index, item in routed.items() if item.pending}
         queries = causal_queries(blocks)
+        editing = self.policy.editing_before(blocks)
         for index in range(len(known), len(blocks)):
             block = blocks[index]
-            reason = self.why_kept(block)
-            if reason is None:
-                pending[index] = self._pend(block, queries[index])
+            treatment = self.treat(block, editing=editing[index])
+            if treatment.kept:
+                routed[index] = self.keep(block, treatment.kept).apply_to(block)
             else:
-                routed[index] = self.keep(block, reason).apply_to(block)
+                pending[index] = self._pend(block, queries[index], treatment.selecting)
         for index, result in self._resolve(pending).items():
             # A block that was routed before, with the same result, need not be built again.
             if index >= len(known) or known[index].result is not result:
@@ -249,8 +266,8 @@ class ContentRouter:
                 routed[index] = result.apply_to(blocks[index], item.key, item)
         return [routed[index] for index in range(len(blocks))]
 
-    def _pend(self, block: Block, causal_query: str) -> PendingBlock:
-        selecting = self.selecting and block.kind in OUTPUT_KINDS
+    def _pend(self, block: Block, causal_query: str, selecting: bool) -> PendingBlock:
+        selecting = selecting and self.selecting and block.kind in OUTPUT_KINDS
         key = content_key(block.text)
         memory = self._memory
         record = memory.record_key(block, key, causal_query, selecting=selecting) if memory else ""
@@ -264,10 +281,16 @@ class ContentRouter:
             for index, item in pending.items()
         }
 
-    def why_kept(self, block: Block) -> str | None:
-        """Return why a block is kept without asking a compressor, or None if one is asked."""
+    def treat(self, block: Block, *, editing: bool) -> Treatment:
+        """Return what may be done with a block, if files are edited in its conversation or not."""
         reason = block.pinned or _NEVER_CHANGED.get(block.kind)
-        return reason or (None if self.enabled else _TURNED_OFF)
+        if reason is None and not self.enabled:
+            reason = _TURNED_OFF
+        if reason:
+            return Treatment(reason)
+        return self.policy.treat(
+            block, editing=editing, tokens=lambda: self.tokenizer.count_text(block.text)
+        )
 
     def keep(self, block: Block, reason: str) -> RouteResult:
         """Return the result of leaving a block as it is."""
@@ -278,7 +301,14 @@ class ContentRouter:
         return self.keep(block, _FAILED)
 
     def route(
-        self, block: Block, key: str, query: str, selecting: bool, hints: Hints | None = None
+        self,
+        block: Block,
+        key: str,
+        query: str,
+        selecting: bool,
+        hints: Hints | None = None,
+        *,
+        must_fit: bool = False,
     ) -> RouteResult:
         """Return the result of asking the compressors about a block.
 
@@ -288,6 +318,8 @@ class ContentRouter:
             query: Text that relevance is scored against.
             selecting: Whether units may be left out behind a marker.
             hints: Lessons about the tool that produced the text.
+            must_fit: Whether a limit has to be met, so that units are left out however little
+                that saves.
 
         Raises:
             TransformError: A compressor failed.
@@ -298,33 +330,47 @@ class ContentRouter:
         )
         kind = TextKind(block.text)
         kept: RouteResult | None = None
-        for route in self.routes:
-            if not route.accepts(kind):
-                continue
-            compressor = route.compressor
-            compressed = _compress(compressor, block.text, request)
-            if compressed is None:
-                continue
-            if not compressed.lossless and not (selecting and has_marker(compressed.text, key)):
-                continue
-            tokens_after = self.tokenizer.count_text(compressed.text)
-            if tokens_after >= tokens:
-                kept = kept or replace(self.keep(block, _NOT_SMALLER), by=compressor.name)
-                continue
-            return RouteResult(
-                text=compressed.text,
-                action="rewritten" if compressed.lossless else "selected",
-                by=compressor.name,
-                reason=compressed.reason,
-                tokens_before=tokens,
-                tokens_after=tokens_after,
-            )
-        return kept or self.keep(block, self._why_declined(kind, request))
+        available = self.policy.routes_for(block.tool) or self.routes
+        routes = [route for route in available if route.accepts(kind)]
+        for route in routes:
+            result = self._ask(route.compressor, block.text, request, must_fit)
+            if result and result.text is not None:
+                return result
+            kept = kept or result
+        declined = filter(None, (route.refusal(request) for route in routes))
+        return kept or self.keep(block, next(declined, _UNKNOWN_KIND))
 
-    def _why_declined(self, kind: TextKind, request: Request) -> str:
-        """Return why no compressor took a text."""
-        routes = (route for route in self.routes if route.accepts(kind))
-        return next(filter(None, (route.refusal(request) for route in routes)), _UNKNOWN_KIND)
+    def _ask(
+        self, compressor: Compressor, text: str, request: Request, must_fit: bool
+    ) -> RouteResult | None:
+        """Return the result of asking one compressor, or None if it does not accept the text."""
+        compressed = _compress(compressor, text, request)
+        if compressed is None:
+            return None
+        name = compressor.name
+        if not compressed.lossless and not (
+            request.selecting and has_marker(compressed.text, request.key)
+        ):
+            return None
+        tokens_after = self.tokenizer.count_text(compressed.text)
+        result = RouteResult(
+            text=compressed.text,
+            action="rewritten" if compressed.lossless else "selected",
+            by=name,
+            reason=compressed.reason,
+            tokens_before=request.tokens,
+            tokens_after=tokens_after,
+        )
+        if not compressed.lossless and not must_fit:
+            required = self.break_even.required(compressed.risk)
+            if compressed.saved is None or compressed.saved < _CERTAIN_FACTOR * required:
+                whole = self._ask(compressor, text, replace(request, selecting=False), must_fit)
+                tokens_whole = whole.tokens_after if whole else request.tokens
+                if tokens_whole - tokens_after < required:
+                    return whole or replace(_kept(_NOT_WORTH_IT, request.tokens), by=name)
+        if tokens_after >= request.tokens:
+            return replace(_kept(_NOT_SMALLER, request.tokens), by=name)
+        return result
 
 
 def _compress(compressor: Compressor, text: str, request: Request) -> Compressed | None:

@@ -237,6 +237,7 @@ def _read_content(message: BaseMessage, place: Block, calls: CallTracker) -> Ite
         tool=tool,
         call=arguments,
         pinned=pinned,
+        is_error=getattr(message, "status", None) == "error",
     )
     if text:
         yield place

@@ -353,7 +353,7 @@ def learn_about_jobs(store: MemoryStore) -> None:
     """Compress eight outputs of a tool and retrieve each original once."""
     for number in range(8):
         rows = [
-            {"id": 1000 * number + n, "state": "failed" if n == 77 else "ok"} for n in range(200)
+            {"id": 1000 * number + n, "state": "failed" if n == 77 else "ok"} for n in range(600)
         ]
         call = ScriptedCall("list_jobs", result=json.dumps(rows))
         result = run(tool_conversation(f"Which jobs of run {number} failed?", [call]), store=store)

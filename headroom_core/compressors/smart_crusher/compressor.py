@@ -8,10 +8,14 @@ from functools import lru_cache
 from itertools import chain
 
 from headroom_core._internal.caches import process_caches
-from headroom_core.compressors.base import Compressed, Request
+from headroom_core.compressors.base import UNCERTAIN_RISK, Compressed, Request
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.hits import DEFAULT_BM25_PARAMETERS, BM25Parameters
-from headroom_core.compressors.smart_crusher.select import Selection, select_rows
+from headroom_core.compressors.smart_crusher.select import (
+    CHARACTERS_PER_TOKEN,
+    Selection,
+    select_rows,
+)
 from headroom_core.compressors.smart_crusher.summary import (
     find_naming_column,
     is_row_counter,
@@ -49,6 +53,8 @@ _MAX_DUPLICATED_ROWS = 5
 # The example in a marker is one of the first rows that were left out, if it is this short.
 _MAX_CANDIDATES = 20
 _MAX_EXAMPLE_CHARACTERS = 80
+# Probability that dropped rows are asked for although the query pointed at others.
+_TARGETED_RISK = 0.1
 
 
 class TableCompressor:
@@ -129,7 +135,13 @@ class TableCompressor:
         if request.selecting:
             result = self.select(parts, request)
             if result:
-                return Compressed(result.text, lossless=False, reason=result.reason)
+                return Compressed(
+                    result.text,
+                    lossless=False,
+                    reason=result.reason,
+                    risk=result.risk,
+                    saved=result.saved,
+                )
         lossless_text = render_lossless(parts)
         if lossless_text is None:
             return None
@@ -150,7 +162,14 @@ class TableCompressor:
         text = "".join(part if isinstance(part, str) else renderer.render(part) for part in parts)
         if not renderer.markers or not selection_round_trips(text, renderer.written):
             return None
-        return RowSelectionResult(text, renderer.markers, renderer.kept, renderer.reason)
+        return RowSelectionResult(
+            text=text,
+            markers=renderer.markers,
+            kept=renderer.kept,
+            reason=renderer.reason,
+            risk=_TARGETED_RISK if renderer.is_targeted else UNCERTAIN_RISK,
+            saved=renderer.saved_tokens,
+        )
 
 
 def create_table_compressor(
@@ -209,12 +228,16 @@ class RowSelectionResult:
         markers: The markers in the text.
         kept: Each array from which rows were dropped, with the indices of the kept rows.
         reason: A description of the change.
+        risk: Probability that the dropped rows are asked for.
+        saved: Estimate of the tokens of the dropped rows in a lossless table.
     """
 
     text: str
     markers: list[str]
     kept: list[tuple[Frame, list[int]]]
     reason: str
+    risk: float
+    saved: int
 
 
 @dataclass(slots=True)
@@ -229,6 +252,8 @@ class _SelectionRenderer:
         markers: The markers so far.
         kept: Each array from which rows were dropped, with the indices of the kept rows.
         written: Each frame that was written as a table, with the kept rows, None for all.
+        saved_size: Number of characters that the dropped rows would take in tables.
+        is_targeted: Whether the query points at a few rows of every array that lost rows.
     """
 
     config: SmartCrusherConfig
@@ -238,6 +263,13 @@ class _SelectionRenderer:
     markers: list[str] = field(default_factory=list)
     kept: list[tuple[Frame, list[int]]] = field(default_factory=list)
     written: list[tuple[Frame, Sequence[int] | None]] = field(default_factory=list)
+    saved_size: int = 0
+    is_targeted: bool = True
+
+    @property
+    def saved_tokens(self) -> int:
+        """An estimate of the tokens of the dropped rows."""
+        return int(self.saved_size / CHARACTERS_PER_TOKEN)
 
     @property
     def reason(self) -> str:
@@ -292,6 +324,8 @@ class _SelectionRenderer:
             return write_table(frame)
         self.written.append((frame, selection.kept))
         self.kept.append((frame, selection.kept))
+        self.saved_size += selection.size - selection.kept_size
+        self.is_targeted = self.is_targeted and selection.is_targeted
         marker = _write_marker(frame, selection, self.request.key)
         self.markers.append(marker)
         return f"{write_table(frame, selection.kept)}{marker}\n"

@@ -28,8 +28,9 @@ from headroom_core.relevance.base import Scorer, score_and_validate
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import dumps
 
-# Rows of data have fewer characters per token than prose.
-_CHARS_PER_TOKEN = 3.2
+CHARACTERS_PER_TOKEN = 3.2
+"""Characters of a token in rows of data, which have fewer of them than prose."""
+
 # Kept regardless of their size.
 _MIN_HITS = 3
 _MIN_ERROR_ROWS = 1
@@ -51,7 +52,7 @@ class _CharacterBudget:
 
     def compute(self, size: int) -> float:
         """Return the budget in characters for rows of a size."""
-        return max(self.share * size, min(self.tokens * _CHARS_PER_TOKEN, _MAX_SHARE * size))
+        return max(self.share * size, min(self.tokens * CHARACTERS_PER_TOKEN, _MAX_SHARE * size))
 
 
 # A query that points at a few rows leaves less room for other rows.
@@ -246,7 +247,7 @@ class _RowSelector:
     def _keep_sample(self, budget: _CharacterBudget) -> None:
         """Keep evenly spaced rows, up to the requested number of items."""
         count, config = len(self.texts), self.config
-        room = min(budget.compute(self.size), _MAX_SAMPLE_TOKENS * _CHARS_PER_TOKEN)
+        room = min(budget.compute(self.size), _MAX_SAMPLE_TOKENS * CHARACTERS_PER_TOKEN)
         room *= self.hints.keep
         room -= (config.keep_first + config.keep_last) * self.mean_size
         items_left = int(config.max_items_after_crush * self.hints.keep) - len(self.kept)

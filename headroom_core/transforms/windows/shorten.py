@@ -39,6 +39,7 @@ def block_shortener(draft: Draft, router: ContentRouter, *, stored: bool) -> Sho
         stored: Whether originals will be stored. If not, markers say that they are not available.
     """
     queries = dict(zip(map(_place, draft.blocks), causal_queries(draft.blocks)))
+    editing = dict(zip(map(_place, draft.blocks), router.policy.editing_before(draft.blocks)))
     shortened = {
         (change.message, change.path) for change in draft.changes if change.action == "selected"
     }
@@ -49,11 +50,14 @@ def block_shortener(draft: Draft, router: ContentRouter, *, stored: bool) -> Sho
             return None
         shortened.add(place)
         original = block.with_text(original_text(block))
+        if router.treat(original, editing=editing[place]).kept:
+            return None
         text_key, query = content_key(original.text), queries[place]
         key = text_key if stored else ""
         known_by = router.fingerprint, stored, original.kind, original.tool, text_key, query
         result = _results.get_or_compute(
-            known_by, lambda: router.route(original, key, query, selecting=True)
+            known_by,
+            lambda: router.route(original, key, query, selecting=True, must_fit=True),
         )
         if result.text is None:
             return None

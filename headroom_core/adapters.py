@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from headroom_core._internal.validated import PositiveInt, ValidatedModel
 from headroom_core.client import (
@@ -50,6 +50,7 @@ from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
 from headroom_core.stores import Store, check_store, shared_store
+from headroom_core.transforms.tool_policy import with_tool_settings
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "StoreInstance",
     "Summary",
     "ToolCall",
+    "ToolSettings",
     "Usage",
     "UsageRecorder",
     "ValidatedModel",
@@ -102,6 +104,7 @@ __all__ = [
     "shared_store",
     "to_mapping",
     "view_as",
+    "with_tool_settings",
 ]
 
 
@@ -130,6 +133,36 @@ ScorerInstance = Annotated[Scorer | None, AfterValidator(_require_instance)]
 
 StoreInstance = Annotated[Store | None, BeforeValidator(_require_store)]
 """Type of a component's field for a store."""
+
+
+class ToolSettings(ValidatedModel):
+    """Base class of components with settings of tools, which win over those of their `config`.
+
+    Attributes:
+        config: The settings, of which a snapshot is taken. Defaults to `HeadroomConfig()`.
+        exclude_tools: See `HeadroomConfig.exclude_tools`. None leaves the decision to `config`.
+        only_tools: See `HeadroomConfig.only_tools`. None leaves the decision to `config`.
+        tool_profiles: See `HeadroomConfig.tool_profiles`. None leaves the decision to `config`.
+
+    Raises:
+        ConfigurationError: A field has a value that is not allowed.
+    """
+
+    config: ConfigSnapshot = None
+    exclude_tools: tuple[str, ...] | None = None
+    only_tools: tuple[str, ...] | None = None
+    tool_profiles: dict[str, dict[str, Any]] | None = None
+
+    @model_validator(mode="after")
+    def _check_tool_settings(self) -> ToolSettings:
+        self.config_with_tools()
+        return self
+
+    def config_with_tools(self) -> HeadroomConfig | None:
+        """Return `config` with the settings of tools."""
+        return with_tool_settings(
+            self.config, self.exclude_tools, self.only_tools, self.tool_profiles
+        )
 
 
 @dataclass(frozen=True, slots=True)

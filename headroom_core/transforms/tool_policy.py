@@ -155,7 +155,7 @@ def with_tool_settings(
     """Return settings in which the given values replace those of tools; None replaces nothing.
 
     Args:
-        config: The settings, of which a snapshot is taken. None stands for the defaults.
+        config: The settings, which are not altered. None stands for the defaults.
         exclude_tools: See `HeadroomConfig.exclude_tools`.
         only_tools: See `HeadroomConfig.only_tools`.
         tool_profiles: See `HeadroomConfig.tool_profiles`.
@@ -167,17 +167,18 @@ def with_tool_settings(
         >>> with_tool_settings(None, exclude_tools=["read_*"]).exclude_tools
         ('read_*',)
     """
-    config = HeadroomConfig.snapshot_of(config)
-    given = {
+    values = {
         "exclude_tools": exclude_tools,
         "only_tools": only_tools,
         "tool_profiles": tool_profiles,
     }
+    given = {name: value for name, value in values.items() if value is not None}
+    if not given:
+        return config
+    changed = HeadroomConfig.snapshot_of(config) or HeadroomConfig()
     for name, value in given.items():
-        if value is not None:
-            config = config or HeadroomConfig()
-            setattr(config, name, value)
-    return config
+        setattr(changed, name, value)
+    return changed
 
 
 def _settings_of_tool(config: HeadroomConfig, name: str) -> HeadroomConfig | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 from langchain_core.callbacks import (
@@ -26,11 +26,11 @@ from typing_extensions import TypedDict
 
 from headroom_core import CompressResult, DocumentsResult, HeadroomConfig, Store, compress_documents
 from headroom_core.adapters import (
-    ConfigSnapshot,
     PositiveInt,
     StoreInstance,
-    ValidatedModel,
+    ToolSettings,
     require_list,
+    with_tool_settings,
 )
 from headroom_integrations.langchain.compression import (
     EVENT,
@@ -51,7 +51,7 @@ class State(TypedDict):
     messages: list[AnyMessage]
 
 
-class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
+class HeadroomCompressor(ToolSettings, RunnableSerializable[Any, Any]):
     """Runnable that compresses messages or documents on their way to a model.
 
     It accepts a prompt value, a list of messages (or anything LangChain converts to messages), a
@@ -87,6 +87,8 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
         config: Compression settings, copied on assignment; `relevance` configures how documents
             are scored. Defaults to `HeadroomConfig()`.
         model: Model whose tokens are counted. Its context limit applies if `retrieve` is set.
+        exclude_tools, only_tools, tool_profiles: Settings of tools, which win over the fields of
+            `config` with these names, which describe them.
         query: Text to score relevance against. Defaults to the last user message before each
             block; documents are not scored without a query.
         token_budget: Maximum number of tokens in the result. A warning is issued if the protected
@@ -111,7 +113,6 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
     # LangChain's default is to ignore unknown fields, which would hide misspelt settings.
     model_config = ConfigDict(extra="forbid")
 
-    config: ConfigSnapshot = None
     model: str = "gpt-4o"
     query: str | None = None
     token_budget: PositiveInt | None = None
@@ -194,7 +195,7 @@ class HeadroomCompressor(ValidatedModel, RunnableSerializable[Any, Any]):
     def _compression(self) -> LangChainCompression:
         return LangChainCompression(
             model=self.model,
-            config=self.config,
+            config=self.config_with_tools(),
             query=self.query,
             token_budget=self.token_budget,
             store=self.store,
@@ -218,6 +219,9 @@ def compress_messages(
     query: str | None = ...,
     store: Store | None = ...,
     retrieve: bool = ...,
+    exclude_tools: Sequence[str] | None = ...,
+    only_tools: Sequence[str] | None = ...,
+    tool_profiles: Mapping[str, Mapping[str, Any]] | None = ...,
 ) -> HeadroomCompressor: ...
 
 
@@ -231,6 +235,9 @@ def compress_messages(
     query: str | None = ...,
     store: Store | None = ...,
     retrieve: bool = ...,
+    exclude_tools: Sequence[str] | None = ...,
+    only_tools: Sequence[str] | None = ...,
+    tool_profiles: Mapping[str, Mapping[str, Any]] | None = ...,
 ) -> list[BaseMessage]: ...
 
 
@@ -243,6 +250,9 @@ def compress_messages(
     query: str | None = None,
     store: Store | None = None,
     retrieve: bool = False,
+    exclude_tools: Sequence[str] | None = None,
+    only_tools: Sequence[str] | None = None,
+    tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[BaseMessage] | HeadroomCompressor:
     """Compress messages, or build a runnable that does, like LangChain's `trim_messages`.
 
@@ -257,6 +267,10 @@ def compress_messages(
         store: Store that keeps the originals. Defaults to the default store.
         retrieve: Whether the model that reads the result can call `headroom_retrieve`. If False,
             nothing is left out unless `token_budget` cannot be met otherwise.
+        exclude_tools: Tools whose results stay as they are. This and the next two win over the
+            fields of `config` with these names, which describe them.
+        only_tools: The only tools whose results may be shortened.
+        tool_profiles: Settings of single tools.
 
     Returns:
         The compressed messages, or a `HeadroomCompressor` if no messages are given.
@@ -280,10 +294,13 @@ def compress_messages(
             query=query,
             store=store,
             retrieve=retrieve,
+            exclude_tools=exclude_tools,
+            only_tools=only_tools,
+            tool_profiles=tool_profiles,
         )
     compression = LangChainCompression(
         model=model,
-        config=config,
+        config=with_tool_settings(config, exclude_tools, only_tools, tool_profiles),
         query=query,
         token_budget=token_budget,
         store=store,

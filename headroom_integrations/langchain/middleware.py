@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
@@ -31,7 +31,13 @@ from headroom_core import (
     Tokenizer,
     retrieve_tool,
 )
-from headroom_core.adapters import Ledger, MetricsMixin, get_field, is_retrieve_tool
+from headroom_core.adapters import (
+    Ledger,
+    MetricsMixin,
+    get_field,
+    is_retrieve_tool,
+    with_tool_settings,
+)
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression
 from headroom_integrations.langchain.tool_results import ToolResultCompressor, count_saved_tokens
@@ -83,6 +89,10 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         retrieve: Whether to give the agent the retrieve tool, if `config.ccr` allows it. If False,
             nothing is left out unless `token_budget` cannot be met otherwise.
         state: Form in which the state keeps tool results, `"compressed"` or `"original"`.
+        exclude_tools: Tools whose results stay as they are. This and the next two win over the
+            fields of `config` with these names, which describe them.
+        only_tools: The only tools whose results may be shortened.
+        tool_profiles: Settings of single tools.
 
     Raises:
         ConfigurationError: If `state` or `token_budget` is invalid.
@@ -103,6 +113,9 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         store: Store | None = None,
         retrieve: bool = True,
         state: Literal["compressed", "original"] = "compressed",
+        exclude_tools: Sequence[str] | None = None,
+        only_tools: Sequence[str] | None = None,
+        tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         if state not in ("compressed", "original"):
@@ -111,7 +124,9 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             )
         # The model is not known until a call is made: see `_prepare_call`.
         self._compression = LangChainCompression(
-            config=HeadroomConfig.snapshot_of(config),
+            config=HeadroomConfig.snapshot_of(
+                with_tool_settings(config, exclude_tools, only_tools, tool_profiles)
+            ),
             query=query,
             token_budget=token_budget,
             store=store,

@@ -35,6 +35,7 @@ from headroom_core.adapters import (
     declares_retrieval,
     model_info,
     view_as,
+    with_tool_settings,
 )
 from headroom_integrations.llamaindex.compression import LlamaIndexCompression, model_name
 from headroom_integrations.llamaindex.events import MessagesCompressedEvent
@@ -66,6 +67,9 @@ def wrap_llm(
     token_budget: int | None = None,
     store: Store | None = None,
     retrieve: bool = False,
+    exclude_tools: Sequence[str] | None = None,
+    only_tools: Sequence[str] | None = None,
+    tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> _LLM:
     """Return a copy of a language model that compresses its requests and keeps its class.
 
@@ -93,6 +97,10 @@ def wrap_llm(
         retrieve: Whether units may be dropped from requests that offer the model
             `headroom_retrieve`: give `retrieve_tool()` to the agent. Nothing is dropped from other
             requests unless `token_budget` cannot be met otherwise.
+        exclude_tools: Tools whose results stay as they are. This and the next two win over the
+            fields of `config` with these names, which describe them.
+        only_tools: The only tools whose results may be shortened.
+        tool_profiles: Settings of single tools.
 
     Raises:
         ConfigurationError: `llm` is not a language model of LlamaIndex, or `token_budget` is less
@@ -113,7 +121,9 @@ def wrap_llm(
         )
     compression = LlamaIndexCompression(
         model="",
-        config=HeadroomConfig.snapshot_of(config),
+        config=HeadroomConfig.snapshot_of(
+            with_tool_settings(config, exclude_tools, only_tools, tool_profiles)
+        ),
         query=query,
         token_budget=token_budget,
         store=store,

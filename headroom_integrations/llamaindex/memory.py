@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.base import BaseLLM
@@ -13,7 +13,7 @@ from llama_index.core.storage.chat_store.loading import load_chat_store
 from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 
 from headroom_core import HeadroomConfig, Store, Tokenizer
-from headroom_core.adapters import PositiveInt, StoreInstance
+from headroom_core.adapters import PositiveInt, StoreInstance, ToolSettings
 from headroom_integrations.llamaindex.compression import (
     LlamaIndexComponent,
     LlamaIndexCompression,
@@ -33,7 +33,7 @@ it the beginning of the conversation, and prompt caches would miss.
 """
 
 
-class BudgetedMemory(LlamaIndexComponent):
+class BudgetedMemory(LlamaIndexComponent, ToolSettings):
     """Base class of the memory and the memory block: a chat store that is read within a limit."""
 
     token_limit: PositiveInt = _DEFAULT_TOKEN_LIMIT
@@ -65,7 +65,7 @@ class BudgetedMemory(LlamaIndexComponent):
 
     def compression(self, token_budget: int) -> LlamaIndexCompression:
         """Return the settings for compressing the messages to a number of tokens."""
-        config = self.config or HeadroomConfig()
+        config = self.config_with_tools() or HeadroomConfig()
         if "preserve_recent_turns" not in config.rolling_window.model_fields_set:
             # The caller of a memory expects messages that fit, even if the last turns are long.
             window = config.rolling_window.model_copy(update={"preserve_recent_turns": 1})
@@ -99,6 +99,8 @@ class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
         model: Model whose tokens are counted.
         config: Compression settings, copied on assignment. Defaults to `HeadroomConfig()`, but
             with a default of 1 for `rolling_window.preserve_recent_turns`.
+        exclude_tools, only_tools, tool_profiles: Settings of tools, which win over the fields of
+            `config` with these names, which describe them.
         store: Store that keeps the originals. It is pickled with the memory, but `to_dict` only
             includes `config.store_url`. Defaults to the store of the settings.
         retrieve: Whether the model that reads the messages can call `headroom_retrieve`. If False,
@@ -134,6 +136,9 @@ class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
         config: HeadroomConfig | None = None,
         store: Store | None = None,
         retrieve: bool = False,
+        exclude_tools: Sequence[str] | None = None,
+        only_tools: Sequence[str] | None = None,
+        tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> HeadroomChatMemory:
         """Create a memory.
 
@@ -148,6 +153,10 @@ class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
             config: Compression settings. Defaults to `HeadroomConfig()`.
             store: Store that keeps the originals. Defaults to the default store.
             retrieve: Whether the model that reads the messages can call `headroom_retrieve`.
+            exclude_tools: Tools whose results stay as they are. This and the next two win over the
+                fields of `config` with these names, which describe them.
+            only_tools: The only tools whose results may be shortened.
+            tool_profiles: Settings of single tools.
 
         Raises:
             ConfigurationError: If a setting has an invalid value.
@@ -165,6 +174,9 @@ class HeadroomChatMemory(BudgetedMemory, BaseChatStoreMemory):
             config=config,
             store=store,
             retrieve=retrieve,
+            exclude_tools=exclude_tools,
+            only_tools=only_tools,
+            tool_profiles=tool_profiles,
         )
         if chat_history is not None:
             memory.set(list(chat_history))

@@ -18,11 +18,10 @@ from pydantic import ConfigDict, Field, InstanceOf, field_validator, model_valid
 
 from headroom_core import ConfigurationError
 from headroom_core.adapters import (
-    ConfigSnapshot,
     Ledger,
     PositiveInt,
     StoreInstance,
-    ValidatedModel,
+    ToolSettings,
 )
 from headroom_integrations.langchain.chat_model.calls import CompressedModel
 from headroom_integrations.langchain.chat_model.inner import (
@@ -37,7 +36,7 @@ from headroom_integrations.langchain.chat_model.wrap import make_variant
 from headroom_integrations.langchain.compression import LangChainCompression
 
 
-class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
+class HeadroomChatModel(WrapperMethods, ToolSettings, BaseChatModel):
     """A chat model that compresses the requests of another one: `HeadroomChatModel(llm)`.
 
     The other model is called in the same way as this one and does everything else itself:
@@ -66,6 +65,8 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
         wrapped: The chat model, or a runnable around one: a binding, retry, fallbacks or
             configurable fields.
         config: Settings, of which a snapshot is taken. Defaults to `HeadroomConfig()`.
+        exclude_tools, only_tools, tool_profiles: Settings of tools, which win over the fields of
+            `config` with these names, which describe them.
         query: Query to score relevance against. Defaults to the last user message before each
             block.
         token_budget: Maximum number of tokens in a request. Defaults to the model's limit.
@@ -90,7 +91,6 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
     model_config = ConfigDict(extra="forbid")  # LangChain's models ignore unknown names.
 
     wrapped: InstanceOf[Runnable]  # type: ignore[type-arg]
-    config: ConfigSnapshot = None
     query: str | None = None
     token_budget: PositiveInt | None = None
     store: StoreInstance = None
@@ -198,7 +198,7 @@ class HeadroomChatModel(WrapperMethods, ValidatedModel, BaseChatModel):
     def _settings(self) -> RoundSettings:
         compression = LangChainCompression(
             model=UNKNOWN_MODEL,
-            config=self.config,
+            config=self.config_with_tools(),
             query=self.query,
             token_budget=self.token_budget,
             store=self.store,

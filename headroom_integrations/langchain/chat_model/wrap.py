@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -10,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import Field, InstanceOf, create_model
 
 from headroom_core import ConfigurationError, HeadroomConfig, Store
-from headroom_core.adapters import Ledger, view_as
+from headroom_core.adapters import Ledger, view_as, with_tool_settings
 from headroom_integrations.langchain.chat_model.calls import CompressedModel
 from headroom_integrations.langchain.chat_model.inner import check_tools, replace_models
 from headroom_integrations.langchain.chat_model.methods import WrapperMethods
@@ -29,6 +30,9 @@ def wrap_chat_model(
     store: Store | None = None,
     retrieve: bool = False,
     max_rounds: int = 5,
+    exclude_tools: Sequence[str] | None = None,
+    only_tools: Sequence[str] | None = None,
+    tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> _Model:
     """Return a copy of a chat model that compresses its requests and keeps its class.
 
@@ -46,6 +50,10 @@ def wrap_chat_model(
         retrieve: Whether the model is offered `headroom_retrieve`, whose calls are answered
             inside.
         max_rounds: Maximum number of rounds in which such calls are answered in one request.
+        exclude_tools: Tools whose results stay as they are. This and the next two win over the
+            fields of `config` with these names, which describe them.
+        only_tools: The only tools whose results may be shortened.
+        tool_profiles: Settings of single tools.
 
     Raises:
         ConfigurationError: No chat model can be reached in the runnable, `retrieve` is set and a
@@ -59,7 +67,9 @@ def wrap_chat_model(
     """
     compression = LangChainCompression(
         model=UNKNOWN_MODEL,
-        config=HeadroomConfig.snapshot_of(config),
+        config=HeadroomConfig.snapshot_of(
+            with_tool_settings(config, exclude_tools, only_tools, tool_profiles)
+        ),
         query=query,
         token_budget=token_budget,
         store=store,

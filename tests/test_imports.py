@@ -59,7 +59,7 @@ SHARED = {
     "stores": {"base", "sqlite_file"},
     "tables": {
         *("cells", "codec", "csv", "frame", "groups", "header", "maps", "members", "named_rows"),
-        *("names", "notation", "reader", "restore", "values", "writer"),
+        *("names", "notation", "reader", "restore", "strings", "values", "writer"),
     },
     "tokens": {"estimate", "vocabulary"},
     "relevance": {"base", "bm25", "embedding", "encoders", "words"},

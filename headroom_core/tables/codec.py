@@ -14,11 +14,17 @@ from headroom_core.tables.restore import (
     restore_members,
     restore_rows,
 )
+from headroom_core.tables.strings import STRING_END, close_strings
 from headroom_core.tables.values import TextPart, merge_strings, parse_value
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import Value, fingerprint
 from headroom_core.text.json_runs import JSONSpan
 from headroom_core.text.json_spans import find_json
+from headroom_core.text.spelling import COMPACT, guess_spelling
+
+# Strings in strings in strings: deeper, each escape is written with so many backslashes that no
+# program does it.
+_MAX_STRING_DEPTH = 8
 
 
 def parse_text(text: str) -> list[TextPart] | None:
@@ -27,32 +33,69 @@ def parse_text(text: str) -> list[TextPart] | None:
     Returns:
         The parts, or None if the text has no JSON and is not a table.
     """
-    spans = find_json(text)
-    if spans:
-        return merge_strings(_split_at_spans(text, spans))
-    parsed = parse_csv(text)
-    return None if parsed is None else list(parsed)
+    # Such a text would not be decoded to itself.
+    return None if STRING_END in text else _TextReader().read(text)
 
 
-def _split_at_spans(text: str, spans: list[JSONSpan]) -> Iterator[TextPart]:
-    position = 0
-    for span in spans:
-        yield text[position : span.start]
-        yield from _parse_span(span, text)
-        position = span.end
-    yield text[position:]
+class _TextReader:
+    """Reader of a text, or of a string at a depth of strings within it.
 
+    Args:
+        depth: Number of strings around the text. If there are any, its tables must decode to the
+            very text, as whitespace is part of a string.
+    """
 
-def _parse_span(span: JSONSpan, text: str) -> list[TextPart]:
-    """Split the value of a span, or return its text if the value is nested too deeply."""
-    try:
-        if span.form == "value":
-            return parse_value(span.value, is_python=span.is_python)
-        frame = build_frame(span.value, span.form)
-    except (RecursionError, ValueError):
-        return [text[span.start : span.end]]
-    frame.is_python, frame.style = span.is_python, span.style
-    return [frame]
+    def __init__(self, depth: int = 0) -> None:
+        self._depth = depth
+
+    def read(self, text: str) -> list[TextPart] | None:
+        """Return the parts of a text, or None if it has no JSON and is not a table."""
+        spans = find_json(text)
+        if spans:
+            return merge_strings(self._split_at_spans(text, spans))
+        parsed = parse_csv(text)
+        return None if parsed is None else list(parsed)
+
+    def _split_at_spans(self, text: str, spans: list[JSONSpan]) -> Iterator[TextPart]:
+        position = 0
+        for span in spans:
+            yield text[position : span.start]
+            yield from self._parse_span(span, text)
+            position = span.end
+        yield text[position:]
+
+    def _parse_span(self, span: JSONSpan, text: str) -> list[TextPart]:
+        """Split the value of a span, or return its text if the value is nested too deeply."""
+        source = text[span.start : span.end]
+        spelling = guess_spelling(source) if self._depth and not span.is_python else COMPACT
+        try:
+            if span.form == "value":
+                return parse_value(
+                    span.value,
+                    is_python=span.is_python,
+                    spelling=spelling,
+                    read_string=self._read_string,
+                )
+            frame = build_frame(span.value, span.form)
+        except (RecursionError, ValueError):
+            return [source]
+        frame.is_python, frame.style, frame.spelling = span.is_python, span.style, spelling
+        return [frame]
+
+    def _read_string(self, text: str) -> list[TextPart] | None:
+        """Return the parts of the text of a string if they have a table and give the very text."""
+        if STRING_END in text or self._depth >= _MAX_STRING_DEPTH:
+            return None
+        parts = _TextReader(self._depth + 1).read(text)
+        if parts is None or not any(isinstance(part, Frame) for part in parts):
+            return None
+        restored = close_strings(
+            "".join(
+                part if isinstance(part, str) else render_source(part, part.source)
+                for part in parts
+            )
+        )
+        return parts if restored == text else None
 
 
 def render_lossless(parts: list[TextPart]) -> str | None:
@@ -91,7 +134,7 @@ def render_source(frame: Frame | ParsedTable, rows: list[Value]) -> str:
     if frame.form == "csv":
         text = "\n".join([frame.csv_header, *rows])
         return text.replace("\n", "\r\n") if frame.has_crlf else text
-    notation = notation_of(frame.is_python)
+    notation = notation_of(frame.is_python, frame.spelling)
     rows = restore_rows(rows, frame.fields)
     if frame.form == "object":
         return notation.dumps(dict(zip(frame.keys or (), rows)))
@@ -140,6 +183,7 @@ def _describes(table: ParsedTable, frame: Frame) -> bool:
             or describe_layout(table.fields) == describe_layout(frame.fields)
         )
         and table.style == frame.style
+        and (frame.is_python or table.spelling == frame.spelling)
     )
 
 
@@ -240,4 +284,4 @@ def _decode_tables(text: str) -> str:
         rows, position = _restore_lists(table, tables)
         pieces.append(render_source(table, rows))
     pieces.append(text[position:])
-    return "".join(pieces)
+    return close_strings("".join(pieces))

@@ -15,6 +15,7 @@ from headroom_core.text.constructors import as_number, find_constructor
 from headroom_core.text.exact_json import Value
 from headroom_core.text.line_style import BARE_LINES, LineStyle
 from headroom_core.text.python_literal import SOURCE_SIGN
+from headroom_core.text.spelling import COMPACT, Spelling
 
 # With fewer items, the header of a table of their own costs more than it saves.
 _MIN_NESTED_ITEMS = 5
@@ -70,6 +71,7 @@ class Frame:
         has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
         is_python: Whether the source is written as a Python literal instead of JSON.
         style: The text around the objects of JSON lines.
+        spelling: How JSON is written, where that is part of the data.
     """
 
     source: list[Value]
@@ -84,6 +86,7 @@ class Frame:
     has_crlf: bool = False
     is_python: bool = False
     style: LineStyle = BARE_LINES
+    spelling: Spelling = COMPACT
 
     @property
     def children(self) -> list[Frame]:

@@ -1,4 +1,4 @@
-"""Notation of the values around tables: compact JSON, or Python literals."""
+"""Notation of the values around tables: JSON, compact or as it was spelled, or Python literals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from headroom_core.text import python_literal
-from headroom_core.text.exact_json import Value, dumps, quote
+from headroom_core.text.exact_json import Value, dumps
+from headroom_core.text.spelling import COMPACT, Spelling
 
 
 class Notation(NamedTuple):
@@ -17,14 +18,14 @@ class Notation(NamedTuple):
     comma: str
 
 
-def _open_object(value: dict[str, Value]) -> tuple[str, list[tuple[str, Value]], str]:
-    return "{", [(f"{quote(key)}:", item) for key, item in value.items()], "}"
-
-
-_JSON = Notation(dumps, _open_object, ",")
+_JSON = Notation(dumps, COMPACT.open_dict, COMPACT.comma)
 _PYTHON = Notation(python_literal.dumps, python_literal.open_dict, ", ")
 
 
-def notation_of(is_python: bool) -> Notation:
+def notation_of(is_python: bool, spelling: Spelling = COMPACT) -> Notation:
     """Return the notation of Python literals or of JSON."""
-    return _PYTHON if is_python else _JSON
+    if is_python:
+        return _PYTHON
+    if spelling == COMPACT:
+        return _JSON
+    return Notation(spelling.dumps, spelling.open_dict, spelling.comma)

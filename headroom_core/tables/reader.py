@@ -20,6 +20,7 @@ from headroom_core.tables.writer import (
 from headroom_core.text.exact_json import Value, parse, scan
 from headroom_core.text.line_style import BARE_LINES, LineStyle
 from headroom_core.text.python_literal import SOURCE_SIGN
+from headroom_core.text.spelling import COMPACT, Spelling
 
 # The start of a header, up to its fields. Must not match other text in brackets, such as
 # `[table of contents]`. That the line ends with `]` is checked separately.
@@ -32,6 +33,7 @@ _HEADER = re.compile(
 # The number of legend or group lines, and the separator, in the notes of a header.
 _ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
 _LINE_NOTE = re.compile(rf'; {LINE_NOTE}((?:[^;"]|"(?:[^"\\]|\\.)*")+)')
+_SPELLING_NOTE = re.compile(r"; (JSON [^;:]+)")
 _SEPARATOR_NOTE = re.compile(r"; cells end with (\w+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items() if form not in FORM_NOTES}
 _NUMBER_STARTS = frozenset("-0123456789")
@@ -64,6 +66,7 @@ class ParsedTable:
         has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
         is_python: Whether the original is written as a Python literal instead of JSON.
         style: The text around the objects of JSON lines.
+        spelling: How JSON is written, where that is part of the data.
         nested: Paths of the lists whose items are in tables of their own below.
     """
 
@@ -80,6 +83,7 @@ class ParsedTable:
     has_crlf: bool = False
     is_python: bool = False
     style: LineStyle = BARE_LINES
+    spelling: Spelling = COMPACT
     nested: tuple[tuple[str, ...], ...] = ()
 
 
@@ -132,6 +136,9 @@ def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
         description = _LINE_NOTE.search(notes)
         if description:
             table.style = LineStyle.from_description(description[1])
+        spelling = _SPELLING_NOTE.search(notes)
+        if spelling:
+            table.spelling = Spelling.from_description(spelling[1])
         table.nested = tuple(_walk_nested_paths(fields))
         if f"; {NUMBERS_AS_KEYS}" in notes:
             table.keys = [str(n) for n in table.numbers or range(shown)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from headroom_core.tables.frame import Frame, build_frame
 from headroom_core.tables.maps import is_map
 from headroom_core.tables.members import MemberRun, find_member_runs
 from headroom_core.tables.named_rows import build_named_frame
 from headroom_core.tables.names import DocumentNames, Path
-from headroom_core.tables.notation import notation_of
+from headroom_core.tables.notation import Notation, notation_of
+from headroom_core.tables.strings import MIN_STRING_CHARACTERS, STRING_END, string_start
 from headroom_core.text.exact_json import Value, fingerprint
-from headroom_core.text.python_literal import CLASS_KEY
+from headroom_core.text.python_literal import CLASS_KEY, SOURCE_SIGN
+from headroom_core.text.spelling import COMPACT, Spelling
 
 TextPart = str | Frame
 """A frame, or the text between two of them."""
@@ -25,16 +28,32 @@ _MIN_OUTER_ROWS = 5
 # Scalars have no keys to save, so a few of them stay JSON.
 _MIN_SCALARS = 5
 _MAJORITY = 0.5
+# Brackets around a key or around other brackets, in a string.
+_DATA_START = re.compile(r"""\{\s*["']|\[\s*[\[{(]""")
 
 
-def parse_value(value: Value, *, is_python: bool = False) -> list[TextPart]:
+StringReader = Callable[[str], "list[TextPart] | None"]
+"""Returns the parts of the text of a string, or None if it holds no data."""
+
+
+def parse_value(
+    value: Value,
+    *,
+    is_python: bool = False,
+    spelling: Spelling = COMPACT,
+    read_string: StringReader | None = None,
+) -> list[TextPart]:
     """Split a value into its arrays of rows as frames and the text around them.
 
     Args:
         value: The parsed value.
-        is_python: Whether to write Python literals around the frames instead of compact JSON.
+        is_python: Whether to write Python literals around the frames instead of JSON.
+        spelling: How to write JSON around them.
+        read_string: Splits strings that hold data. Defaults to leaving them whole.
     """
-    splitter = _ValueSplitter(value, is_python)
+    splitter = _ValueSplitter(
+        value, is_python=is_python, spelling=spelling, read_string=read_string
+    )
     splitter.append(value, ())
     return merge_strings(splitter.parts)
 
@@ -58,16 +77,26 @@ class _ValueSplitter:
     Args:
         document: The document.
         is_python: Whether it is written as a Python literal.
+        spelling: How JSON is written.
+        read_string: Splits strings that hold data.
 
     Attributes:
         parts: The parts so far.
     """
 
-    def __init__(self, document: Value, is_python: bool) -> None:
+    def __init__(
+        self,
+        document: Value,
+        *,
+        is_python: bool,
+        spelling: Spelling,
+        read_string: StringReader | None,
+    ) -> None:
         self.parts: list[TextPart] = []
         self._names = DocumentNames(document)
-        self._notation = notation_of(is_python)
         self._is_python = is_python
+        self._spelling = spelling
+        self._read_string = read_string
 
     def append(self, value: Value, path: Path) -> None:
         """Append the parts of a value.
@@ -76,16 +105,30 @@ class _ValueSplitter:
             value: The value.
             path: Where it is in the document.
         """
-        if type(value) is dict:
+        if type(value) is str and len(value) >= MIN_STRING_CHARACTERS:
+            self._append_string(value)
+        elif type(value) is dict:
             self._append_object(value, path)
         elif type(value) is list:
             frame = self._build_frame(value, path)
             if frame:
-                self._append_frame(frame)
+                self._append_frame(frame, path)
             else:
                 self._append_list(value, path)
         else:
-            self.parts.append(self._notation.dumps(value))
+            self.parts.append(self._notation_at(path).dumps(value))
+
+    def _notation_at(self, path: Path) -> Notation:
+        return notation_of(self._is_python, self._spelling.at(len(path)))
+
+    def _append_string(self, value: str) -> None:
+        is_source = self._is_python and value.startswith(SOURCE_SIGN)
+        parts = None if is_source or not self._read_string else self._read_string(value)
+        if parts:
+            start = string_start(self._is_python, self._spelling)
+            self.parts += [start, *parts, f"\n{STRING_END}"]
+        else:
+            self.parts.append(self._notation_at(()).dumps(value))
 
     def _build_frame(self, items: list[Value], path: Path) -> Frame | None:
         """Return the frame of a list, or None if it is not an array of rows."""
@@ -94,28 +137,33 @@ class _ValueSplitter:
             frame = build_frame(items)
         return frame
 
-    def _append_frame(self, frame: Frame) -> None:
+    def _append_frame(self, frame: Frame, path: Path) -> None:
         frame.is_python = self._is_python
+        frame.spelling = self._spelling.at(len(path))
         self.parts.append(frame)
 
     def _append_list(self, items: list[Value], path: Path) -> None:
-        sign = "["
+        notation = self._notation_at(path)
+        sign, closing = "[", "]"
+        if not self._is_python:
+            sign, closing = self._spelling.at(len(path)).enclose("[]", items)
         for index, item in enumerate(items):
             self.parts.append(sign)
             self.append(item, (*path, index))
-            sign = self._notation.comma
-        self.parts.append("]" if items else "[]")
+            sign = notation.comma
+        self.parts.append(closing if items else sign + closing)
 
     def _append_object(self, value: dict[str, Value], path: Path) -> None:
         is_object = self._is_python and CLASS_KEY in value
         runs = [] if is_object else find_member_runs(value, path, self._names)
         if not runs and not is_object and is_map(value):
-            self._append_frame(build_frame(list(value.values()), "object", keys=list(value)))
+            frame = build_frame(list(value.values()), "object", keys=list(value))
+            self._append_frame(frame, path)
         else:
             self._append_members(value, path, runs)
 
     def _append_members(self, value: dict[str, Value], path: Path, runs: list[MemberRun]) -> None:
-        notation = self._notation
+        notation = self._notation_at(path)
         run_at = {run.start: run for run in runs}
         sign, entries, closing = notation.open_dict(value)
         end = 0
@@ -125,7 +173,7 @@ class _ValueSplitter:
                 continue
             if index in run_at:
                 self.parts.append(sign)
-                self._append_frame(run_at[index].frame)
+                self._append_frame(run_at[index].frame, path)
                 end = run_at[index].end
             else:
                 self.parts.append(f"{sign}{start}")
@@ -151,10 +199,10 @@ def _is_mostly_nested(items: list[Value]) -> bool:
     return nested > _MAJORITY * len(fingerprint(items))
 
 
-def _find_tables(items: Iterable[Value]) -> Iterator[list[Value]]:
-    """Yield the longer lists of objects or lists, and arrays of one length, at any depth."""
+def _find_tables(items: Iterable[Value]) -> Iterator[list[Value] | str]:
+    """Yield longer lists of objects or lists, arrays of one length, and strings of such lists."""
     for item in items:
-        if type(item) is list and len(item) >= _MIN_OUTER_ROWS and type(item[0]) in (dict, list):
+        if _is_table(item) or _may_hold_data(item):
             yield item
         elif type(item) is list:
             yield from _find_tables(item)
@@ -163,6 +211,18 @@ def _find_tables(items: Iterable[Value]) -> Iterator[list[Value]]:
             counts = Counter(map(len, arrays))
             yield from (value for value in arrays if counts[len(value)] > 1)
             yield from _find_tables(value for value in item.values() if not _is_array(value))
+
+
+def _is_table(item: Value) -> bool:
+    return type(item) is list and len(item) >= _MIN_OUTER_ROWS and type(item[0]) in (dict, list)
+
+
+def _may_hold_data(item: Value) -> bool:
+    return (
+        type(item) is str
+        and len(item) >= MIN_STRING_CHARACTERS
+        and _DATA_START.search(item) is not None
+    )
 
 
 def _is_array(value: Value) -> bool:

@@ -91,6 +91,9 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
     description = frame.style.describe()
     if description:
         notes.append(f"{LINE_NOTE}{description}")
+    spelling = frame.spelling.describe()
+    if spelling and not frame.is_python and kept is None:
+        notes.append(spelling)
     if frame.is_python and kept is None:
         notes.append(FROM_PYTHON)
     columns = ",".join([*leading, write_fields(body.fields)])

@@ -1,0 +1,133 @@
+"""Test that JSON inside strings becomes tables, which decode to the very strings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom_core import (
+    MemoryStore,
+    Request,
+    SmartCrusher,
+    SmartCrusherConfig,
+    compress,
+    content_key,
+    decode_table,
+    retrieve,
+)
+
+crusher = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0))
+ROWS = [{"id": n, "name": f"Zoë {n}", "tags": ["a", "b"], "ok": n % 7 > 0} for n in range(40)]
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def crush(text: str) -> str:
+    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
+    return compressed.text if compressed else text
+
+
+SPELLINGS: dict[str, Callable[[Any], str]] = {
+    "compact": compact,
+    "Python's default": json.dumps,
+    "with spaces": lambda value: json.dumps(value, ensure_ascii=False),
+    "indented by 2": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
+    "indented by 4 in ASCII": lambda value: json.dumps(value, indent=4),
+    "lines": lambda value: "\n".join(map(json.dumps, value)) + "\n",
+    "a label": lambda value: f"Found {len(value)} rows:\n{json.dumps(value)}\nDone.",
+    "Python": str,
+}
+ENVELOPES: dict[str, Callable[[str], Any]] = {
+    "an MCP server's content": lambda text: [{"type": "text", "text": text}],
+    "an MCP server's result": lambda text: {
+        "content": [{"type": "text", "text": text}, {"type": "text", "text": "done"}],
+        "isError": False,
+    },
+    "a Lambda's body": lambda text: {"statusCode": 200, "headers": {}, "body": text},
+    "a result": lambda text: {"result": text},
+    "the output of a command": lambda text: {"stdout": text, "stderr": "", "code": 0},
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("envelope", ENVELOPES)
+def test_data_in_a_string_becomes_a_table(spelling: str, envelope: str) -> None:
+    text = compact(ENVELOPES[envelope](SPELLINGS[spelling](ROWS)))
+    shorter = crush(text)
+    assert "[table 40 " in shorter
+    assert decode_table(shorter) == text
+    assert len(shorter) < 0.6 * len(text)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_strings_in_strings_are_opened_too(spelling: str) -> None:
+    text = compact({"body": SPELLINGS["Python's default"]({"result": SPELLINGS[spelling](ROWS)})})
+    shorter = crush(text)
+    assert "[table 40 " in shorter
+    assert decode_table(shorter) == text
+
+
+def test_strings_of_python_are_opened_too() -> None:
+    text = str({"result": json.dumps(ROWS, indent=2), "error": None})
+    assert crush(text).startswith("{'result': [string, Python:\n[table 40 rows; ")
+    assert decode_table(crush(text)) == text
+
+
+def test_the_signs_around_a_string_are_as_documented() -> None:
+    text = compact({"status": 200, "body": compact([{"id": n, "at": 7 * n} for n in range(30)])})
+    shorter = crush(text)
+    assert shorter.startswith('{"status":200,"body":[string:\n[table 30 rows: id,at]\n0,0\n')
+    assert shorter.endswith("\n29,203\n\n[end of string]}")
+
+
+def test_rows_in_a_string_can_be_asked_for() -> None:
+    text, store = compact([{"type": "text", "text": json.dumps(ROWS * 9)}]), MemoryStore()
+    message = {"role": "tool", "tool_call_id": "1", "content": text}
+    shorter = str(compress([message], store=store).messages[0]["content"])
+    assert len(shorter) < 0.2 * len(text)
+    assert "Zoë 17" in retrieve(content_key(text), where="id == 17", store=store).text
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        json.dumps(ROWS).replace('"a"', '"a\\/"'),
+        json.dumps(ROWS).replace(", ", " , "),
+        json.dumps(ROWS) + "\n[end of string]",
+        "a long text without data " * 40,
+    ],
+    ids=["escaped slashes", "odd spaces", "the sign", "prose"],
+)
+def test_a_string_that_would_not_come_back_stays(inner: str) -> None:
+    text = compact({"body": inner, "status": 200})
+    assert "[string" not in crush(text)
+    assert json.loads(decode_table(crush(text)))["body"] == inner
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text('a"\\\n[]é\x00:,', max_size=8),
+    lambda within: (
+        st.lists(within, max_size=3) | st.dictionaries(st.text('a"b', max_size=2), within)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), json_values), min_size=2, max_size=30),
+    st.sampled_from(sorted(SPELLINGS)),
+    st.sampled_from(sorted(SPELLINGS)),
+    st.text("[]\n ab", max_size=9),
+)
+def test_any_string_comes_back(rows: list[Any], inner: str, outer: str, text: str) -> None:
+    body = SPELLINGS[inner](rows)
+    nested = SPELLINGS[outer if outer != "lines" else "compact"]({"r": text + body + text})
+    message = compact({"s": nested, "t": body})
+    assert json.loads(decode_table(crush(message))) == json.loads(message)

@@ -11,6 +11,7 @@ from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import UNCERTAIN_RISK, Compressed, Request
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.hits import DEFAULT_BM25_PARAMETERS, BM25Parameters
+from headroom_core.compressors.smart_crusher.opaque import replace_values, write_values_marker
 from headroom_core.compressors.smart_crusher.select import (
     CHARACTERS_PER_TOKEN,
     Selection,
@@ -39,6 +40,12 @@ from headroom_core.tables.values import TextPart
 from headroom_core.tables.writer import UNITS, write_table
 from headroom_core.text.exact_json import is_number
 from headroom_core.text.kinds import TextKind
+from headroom_core.text.opaque import (
+    MIN_OPAQUE_CHARACTERS,
+    OpaqueValue,
+    find_minified_lines,
+    find_opaque_values,
+)
 
 _VERSION = 2
 """To be raised whenever the same text and request give another result."""
@@ -55,6 +62,8 @@ _MAX_CANDIDATES = 20
 _MAX_EXAMPLE_CHARACTERS = 80
 # Probability that dropped rows are asked for although the query pointed at others.
 _TARGETED_RISK = 0.1
+# The same for values that nobody reads.
+_OPAQUE_RISK = 0.05
 
 
 class TableCompressor:
@@ -106,8 +115,12 @@ class TableCompressor:
         )
 
     def accepts(self, kind: TextKind) -> bool:
-        """Return whether a text may hold JSON, Python literals or rows of separated values."""
-        return kind.has_brackets or kind.line_count > MIN_CSV_RECORDS
+        """Return whether a text may hold JSON, Python, separated values or encoded bytes."""
+        return (
+            kind.has_brackets
+            or kind.line_count > MIN_CSV_RECORDS
+            or len(kind.text) >= MIN_OPAQUE_CHARACTERS
+        )
 
     def refusal(self, request: Request) -> str | None:
         """Return why no text like this is compressed, None if one may be."""
@@ -129,9 +142,25 @@ class TableCompressor:
         """
         if self.refusal(request):
             return None
+        values = find_opaque_values(text) if request.selecting else []
+        if not values:
+            return self._compress_rows(text, request)
+        shorter = replace_values(text, values)
+        compressed = self._compress_rows(shorter, request)
+        marker = write_values_marker(text, values, request.key)
+        reason = f"{len(values)} opaque values left out"
+        return Compressed(
+            (compressed.text if compressed else shorter) + marker,
+            lossless=False,
+            reason=f"{reason}; {compressed.reason}" if compressed else reason,
+            risk=_OPAQUE_RISK if compressed is None or compressed.lossless else compressed.risk,
+            saved=_estimate_tokens(values) + ((compressed and compressed.saved) or 0),
+        )
+
+    def _compress_rows(self, text: str, request: Request) -> Compressed | None:
         parts = parse_text(text)
         if parts is None:
-            return None
+            return _leave_out_lines(text, request)
         if request.selecting:
             result = self.select(parts, request)
             if result:
@@ -170,6 +199,26 @@ class TableCompressor:
             risk=_TARGETED_RISK if renderer.is_targeted else UNCERTAIN_RISK,
             saved=renderer.saved_tokens,
         )
+
+
+def _leave_out_lines(text: str, request: Request) -> Compressed | None:
+    """Leave out the lines of minified code in a text without rows."""
+    lines = find_minified_lines(text) if request.selecting else []
+    if not lines:
+        return None
+    shorter = replace_values(text, lines) + write_values_marker(text, lines, request.key)
+    reason = f"{len(lines)} lines of minified code left out"
+    return Compressed(
+        shorter,
+        lossless=False,
+        reason=reason,
+        risk=UNCERTAIN_RISK,
+        saved=_estimate_tokens(lines),
+    )
+
+
+def _estimate_tokens(values: Sequence[OpaqueValue]) -> int:
+    return int(sum(value.end - value.start for value in values) / CHARACTERS_PER_TOKEN)
 
 
 def create_table_compressor(

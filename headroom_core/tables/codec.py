@@ -25,6 +25,9 @@ from headroom_core.text.spelling import COMPACT, guess_spelling
 # Strings in strings in strings: deeper, each escape is written with so many backslashes that no
 # program does it.
 _MAX_STRING_DEPTH = 8
+# A text is data if this share of it is. In documentation and code, shorter JSON is an example.
+_MIN_DATA_SHARE = 0.5
+_MIN_CHARACTERS_IN_TEXT = 1_000
 
 
 def parse_text(text: str) -> list[TextPart] | None:
@@ -50,7 +53,7 @@ class _TextReader:
 
     def read(self, text: str) -> list[TextPart] | None:
         """Return the parts of a text, or None if it has no JSON and is not a table."""
-        spans = find_json(text)
+        spans = _drop_examples(find_json(text), len(text))
         if spans:
             return merge_strings(self._split_at_spans(text, spans))
         parsed = parse_csv(text)
@@ -96,6 +99,14 @@ class _TextReader:
             )
         )
         return parts if restored == text else None
+
+
+def _drop_examples(spans: list[JSONSpan], size: int) -> list[JSONSpan]:
+    """Return the spans without the short ones in a text that is mostly something else."""
+    sizes = [span.end - span.start for span in spans]
+    if sum(sizes) >= _MIN_DATA_SHARE * size:
+        return spans
+    return [span for span, length in zip(spans, sizes) if length >= _MIN_CHARACTERS_IN_TEXT]
 
 
 def render_lossless(parts: list[TextPart]) -> str | None:

@@ -48,7 +48,7 @@ _MAX_WASTED_SHARE = 8
 _LINE_COUNTING_SPEEDUP = 32
 # Reading Python is so many times as slow, and so is an attempt that reads nothing.
 _PYTHON_SLOWDOWN = 4
-_ATTEMPT = 64
+_ATTEMPT = 256
 
 
 def find_json(text: str) -> list[JSONSpan]:

@@ -137,6 +137,14 @@ def test_brackets_in_text_are_no_data(text: str) -> None:
     assert find_json(text) == []
 
 
+def test_short_examples_in_documentation_and_code_stay() -> None:
+    example = json.dumps(OBJECTS[:4], indent=2)
+    guide = f"## Rows\n\nThe call returns rows:\n\n```json\n{example}\n```\n\n" + "More text. " * 60
+    code = f'def rows():\n    """Return rows.\n\n{example}\n    """\n' + "    run(a, b)\n" * 90
+    assert crush(guide) == guide
+    assert crush(code) == code
+
+
 @pytest.mark.parametrize(
     "hostile",
     ["[", "(", "[(", "{'", '{"', "['", "[<", "[a(", "[[1,", "{'a':", '[{"a":1},', "[('b\n", "\\'"],

@@ -52,8 +52,10 @@ def declared_names(tools: Any) -> Iterator[str]:
     if isinstance(tools, BaseModel):
         tools = dict(tools)
     if isinstance(tools, Mapping):
-        # Tools of the provider itself may have a type alone, such as `apply_patch`.
-        name = tools.get("name", tools.get("type"))
+        name = tools.get("name")
+        if name is None and tools.keys().isdisjoint(_DECLARATION_KEYS):
+            # Tools of the provider itself may have a type alone, such as `apply_patch`.
+            name = tools.get("type")
         if isinstance(name, str):
             yield name
         for key in _DECLARATION_KEYS:

@@ -15,6 +15,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
+from headroom_core.text.kinds import CODE_START, MARKUP_START
+
 SourceKind = Literal["file", "search", "listing", "run", "answer"]
 
 
@@ -105,6 +107,23 @@ _NUMBERED_LINE = re.compile(r"[ ]*(\d+)(\t|→|[ ]?[│|]|:[ ])")
 _MIN_NUMBERED_LINES = 3
 _SAMPLED_LINES = 60
 
+# Lines of programs, and the headings and fences of documentation. Must not match lines of logs, or
+# what stands beside JSON in answers: `HTTP 200 OK`, `Source: a`, `- `.
+_SOURCE_LINE = re.compile(
+    rf"""
+    ^\s*(?:{CODE_START} | {MARKUP_START} | (?:import|from|using|require|include)\s
+    | \#{{1,6}}\s\S | \#\s?include | ```
+    | (?:if|for|while|else|try|except|with|switch|case|catch)\b.*[:{{(]\s*$ | ["']{{3}}
+    | (?:def|class|function|fn|func|interface|type|enum|struct)\s\w)
+    | [;{{}}]\s*$ | ["']{{3}}\s*$
+    """,
+    re.VERBOSE,
+)
+_MIN_SOURCE_LINES = 4
+_MIN_SOURCE_SHARE = 0.3
+_MIN_OUTSIDE_SHARE = 0.25
+_SAMPLED_CHARACTERS = 40_000
+
 _EDIT_COMMAND = re.compile(
     r"\b(?:sed\s+(?:-[a-zA-Z]+\s+){0,3}-\w*i|perl\s+-\w*i|apply_patch|git\s+apply|patch\s+-p\d)"
     r"|\bcat\s*>|\btee\s+\S+\.\w"
@@ -139,6 +158,25 @@ def source_of(tool: str | None, call: str | None, text: str) -> TextSource:
     if source.kind != "file" and has_line_numbers(text):
         return TextSource("file", "its lines are numbered, as in a view of a file")
     return source
+
+
+def reads_as_source(outside: str, size: int) -> bool:
+    r"""Return whether the text around some data is that of a program or of documentation.
+
+    Args:
+        outside: The text without the data, such as JSON in a docstring.
+        size: Number of characters of the whole text.
+
+    Example:
+        >>> code = "import json\n\ndef load(text):\n    data = json.load(text)\n    print(data)\n"
+        >>> reads_as_source(code, 120), reads_as_source("HTTP 200 OK\n", 120)
+        (True, False)
+    """
+    if len(outside) < _MIN_OUTSIDE_SHARE * size:
+        return False
+    lines = [line for line in outside[:_SAMPLED_CHARACTERS].split("\n") if line.strip()]
+    signs = sum(bool(_SOURCE_LINE.search(line[:200])) for line in lines)
+    return signs >= max(_MIN_SOURCE_LINES, _MIN_SOURCE_SHARE * len(lines))
 
 
 def can_edit(tool: str | None, call: str | None = None) -> bool:

@@ -171,3 +171,69 @@ def test_errors_stay_whole_up_to_a_limit(count: int) -> None:
     ]
     result = compress(messages, store=MemoryStore())
     assert (result.messages[-1] == messages[-1]) == (len(content) <= 8000)
+
+
+EXAMPLES = [json.dumps(ROWS[:20]), json.dumps(ROWS[:30], indent=2)]
+PROGRAM = '''"""Load users.
+
+The service answers:
+
+    {example}
+"""
+
+import json
+from pathlib import Path
+
+
+def load_users(path):
+    text = Path(path).read_text()
+    users = json.loads(text)
+    return [user for user in users if user["city"]]
+
+
+class Users:
+    def __init__(self, path):
+        self.users = load_users(path)
+
+    def find(self, name):
+        for user in self.users:
+            if user["name"] == name:
+                return user
+        raise KeyError(name)
+
+'''
+GUIDE = """# Users
+
+## List the users
+
+Call the service with the number of a page. It answers with a list, as in the example.
+
+```json
+{example}
+```
+
+## Find a user
+
+Pass the name of the user, exactly as it is written in the list. Names are unique, and the service
+keeps them for ninety days after an account was closed. Older names are answered with an error.
+
+### Errors
+
+An error has a code and a message. Try again later if the code is 503.
+
+"""
+ANSWERS = ["HTTP 200 OK\n\n{example}", "Here are the users:\n\n{example}\nDone.", "- {example}"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("text", [PROGRAM, GUIDE])
+def test_json_in_a_program_or_a_guide_stays(text: str, example: str) -> None:
+    # The data take half of the text.
+    whole = text.replace("{example}", example) + text.partition("{example}")[2] * 4
+    assert run(step("fetch", {}, whole)).messages[-1]["content"] == whole
+
+
+@pytest.mark.parametrize("text", ANSWERS)
+def test_json_with_a_few_words_is_shortened(text: str) -> None:
+    whole = text.replace("{example}", EXAMPLES[1])
+    assert run(step("fetch", {}, whole)).changes[-1].action == "rewritten"

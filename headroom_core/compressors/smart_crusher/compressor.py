@@ -46,6 +46,7 @@ from headroom_core.text.opaque import (
     find_minified_lines,
     find_opaque_values,
 )
+from headroom_core.text.sources import reads_as_source
 
 _VERSION = 2
 """To be raised whenever the same text and request give another result."""
@@ -161,6 +162,9 @@ class TableCompressor:
         parts = parse_text(text)
         if parts is None:
             return _leave_out_lines(text, request)
+        outside = "\n".join(part for part in parts if isinstance(part, str))
+        if reads_as_source(outside, len(text)):
+            return None
         if request.selecting:
             result = self.select(parts, request)
             if result:

@@ -1,4 +1,4 @@
-# `make test` and `make demo` need only Python (3.10 to 3.13) and make: they install everything else.
+# `make test` and `make demo` need only Python (3.11 to 3.14) and make: they install everything else.
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,7 +61,7 @@ clean:
 	rm -rf $(VENV)
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=/path/to/python3")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
 	@echo "Setting up $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 

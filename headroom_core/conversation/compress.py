@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.run import CompressionRun, RunOutcome
@@ -16,18 +16,45 @@ from headroom_core.stores import Store
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.tool_policy import with_tool_settings
 
+_Hooked = TypeVar("_Hooked")
 
-@dataclass(frozen=True, slots=True)
+
 class CompressionHooks:
-    """Functions to call before and after a compression.
+    """What to do before and after a compression: two functions, or the methods of a subclass.
 
-    Attributes:
+    A hook that raises changes nothing, and gives a warning.
+
+    Args:
         pre_compress: Receives the messages, and returns those to compress instead, or None.
         post_compress: Receives the result, and returns the one to hand out instead, or None.
+
+    Example:
+        >>> class WithoutSystem(CompressionHooks):
+        ...     def pre_compress(self, messages):
+        ...         return [message for message in messages if message["role"] != "system"]
+        >>> messages = [{"role": "system", "content": "Hi."}, {"role": "user", "content": "Go."}]
+        >>> len(compress(messages, hooks=WithoutSystem()).messages)
+        1
     """
 
-    pre_compress: Callable[[list[Any]], list[Any] | None] | None = None
-    post_compress: Callable[[CompressResult], CompressResult | None] | None = None
+    # Class attributes, because a subclass may define a constructor of its own.
+    _before: Callable[[list[Any]], list[Any] | None] | None = None
+    _after: Callable[[CompressResult], CompressResult | None] | None = None
+
+    def __init__(
+        self,
+        pre_compress: Callable[[list[Any]], list[Any] | None] | None = None,
+        post_compress: Callable[[CompressResult], CompressResult | None] | None = None,
+    ) -> None:
+        self._before, self._after = pre_compress, post_compress
+
+    def pre_compress(self, messages: list[Any]) -> list[Any] | None:
+        """Return the messages to compress instead, or None."""
+        return self._before(messages) if self._before else None
+
+    def post_compress(self, result: CompressResult) -> CompressResult | None:
+        """Return the result to hand out instead, or None."""
+        return self._after(result) if self._after else None
 
 
 def compress(
@@ -77,7 +104,7 @@ def compress(
             Defaults to the store at `config.store_url` or `HEADROOM_STORE_URL`, or else to a file
             in the user's state folder.
         dialect: Name of the messages' format, or a dialect. Defaults to detecting it.
-        hooks: Functions to call before and after.
+        hooks: What to do before and after.
         strict: Raise an error instead of adding a warning.
 
     Raises:
@@ -103,9 +130,8 @@ def compress(
         dialect=dialect,
     )
     received = require_list("messages", messages)
-    if hooks and hooks.pre_compress:
-        replaced = hooks.pre_compress(received)
-        received = received if replaced is None else replaced
+    if hooks is not None:
+        received = _call_hook(run, "pre_compress", hooks.pre_compress, received)
 
     draft = run.parse(received)
     for transform in run.transforms():
@@ -115,12 +141,27 @@ def compress(
 
     run.check_limits(outcome.tokens_after)
     result = _result(run, outcome)
+    warning_count = len(result.warnings)
+    _check_strict(strict, result)
+    if hooks is not None:
+        result = _call_hook(run, "post_compress", hooks.post_compress, result)
+        if len(run.warnings) > warning_count:
+            result = replace(result, warnings=run.warnings)
+            _check_strict(strict, result)
+    return result
+
+
+def _check_strict(strict: bool, result: CompressResult) -> None:
     if strict and result.warnings:
         raise CompressionError(result.warnings[0], {"warnings": list(result.warnings)})
-    if hooks and hooks.post_compress:
-        changed_result = hooks.post_compress(result)
-        result = result if changed_result is None else changed_result
-    return result
+
+
+def _call_hook(
+    run: CompressionRun, name: str, hook: Callable[[_Hooked], _Hooked | None], value: _Hooked
+) -> _Hooked:
+    """Return what a hook returns instead of a value; the value itself if it returns None."""
+    changed = run.collector.attempt(lambda: hook(value), None, f"the hook {name} changed nothing")
+    return value if changed is None else changed
 
 
 def _result(run: CompressionRun, outcome: RunOutcome) -> CompressResult:

@@ -6,7 +6,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from headroom_core._internal.checks import require_positive_int
@@ -146,7 +146,7 @@ class Ledger:
         cached_share = min(cached_tokens / total, 1.0) if total else 0.0
         metrics = RequestMetrics(
             request_id=str(uuid.uuid4()),
-            timestamp=datetime.now(timezone.utc),
+            timestamp=datetime.now(UTC),
             model=model,
             tokens_input_before=tokens_input_before,
             tokens_input_after=tokens_input_after,
@@ -232,7 +232,7 @@ def _to_utc(name: str, time: datetime | None) -> datetime | None:
         return None
     if not isinstance(time, datetime):
         raise ValidationError(f"{name} = {time!r}: expected a datetime, or None", {name: time})
-    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def _estimate_cost(

@@ -68,8 +68,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     editing: these then see the compressed messages. It also works after them, but with
     `state="original"` they count the originals.
 
-    Every model call emits a custom event named `EVENT` with its `CompressResult`, except in
-    asynchronous runs on Python 3.10, where LangChain cannot tell which run the event belongs to.
+    Every model call emits a custom event named `EVENT` with its `CompressResult`.
 
     `get_metrics` and `get_summary` report tokens and costs. `tokens_input_before` counts the
     originals of tool results that were compressed on arrival and excludes retrieved content. It is
@@ -322,8 +321,7 @@ def _is_retrieval(message: BaseMessage) -> bool:
 def _has_current_run(result: CompressResult) -> bool:
     """Return whether there is a run to which an event can be attached.
 
-    LangChain raises an error if no run is active. Coroutines on Python 3.10 never have one, because
-    tasks cannot be given a context there.
+    LangChain raises an error if no run is active.
     """
     if getattr(ensure_config().get("callbacks"), "parent_run_id", None) is not None:
         return True

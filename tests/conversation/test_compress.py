@@ -464,6 +464,48 @@ def test_hooks_that_return_nothing_change_nothing() -> None:
     assert run(hooks=quiet) == run()
 
 
+def test_hooks_can_be_methods_of_a_subclass() -> None:
+    class Hooks(CompressionHooks):
+        def __init__(self) -> None:
+            self.saved = 0
+
+        def pre_compress(self, messages: list[Any]) -> list[Any]:
+            return messages[-1:]
+
+        def post_compress(self, result: CompressResult) -> None:
+            self.saved = result.tokens_saved
+
+    hooks = Hooks()
+    result = run(hooks=hooks)
+    assert len(result.messages) == 1
+    assert hooks.saved == result.tokens_saved > 0
+
+
+def test_a_subclass_may_have_one_hook() -> None:
+    class Hooks(CompressionHooks):
+        def post_compress(self, result: CompressResult) -> CompressResult:
+            return replace(result, transforms_applied=["mine"])
+
+    assert run(hooks=Hooks()).transforms_applied == ["mine"]
+    assert run(hooks=Hooks()).messages == run().messages
+
+
+@pytest.mark.parametrize("name", ["pre_compress", "post_compress"])
+@pytest.mark.parametrize("as_method", [False, True])
+def test_a_hook_that_raises_changes_nothing_and_warns(name: str, as_method: bool) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyError("a text of the user")
+
+    hooks = CompressionHooks(**{name: fail})
+    if as_method:
+        hooks = type("Hooks", (CompressionHooks,), {name: fail})()
+    result = run(hooks=hooks)
+    assert result.messages == run().messages
+    assert result.warnings == (f"the hook {name} changed nothing: KeyError",)
+    with pytest.raises(CompressionError, match=f"the hook {name} changed nothing"):
+        run(hooks=hooks, strict=True)
+
+
 def test_a_hook_can_remove_every_message() -> None:
     assert run(hooks=CompressionHooks(pre_compress=lambda messages: [])).messages == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -88,7 +88,7 @@ def test_requests_are_filtered_by_time_model_and_limit() -> None:
 def test_times_without_a_zone_are_utc() -> None:
     ledger = Ledger()
     record(ledger)
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    now = datetime.now(UTC).replace(tzinfo=None)
     assert ledger.get_metrics(now - timedelta(minutes=1), now + timedelta(minutes=1))
     assert not ledger.get_metrics(now + timedelta(minutes=1))
 

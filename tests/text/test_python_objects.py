@@ -66,8 +66,7 @@ ROWS: dict[str, list[Any]] = {
     ],
     "one column": [(f"town {n}",) for n in range(60)],
     "times": [
-        {"id": n, "at": dt.datetime(2026, 1, 5, 12, n % 60, n, tzinfo=dt.timezone.utc)}
-        for n in range(60)
+        {"id": n, "at": dt.datetime(2026, 1, 5, 12, n % 60, n, tzinfo=dt.UTC)} for n in range(60)
     ],
     "numpy": [{"id": n, "x": Shown(f"np.float64({n * 0.5})")} for n in range(60)],
     "pandas": [
@@ -158,7 +157,7 @@ values = st.recursive(
     | st.binary(max_size=4)
     | st.decimals()
     | st.dates()
-    | st.datetimes(timezones=st.sampled_from((None, dt.timezone.utc)))
+    | st.datetimes(timezones=st.sampled_from((None, dt.UTC)))
     | st.sampled_from(Color)
     | st.uuids(),
     lambda within: (

@@ -6,7 +6,7 @@ import re
 import string
 import time
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -142,6 +142,39 @@ def test_labelled_ids_and_times_move(label: str, value: str) -> None:
     assert moved_values(label + value) == (value,)
 
 
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("Time: 1705312200", "1705312200"),
+        ("Current time (UTC): 1705312200123", "1705312200123"),
+        ("**Started at:** 1705312200.5", "1705312200.5"),
+        ("generated = 1763721125", "1763721125"),
+        ("Session: sess_abc123xyz789", "sess_abc123xyz789"),
+        ("Run: 4f9c2d71b8", "4f9c2d71b8"),
+        ("trace=req-9f8e7d6c5b", "req-9f8e7d6c5b"),
+    ],
+)
+def test_opaque_values_move_behind_the_label_of_a_line(line: str, value: str) -> None:
+    assert moved_values(line) == (value,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Session: morning-shift",
+        "Run: llama-3-70b-instruct",
+        "Message: hello-world-2025",
+        "Time: 15 minutes",
+        "Time: 9000000000",
+        "Budget: 1705312200",
+        "User: anna",
+        "Obsession: sess_abc123xyz789",
+    ],
+)
+def test_names_and_amounts_stay_behind_the_label_of_a_line(line: str) -> None:
+    assert moved_values(line) == ()
+
+
 FORMATS = (
     "%-m/%-d/%y|%-d/%-m/%y|%m/%d/%y|%d/%m/%y|%y/%m/%d|%-m/%-d/%y, %-I:%M %p|%-m/%-d/%y %H:%M"
     "|%-m/%-d/%Y|%-d.%-m.%Y|%-d-%-m-%Y|%Y-%-m-%-d|%Y/%-m/%-d|%d %b %y|%-d %b %y|%-d-%b-%y"
@@ -155,7 +188,7 @@ FORMATS = (
 
 @pytest.mark.parametrize("spelling", FORMATS)
 def test_a_date_format_moves_whole_on_every_day(spelling: str) -> None:
-    first = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    first = datetime(2024, 1, 1, tzinfo=UTC)
     for day in range(0, 3 * 366, 3):
         value = (first + timedelta(days=day, minutes=61 * day)).strftime(spelling)
         for around in ("Today is {}. Be brief.", "Now ({}), be brief", "Date: {}\nBe brief"):
@@ -488,7 +521,7 @@ def templates(draw: st.DrawFn) -> list[str | int]:
 def fill_template(template: list[str | int], seed: int) -> str:
     """Return the prompt of a random day."""
     random = Random(seed)
-    now = datetime(2001, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=random.randrange(10**9))
+    now = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(seconds=random.randrange(10**9))
     changing = [lambda _, spelling=spelling: now.strftime(spelling) for spelling in SPELLINGS]
     values = [*changing, *RANDOM_IDS]
     # Words in between, because text next to a date could be read as a part of it.

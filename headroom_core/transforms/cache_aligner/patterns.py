@@ -128,6 +128,13 @@ _ID_OWNERS = (
 # Markdown around it.
 _IS = r"""["'*_]{0,3}\s?(?:is\s|[:=>#])["'*_#\s]{0,4}"""
 
+# The same with a sign, as behind the label of a line.
+_IS_LABEL = r"""["'*_]{0,3}[ \t]?[:=]["'*_ \t]{0,4}"""
+
+# Labels of times that change, and words that may follow them: "Current time (UTC):", "Started at:".
+_TIME_LABELS = "time|now|clock|date|today|started|created|updated|issued|generated|expires|sent"
+_AT = r"(?:[ _-](?:at|on|time))?(?:[ \t]?\([A-Za-z ]{1,16}\))?"
+
 # A random id: 16 characters or more, not just dashes ("session_id: ------------ end").
 _RANDOM_ID = r"(?=[_-]{0,8}[A-Za-z0-9])([A-Za-z0-9_-]{16,512})"
 
@@ -154,6 +161,20 @@ _LABELED = (
         "time",
         r"\b(?:timestamp|epoch|unix)[^\n\d]{0,24}"
         r"((?:\d{10}|\d{13}|\d{16}|\d{19})(?:\.\d{1,9})?)",
+    ),
+    # The same behind a label that names a time, "Started at: 1705312200". It begins as the times of
+    # this century's first decades do: other numbers are amounts.
+    (
+        "time",
+        rf"(?<![A-Za-z])(?:{_TIME_LABELS}){_AT}{_IS_LABEL}"
+        r"(1[0-9]\d{8}(?:\d{3}|\d{6}|\d{9})?(?:\.\d{1,9})?)",
+    ),
+    # "Session: sess_abc123xyz789". A piece of the value mixes digits and letters, unlike in
+    # "Session: morning" and "Run: llama-3-70b".
+    (
+        "id",
+        rf"(?<![A-Za-z])(?:{_ID_OWNERS}){_IS_LABEL}"
+        r"((?:[a-z0-9]{1,32}[_-]){0,4}(?=[a-z]{0,127}\d)(?=\d{0,127}[a-z])[a-z0-9]{8,128})",
     ),
 )
 

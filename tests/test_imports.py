@@ -85,7 +85,17 @@ SHARED = {
         "pages",
         "where",
     },
-    "documents": {"budget", "diversity", "links", "ranking", "selection", "splitting", "terms"},
+    "documents": {
+        "budget",
+        "diversity",
+        "links",
+        "ranking",
+        "repeats",
+        "rows",
+        "selection",
+        "splitting",
+        "terms",
+    },
     "metrics": {"ledger"},
 }
 """The modules that other members of their family import. An `__init__` may import all members."""

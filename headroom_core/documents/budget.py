@@ -11,6 +11,7 @@ from itertools import chain
 
 from headroom_core.conversation.run import RunContext
 from headroom_core.documents.ranking import RankingQuery
+from headroom_core.documents.rows import RowCutter
 from headroom_core.documents.selection import PassageLocation, RankedDocuments, SelectedDocument
 from headroom_core.documents.splitting import PieceList
 from headroom_core.text.json_spans import find_json
@@ -34,11 +35,13 @@ class _FittedPassage:
         pieces: Pieces of the passage, each with whether it is kept.
         tokens: Tokens that the passage takes, its ellipses and headings included.
         above: Indices of the headings that are kept along with it.
+        fits: How much of it fits, for readers. Empty if all of it does.
     """
 
     pieces: PieceList
     tokens: int
     above: tuple[int, ...] = ()
+    fits: str = ""
 
 
 def tokens_used(documents: Sequence[SelectedDocument], overheads: Sequence[int]) -> int:
@@ -79,6 +82,7 @@ class BudgetFiller:
         self._selected = selected
         self._overheads = overheads
         self._budget = budget
+        self._row_cutters: dict[PassageLocation, RowCutter | None] = {}
 
     def fill(self, order: Iterable[PassageLocation]) -> list[SelectedDocument]:
         """Return the documents with whole passages while they fit, then parts of further ones.
@@ -143,38 +147,53 @@ class BudgetFiller:
         total = tokens + ellipses + headings
         if total <= max(0, room):
             return _FittedPassage([(text, True)], total, above)
-        return self._fit_pieces(
-            document_index, text, tokens, room=room - ellipses, overhead=ellipses
+        return self._cut_passage(
+            document_index, part_index, tokens, room=room - ellipses, overhead=ellipses
         )
 
-    def _fit_pieces(
+    def _cut_passage(
         self,
         document_index: int,
-        text: str,
+        part_index: int,
         tokens: int,
         *,
         room: int,
         overhead: int = 0,
         min_units: int = 0,
     ) -> _FittedPassage | None:
-        """Return a passage cut to its best sentences or lines, or None if it cannot be cut.
+        """Return a passage cut to its best rows, sentences or lines, or None if it cannot be cut.
 
         Args:
             document_index: Index of the document.
-            text: Text of the passage.
-            tokens: Number of tokens of the text.
+            part_index: Index of the passage among its parts.
+            tokens: Number of tokens of the passage.
             room: Number of tokens that are left.
             overhead: Tokens that come with the passage.
-            min_units: Number of units to keep even if they do not fit.
+            min_units: Number of rows or units to keep even if they do not fit.
         """
-        # A compressed table has a header that declares its rows: cutting it would make that wrong.
-        if self._selected[document_index].change.action == "rewritten":
-            return None
-        pieces = _cut_text(text, self._query, self._tokenizer, room=room, min_units=min_units)
-        if not pieces:
-            return None
+        text = self._documents[document_index].parts[part_index].text
+        is_table = self._selected[document_index].change.action == "rewritten"
+        rows = self._find_rows(document_index, part_index) if is_table or _is_json(text) else None
+        if rows is not None:
+            table = rows.cut(room, min_units)
+            pieces: PieceList = [(table.text, True)] if table else []
+            fits = table.fits if table else ""
+        else:
+            pieces = _cut_text(text, self._query, self._tokenizer, room=room, min_units=min_units)
+            fits = (
+                f"{sum(is_kept for _, is_kept in pieces)} of {len(pieces)} sentences or lines fit"
+            )
         cost = self._count(_render_pieces(pieces))
-        return _FittedPassage(pieces, cost + overhead) if cost < tokens else None
+        return _FittedPassage(pieces, cost + overhead, fits=fits) if 0 < cost < tokens else None
+
+    def _find_rows(self, document_index: int, part_index: int) -> RowCutter | None:
+        """Return the rows of a passage that is mostly a table, else None."""
+        location = document_index, part_index
+        if location not in self._row_cutters:
+            text = self._documents[document_index].parts[part_index].text
+            cutter = RowCutter(text, self._query, self._tokenizer)
+            self._row_cutters[location] = cutter if cutter.is_structured else None
+        return self._row_cutters[location]
 
     def _shortest_cut(self, document_index: int, part_index: int) -> SelectedDocument:
         """Return a document with the best sentence or line of a passage, or with all of it."""
@@ -182,7 +201,7 @@ class BudgetFiller:
         is_divided = self._documents[document_index].is_divided
         text = self._passage_text(document_index, part_index)
         tokens = self._count(text) if is_divided else selected.change.tokens_after
-        passage = self._fit_pieces(document_index, text, tokens, room=0, min_units=1)
+        passage = self._cut_passage(document_index, part_index, tokens, room=0, min_units=1)
         if passage is None:
             if not is_divided:
                 return selected
@@ -194,8 +213,8 @@ class BudgetFiller:
     ) -> SelectedDocument:
         """Return a document with the passages that fit."""
         selected, document = self._selected[document_index], self._documents[document_index]
-        is_whole = passages.keys() == selected.kept and all(
-            is_kept for passage in passages.values() for _, is_kept in passage.pieces
+        is_whole = passages.keys() == selected.kept and not any(
+            passage.fits for passage in passages.values()
         )
         if is_whole or not selected.text:
             return selected
@@ -209,9 +228,7 @@ class BudgetFiller:
             fits = f"{len(passages)} of {len(document.passages)} passages fit"
         else:
             (passage,) = passages.values()
-            text = _render_pieces(passage.pieces)
-            kept = sum(1 for _, is_kept in passage.pieces if is_kept)
-            fits = f"{kept} of {len(passage.pieces)} sentences or lines fit"
+            text, fits = _render_pieces(passage.pieces), passage.fits
         reason = f"{fits} into token_budget = {self._budget}"
         return selected.with_text(text, "selected", reason, self._count(text))
 
@@ -230,8 +247,8 @@ def _render_pieces(pieces: PieceList) -> str:
 
 def _cut_text(
     text: str, query: RankingQuery, tokenizer: Tokenizer, *, room: int, min_units: int
-) -> PieceList | None:
-    """Cut a text to its best units, or return None if none fits or it cannot be cut.
+) -> PieceList:
+    """Cut a text to its best units; without any if none fits or it cannot be cut.
 
     Args:
         text: Text to cut.
@@ -241,7 +258,7 @@ def _cut_text(
         min_units: Number of units to keep even if they do not fit.
     """
     if (room < 1 and not min_units) or _is_json(text):
-        return None
+        return []
     # JSON inside prose is one unit; lines of JSON may be kept one by one.
     json_spans = [(span.start, span.end) for span in find_json(text) if span.form == "value"]
     units = split_units(text, json_spans)
@@ -251,7 +268,7 @@ def _cut_text(
     while len(groups) > min_units and tokenizer.count_text(excerpt(texts, chain(*groups))) > room:
         del groups[max(min_units, len(groups) - 1 - len(groups) // _BACKOFF_DIVISOR) :]
     if not groups:
-        return None
+        return []
     kept = set(chain(*groups))
     return [(unit_text, index in kept) for index, unit_text in enumerate(texts)]
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from headroom_core._internal.checks import require_count, require_fraction, require_positive_int
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.run import RunContext, block_tokens
 from headroom_core.documents.budget import BudgetFiller, tokens_used
 from headroom_core.documents.ranking import Ranking, RankingQuery
-from headroom_core.documents.selection import RankedDocuments, SelectionCriteria, select_documents
+from headroom_core.documents.repeats import fold_repeats
+from headroom_core.documents.selection import (
+    TRANSFORM_NAME,
+    RankedDocuments,
+    SelectedDocument,
+    SelectionCriteria,
+    select_documents,
+)
 from headroom_core.documents.splitting import DocumentPart, SplitDocument
 from headroom_core.errors import ConfigurationError, ValidationError
 from headroom_core.messages import Block, require_list
@@ -99,21 +107,11 @@ def compress_documents(
     run.scorers.append(passage_scorer)
     relevance = run.config.relevance
     ranking_query = RankingQuery(query or "", relevance.bm25_k1, relevance.bm25_b)
-    ranked = _rank_documents(run, ranking_query, documents, known_titles, scorer=passage_scorer)
-    blocks = tuple(
-        Block(index, ("text",), "document", text) for index, text in enumerate(documents)
-    )
-    selected, document_order = select_documents(run, blocks, ranked, criteria)
-    if token_budget is not None and tokens_used(selected, known_overheads) > token_budget:
-        filler = BudgetFiller(
-            run,
-            query=ranking_query,
-            ranked=ranked,
-            selected=selected,
-            overheads=known_overheads,
-            budget=token_budget,
-        )
-        selected = filler.fill(ranked.fill_order(document_order))
+    selector = _Selector(run, ranking_query, known_titles, passage_scorer, criteria=criteria)
+    selection = selector.select(documents)
+    if token_budget is not None:
+        selection = selector.fit(selection, documents, known_overheads, token_budget)
+    selected = selection.documents
     run.check_limit(tokens_used(selected, known_overheads), token_budget, "token_budget")
     changes = tuple(document.change for document in selected)
     tokens_before, tokens_after = block_tokens(changes)
@@ -121,7 +119,7 @@ def compress_documents(
     unranked_score = 0.0 if ranking_query.text.strip() else 1.0
     return DocumentsResult(
         texts=[document.text for document in selected],
-        scores=ranked.scores or [unranked_score] * len(blocks),
+        scores=selection.ranked.scores or [unranked_score] * len(documents),
         tokens_before=tokens_before,
         tokens_after=tokens_after,
         changes=changes,
@@ -130,26 +128,133 @@ def compress_documents(
     )
 
 
-def _rank_documents(
-    run: RunContext,
-    query: RankingQuery,
-    texts: Sequence[str],
-    titles: Sequence[str],
-    *,
-    scorer: Scorer | None,
-) -> RankedDocuments:
-    """Return the documents with the scores of their passages; undivided if none matches."""
+class _Selection(NamedTuple):
+    """Documents after the selection.
 
-    def rank() -> RankedDocuments:
-        documents = [SplitDocument.from_text(text, title) for text, title in zip(texts, titles)]
-        return RankedDocuments.rank(query, documents, scorer)
+    Attributes:
+        ranked: Documents with the scores of their passages.
+        documents: What is kept of each.
+        order: Order in which they fill a budget, or None to go by passages.
+    """
 
-    parts = [SplitDocument([DocumentPart(text)], "") for text in texts]
-    undivided = RankedDocuments(parts, Ranking([], 0))
-    if not query.text.strip():
-        return undivided
-    ranked = run.collector.attempt(rank, undivided, "no passage was left out for its relevance")
-    return ranked if ranked.scores else undivided
+    ranked: RankedDocuments
+    documents: list[SelectedDocument]
+    order: list[int] | None
+
+
+class _Selector:
+    """Selects documents, and fits them into a budget.
+
+    Args:
+        run: Request that the documents belong to.
+        query: Query to rank by.
+        titles: Title of each document, which may be empty.
+        scorer: Scorer for the passages, or None to score them by their words.
+        criteria: Conditions that whole documents have to meet.
+    """
+
+    def __init__(
+        self,
+        run: RunContext,
+        query: RankingQuery,
+        titles: Sequence[str],
+        scorer: Scorer | None,
+        *,
+        criteria: SelectionCriteria,
+    ) -> None:
+        self._run, self._query, self._titles = run, query, titles
+        self._scorer, self._criteria = scorer, criteria
+
+    def select(self, texts: Sequence[str]) -> _Selection:
+        """Select documents and passages without regard to a budget."""
+        ranked = self._rank(texts)
+        blocks = [Block(index, ("text",), "document", text) for index, text in enumerate(texts)]
+        return _Selection(ranked, *select_documents(self._run, blocks, ranked, self._criteria))
+
+    def fit(
+        self, selection: _Selection, texts: Sequence[str], overheads: Sequence[int], budget: int
+    ) -> _Selection:
+        """Return what fits into a budget, without repeated sentences if that helps.
+
+        Args:
+            selection: Selection without regard to the budget.
+            texts: Documents.
+            overheads: Tokens that come with each document that is kept.
+            budget: Maximum number of tokens.
+        """
+        if tokens_used(selection.documents, overheads) <= budget:
+            return selection
+        folded = [self._fold(text) for text in texts]
+        if folded != texts:
+            selection = self.select(folded)
+        if tokens_used(selection.documents, overheads) > budget:
+            filler = BudgetFiller(
+                self._run,
+                query=self._query,
+                ranked=selection.ranked,
+                selected=selection.documents,
+                overheads=overheads,
+                budget=budget,
+            )
+            filled = filler.fill(selection.ranked.fill_order(selection.order))
+            self._warn_of_better(selection, filled)
+            selection = selection._replace(documents=filled)
+        documents = [
+            document if text == short else self._count_folded(document, text)
+            for document, text, short in zip(selection.documents, texts, folded)
+        ]
+        return selection._replace(documents=documents)
+
+    def _rank(self, texts: Sequence[str]) -> RankedDocuments:
+        """Return the documents with the scores of their passages; undivided if none matches."""
+
+        def rank() -> RankedDocuments:
+            pairs = zip(texts, self._titles)
+            documents = [SplitDocument.from_text(text, title) for text, title in pairs]
+            return RankedDocuments.rank(self._query, documents, self._scorer)
+
+        parts = [SplitDocument([DocumentPart(text)], "") for text in texts]
+        undivided = RankedDocuments(parts, Ranking([], 0))
+        if not self._query.text.strip():
+            return undivided
+        failure = "no passage was left out for its relevance"
+        ranked = self._run.collector.attempt(rank, undivided, failure)
+        return ranked if ranked.scores else undivided
+
+    def _fold(self, text: str) -> str:
+        """Return a text with each repeated sentence once, if that has fewer tokens."""
+        folded = fold_repeats(text)
+        count = self._run.tokenizer.count_text
+        return folded if folded == text or count(folded) < count(text) else text
+
+    def _count_folded(self, document: SelectedDocument, text: str) -> SelectedDocument:
+        """Return a document whose change also covers the folding of its repetitions.
+
+        Args:
+            document: Document after the selection.
+            text: Its text before the folding.
+        """
+        change = replace(document.change, tokens_before=self._run.tokenizer.count_text(text))
+        if change.action in ("kept", "rewritten"):
+            reason = "repeated sentences are written once"
+            change = replace(change, action="selected", by=TRANSFORM_NAME, reason=reason)
+        return replace(document, change=change)
+
+    def _warn_of_better(self, selection: _Selection, filled: Sequence[SelectedDocument]) -> None:
+        """Warn if a document is dropped for the budget while a less relevant one is kept."""
+        scores = selection.ranked.scores
+        kept = [score for score, document in zip(scores, filled) if document.text]
+        lowest = min(kept, default=1.0)
+        dropped = [
+            str(index)
+            for index, (score, before, after) in enumerate(zip(scores, selection.documents, filled))
+            if score > lowest and before.text and not after.text
+        ]
+        if dropped:
+            self._run.collector.warn(
+                f"document {', '.join(dropped)} does not fit into the token budget, so less "
+                "relevant ones are kept: raise the budget"
+            )
 
 
 def _require_titles(titles: Sequence[str | None] | None, texts: Sequence[str]) -> list[str]:

@@ -44,7 +44,7 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
 
     Args:
         scorer_type: `bm25` scores by words, `embedding` by meaning, `hybrid` by both. `auto` is
-            `hybrid` if embeddings are available, else `bm25`.
+            `hybrid` if embeddings are available, else `bm25`. In upper or lower case.
         options: Arguments of the scorer's class; for `auto`, those of `HybridScorer`.
 
     Raises:
@@ -55,8 +55,8 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
         >>> create_scorer("bm25", k1=1.2).score_items(["Elbe", "Oder"], "Oder")[0]
         0.0
     """
-    resolved = "hybrid" if scorer_type == _AUTO else scorer_type
-    scorer_class = _SCORER_TYPES.get(resolved) if isinstance(resolved, str) else None
+    name = scorer_type.lower() if isinstance(scorer_type, str) else ""
+    scorer_class = _SCORER_TYPES.get("hybrid" if name == _AUTO else name)
     if scorer_class is None:
         allowed = ", ".join([_AUTO, *_SCORER_TYPES])
         raise ConfigurationError(
@@ -71,7 +71,7 @@ def create_scorer(scorer_type: str = _AUTO, **options: Any) -> Scorer:
             f"the options are {', '.join(known_options)}",
             {"scorer_type": scorer_type, "option": unknown_options[0]},
         )
-    if scorer_type == _AUTO and not (embedding_available() or _gives_embeddings(options)):
+    if name == _AUTO and not (embedding_available() or _gives_embeddings(options)):
         word_options = {name: options[name] for name in ("alpha", "bm25") if name in options}
         return hybrid_word_scorer(**word_options)
     return scorer_class(**options)

@@ -196,12 +196,13 @@ def test_a_budget_is_filled_with_the_best_passages_of_all_documents(budget: int)
     )
     assert result.tokens_after <= budget
     assert "The Elbe is 1,094 km long" in "".join(result.texts)
-    assert not result.warnings
+    # Only the short document fits into the smallest budget, and a longer one is better.
+    assert bool(result.warnings) == (budget == 25)
 
 
 def test_without_a_query_the_first_passages_fill_the_budget() -> None:
-    result = compress_documents([page(), page()], token_budget=300)
-    assert result.tokens_after <= 300
+    result = compress_documents([page(), page()], token_budget=100)
+    assert result.tokens_after <= 100
     assert result.texts[0].startswith("# Bohemia")
     assert result.texts[1] == ""
 

@@ -435,6 +435,9 @@ def test_invalid_parts_are_rejected() -> None:
         ("embedding", {"model": encode_meaning, "batch_size": 8}, EmbeddingScorer),
         ("hybrid", {"alpha": 0.7, "embedding": encode_meaning}, HybridScorer),
         ("auto", {"embedding": encode_meaning}, HybridScorer),
+        ("BM25", {}, BM25Scorer),
+        ("Hybrid", {"embedding": encode_meaning}, HybridScorer),
+        ("AUTO", {"embedding": encode_meaning}, HybridScorer),
     ],
 )
 def test_create_scorer_selects_the_class_by_type(

@@ -68,7 +68,8 @@ def compress_documents(
         overheads: Number of tokens that come with each document that is kept, such as its metadata,
             and count against the budget. Defaults to 0 for each.
         scorer: Scorer for the passages, instead of the one that the settings describe.
-        max_documents: Maximum number of documents to keep, the best first. Defaults to no limit.
+        max_documents: Number of documents to keep, the best first, even those that are not relevant
+            enough otherwise. Defaults to all that are relevant.
         min_relevance: Score from 0 to 1 below which a document is omitted. Ignored if no document
             has any word of the query.
         prefer_diverse: Whether documents that repeat better ones give way to others, and are

@@ -179,6 +179,7 @@ def select_documents(
     threshold = ranked.ranking.scale_threshold(run.config.relevance.relevance_threshold)
     if ranked.scores and ccr.enabled and ccr.inject_marker:
         kept = ranked.select_passages(threshold)
+        _add_best_documents(ranked, kept, criteria.max_documents)
     else:
         kept = [set(document.passages) for document in ranked.documents]
     reasons = _explain_irrelevant(ranked, kept, threshold, criteria)
@@ -198,6 +199,26 @@ def select_documents(
         else:
             selected.append(_keep_passages(run, block, document, kept[index]))
     return selected, best if criteria.prefer_diverse else None
+
+
+def _add_best_documents(
+    ranked: RankedDocuments, kept: Sequence[set[int]], max_documents: int | None
+) -> None:
+    """Add the best passage of each of the best documents that have none, as many as are asked for.
+
+    Args:
+        ranked: Documents with the scores of their passages.
+        kept: Indices of the passages to keep of each document, which are added to.
+        max_documents: Number of documents that are asked for, or None to add nothing.
+    """
+    if max_documents is None:
+        return
+    passage_scores = dict(zip(ranked.locations, ranked.ranking.scores))
+    best_first = sorted(range(len(kept)), key=lambda index: -ranked.scores[index])
+    for index in best_first[:max_documents]:
+        if not kept[index]:
+            passages = ranked.documents[index].passages
+            kept[index].add(max(passages, key=lambda part: passage_scores[index, part]))
 
 
 def _explain_irrelevant(

@@ -326,6 +326,15 @@ def test_at_most_max_documents_are_kept(config: HeadroomConfig | None) -> None:
     assert result.changes[0].reason == "not among the best max_documents = 2"
 
 
+def test_as_many_documents_are_kept_as_asked_for() -> None:
+    texts = [f"{words * 3}" for words in FILLERS.values()]
+    for number in (4, 5, 10):
+        kept = [
+            text for text in compress_documents(texts, "beer", max_documents=number).texts if text
+        ]
+        assert len(kept) == min(number, len(texts))
+
+
 def test_without_a_query_the_first_documents_are_kept() -> None:
     assert compress_documents(["", *RIVERS], max_documents=2).texts == ["", *RIVERS[:2], "", "", ""]
 

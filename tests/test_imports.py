@@ -53,6 +53,7 @@ SHARED = {
         "line_style",
         "python_literal",
         "sentences",
+        "separated",
     },
     "models": {"load"},
     "dialects": {"access", "base", "counting"},

@@ -101,7 +101,8 @@ def read_page(text: str, request: PageRequest) -> RetrievalResult:
     if request.lines:
         return _read_lines(text, request)
     if request.where:
-        return _read_rows(text, find_rows(text), request)
+        # Whoever asks for rows by their fields saw a table.
+        return _read_rows(text, find_rows(text, is_declared=True), request)
     if request.query:
         row_sets = find_rows(text)
         return _read_rows(text, row_sets, request) if row_sets else _search_lines(text, request)

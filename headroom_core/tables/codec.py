@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from headroom_core.tables.csv import parse_csv
+from headroom_core.tables.csv.parse import parse_csv
 from headroom_core.tables.frame import Frame, build_frame
 from headroom_core.tables.notation import notation_of
 from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
@@ -30,14 +30,18 @@ _MIN_DATA_SHARE = 0.5
 _MIN_CHARACTERS_IN_TEXT = 1_000
 
 
-def parse_text(text: str) -> list[TextPart] | None:
+def parse_text(text: str, *, is_declared: bool = False) -> list[TextPart] | None:
     """Split a text into its JSON and tables as frames and the text between them.
+
+    Args:
+        text: The text.
+        is_declared: Whether the text is said to be separated values, which then need less evidence.
 
     Returns:
         The parts, or None if the text has no JSON and is not a table.
     """
     # Such a text would not be decoded to itself.
-    return None if STRING_END in text else _TextReader().read(text)
+    return None if STRING_END in text else _TextReader(is_declared=is_declared).read(text)
 
 
 class _TextReader:
@@ -48,16 +52,17 @@ class _TextReader:
             very text, as whitespace is part of a string.
     """
 
-    def __init__(self, depth: int = 0) -> None:
+    def __init__(self, depth: int = 0, *, is_declared: bool = False) -> None:
         self._depth = depth
+        self._is_declared = is_declared
 
     def read(self, text: str) -> list[TextPart] | None:
         """Return the parts of a text, or None if it has no JSON and is not a table."""
         spans = _drop_examples(find_json(text), len(text))
         if spans:
             return merge_strings(self._split_at_spans(text, spans))
-        parsed = parse_csv(text)
-        return None if parsed is None else list(parsed)
+        parsed = parse_csv(text, is_declared=self._is_declared)
+        return None if parsed is None else merge_strings(parsed)
 
     def _split_at_spans(self, text: str, spans: list[JSONSpan]) -> Iterator[TextPart]:
         position = 0
@@ -143,8 +148,7 @@ def render_lossless_frame(frame: Frame) -> str:
 def render_source(frame: Frame | ParsedTable, rows: list[Value]) -> str:
     """Render rows in the notation of the source."""
     if frame.form == "csv":
-        text = "\n".join([frame.csv_header, *rows])
-        return text.replace("\n", "\r\n") if frame.has_crlf else text
+        return frame.layout.write(rows)
     notation = notation_of(frame.is_python, frame.spelling)
     rows = restore_rows(rows, frame.fields)
     if frame.form == "object":

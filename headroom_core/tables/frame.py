@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
 from typing import Literal
 
 from headroom_core.tables.cells import any_looks_typed, write_cells
+from headroom_core.tables.csv.layout import Layout
 from headroom_core.tables.header import MISSING, Field, Missing, find_common_shape
 from headroom_core.text.constructors import as_number, find_constructor
 from headroom_core.text.exact_json import Value
@@ -24,9 +26,6 @@ _MIN_FLATTEN_FILL = 0.5
 # Below this share, rows stay JSON: if every row has different keys, the size of a table grows with
 # the square of the number of rows.
 _MIN_TABLE_FILL = 0.2
-
-SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-"""The characters that may separate the cells of a line, and their names in a header."""
 
 Form = Literal["array", "headed", "object", "columns", "lines", "items", "csv"]
 """The notation of the source: a JSON array; one with the names of the columns as its first row; the
@@ -67,8 +66,8 @@ class Frame:
         keys: The keys of the entries of an object or of its columns, or None if there are none.
         parents: For each row, the index of the row in the parent frame that it belongs to, or None
             if there is no parent.
-        separator: The character between the cells of a line.
-        has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
+        layout: How the original is written around its cells if it is CSV.
+        notes: The notes on the names of the columns if it is CSV.
         is_python: Whether the source is written as a Python literal instead of JSON.
         style: The text around the objects of JSON lines.
         spelling: How JSON is written, where that is part of the data.
@@ -82,8 +81,8 @@ class Frame:
     form: Form = "array"
     keys: list[str] | None = None
     parents: list[int] | None = None
-    separator: str = ","
-    has_crlf: bool = False
+    layout: Layout = dataclass_field(default_factory=Layout)
+    notes: list[str] = dataclass_field(default_factory=list)
     is_python: bool = False
     style: LineStyle = BARE_LINES
     spelling: Spelling = COMPACT
@@ -98,9 +97,9 @@ class Frame:
         return set() if self.parents is None else {self.parents[row] for row in rows}
 
     @property
-    def csv_header(self) -> str:
-        """The header record of CSV."""
-        return self.separator.join([str(item.name) for item in self.fields])
+    def separator(self) -> str:
+        """The character between the cells of a line."""
+        return self.layout.separator
 
     @property
     def is_scalar(self) -> bool:

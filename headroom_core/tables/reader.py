@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headroom_core.tables.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, any_looks_typed
-from headroom_core.tables.csv import join_records, split_record
-from headroom_core.tables.frame import SEPARATORS, Form
+from headroom_core.tables.csv.layout import Layout, read_layout, read_separator
+from headroom_core.tables.csv.records import split_record, take_records
+from headroom_core.tables.frame import Form
 from headroom_core.tables.header import MISSING, Field, HeaderReader
 from headroom_core.tables.writer import (
     FORM_NOTES,
@@ -30,11 +31,10 @@ _HEADER = re.compile(
     r'(?P<notes>(?:; (?:[^;:"\n\[]|\[…\]|"(?:[^"\\\n]|\\.)*")+)*): '
     r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)"
 )
-# The number of legend or group lines, and the separator, in the notes of a header.
+# The number of legend or group lines in the notes of a header.
 _ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
 _LINE_NOTE = re.compile(rf'; {LINE_NOTE}((?:[^;"]|"(?:[^"\\]|\\.)*")+)')
 _SPELLING_NOTE = re.compile(r"; (JSON [^;:]+)")
-_SEPARATOR_NOTE = re.compile(r"; cells end with (\w+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items() if form not in FORM_NOTES}
 _NUMBER_STARTS = frozenset("-0123456789")
 # JSON numbers, joined by line breaks: one match for a whole column is much faster than one for
@@ -62,8 +62,7 @@ class ParsedTable:
         numbers: The row numbers, or None if the table has none.
         parents: The numbers of the rows in the parent table, or None if it has no parent.
         keys: The keys of the entries if the original is an object, else None.
-        csv_header: The header record of CSV.
-        has_crlf: Whether the lines of CSV end with a carriage return and a line feed.
+        layout: How the original is written around its cells if it is CSV.
         is_python: Whether the original is written as a Python literal instead of JSON.
         style: The text around the objects of JSON lines.
         spelling: How JSON is written, where that is part of the data.
@@ -79,8 +78,7 @@ class ParsedTable:
     numbers: list[int] | None = None
     parents: list[int] | None = None
     keys: list[str] | None = None
-    csv_header: str = ""
-    has_crlf: bool = False
+    layout: Layout = field(default_factory=Layout)
     is_python: bool = False
     style: LineStyle = BARE_LINES
     spelling: Spelling = COMPACT
@@ -117,20 +115,22 @@ def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:
     is_csv = form == "csv"
     shown = int(header["shown"])
     aside_count = sum(map(int, _ASIDE_LINES.findall(notes)))
-    take = _take_records if is_csv else _take_lines
-    aside_lines, position = take(text, line_end + 1, aside_count)
-    lines, end = take(text, position, shown)
+    separator = read_separator(notes)
+    if is_csv:
+        aside_lines, position = take_records(text, line_end + 1, aside_count, separator)
+        lines, end = take_records(text, position, shown, separator)
+    else:
+        aside_lines, position = _take_lines(text, line_end + 1, aside_count)
+        lines, end = _take_lines(text, position, shown)
     fields = _read_fields(text[header.end() : line_end - 1])
     total = int(header["total"] or shown)
     table = ParsedTable(header.start(), end, total, form, rows=[], fields=fields)
-    separator = _read_separator(notes)
     aside = dict(line.split(" ", 1) for line in aside_lines)
     body = _BodyReader(fields, aside, separator, is_csv)
     lines = _split_leading(table, header["signs"], lines, body)
     table.rows = body.read_rows(lines, table.numbers or range(shown))
     if is_csv:
-        table.has_crlf = "; lines end with CRLF" in notes
-        table.csv_header = separator.join([str(item.name) for item in fields])
+        table.layout = read_layout([str(item.name) for item in fields], notes)
     else:
         table.is_python = f"; {FROM_PYTHON}" in notes
         description = _LINE_NOTE.search(notes)
@@ -150,16 +150,6 @@ def _read_form(unit: str, notes: str) -> Form:
         if unit == UNITS[form] and f"; {note}" in notes:
             return form
     return _FORMS[unit]
-
-
-def _read_separator(notes: str) -> str:
-    match = _SEPARATOR_NOTE.search(notes)
-    if match is None:
-        return ","
-    separators = {name: sign for sign, name in SEPARATORS.items()}
-    if match[1] not in separators:
-        raise ValueError(f"unknown separator {match[1]!r}: expected one of {', '.join(separators)}")
-    return separators[match[1]]
 
 
 def _split_leading(
@@ -187,14 +177,6 @@ def _take_lines(text: str, start: int, count: int) -> tuple[list[str], int]:
     if len(lines) <= count:
         raise ValueError(f"the header announces {count} lines, but {len(lines) - 1} follow")
     return lines[:count], len(text) - len(lines[count])
-
-
-def _take_records(text: str, start: int, count: int) -> tuple[list[str], int]:
-    """Return the next records, each of which may span several lines, and the index after them."""
-    records = join_records(text[start:].split("\n")[:-1])[:count] if count else []
-    if len(records) < count:
-        raise ValueError(f"the header announces {count} records, but {len(records)} follow")
-    return records, start + sum(len(record) + 1 for record in records)
 
 
 def _read_fields(text: str) -> list[Field]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from headroom_core.tables.codec import parse_text
-from headroom_core.tables.csv import split_record, unquote_cell
+from headroom_core.tables.csv.records import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import dumps, to_plain
@@ -64,11 +65,16 @@ class RowSet:
         return write_table(self.frame, list(indices))
 
 
-def find_rows(text: str) -> list[RowSet]:
+def find_rows(text: str, *, is_declared: bool = False) -> list[RowSet]:
     """Find the rows in a text: in JSON, Python literals, JSON lines, CSV and TSV.
 
     A list inside the rows that gets a table of its own when the text is compressed is also a row
     set of its own.
+
+    Args:
+        text: The text.
+        is_declared: Whether the text is said to have rows. Separated values then need less
+            evidence.
 
     Example:
         >>> text = '[{"id": 1, "name": "Elbe"}, {"id": 2, "name": "Oder"}, {"id": 3, "name": "Po"}]'
@@ -77,7 +83,11 @@ def find_rows(text: str) -> list[RowSet]:
         [table 1 of 3 rows; # = row number from 0: #,id,name]
         1,2,Oder
     """
-    frames = _collect_frames(text) or _collect_frames(_join_few_lines(text))
+    frames = (
+        _collect_frames(text)
+        or _collect_frames(_join_few_lines(text))
+        or _collect_frames(text, is_declared=is_declared)
+    )
     row_sets: list[RowSet] = []
     for frame, above in frames:
         name = f"table {len(row_sets) + 1}" if len(frames) > 1 else ""
@@ -96,10 +106,10 @@ def _join_few_lines(text: str) -> str:
     return f"[{', '.join(lines)}]"
 
 
-def _collect_frames(text: str) -> list[tuple[Frame, int | None]]:
+def _collect_frames(text: str, *, is_declared: bool = False) -> list[tuple[Frame, int | None]]:
     """Return the frames of a text, parents first, each with the index of its parent."""
     found: list[tuple[Frame, int | None]] = []
-    for part in parse_text(text) or []:
+    for part in parse_text(text, is_declared=is_declared) or []:
         if isinstance(part, Frame):
             _append_frame(part, None, found)
     return found
@@ -114,16 +124,35 @@ def _append_frame(frame: Frame, above: int | None, found: list[tuple[Frame, int 
 
 def _to_plain_rows(frame: Frame) -> list[Any]:
     if frame.form == "csv":
-        names = [column.path[0] for column in frame.columns]
-        return [
-            dict(zip(names, map(unquote_cell, split_record(row, frame.separator))))
-            for row in frame.source
-        ]
+        return _to_records(frame)
     source = map(to_bare, frame.source) if frame.is_python else frame.source
     values = [to_plain(row) for row in source]
     if frame.keys is None:
         return values
     return [_add_key(key, value) for key, value in zip(frame.keys, values)]
+
+
+def _to_records(frame: Frame) -> list[Any]:
+    """Return the records of separated values as objects; a name that repeats has all its cells."""
+    names = [column.path[0] for column in frame.columns]
+    rows = [map(unquote_cell, split_record(row, frame.separator)) for row in frame.source]
+    if len(set(names)) == len(names):
+        return [dict(zip(names, row)) for row in rows]
+    return [_gather(zip(names, row), set(_find_repeated(names))) for row in rows]
+
+
+def _find_repeated(names: list[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _gather(cells: Iterable[tuple[str, str]], repeated: set[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, cell in cells:
+        if name in repeated:
+            row.setdefault(name, []).append(cell)
+        else:
+            row[name] = cell
+    return row
 
 
 def _add_key(key: str, value: Any) -> Any:

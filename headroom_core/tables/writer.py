@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from headroom_core.tables.cells import write_cells
-from headroom_core.tables.frame import SEPARATORS, Column, Form, Frame
+from headroom_core.tables.frame import Column, Form, Frame
 from headroom_core.tables.groups import extract_combinations, find_group
 from headroom_core.tables.header import MISSING, Field, write_fields
 from headroom_core.text.exact_json import Value, dumps, is_number
@@ -84,10 +84,7 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
     if frame.has_numbers_as_keys:
         notes.append(NUMBERS_AS_KEYS)
     notes += body.notes
-    if frame.separator != ",":
-        notes.append(f"cells end with {SEPARATORS[frame.separator]}")
-    if frame.has_crlf:
-        notes.append("lines end with CRLF")
+    notes += [*frame.layout.describe(), *frame.notes]
     description = frame.style.describe()
     if description:
         notes.append(f"{LINE_NOTE}{description}")

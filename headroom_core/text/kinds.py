@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+from headroom_core.text.separated import find_separators
+
 # An open bracket, a semicolon or an escaped line break at the end of a line, and a bracket closed
 # with punctuation. Must not match a parenthesis that just ends a sentence: `(see below).`
 STATEMENT_END = r"[;\\([]\s*$ | [)\]][;:,]\s*$ | \(\)\s*$"
@@ -91,6 +93,11 @@ class TextKind:
     def has_brackets(self) -> bool:
         """Whether a bracket or a brace opens in it, as in JSON and in Python literals."""
         return "[" in self.text or "{" in self.text
+
+    @cached_property
+    def has_separators(self) -> bool:
+        """Whether most lines have equally many of a separator, as in separated values."""
+        return bool(find_separators(self.text))
 
     @cached_property
     def line_count(self) -> int:

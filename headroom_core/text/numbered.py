@@ -43,8 +43,10 @@ def read_line_numbers(lines: Sequence[str]) -> list[int] | None:
     filled = sum([bool(line.strip()) for line in lines])
     if count < max(_MIN_LINES, _MIN_NUMBERED_SHARE * filled):
         return None
-    if sign == "\t" and any("\t" in line for line, number in zip(lines, numbers) if not number):
-        # The other lines are records too: the header of a table, for example.
+    # If other lines have a tab too, such as a header, these are the records of a table.
+    is_indented = any(line.startswith(" ") for line, number in zip(lines, numbers) if number)
+    has_other_records = any("\t" in line for line, number in zip(lines, numbers) if not number)
+    if sign == "\t" and has_other_records and not is_indented:
         return None
     return _continue(numbers) if _count_lines([n for n in numbers if n], sign) else None
 

@@ -132,8 +132,6 @@ def _row_matches(row: Value, source: Value, table: ParsedTable) -> bool:
     with_counts = source
     for path in table.nested:
         with_counts = _with_item_count(with_counts, path)
-    if table.has_crlf:
-        row = row.replace("\n", "\r\n")
     return fingerprint(row) in (fingerprint(source), fingerprint(with_counts))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -34,7 +35,6 @@ from headroom_core.tables.codec import (
     selection_round_trips,
 )
 from headroom_core.tables.conditions import write_condition
-from headroom_core.tables.csv import MIN_CSV_RECORDS
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.values import TextPart
 from headroom_core.tables.writer import UNITS, write_table
@@ -65,6 +65,8 @@ _MAX_EXAMPLE_CHARACTERS = 80
 _TARGETED_RISK = 0.1
 # The same for values that nobody reads.
 _OPAQUE_RISK = 0.05
+# The name of a file of separated values in the arguments of a call.
+_SEPARATED_FILE = re.compile(r"\.(?:csv|tsv|psv)\b", re.IGNORECASE)
 
 
 class TableCompressor:
@@ -117,11 +119,7 @@ class TableCompressor:
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text may hold JSON, Python, separated values or encoded bytes."""
-        return (
-            kind.has_brackets
-            or kind.line_count > MIN_CSV_RECORDS
-            or len(kind.text) >= MIN_OPAQUE_CHARACTERS
-        )
+        return kind.has_brackets or kind.has_separators or len(kind.text) >= MIN_OPAQUE_CHARACTERS
 
     def refusal(self, request: Request) -> str | None:
         """Return why no text like this is compressed, None if one may be."""
@@ -159,7 +157,8 @@ class TableCompressor:
         )
 
     def _compress_rows(self, text: str, request: Request) -> Compressed | None:
-        parts = parse_text(text)
+        is_declared = _SEPARATED_FILE.search(request.call or "") is not None
+        parts = parse_text(text, is_declared=is_declared)
         if parts is None:
             return _leave_out_lines(text, request)
         outside = "\n".join(part for part in parts if isinstance(part, str))

@@ -14,6 +14,7 @@ import pytest
 from documents import Document
 
 from headroom_core.errors import ConfigurationError
+from headroom_core.tables.csv.records import join_records
 from headroom_core.tables.reader import ParsedTable, read_tables
 from headroom_core.text.exact_json import Value, fingerprint, scan
 from headroom_core.text.sentences import ELLIPSIS
@@ -150,16 +151,14 @@ def _with_item_count(row: Value, path: tuple[str, ...]) -> Value:
 
 
 def csv_arrays(text: str) -> list[list[Value]]:
-    """Return the records of separated values below the header, as an array."""
-    body = text.rstrip("\r\n")
-    end = "\r\n" if body.split("\n")[0].endswith("\r") else "\n"
-    records: list[str] = []
-    for line in body.split(end):
-        if records and records[-1].count('"') % 2:
-            records[-1] += end + line
-        else:
-            records.append(line)
-    return [list(records[1:])]
+    """Return the records of separated values below the header, as an array for each separator."""
+    arrays: list[list[Value]] = []
+    for separator in ",\t;|":
+        records = list(join_records(text.rstrip("\r\n").split("\n"), separator))
+        if all(record.endswith("\r") for record in records[:-1]):
+            records = [record.removesuffix("\r") for record in records]
+        arrays.append(list(records[1:]))
+    return arrays
 
 
 def text_at(messages: Sequence[Any], message: int, path: Sequence[str | int]) -> str:

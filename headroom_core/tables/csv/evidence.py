@@ -299,7 +299,7 @@ def _rate_name(cell: str) -> float:
 _MIN_HEADER_SCORE = 6.0
 _MIN_CONTRAST = 2.0
 _MIN_DECLARED_CONTRAST = 0.5
-_PADDED_PENALTY = 3.0
+_MIN_PADDED_ALIKENESS = 2.0
 _MIN_RECORDS_WITHOUT_HEADER = 10
 _MIN_ALIKENESS_WITHOUT_HEADER = 2.5
 _MIN_MEAN_ALIKENESS = 0.35
@@ -321,8 +321,10 @@ def has_header(evidence: Evidence, header: Sequence[str], *, is_declared: bool) 
         return contrast >= _MIN_DECLARED_CONTRAST
     if evidence.width == 2 and evidence.has_odd_columns:
         return False
-    penalty = _PADDED_PENALTY if evidence.padded_share > _PADDED_SHARE else 0.0
-    score = contrast + 2 * evidence.alikeness + 1.5 * names - penalty
+    # Spaces after separators are those of prose and code, unless most columns are telling.
+    if evidence.padded_share > _PADDED_SHARE and evidence.alikeness < _MIN_PADDED_ALIKENESS:
+        return False
+    score = contrast + 2 * evidence.alikeness + 1.5 * names
     return contrast >= _MIN_CONTRAST and score >= _MIN_HEADER_SCORE
 
 

@@ -150,9 +150,15 @@ class TextRecords:
         header = self._find_header(regular, is_declared=is_declared)
         if header is not None:
             return self._build(header + 1, last, regular, header)
-        if self._is_headerless(regular, is_declared=is_declared):
+        if self._may_begin(first) and self._is_headerless(regular, is_declared=is_declared):
             return self._build(first, last, regular, None)
         return None
+
+    def _may_begin(self, first: int) -> bool:
+        """Return whether no record with another number of cells is right above a record."""
+        if not first or self.widths[first - 1] < 2:
+            return True
+        return self.records[first - 1].startswith(_COMMENT_STARTS)
 
     def _find_regular(self, first: int, last: int) -> list[int]:
         """Return the records with as many cells as the first, none if they are too few."""

@@ -30,6 +30,8 @@ _MIN_MEAN_DIGITS = 8
 _MIN_MINIFIED_CHARACTERS = 5_000
 _MAX_SPACES_SHARE = 0.06
 _MIN_SIGNS_SHARE = 0.05
+# Data that is cut off has more keys of JSON than code.
+_MAX_KEYS_SHARE = 0.005
 
 
 class OpaqueValue(NamedTuple):
@@ -107,6 +109,6 @@ def _is_minified(line: str) -> bool:
     return (
         line.count(" ") <= _MAX_SPACES_SHARE * len(line)
         and signs >= _MIN_SIGNS_SHARE * len(line)
-        and line.count("(") + line.count("{") > 0
-        and line.count(";") + line.count(":") > 0
+        and len(set(line)) >= _MIN_DISTINCT
+        and line.count('":') <= _MAX_KEYS_SHARE * len(line)
     )

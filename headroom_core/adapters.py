@@ -27,7 +27,7 @@ from headroom_core.client import (
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.compress import compress
 from headroom_core.dialects import Dialect
-from headroom_core.dialects.access import as_items, get_field, render_draft
+from headroom_core.dialects.access import as_items, compact_json, get_field, render_draft
 from headroom_core.dialects.anthropic import parse_anthropic_part
 from headroom_core.dialects.base import (
     CallTracker,
@@ -35,13 +35,13 @@ from headroom_core.dialects.base import (
     MessageReader,
     ParseState,
     Speaker,
-    compact_json,
     fingerprint_of,
     has_cache_breakpoint,
 )
 from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
 from headroom_core.dialects.declarations import declares_retrieval
 from headroom_core.dialects.google import GOOGLE_FIELDS
+from headroom_core.dialects.joined import join_rows
 from headroom_core.documents.ranking import extract_title
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
@@ -95,6 +95,7 @@ __all__ = [
     "has_cache_breakpoint",
     "has_strict_tools",
     "is_retrieve_tool",
+    "join_rows",
     "model_info",
     "parse_anthropic_part",
     "pin_reason",

@@ -29,6 +29,7 @@ class Block:
         pinned: Reason why the text must not be changed. None if it may be.
         is_error: Whether a tool returned it as an error.
         original: The text as it was received. None if it has not changed.
+        span: Number of parts of a content that the text stands for, from the one at the path on.
     """
 
     message: int
@@ -40,6 +41,7 @@ class Block:
     pinned: str | None = None
     is_error: bool = False
     original: str | None = None
+    span: int = 1
 
     def with_text(self, text: str) -> Block:
         """Return this block with another text, keeping the text that was received."""
@@ -55,6 +57,7 @@ class Block:
             pinned=self.pinned,
             is_error=self.is_error,
             original=None if text == received else received,
+            span=self.span,
         )
 
 

@@ -56,7 +56,7 @@ SHARED = {
         "separated",
     },
     "models": {"load"},
-    "dialects": {"access", "base", "counting"},
+    "dialects": {"access", "base", "counting", "joined", "media", "openai", "parts"},
     "stores": {"base", "sqlite_file"},
     "tables": {
         *("cells", "codec", "csv", "frame", "groups", "header", "maps", "members", "named_rows"),

@@ -9,17 +9,36 @@ from typing import Any
 from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.dialects.anthropic import AnthropicDialect
 from headroom_core.dialects.base import Dialect, MessageReader
+from headroom_core.dialects.bedrock import BedrockDialect
+from headroom_core.dialects.cohere import CohereDialect
 from headroom_core.dialects.google import GoogleDialect
 from headroom_core.dialects.openai import OpenAIDialect
+from headroom_core.dialects.responses import ResponsesDialect
 from headroom_core.errors import ConfigurationError
 
-__all__ = ["AnthropicDialect", "Dialect", "GoogleDialect", "OpenAIDialect", "dialect_for"]
+__all__ = [
+    "AnthropicDialect",
+    "BedrockDialect",
+    "CohereDialect",
+    "Dialect",
+    "GoogleDialect",
+    "OpenAIDialect",
+    "ResponsesDialect",
+    "dialect_for",
+]
 
 GROUP = "headroom.dialects"
 """Entry points of dialects, each named after the package whose messages it reads."""
 
 _FALLBACK: Dialect = OpenAIDialect()
-_DIALECTS: tuple[Dialect, ...] = (GoogleDialect(), AnthropicDialect(), _FALLBACK)
+_DIALECTS: tuple[Dialect, ...] = (
+    GoogleDialect(),
+    BedrockDialect(),
+    CohereDialect(),
+    AnthropicDialect(),
+    ResponsesDialect(),
+    _FALLBACK,
+)
 
 
 def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> Dialect:

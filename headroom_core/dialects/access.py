@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
-from headroom_core.messages import Draft
+from headroom_core._internal.caches import process_caches
+from headroom_core.messages import Block, Draft, original_text, to_mapping
 
 TextPath = tuple[str | int, ...]
 """The keys and indices that lead from a message to a text in it."""
@@ -101,6 +104,19 @@ def find_cache_breakpoints(part: Any, max_depth: int = _MAX_PART_DEPTH) -> list[
     return breakpoints
 
 
+_encode_compact = process_caches.memoized(
+    json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+)
+
+
+def compact_json(value: Any) -> str | None:
+    """Return a value as compact JSON, or None if it cannot be written as JSON."""
+    try:
+        return _encode_compact(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
 def result_values(result: Any) -> Iterator[tuple[TextPath, Any]]:
     """Yield the values of a tool's structured result that stand on their own, with their paths.
 
@@ -167,13 +183,33 @@ def replace_text(holder: Any, path: TextPath, text: str, *, instead_of_json: boo
         >>> replace_text(message, ("content", 0, "text"), "short")
         {'role': 'user', 'content': [{'text': 'short', 'id': 7}]}
     """
+    replaceable = (str, dict, list, tuple) if instead_of_json else str
+    return _replace_at(holder, path, lambda item: text if isinstance(item, replaceable) else item)
+
+
+def _replace_at(holder: Any, path: TextPath, change: Callable[[Any], Any]) -> Any:
+    """Return the holder with the value at the end of a path replaced by what `change` returns."""
     if not path:
-        replaceable = (str, dict, list, tuple) if instead_of_json else str
-        return text if isinstance(holder, replaceable) else holder
-    key = path[0]
-    item = holder[key] if isinstance(key, int) else get_field(holder, key)
-    changed = replace_text(item, path[1:], text, instead_of_json=instead_of_json)
-    return holder if changed is item else _with_item(holder, key, changed)
+        return change(holder)
+    item = _item_of(holder, path[0])
+    changed = _replace_at(item, path[1:], change)
+    return holder if changed is item else _with_item(holder, path[0], changed)
+
+
+def _item_of(holder: Any, key: str | int) -> Any:
+    return holder[key] if isinstance(key, int) else get_field(holder, key)
+
+
+def value_at(holder: Any, path: TextPath) -> Any:
+    """Return the value at the end of a path.
+
+    Example:
+        >>> value_at({"content": [{"text": "42"}]}, ("content", 0, "text"))
+        '42'
+    """
+    for key in path:
+        holder = _item_of(holder, key)
+    return holder
 
 
 def _with_item(holder: Any, key: str | int, item: Any) -> Any:
@@ -185,6 +221,75 @@ def _with_item(holder: Any, key: str | int, item: Any) -> Any:
     if hasattr(holder, "model_copy"):
         return holder.model_copy(update={key: item})
     return {**holder.model_dump(), key: item}
+
+
+def part_spot(path: TextPath) -> tuple[TextPath, int] | None:
+    """Return the path of a list of parts and the index in it, for a text that fills a part.
+
+    Example:
+        >>> part_spot(("content", 3, "text")), part_spot(("content",))
+        ((('content',), 3), None)
+    """
+    if path[-1:] in (("text",), ("json",)):
+        path = path[:-1]
+    index = path[-1] if path else None
+    return (path[:-1], index) if isinstance(index, int) else None
+
+
+def received_texts(message: Any, block: Block) -> list[str]:
+    """Return the texts of a message that a block stands for: more than one if it was joined.
+
+    Args:
+        message: The message as it was received.
+        block: The block.
+    """
+    spot = part_spot(block.path)
+    if block.span == 1 or spot is None:
+        return [original_text(block)]
+    path, first = spot
+    texts = []
+    for part in value_at(message, path)[first : first + block.span]:
+        text = part if isinstance(part, str) else get_field(part, "text")
+        texts.append(text or compact_json(get_field(part, "json")) or "")
+    return texts
+
+
+def write_blocks(message: Any, blocks: Sequence[Block]) -> Any:
+    """Return a message with the texts of its changed blocks, which are given in reading order."""
+    # Backwards, because parts that were joined make way, and those behind them move up.
+    for block in reversed(blocks):
+        message = _write_block(message, block)
+    return message
+
+
+def _write_block(message: Any, block: Block) -> Any:
+    """Return a message with the text of a changed block."""
+    path = block.path
+    if path[-1:] == ("json",) and (isinstance(path[-2], int) or path[-2] == "value"):
+        # A text in place of data would be no JSON: the part becomes one of text.
+        message = _replace_at(message, path[:-1], lambda part: _as_text_part(part, block.text))
+    else:
+        # A tool may have returned JSON values, which a text may replace. The arguments of a call
+        # must stay JSON.
+        is_result = block.kind == "tool_result"
+        message = replace_text(message, path, block.text, instead_of_json=is_result)
+    spot = part_spot(path)
+    if block.span == 1 or spot is None:
+        return message
+    parts_path, first = spot
+
+    def without_joined(parts: Any) -> Any:
+        return type(parts)([*parts[: first + 1], *parts[first + block.span :]])
+
+    return _replace_at(message, parts_path, without_joined)
+
+
+def _as_text_part(part: Any, text: str) -> dict[str, Any]:
+    changed = {"type": "text", "json": text}
+    return {
+        "text" if key == "json" else key: changed.get(key, value)
+        for key, value in to_mapping(part).items()
+    }
 
 
 def render_draft(draft: Draft) -> list[Any]:
@@ -204,16 +309,9 @@ def render_draft(draft: Draft) -> list[Any]:
         True
     """
     messages = list(draft.messages)
-    for block in draft.blocks:
-        if block.original is not None:
-            # A tool may have returned JSON values, which a text may replace. The arguments of
-            # a call must stay JSON.
-            messages[block.message] = replace_text(
-                messages[block.message],
-                block.path,
-                block.text,
-                instead_of_json=block.kind == "tool_result",
-            )
+    changed = [block for block in draft.blocks if block.original is not None]
+    for index, blocks in groupby(changed, lambda block: block.message):
+        messages[index] = write_blocks(messages[index], [*blocks])
     if draft.gap is None:
         return messages
     first, dropped = draft.gap.messages[0], set(draft.gap.messages)

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.dialects.access import as_items, get_field, render_draft
+from headroom_core.dialects.access import as_items, compact_json, get_field, render_draft
 from headroom_core.dialects.base import (
     CallTracker,
     MessageReader,
     ParseState,
     Speaker,
-    compact_json,
     has_cache_breakpoint,
 )
 from headroom_core.dialects.counting import CHAT_FIELDS
+from headroom_core.dialects.joined import join_rows
+from headroom_core.dialects.parts import below, read_part, read_parts, read_string
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -31,9 +32,10 @@ _FOREIGN_ROLES = ("tool", "function")
 class AnthropicDialect(MessageReader):
     """Dialect of messages made of content blocks: dicts, other mappings, or the SDK's own objects.
 
-    Texts are strings, blocks of type `text`, tool results, documents and search results. The input
-    of a tool use is shown as compact JSON and never written. All else is carried: images, thinking,
-    redacted thinking, the results of the server's own tools, and unknown blocks.
+    Texts are strings, tool results, documents and search results, and the `text` and `json` of all
+    other blocks. The input of a tool use is shown as compact JSON and never written. All else is
+    carried: images, thinking, redacted thinking, the results of the server's own tools, and
+    documents of which answers cite places.
 
     Example:
         >>> dialect = AnthropicDialect()
@@ -65,9 +67,9 @@ class AnthropicDialect(MessageReader):
         content = get_field(message, "content")
         if speaker is not None:
             place = Block(index, ("content",), speaker, "")
-            state.blocks += _read_string(content, place)
+            state.blocks += read_string(content, place)
             for position, part in enumerate(as_items(content)):
-                state.blocks += parse_anthropic_part(part, _below(place, position), state.calls)
+                state.blocks += parse_anthropic_part(part, below(place, position), state.calls)
         if speaker == "user" and _has_only_results(content):
             speaker = "tool_result"
         has_breakpoint = get_field(message, "cache_control") is not None
@@ -102,15 +104,15 @@ def parse_anthropic_part(part: Any, place: Block, calls: CallTracker) -> Iterato
     """
     part_type = get_field(part, "type")
     if part_type in _CALL_TYPES:
-        yield from _read_call(part, _below(place, "input"), calls)
+        yield from _read_call(part, below(place, "input"), calls)
     elif part_type == "tool_result":
-        yield from _read_result(part, _below(place, "content"), calls)
+        yield from _read_result(part, below(place, "content"), calls)
     else:
         call_id = get_field(part, "tool_use_id")
         if call_id is not None:
             # The result of one of the server's own tools: carried, but it goes with its call.
             calls.record_result(call_id, None)
-        yield from _read_passage(part, place)
+        yield from read_part(part, place)
 
 
 def _read_call(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
@@ -132,68 +134,6 @@ def _read_result(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]
         pinned=pin_reason(tool),
         is_error=get_field(part, "is_error") is True,
     )
-    content = get_field(part, "content")
-    yield from _read_string(content, place)
-    for position, inner in enumerate(as_items(content)):
-        yield from _read_passage(inner, _below(place, position))
-
-
-def _read_passage(part: Any, place: Block) -> Iterator[Block]:
-    """Yield the texts of a text, a document or a search result."""
-    part_type = get_field(part, "type")
-    if part_type == "document":
-        source = get_field(part, "source")
-        place = replace(_below(place, "source"), kind="document")
-        if get_field(source, "type") == "text":
-            yield from _read_string(get_field(source, "data"), _below(place, "data"))
-        elif get_field(source, "type") == "content":
-            yield from _read_texts(get_field(source, "content"), _below(place, "content"))
-    elif part_type == "search_result":
-        place = replace(_below(place, "content"), kind="document")
-        yield from _read_texts(get_field(part, "content"), place)
-    else:
-        yield from _read_text(part, place)
-
-
-def _read_texts(content: Any, place: Block) -> Iterator[Block]:
-    yield from _read_string(content, place)
-    for position, part in enumerate(as_items(content)):
-        yield from _read_text(part, _below(place, position))
-
-
-def _read_text(part: Any, place: Block) -> Iterator[Block]:
-    yield from _read_string(part, place)
-    if get_field(part, "type") == "text":
-        yield from _read_string(get_field(part, "text"), _below(place, "text"))
-
-
-def _read_string(value: Any, place: Block) -> Iterator[Block]:
-    if isinstance(value, str) and value:
-        yield _with_text(place, value)
-
-
-def _with_text(place: Block, text: str) -> Block:
-    # Several times faster than `replace`, and every text of a conversation passes here.
-    return Block(
-        place.message,
-        place.path,
-        place.kind,
-        text,
-        tool=place.tool,
-        call=place.call,
-        pinned=place.pinned,
-        is_error=place.is_error,
-    )
-
-
-def _below(place: Block, key: str | int) -> Block:
-    return Block(
-        place.message,
-        (*place.path, key),
-        place.kind,
-        place.text,
-        tool=place.tool,
-        call=place.call,
-        pinned=place.pinned,
-        is_error=place.is_error,
+    yield from join_rows(
+        part, [*read_parts(get_field(part, "content"), place)], skipped=len(place.path) - 1
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import marshal
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from headroom_core._internal.caches import process_caches
 from headroom_core.dialects.access import find_cache_breakpoints
 from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountText
 from headroom_core.messages import Block, Draft, Outline
@@ -296,11 +294,6 @@ def fingerprint_of(value: Any, text: str | None = None) -> Fingerprint:
     return marshal.dumps(value, 2), text
 
 
-_encode_compact = process_caches.memoized(
-    json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-)
-
-
 def has_cache_breakpoint(content: Any) -> bool:
     """Return whether a part of a message's content, at any depth, has a cache breakpoint.
 
@@ -310,11 +303,3 @@ def has_cache_breakpoint(content: Any) -> bool:
         True
     """
     return isinstance(content, (list, tuple)) and any(map(find_cache_breakpoints, content))
-
-
-def compact_json(value: Any) -> str | None:
-    """Return a value as compact JSON, or None if it cannot be written as JSON."""
-    try:
-        return _encode_compact(value)
-    except (TypeError, ValueError, RecursionError):
-        return None

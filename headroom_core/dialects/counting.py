@@ -11,6 +11,12 @@ from typing import Any, cast
 
 from headroom_core._internal.caches import process_caches
 from headroom_core.dialects.access import get_field, is_mapping, result_values
+from headroom_core.dialects.media import (
+    FILE_KINDS,
+    TOKENS_PER_IMAGE,
+    TOKENS_PER_LOW_DETAIL_IMAGE,
+    count_file,
+)
 
 CountText = Callable[[str], int]
 """Returns the number of tokens of a text."""
@@ -19,9 +25,17 @@ TOKENS_PER_MESSAGE = 3
 TOKENS_PER_NAME = 1
 """Overhead of OpenAI's chat format for a message, and for a name in it."""
 
-TOKENS_PER_IMAGE = 765
-TOKENS_PER_LOW_DETAIL_IMAGE = 85
-"""OpenAI's price of an image of 1024 by 1024 pixels, and of any image in low detail."""
+_KNOWN_KINDS = frozenset(
+    (None, "redacted_thinking", "compaction", "cache_point", "cache", "item_reference", "text")
+)
+"""Types of parts that count nothing, or nothing but their known fields."""
+
+_FILE_LABELS = ("title", "context", "name")
+"""Fields beside a file that a model reads."""
+
+_UNREAD_FIELDS = frozenset(
+    ("type", "id", "index", "status", "signature", "cache_control", "encrypted_content")
+)
 
 _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
@@ -35,13 +49,14 @@ _encode_json = process_caches.memoized(
 class CountedFields:
     """The fields of a message format that a model reads, at any depth of a message.
 
-    All other fields (ids, signatures, cache breakpoints, encrypted thinking, base64) count nothing.
+    All other fields (ids, signatures, cache breakpoints, encrypted thinking) count nothing. Files
+    count by their size, and parts of an unknown type without such a field count as JSON.
 
     Attributes:
         texts: Fields that hold a text, or parts (or lists of parts) that hold texts in turn.
         values: Fields that hold JSON values, which count as compact JSON.
         results: Fields that hold a tool's structured result.
-        media: Fields that hold a file with a MIME type. Only images count.
+        media: Fields that hold a file with a MIME type.
         kinds: Fields that name the type of a part. The first that is set decides.
         images: Types of the parts that are images.
         selected: Fields that hold metadata, each with the keys in it that a model reads.
@@ -95,8 +110,25 @@ class CountedFields:
         if isinstance(value, str):
             return count_text(value)
         if isinstance(value, (list, tuple)):
-            return sum([self.count_value(part, count_text) for part in value])
+            return sum([self._count_part(part, count_text) for part in value])
         return self._count_fields(self._get_fields(value), count_text)
+
+    def _count_part(self, part: Any, count_text: CountText) -> int:
+        """Count a part of a content. Of an unknown type, it is counted as JSON."""
+        tokens = self.count_value(part, count_text)
+        if tokens or isinstance(part, str):
+            return tokens
+        mapping = self._get_fields(part)
+        is_known = self._kind_of(mapping) in _KNOWN_KINDS or any(map(self._handlers.get, mapping))
+        return 0 if is_known else _count_unknown(mapping, count_text)
+
+    def _kind_of(self, mapping: Mapping[str, Any]) -> str | None:
+        """Return the type of a part, None if it has none."""
+        kind = None
+        for name in self.kinds:
+            named = mapping.get(name)
+            kind = kind or (named if isinstance(named, str) else None)
+        return kind
 
     @cached_property
     def _handlers(self) -> dict[str, Callable[[Any, CountText], int]]:
@@ -118,15 +150,20 @@ class CountedFields:
 
     def _count_fields(self, mapping: Mapping[str, Any], count_text: CountText) -> int:
         # Every part of every message is counted here: this loop decides how fast counting is.
-        kind = None
-        for name in self.kinds:
-            kind = kind or mapping.get(name)
+        kind = self._kind_of(mapping)
         if kind in self.images:
             return TOKENS_PER_LOW_DETAIL_IMAGE if _is_low_detail(mapping) else TOKENS_PER_IMAGE
         tokens = 0
         if kind == "text":
             # The source of a document in plain text. In all other parts, `data` is base64.
             tokens = self.count_value(mapping.get("data"), count_text)
+        elif kind is not None and kind in FILE_KINDS:
+            tokens = count_file(mapping, FILE_KINDS[kind])
+            if tokens:
+                labels = [mapping.get(name) for name in _FILE_LABELS]
+                return tokens + sum(count_text(label) for label in labels if isinstance(label, str))
+        elif kind == "non_standard":
+            return self.count_value(mapping.get("value"), count_text)
         handlers = self._handlers
         for name in mapping:
             handler = handlers.get(name)
@@ -172,8 +209,9 @@ CHAT_FIELDS = CountedFields(
         "source",
         "title",
         "context",
+        "resource",
     ),
-    values=("arguments", "input"),
+    values=("arguments", "input", "json"),
     kinds=("type",),
     images=("image", "image_url", "input_image"),
 )
@@ -201,9 +239,13 @@ def _count_json(value: Any, count_text: CountText) -> int:
 
 
 def _count_media(value: Any, count_text: CountText) -> int:
-    mime_type = get_field(value, "mime_type") or get_field(value, "mimeType")
-    is_image = isinstance(mime_type, str) and mime_type.startswith("image/")
-    return TOKENS_PER_IMAGE if is_image else 0
+    return count_file(value)
+
+
+def _count_unknown(part: Mapping[str, Any], count_text: CountText) -> int:
+    """Count a part of an unknown type, which may be paid for as a whole."""
+    fields = {name: value for name, value in part.items() if name not in _UNREAD_FIELDS}
+    return _count_json(fields, count_text) if fields else 0
 
 
 def _count_result(result: Any, count_text: CountText) -> int:

@@ -6,15 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.dialects.access import TextPath, get_field, render_draft, result_values
+from headroom_core.dialects.access import (
+    TextPath,
+    compact_json,
+    get_field,
+    render_draft,
+    result_values,
+)
 from headroom_core.dialects.base import (
     CallTracker,
     MessageReader,
     ParseState,
     Speaker,
-    compact_json,
 )
 from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields
+from headroom_core.dialects.joined import join_rows
+from headroom_core.dialects.parts import read_json
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -175,18 +182,23 @@ def _read_call(name: str, call: Any, place: Block, calls: CallTracker) -> Iterat
 def _read_response(name: str, response: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
     tool, arguments = calls.record_result(get_field(response, "id"), _tool_of(response))
     pinned = pin_reason(tool)
-    for path, value in result_values(get_field(response, "response")):
-        text = compact_json(value) if isinstance(value, (dict, list, tuple)) else value
-        if value and isinstance(text, str):
-            yield Block(
-                place.message,
-                (*place.path, name, "response", *path),
-                "tool_result",
-                text,
-                tool=tool,
-                call=arguments,
-                pinned=pinned,
-            )
+    place = Block(
+        place.message,
+        (*place.path, name, "response"),
+        "tool_result",
+        "",
+        tool=tool,
+        call=arguments,
+        pinned=pinned,
+    )
+    values = get_field(response, "response")
+    blocks = [
+        block
+        for path, value in result_values(values)
+        if value
+        for block in read_json(value, replace(place, path=(*place.path, *path)))
+    ]
+    yield from join_rows(values, blocks, skipped=len(place.path))
 
 
 def _find_name(part: Any, names: tuple[str, str]) -> str | None:

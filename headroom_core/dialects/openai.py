@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from headroom_core.dialects.access import TextPath, as_items, get_field, render_draft
@@ -14,6 +15,8 @@ from headroom_core.dialects.base import (
     has_cache_breakpoint,
 )
 from headroom_core.dialects.counting import CHAT_FIELDS
+from headroom_core.dialects.joined import join_rows
+from headroom_core.dialects.parts import below, read_part, read_string
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -25,14 +28,14 @@ _SPEAKERS: dict[str, Speaker] = {
     "tool": "tool_result",
     "function": "tool_result",
 }
-_TEXT_TYPES = ("text", "refusal")
 
 
 class OpenAIDialect(MessageReader):
     """Dialect of chat completion messages: dicts, other mappings, or the SDK's own objects.
 
-    Texts are the `content` (a string, or parts of type `text` and `refusal`), the `refusal`, and
-    the arguments of calls. All else is carried: images, audio, files, unknown parts and roles.
+    Texts are the `content` (a string, or parts with `text`, `json`, a document or a resource), the
+    `refusal`, and the arguments of calls. All else is carried: images, audio, files, unknown parts
+    and roles.
 
     Example:
         >>> dialect = OpenAIDialect()
@@ -52,9 +55,42 @@ class OpenAIDialect(MessageReader):
         """Add the texts and calls of one message to the state, and return its outline."""
         speaker = _speaker_of(message)
         if speaker is not None:
-            state.blocks += _read_content(index, message, speaker, state.calls)
+            state.blocks += self._read_content(index, message, speaker, state.calls)
             state.blocks += _read_calls(index, message, state.calls)
         return state.calls.finish_message(speaker, has_breakpoint=_has_breakpoint(message))
+
+    def read_part(self, part: Any, place: Block) -> Iterator[Block]:
+        """Yield the texts of a part of a content.
+
+        Args:
+            part: The part, or a string.
+            place: A block without text at the path of the part.
+        """
+        if get_field(part, "type") == "refusal":
+            yield from read_string(get_field(part, "refusal"), below(place, "refusal"))
+        else:
+            yield from read_part(part, place)
+
+    def _read_content(
+        self, index: int, message: Any, speaker: Speaker, calls: CallTracker
+    ) -> Iterator[Block]:
+        """Yield the texts of the content and of the refusal."""
+        tool = arguments = pinned = None
+        if speaker == "tool_result":
+            tool, arguments = calls.record_result(
+                get_field(message, "tool_call_id"), get_string(message, "name")
+            )
+            pinned = pin_reason(tool)
+        content = get_field(message, "content")
+        place = Block(index, ("content",), speaker, "", tool=tool, call=arguments, pinned=pinned)
+        yield from read_string(content, place)
+        parts = [
+            block
+            for position, part in enumerate(as_items(content))
+            for block in self.read_part(part, below(place, position))
+        ]
+        yield from join_rows(message, parts)
+        yield from read_string(get_field(message, "refusal"), replace(place, path=("refusal",)))
 
     def render(self, draft: Draft) -> list[Any]:
         """Return the messages with the draft's texts."""
@@ -66,39 +102,11 @@ def _speaker_of(message: Any) -> Speaker | None:
     return _SPEAKERS.get(role) if isinstance(role, str) else None
 
 
-def _read_content(index: int, message: Any, speaker: Speaker, calls: CallTracker) -> list[Block]:
-    """Return the texts of the content and of the refusal."""
-    tool = arguments = pinned = None
-    if speaker == "tool_result":
-        tool, arguments = calls.record_result(
-            get_field(message, "tool_call_id"), _get_string(message, "name")
-        )
-        pinned = pin_reason(tool)
-    return [
-        Block(index, path, speaker, text, tool=tool, call=arguments, pinned=pinned)
-        for path, text in _candidate_texts(message)
-        if isinstance(text, str) and text
-    ]
-
-
-def _candidate_texts(message: Any) -> list[tuple[TextPath, Any]]:
-    """Return the values that are texts if they are strings, with their paths."""
-    content = get_field(message, "content")
-    candidates: list[tuple[TextPath, Any]] = [(("content",), content)]
-    for position, part in enumerate(as_items(content)):
-        candidates.append((("content", position), part))
-        part_type = get_field(part, "type")
-        if part_type in _TEXT_TYPES:
-            candidates.append((("content", position, part_type), get_field(part, part_type)))
-    candidates.append((("refusal",), get_field(message, "refusal")))
-    return candidates
-
-
 def _read_calls(index: int, message: Any, calls: CallTracker) -> Iterator[Block]:
     """Record the calls of a message, and yield their arguments."""
     for call_id, function, path in _find_calls(message):
-        tool = _get_string(function, "name")
-        arguments = _get_string(function, str(path[-1]))
+        tool = get_string(function, "name")
+        arguments = get_string(function, str(path[-1]))
         calls.record_call(call_id, tool, arguments)
         if arguments:
             yield Block(index, path, "tool_call", arguments, tool=tool)
@@ -125,6 +133,7 @@ def _has_breakpoint(message: Any) -> bool:
     )
 
 
-def _get_string(holder: Any, key: str) -> str | None:
+def get_string(holder: Any, key: str) -> str | None:
+    """Return the value of a field if it is a string."""
     value = get_field(holder, key)
     return value if isinstance(value, str) else None

@@ -335,7 +335,9 @@ class ContentRouter:
         for route in routes:
             result = self._ask(route.compressor, block.text, request, must_fit)
             if result and result.text is not None:
-                return result
+                if result.tokens_after < tokens - _joint_tokens(block):
+                    return result
+                result = replace(self.keep(block, _NOT_SMALLER), by=route.compressor.name)
             kept = kept or result
         declined = filter(None, (route.refusal(request) for route in routes))
         return kept or self.keep(block, next(declined, _UNKNOWN_KIND))
@@ -371,6 +373,11 @@ class ContentRouter:
         if tokens_after >= request.tokens:
             return replace(_kept(_NOT_SMALLER, request.tokens), by=name)
         return result
+
+
+def _joint_tokens(block: Block) -> int:
+    """Return at most how many tokens the signs have that join the parts of a block."""
+    return 2 * block.span if block.span > 1 else 0
 
 
 def _compress(compressor: Compressor, text: str, request: Request) -> Compressed | None:

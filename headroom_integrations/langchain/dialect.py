@@ -34,6 +34,7 @@ from headroom_core.adapters import (
     fingerprint_of,
     get_field,
     has_cache_breakpoint,
+    join_rows,
     parse_anthropic_part,
     pin_reason,
     render_draft,
@@ -80,8 +81,9 @@ _MODEL_FIELDS = ("content", "tool_calls", "invalid_tool_calls", "tool_call_id", 
 class LangChainDialect(MessageReader):
     """Dialect of LangChain messages, chunks included.
 
-    Texts are the `content`, or its strings and blocks of type `text`, `text-plain` (a document)
-    and, for Anthropic's models, `document`, `search_result` and `tool_result`. The arguments of
+    Texts are the `content`, or its strings, the `text` and `json` of its blocks, blocks of type
+    `text-plain` (a document) and, for Anthropic's models, `document`, `search_result` and
+    `tool_result`. The arguments of
     tool calls are shown as compact JSON and never written. All other blocks are carried: reasoning,
     images, audio, files, server tools, citations, and other providers' own. A changed message is
     a copy with another `content`, and keeps its id, name, artifact, status and all other fields.
@@ -242,8 +244,12 @@ def _read_content(message: BaseMessage, place: Block, calls: CallTracker) -> Ite
     if text:
         yield place
     listed_ids = {call["id"] for call in _calls_of(message)}
-    for position, part in enumerate(as_items(message.content)):
-        yield from _read_part(part, replace(place, path=("content", position)), calls, listed_ids)
+    blocks = [
+        block
+        for position, part in enumerate(as_items(message.content))
+        for block in _read_part(part, replace(place, path=("content", position)), calls, listed_ids)
+    ]
+    yield from join_rows(message, blocks)
 
 
 def _read_part(

@@ -22,6 +22,7 @@ from headroom_integrations.langchain.dialect import LangChainDialect
 from headroom_integrations.llamaindex.dialect import LlamaIndexDialect
 
 IMAGE = 765
+FILE = 1_500
 
 FUNCTION = {"name": "jobs", "arguments": '{"day":3}'}
 OPENAI_CALL = {"id": "c1", "type": "function", "function": FUNCTION}
@@ -102,7 +103,7 @@ GOOGLE: list[tuple[Any, int]] = [
         {"role": "user", "parts": [{"inline_data": {"mime_type": "image/png", "data": "A"}}]},
         7 + IMAGE,
     ),
-    ({"role": "user", "parts": [{"fileData": {"mimeType": "text/csv", "fileUri": "a"}}]}, 3 + 4),
+    ({"role": "user", "parts": [{"fileData": {"mimeType": "text/csv", "fileUri": "a"}}]}, 7 + FILE),
     ({"role": "model", "parts": [{"executableCode": {"code": "x=1"}}]}, 3 + 5 + 3),
     ({"role": "model", "parts": [{"code_execution_result": {"output": "1"}}]}, 3 + 5 + 1),
     ("a string", 3 + 8),

@@ -141,7 +141,7 @@ CARRIED = [
     {"type": "web_search_call", "id": "w1", "action": {"query": "jobs"}},
     {"type": "executable_code", "executable_code": "print(1)", "language": 1},
     {"type": "code_execution_result", "code_execution_result": "1", "outcome": 1},
-    {"type": "non_standard", "value": {"type": "odd", "text": "x"}},
+    {"type": "non_standard", "value": {"type": "thinking", "thinking": "x"}},
     {"type": "guard_content", "text": "x"},
     {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
     {"toolResult": {"toolUseId": "t1", "content": [{"text": "rows"}]}},

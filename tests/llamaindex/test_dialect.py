@@ -582,10 +582,6 @@ OPENAI_MESSAGE = {
                 "content": [{"type": "image_url", "image_url": {"url": "u", "detail": "low"}}],
             },
         ),
-        (
-            ChatMessage(blocks=[AudioBlock(audio=b"0" * 999, format="wav")]),
-            {"role": "user", "content": ""},
-        ),
         (ChatMessage(blocks=[CachePoint(cache_control=CACHE)]), {"role": "user", "content": ""}),
         (
             ChatMessage(role="assistant", blocks=[CARRIED[0]]),

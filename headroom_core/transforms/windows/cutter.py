@@ -14,8 +14,9 @@ from dataclasses import replace
 
 from headroom_core._internal.caches import process_caches
 from headroom_core._internal.lru import LRUCache
+from headroom_core.dialects.access import received_texts
 from headroom_core.markers import content_key
-from headroom_core.messages import OUTPUT_KINDS, Change, Draft, original_text
+from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, original_text
 from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.windows.gap import DroppedMessages, with_gap
 from headroom_core.transforms.windows.limits import (
@@ -233,13 +234,18 @@ class WindowCutter:
             shortened = shorten(block)
             if shortened is not None:
                 shortened_by_position[position] = shortened
-                self._resize(block.message, block.text, shortened.block.text)
+                self._resize(block, shortened.block.text)
         if shortened_by_position:
             self.draft = _replace_shortened(self.draft, shortened_by_position)
 
-    def _resize(self, message: int, before: str, after: str) -> None:
-        difference = self._tokenizer.count_text(after) - self._tokenizer.count_text(before)
-        self.sizes[message] += difference
+    def _resize(self, block: Block, after: str) -> None:
+        is_received = block.original is None
+        message = self.draft.messages[block.message]
+        before = received_texts(message, block) if is_received else [block.text]
+        difference = self._tokenizer.count_text(after) - sum(
+            map(self._tokenizer.count_text, before)
+        )
+        self.sizes[block.message] += difference
         self._kept_tokens += difference
 
     def _decide(self, limit: int) -> dict[int, str]:

@@ -1,0 +1,93 @@
+"""Rows that arrive as many parts of one content, an object each, read as one array."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headroom_core.dialects.access import get_field, is_mapping, part_spot, value_at
+from headroom_core.messages import Block
+
+_MIN_ROWS = 5
+"""Number of parts from which they are taken for the rows of one array."""
+
+_PLAIN_FIELDS = frozenset(("type", "text", "json", "id", "index", "annotations"))
+"""Fields of a part that has nothing but a text. Frameworks make up the ids of parts."""
+
+
+def join_rows(holder: Any, blocks: Sequence[Block], skipped: int = 0) -> Iterator[Block]:
+    """Yield the blocks of a tool's result, with parts that hold one JSON object each as one array.
+
+    MCP servers return a part for each item. Read as one array, the items become one table.
+
+    Args:
+        holder: The message, or a part of it, that the blocks were read from.
+        blocks: The blocks.
+        skipped: Number of keys in the blocks' paths that lead to the holder.
+
+    Example:
+        >>> parts = [{"type": "text", "text": f'{{"id": {n}}}'} for n in range(5)]
+        >>> blocks = [
+        ...     Block(0, ("content", n, "text"), "tool_result", part["text"])
+        ...     for n, part in enumerate(parts)
+        ... ]
+        >>> [joined] = join_rows({"content": parts}, blocks)
+        >>> joined.span, json.loads(joined.text)
+        (5, [{'id': 0}, {'id': 1}, {'id': 2}, {'id': 3}, {'id': 4}])
+    """
+    if len(blocks) < _MIN_ROWS:
+        yield from blocks
+        return
+    run: list[Block] = []
+    for block in blocks:
+        is_row = _is_row(holder, block, skipped)
+        if run and not (is_row and _is_next(run[-1], block)):
+            yield from _join(run)
+            run = []
+        if is_row:
+            run.append(block)
+        else:
+            yield block
+    yield from _join(run)
+
+
+def _join(run: list[Block]) -> list[Block]:
+    if len(run) < _MIN_ROWS:
+        return run
+    text = "[" + ",\n".join(block.text for block in run) + "]"
+    return [replace(run[0], text=text, span=len(run))]
+
+
+def _is_row(holder: Any, block: Block, skipped: int) -> bool:
+    """Return whether a block is the JSON object that a part without anything else holds."""
+    text = block.text
+    if block.kind != "tool_result" or block.pinned or not (text[0] == "{" and text[-1] == "}"):
+        return False
+    spot = part_spot(block.path)
+    if spot is None:
+        return False
+    part = value_at(holder, (*spot[0], spot[1])[skipped:])
+    return _is_plain(part) and _is_object(text)
+
+
+def _is_next(last: Block, block: Block) -> bool:
+    spot, next_spot = part_spot(last.path), part_spot(block.path)
+    return bool(spot and next_spot and next_spot == (spot[0], spot[1] + 1))
+
+
+def _is_plain(part: Any) -> bool:
+    if isinstance(part, str):
+        return True
+    fields = part if is_mapping(part) else getattr(part, "__dict__", {})
+    return all(name in _PLAIN_FIELDS or fields[name] is None for name in fields) and not get_field(
+        part, "annotations"
+    )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

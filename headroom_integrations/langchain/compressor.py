@@ -37,7 +37,12 @@ from headroom_integrations.langchain.compression import (
     LangChainCompression,
     document_title,
 )
-from headroom_integrations.langchain.inputs import messages_in_state, state_update, unpack_input
+from headroom_integrations.langchain.inputs import (
+    messages_in_state,
+    state_reducer,
+    state_update,
+    unpack_input,
+)
 
 _LANGGRAPH_NODE = "langgraph_node"
 """Key in a run's metadata under which LangGraph names the running node."""
@@ -70,7 +75,8 @@ class HeadroomCompressor(ToolSettings, RunnableSerializable[Any, Any]):
     A state is a dict with the key `messages`, or a pydantic model or dataclass with that field. As
     a LangGraph node, the compressor returns only the update `{"messages": ...}`, so reducers of
     other keys are not applied twice. If `add_messages` reduces the key, changed messages replace
-    their originals and dropped messages are removed, with a note in the position of the first. A
+    their originals and dropped messages are removed, with a note in the position of the first.
+    Without a reducer, the compressed messages replace all. A reducer that appends is refused. A
     call from inside a node looks the same as the node itself: pass the messages there, not the
     state. To leave the state untouched, compress only the messages that the model reads:
     `RunnableLambda(lambda state: state["messages"]) | HeadroomCompressor() | model`.
@@ -170,7 +176,7 @@ class HeadroomCompressor(ToolSettings, RunnableSerializable[Any, Any]):
         result = self._compression().compress(items)
         is_state = messages_in_state(value) is not None
         if is_state and _LANGGRAPH_NODE in config.get("metadata", {}):
-            return {"messages": state_update(items, result)}, result
+            return {"messages": state_update(items, result, state_reducer(config))}, result
         return rebuild(result.messages), result
 
     def _compress_documents(

@@ -7,11 +7,25 @@ from dataclasses import is_dataclass, replace
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage, RemoveMessage, ToolMessage, convert_to_messages
+from langchain_core.messages import (
+    BaseMessage,
+    HumanMessage,
+    RemoveMessage,
+    ToolMessage,
+    convert_to_messages,
+)
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from headroom_core import CompressResult
+from headroom_core import CompressResult, ConfigurationError
+
+_LANGGRAPH_READ = "__pregel_read"
+"""Key in a run's configuration under which LangGraph lets a node read the state."""
+
+_PROBE = (HumanMessage("a", id="headroom-1"), HumanMessage("b", id="headroom-2"))
+_REMOVAL = RemoveMessage(id="headroom-1")
+"""Messages by which reducers are told apart: those that remove, replace and append."""
 
 Rebuild = Callable[[list[Any]], Any]
 """Builds a value of the original type around compressed messages or documents."""
@@ -62,17 +76,57 @@ def messages_in_state(value: Any) -> Any:
     return None
 
 
-def state_update(before: Sequence[BaseMessage], result: CompressResult) -> list[Any]:
-    """Build the update with which `add_messages` replaces the messages of a state.
+def state_reducer(config: RunnableConfig) -> Callable[[Any, Any], Any] | None:
+    """Return the reducer of a graph's messages, or None if it is not known.
+
+    Returns:
+        The reducer of the running node's graph. For a key without a reducer, a function that
+        returns its second argument.
+    """
+    # LangGraph gives nodes a function to read the state, whose arguments have its channels.
+    read = config.get("configurable", {}).get(_LANGGRAPH_READ)
+    for argument in getattr(read, "args", ()):
+        channel = argument.get("messages") if isinstance(argument, Mapping) else None
+        if channel is not None:
+            replaces = type(channel).__name__ == "LastValue"
+            reducer: Callable[[Any, Any], Any] | None = getattr(channel, "operator", None)
+            return (lambda _, update: update) if replaces else reducer
+    return None
+
+
+def state_update(
+    before: Sequence[BaseMessage],
+    result: CompressResult,
+    reducer: Callable[[Any, Any], Any] | None = None,
+) -> list[Any]:
+    """Build the update that replaces the messages of a state.
 
     Args:
         before: Messages in the state, before compression.
         result: Result of compressing them.
+        reducer: Reducer of the messages. None if it is not known.
 
     Returns:
-        The compressed messages, followed by a `RemoveMessage` for each dropped message except the
-        first, whose id the note about the dropped messages takes over.
+        The compressed messages. If `add_messages` or an unknown reducer has to remove dropped ones,
+        they are followed by a `RemoveMessage` for each except the first, whose id the note about
+        the dropped messages takes over.
+
+    Raises:
+        ConfigurationError: The reducer appends, so that no update replaces the messages.
     """
+    if reducer is not None:
+        left = _reduce_probe(reducer)
+        if left == [_PROBE[1]]:
+            pass
+        elif left == [_REMOVAL]:
+            return result.messages
+        elif _REMOVAL in left:
+            raise ConfigurationError(
+                "messages: the reducer of this state appends, so a node cannot replace them; "
+                "annotate the key with add_messages, or compress only what the model reads: "
+                "RunnableLambda(lambda state: state['messages']) | HeadroomCompressor() | model",
+                {"messages": "appended"},
+            )
     dropped = sorted(change.message for change in result.changes if change.action == "dropped")
     ids = [message.id or "" for message in before]
     # `add_messages` gives every message an id, so a message without an id means that another
@@ -83,6 +137,15 @@ def state_update(before: Sequence[BaseMessage], result: CompressResult) -> list[
     note = result.messages[first].model_copy(update={"id": ids[first]})
     removals = [RemoveMessage(id=ids[index]) for index in dropped[1:]]
     return [*result.messages[:first], note, *result.messages[first + 1 :], *removals]
+
+
+def _reduce_probe(reducer: Callable[[Any, Any], Any]) -> list[Any]:
+    """Return what a reducer makes of two messages and the removal of the first."""
+    try:
+        return list(reducer([*_PROBE], [_REMOVAL]))
+    except Exception:  # noqa: BLE001
+        # Reducers of users may refuse the probe in any way.
+        return []
 
 
 def _rebuild_state(state: Any, messages: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
@@ -67,6 +68,9 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     Place it before middleware that edits or annotates requests, like prompt caching and context
     editing: these then see the compressed messages. It also works after them, but with
     `state="original"` they count the originals.
+
+    If a later middleware calls another model, as `ModelFallbackMiddleware` does, the request is
+    compressed anew for that model, unless its messages were changed in between.
 
     Every model call emits a custom event named `EVENT` with its `CompressResult`.
 
@@ -139,11 +143,12 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelCallResult[Any]:
         """Call the model with a compressed request."""
-        call = self._prepare_call(request)
-        if _has_current_run(call.result):
-            dispatch_custom_event(EVENT, call.result)
-        response = handler(call.request)
-        self._ledger.record(**call.metrics(response))
+        calls: list[_ModelCall] = []
+        compressed = self._prepare_call(request, calls)
+        if _has_current_run(calls[0].result):
+            dispatch_custom_event(EVENT, calls[0].result)
+        response = handler(compressed)
+        self._ledger.record(**calls[-1].metrics(response))
         return response
 
     async def awrap_model_call(
@@ -152,11 +157,12 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelCallResult[Any]:
         """Call the model with a request that is compressed in a thread."""
-        call = await run_in_executor(None, self._prepare_call, request)
-        if _has_current_run(call.result):
-            await adispatch_custom_event(EVENT, call.result)
-        response = await handler(call.request)
-        self._ledger.record(**call.metrics(response))
+        calls: list[_ModelCall] = []
+        compressed = await run_in_executor(None, self._prepare_call, request, calls)
+        if _has_current_run(calls[0].result):
+            await adispatch_custom_event(EVENT, calls[0].result)
+        response = await handler(compressed)
+        self._ledger.record(**calls[-1].metrics(response))
         return response
 
     def wrap_tool_call(
@@ -181,19 +187,32 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         """Return the ledger that records the model calls."""
         return self._ledger
 
-    def _prepare_call(self, request: ModelRequest[Any]) -> _ModelCall:
+    def _prepare_call(
+        self, request: ModelRequest[Any], calls: list[_ModelCall]
+    ) -> ModelRequest[Any]:
+        """Return the compressed request, and append the call to those of the agent's request."""
         started = perf_counter()
         system = [] if request.system_message is None else [request.system_message]
         compression = replace(self._compression, model=model_name(request.model))
         result = compression.compress([*system, *request.messages], tools=_declare_tools(request))
-        return _ModelCall(
-            request=_replace_messages(request, result.messages, has_system=bool(system)),
+        compressed = _replace_messages(request, result.messages, has_system=bool(system))
+        call = _ModelCall(
+            request=compressed,
             original_messages=request.messages,
             first_index=len(system),
             result=result,
             model=compression.model,
             started=started,
         )
+        calls.append(call)
+
+        def compress_again(changed: ModelRequest[Any]) -> ModelRequest[Any]:
+            received = changed.override(
+                messages=request.messages, system_message=request.system_message
+            )
+            return self._prepare_call(received, calls)
+
+        return _CompressedRequest.of(compressed, compress_again)
 
     def _keeps_original(self, request: ToolCallRequest) -> bool:
         return self._keeps_originals or (request.tool is not None and request.tool.return_direct)
@@ -201,6 +220,41 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     def _result_compressor(self, request: ToolCallRequest) -> ToolResultCompressor:
         history = get_field(request.state, "messages") or ()
         return ToolResultCompressor(self._compression, request.tool_call, history)
+
+
+class _CompressedRequest(ModelRequest[Any]):
+    """Compressed request that is compressed anew if a later middleware calls another model.
+
+    A fallback may have a smaller window than the model that the request was compressed for.
+    """
+
+    @classmethod
+    def of(
+        cls,
+        request: ModelRequest[Any],
+        compress_again: Callable[[ModelRequest[Any]], ModelRequest[Any]],
+    ) -> ModelRequest[Any]:
+        """Return a copy of a compressed request that can be compressed again."""
+        compressed = copy(request)
+        # LangChain warns of assignments to a request, and these are none of its fields.
+        object.__setattr__(compressed, "__class__", cls)
+        compressed.__dict__["compress_again"] = compress_again
+        return compressed
+
+    def override(self, **overrides: Any) -> ModelRequest[Any]:
+        """Return a changed copy, compressed for the model that it names."""
+        changed = super().override(**overrides)
+        compress_again = self.__dict__.get("compress_again")
+        is_as_compressed = (
+            changed.messages is self.messages and changed.system_message is self.system_message
+        )
+        if compress_again is None or not is_as_compressed:
+            return changed
+        if changed.model is self.model:
+            changed.__dict__["compress_again"] = compress_again
+            return changed
+        again: ModelRequest[Any] = compress_again(changed)
+        return again
 
 
 @dataclass(frozen=True, slots=True)

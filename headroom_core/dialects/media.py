@@ -71,6 +71,8 @@ def count_file(part: Any, kind: str = "") -> int:
         >>> count_file({"mime_type": "audio/mp3", "data": "A" * 64_000})
         96
     """
+    if get_field(get_field(part, "document"), "data") is not None:
+        return 0  # Cohere's documents hold texts.
     mime_type, size = kind, None
     for holder in _holders(part, _MAX_DEPTH):
         if _has_text(holder):

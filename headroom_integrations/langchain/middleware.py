@@ -236,7 +236,7 @@ class _CompressedRequest(ModelRequest[Any]):
     ) -> ModelRequest[Any]:
         """Return a copy of a compressed request that can be compressed again."""
         compressed = copy(request)
-        # LangChain warns of assignments to a request, and these are none of its fields.
+        # LangChain warns of every assignment to a request.
         object.__setattr__(compressed, "__class__", cls)
         compressed.__dict__["compress_again"] = compress_again
         return compressed

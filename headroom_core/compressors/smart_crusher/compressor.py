@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
 from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import UNCERTAIN_RISK, Compressed, Request
-from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.hits import DEFAULT_BM25_PARAMETERS, BM25Parameters
 from headroom_core.compressors.smart_crusher.opaque import replace_values, write_values_marker
+from headroom_core.compressors.smart_crusher.rows_marker import write_rows_marker
 from headroom_core.compressors.smart_crusher.select import (
     CHARACTERS_PER_TOKEN,
+    RowSelector,
     Selection,
-    select_rows,
-)
-from headroom_core.compressors.smart_crusher.summary import (
-    find_naming_column,
-    is_row_counter,
-    list_row_names,
-    summarize_columns,
+    are_members,
+    follow_hints,
 )
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
-from headroom_core.markers import retrieve_call, write_marker
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from_config
 from headroom_core.tables.codec import (
     parse_text,
@@ -34,11 +29,9 @@ from headroom_core.tables.codec import (
     render_lossless_frame,
     selection_round_trips,
 )
-from headroom_core.tables.conditions import write_condition
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.values import TextPart
-from headroom_core.tables.writer import UNITS, write_table
-from headroom_core.text.exact_json import is_number
+from headroom_core.tables.writer import write_table
 from headroom_core.text.kinds import TextKind
 from headroom_core.text.opaque import (
     MIN_OPAQUE_CHARACTERS,
@@ -57,10 +50,6 @@ _EMBEDDING_TIERS = ("embedding", "hybrid")
 _MIN_SELECTION_CHARACTERS = 800
 _MIN_SAVED_SHARE = 0.10
 _MARKER_CHARACTERS = 120
-_MAX_DUPLICATED_ROWS = 5
-# The example in a marker is one of the first rows that were left out, if it is this short.
-_MAX_CANDIDATES = 20
-_MAX_EXAMPLE_CHARACTERS = 80
 # Probability that dropped rows are asked for although the query pointed at others.
 _TARGETED_RISK = 0.1
 # The same for values that nobody reads.
@@ -341,34 +330,28 @@ class _SelectionRenderer:
         return text
 
     def _select_with_children(self, frame: Frame) -> list[tuple[Frame, Selection | None]]:
-        """Select rows of a frame and of its descendants; kept rows keep their parents."""
-        selection = self._select(frame)
-        descendants = [self._select_with_children(child) for child in frame.children]
-        if selection:
-            kept = set(selection.kept)
-            for (child, child_selection), *_ in descendants:
-                if child_selection:
-                    kept |= child.find_parents(child_selection.kept)
-            selection = replace(selection, kept=sorted(kept))
-        return [(frame, selection), *chain.from_iterable(descendants)]
-
-    def _select(self, frame: Frame) -> Selection | None:
-        """Select rows, or return None if dropping the others would save too little."""
-        if len(frame.rows) < self.config.min_items_to_analyze:
-            return None
-        if frame.own_size < _MIN_SELECTION_CHARACTERS:
-            return None
-        selection = select_rows(
-            frame,
-            self.request.query,
-            self.config,
-            self.request.hints,
-            scorer=self.scorer,
-            bm25=self.bm25,
-        )
-        max_size = (1 - _MIN_SAVED_SHARE) * selection.size
-        saves_enough = selection.kept_size + _MARKER_CHARACTERS <= max_size
-        return selection if saves_enough and len(selection.kept) < len(frame.rows) else None
+        """Select rows of a frame and of its descendants; kept rows keep what belongs to them."""
+        config = self.config
+        if len(frame.rows) < config.min_items_to_analyze or frame.size < _MIN_SELECTION_CHARACTERS:
+            children = [self._select_with_children(child) for child in frame.children]
+            return [(frame, None), *chain.from_iterable(children)]
+        selector = RowSelector(frame, config, follow_hints(self.request.hints, config))
+        others = {
+            id(child): self._select_with_children(child)
+            for node in selector.walk()
+            for child in node.frame.children
+            if not are_members(child)
+        }
+        hits = selector.find_hits(self.request.query, self.scorer, self.bm25)
+        selector.select(hits)
+        selector.kept |= _find_rows_above(selector, others)
+        selector.keep_members()
+        size = sum(node.own_size for node in selector.walk())
+        kept_size = sum(node.estimate_kept_size() for node in selector.walk())
+        if kept_size + _MARKER_CHARACTERS > (1 - _MIN_SAVED_SHARE) * size:
+            for node in selector.walk():
+                node.kept = set(range(len(node.frame.rows)))
+        return _list_selections(selector, hits.is_targeted, others)
 
     def _render_one(self, frame: Frame, selection: Selection | None) -> str:
         if selection is None:
@@ -378,70 +361,45 @@ class _SelectionRenderer:
         self.kept.append((frame, selection.kept))
         self.saved_size += selection.size - selection.kept_size
         self.is_targeted = self.is_targeted and selection.is_targeted
-        marker = _write_marker(frame, selection, self.request.key)
+        marker = write_rows_marker(frame, selection, self.request.key)
         self.markers.append(marker)
         return f"{write_table(frame, selection.kept)}{marker}\n"
 
 
-def _write_marker(frame: Frame, selection: Selection, key: str) -> str:
-    total = len(frame.rows)
-    dropped = sorted(set(range(total)).difference(selection.kept))
-    naming_column = find_naming_column(selection.stats)
-    summaries = [
-        summarize_columns(selection.stats, selection.size),
-        _summarize_duplicates(selection.duplicates),
+_Selections = list[tuple[Frame, Selection | None]]
+"""A frame and its descendants, each with its selection, None to keep all rows."""
+
+
+def _find_rows_above(selector: RowSelector, others: dict[int, _Selections]) -> set[int]:
+    """Return the rows that kept rows of child frames belong to, directly or through others.
+
+    Args:
+        selector: The selector of the rows.
+        others: The selections of the child frames that are selected by themselves.
+    """
+    rows: set[int] = set()
+    for child in selector.frame.children:
+        selection = others[id(child)][0][1] if id(child) in others else None
+        if selection:
+            rows |= child.find_parents(selection.kept)
+    for member in selector.members:
+        member.kept |= _find_rows_above(member, others)
+        rows |= set(member.lift(member.kept))
+    return rows
+
+
+def _list_selections(
+    selector: RowSelector, is_targeted: bool, others: dict[int, _Selections]
+) -> _Selections:
+    """Return the selection of a frame and of its descendants, in the order of their tables."""
+    is_whole = len(selector.kept) == len(selector.frame.rows)
+    selections: _Selections = [
+        (selector.frame, None if is_whole else selector.describe(is_targeted))
     ]
-    summary = "; ".join(filter(None, summaries))
-    about = ""
-    if summary:
-        # Rows that are not objects have no part in the statistics.
-        described = len(selection.stats[0].rows)
-        rows = f"all {total}" if described == total else f"{described} of {total}"
-        about = f" (over {rows}: {summary})"
-    if naming_column and not selection.is_targeted and not is_row_counter(naming_column):
-        names = list_row_names(naming_column, set(dropped), selection.size)
-        if names:
-            about += f"; they are {names}"
-    omission = f"{len(dropped)} of {total} {UNITS[frame.form]} left out here{about}"
-    if not key:
-        return write_marker(omission)
-    where = _write_where_example(frame, naming_column, dropped)
-    arguments = {"where": where} if where else {}
-    return write_marker(omission, [retrieve_call(key, **arguments)])
-
-
-def _summarize_duplicates(duplicates: dict[int, int]) -> str:
-    return ", ".join(
-        f"row {row} stands for {count} identical"
-        for row, count in list(duplicates.items())[:_MAX_DUPLICATED_ROWS]
-    )
-
-
-def _write_where_example(
-    frame: Frame, naming_column: ColumnStats | None, dropped: list[int]
-) -> str:
-    """Return an expression that selects one of the dropped rows."""
-    candidates = filter(None, _write_conditions(frame, naming_column, dropped[:_MAX_CANDIDATES]))
-    shortest = min(candidates, key=_rate_example, default="")
-    return shortest if 0 < len(shortest) <= _MAX_EXAMPLE_CHARACTERS else f"# == {dropped[0]}"
-
-
-def _write_conditions(
-    frame: Frame, naming_column: ColumnStats | None, rows: list[int]
-) -> Iterator[str]:
-    """Yield an expression for each row that can be named, and an empty string for others."""
-    if frame.keys is not None:
-        yield from (write_condition(("@",), frame.keys[row]) for row in rows)
-    elif naming_column is not None:
-        index_of = {row: index for index, row in enumerate(frame.regular_rows)}
-        column = naming_column.column
-        values = [column.values[index_of[row]] for row in rows if row in index_of]
-        if frame.form == "csv":
-            # The cells of CSV are text, also where they are numbers.
-            values = [value[0] if is_number(value) else value for value in values]
-        yield from (write_condition(column.path, value) for value in values)
-
-
-def _rate_example(condition: str) -> tuple[bool, int]:
-    """Rate how easily a condition is copied: the first without escapes is the best."""
-    return "\\" in condition or "''" in condition, len(condition) > _MAX_EXAMPLE_CHARACTERS
+    members = {id(member.frame): member for member in selector.members}
+    for child in selector.frame.children:
+        if id(child) in members:
+            selections += _list_selections(members[id(child)], is_targeted, others)
+        else:
+            selections += others[id(child)]
+    return selections

@@ -74,78 +74,133 @@ _MAX_VALUE_CHARACTERS = 200
 _DIGITS = re.compile(r"\d+")
 # With more kinds than this, the texts are too varied for one row per kind to be a summary.
 _MAX_KINDS = 20
-# If more than this share of the rows in a column, or anywhere in the text, report an error, that
-# is the normal case.
+# Words for errors that mean the same however many rows have them. The others of `_ERROR_VALUE` are
+# the normal case if most rows do.
+_CERTAIN_VALUE = re.compile(
+    r"(?:\b|_)(?:\w*error|err|fail\w*|fatal|\w*exception|crit(?:ical)?|panic\w*|crash\w*|severe"
+    r"|emerg\w*)\b",
+    re.IGNORECASE,
+)
+# A query that asks for errors.
+_ASKS_FOR_ERRORS = re.compile(
+    r"\b(?:errors?|fail\w*|exceptions?|crash\w*|fatal|critical|panic\w*|problems?|wrong|broken)\b",
+    re.IGNORECASE,
+)
+# All rows that report errors are kept up to this share of the rows of a column, or of the rows
+# with a word anywhere in their text. Beyond it, errors are more and more the normal case: the
+# number of kept rows falls evenly, to none at a second share.
 _MAX_COLUMN_SHARE = 0.3
 _MAX_TEXT_SHARE = 0.1
+_NONE_SHARE = 1.0
+_NONE_SHARE_OF_UNCERTAIN = 0.6
 # Enough to distinguish kinds of errors.
 _MAX_KIND_CHARACTERS = 80
 
 
-def find_error_rows(frame: Frame, stats: list[ColumnStats], index: RowTextIndex) -> dict[int, str]:
-    """Return the rows that report errors, each with the kind of its error.
+def asks_for_errors(query: str) -> bool:
+    """Return whether a query asks for errors.
 
-    A word counts only if few rows contain it.
+    Example:
+        >>> asks_for_errors("Find errors"), asks_for_errors("How many orders?")
+        (True, False)
+    """
+    return _ASKS_FOR_ERRORS.search(query) is not None
+
+
+def find_error_rows(
+    frame: Frame, stats: list[ColumnStats], index: RowTextIndex, *, is_asked: bool = False
+) -> dict[int, str]:
+    """Return rows that report errors, each with the kind of its error: all if they are not many.
+
+    Args:
+        frame: The rows.
+        stats: The statistics of the columns.
+        index: The texts of the rows.
+        is_asked: Whether errors are asked for; then many are kept however many there are.
     """
     kinds: dict[int, str] = {}
-    max_rows = int(_MAX_TEXT_SHARE * len(frame.rows))
+    total = len(frame.rows)
     for stem in _ERROR_STEMS:
-        rows = index.count_by_row(stem, max_rows, whole_word=False)
-        for row in rows:
-            kinds.setdefault(row, stem)
-        if not rows and stem in index.text:
-            # Too many rows contain the word: keep one of each kind instead.
+        rows = sorted(index.count_by_row(stem, total, whole_word=False))
+        share = _MAX_COLUMN_SHARE if is_asked else _MAX_TEXT_SHARE
+        allowed = _allow(len(rows), total, share, _NONE_SHARE, is_asked)
+        if allowed < len(rows):
+            # Too many rows contain the word: keep at least one of each kind.
             for column in stats:
                 if not column.is_categorical and not column.numbers:
                     cells = {cell for cell in column.counts if stem in cell.lower()}
                     kinds = _find_kinds(column, cells) | kinds
+        for row in _spread(rows, allowed):
+            kinds.setdefault(row, stem)
     for column in stats:
-        for cell, cell_rows in _find_column_errors(column):
+        for cell, cell_rows in _find_column_errors(column, is_asked):
             for row in cell_rows:
                 kinds.setdefault(row, f"{column.name}={cell[:_MAX_KIND_CHARACTERS]}")
     return kinds
 
 
-def _find_column_errors(column: ColumnStats) -> Iterator[tuple[str, list[int]]]:
+def _allow(count: int, total: int, share: float, none_share: float, is_asked: bool) -> int:
+    """Return how many of some rows that report errors may be kept."""
+    most = share * total
+    if count <= most:
+        return count
+    if is_asked:
+        return int(most)
+    return int(most * max(0.0, none_share * total - count) / ((none_share - share) * total))
+
+
+def _spread(rows: list[int], count: int) -> list[int]:
+    """Return as many of some rows, evenly spaced."""
+    return [rows[number * len(rows) // count] for number in range(count)]
+
+
+def _find_column_errors(column: ColumnStats, is_asked: bool) -> Iterator[tuple[str, list[int]]]:
     """Yield the cells of a column that report errors, with their rows."""
-    cells = _find_error_cells(column)
-    if sum(column.counts[cell] for cell in cells) > _MAX_COLUMN_SHARE * len(column.cells):
-        # Too many for each to matter: keep one of each kind.
-        for row, kind in _find_kinds(column, cells).items():
-            yield kind, [row]
-    elif cells:
+    certain, uncertain = _find_error_cells(column)
+    for cells, none_share in ((certain, _NONE_SHARE), (uncertain, _NONE_SHARE_OF_UNCERTAIN)):
+        count, total = sum(column.counts[cell] for cell in cells), len(column.cells)
+        asked = is_asked and cells is certain
+        allowed = _allow(count, total, _MAX_COLUMN_SHARE, none_share, asked)
+        if allowed < count:
+            # Too many for each to matter: keep at least one of each kind.
+            for row, kind in _find_kinds(column, cells).items():
+                yield kind, [row]
+        if not allowed:
+            continue
+        found = [(row, cell) for cell, row in zip(column.cells, column.rows) if cell in cells]
         # In the order of the column: that of a set differs from process to process.
         rows_by_cell: dict[str, list[int]] = {cell: [] for cell in column.counts if cell in cells}
-        for cell, row in zip(column.cells, column.rows):
-            if cell in rows_by_cell:
-                rows_by_cell[cell].append(row)
+        cell_of = dict(found)
+        for row in _spread([row for row, _ in found], allowed):
+            rows_by_cell[cell_of[row]].append(row)
         yield from rows_by_cell.items()
 
 
-def _find_error_cells(column: ColumnStats) -> set[str]:
-    """Return the cells of a column that would report errors if few rows had them."""
+def _find_error_cells(column: ColumnStats) -> tuple[set[str], set[str]]:
+    """Return the cells of a column that report errors, and those that do if few rows have them."""
     if column.counts.keys() <= _FLAG_CELLS:
         bad_cells = _get_bad_flag_cells(column.name)
         if bad_cells:
-            return column.counts.keys() & bad_cells
+            return column.counts.keys() & bad_cells, set()
     name_parts = map(str.lower, _NAME_PART.findall(column.name))
     if not _ERROR_FIELD_PARTS.isdisjoint(name_parts):
-        return column.counts.keys() - _NO_ERROR_CELLS
+        return column.counts.keys() - _NO_ERROR_CELLS, set()
     if _EXIT_CODE_FIELD.fullmatch(column.name):
         integers = {cell for cell in column.counts if _INTEGER.fullmatch(cell)}
-        return {cell for cell in integers if cell.strip('"') != "0"}
+        return {cell for cell in integers if cell.strip('"') != "0"}, set()
     if _STATUS_FIELD.fullmatch(column.name):
         http_errors = {cell for cell in column.counts if _HTTP_ERROR.fullmatch(cell)}
         if http_errors:
-            return http_errors
+            return http_errors, set()
     if not column.is_categorical:
-        return set()
-    max_count = _MAX_COLUMN_SHARE * len(column.cells)
-    return {
+        return set(), set()
+    cells = {
         cell
-        for cell, count in column.counts.items()
-        if count <= max_count and len(cell) < _MAX_VALUE_CHARACTERS and _ERROR_VALUE.search(cell)
+        for cell in column.counts
+        if len(cell) < _MAX_VALUE_CHARACTERS and _ERROR_VALUE.search(cell)
     }
+    certain = {cell for cell in cells if _CERTAIN_VALUE.search(cell)}
+    return certain, cells - certain
 
 
 def _get_bad_flag_cells(name: str) -> frozenset[str] | None:

@@ -177,17 +177,25 @@ class FieldValues:
         rows: Rows.
         ancestors: Rows that they belong to, the nearest first.
         names: Names of the fields in the condition.
+        table: Path of the rows in their document. A name may begin with it, or with its end.
 
     Attributes:
+        names_table: Whether a name begins with the path of the table.
         places: Where each field is: the level, 0 for the rows themselves, and the full path. The
             path is empty for the row number. None if there is no such field.
     """
 
     def __init__(
-        self, rows: Sequence[Any], ancestors: Sequence[Ancestor], names: Sequence[FieldName]
+        self,
+        rows: Sequence[Any],
+        ancestors: Sequence[Ancestor],
+        names: Sequence[FieldName],
+        table: Path = (),
     ) -> None:
         self._numbers = [range(len(rows)), *[ancestor.numbers for ancestor in ancestors]]
         self._levels = [as_objects(rows), *[as_objects(ancestor.rows) for ancestor in ancestors]]
+        self._table = table
+        self.names_table = False
         self.places = {name: self._find(name) for name in names}
 
     def _find(self, name: FieldName) -> tuple[int, Path] | None:
@@ -195,7 +203,22 @@ class FieldValues:
             path = find_path(name.paths, self._levels[level]) if name.paths else ()
             if path is not None:
                 return level, path
-        return None
+        return self._find_behind_table(name)
+
+    def _find_behind_table(self, name: FieldName) -> tuple[int, Path] | None:
+        """Find a field that is named with its table before it: `data.orders.id`, `orders.id`."""
+        ends = [self._table[start:] for start in range(len(self._table))]
+        paths = [
+            path[len(end) :]
+            for path in name.paths
+            for end in ends
+            if path[: len(end)] == end and len(path) > len(end)
+        ]
+        path = find_path(paths, self._levels[0]) if paths else None
+        if path is None:
+            return None
+        self.names_table = True
+        return 0, path
 
     def values(self, name: FieldName, index: int) -> list[Any]:
         """Return the values of a field of the condition in a row."""

@@ -175,19 +175,16 @@ def _select_rows(row_sets: list[RowSet], matches: list[Matches] | None) -> list[
     if matches is None:
         rows = [range(len(row_set.values)) for row_set in row_sets]
         return [(number, index) for number, indices in enumerate(rows) for index in indices]
+    numbered = list(enumerate(matches))
     # A table without any of the fields would meet `status != 'ok'` as a whole.
-    is_about_any = any(found.is_about for found in matches)
-    return [
-        (number, index)
-        for number, found in enumerate(matches)
-        if found.is_about or not is_about_any
-        for index in found.rows
-    ]
+    about = [(number, found) for number, found in numbered if found.is_about]
+    named = [(number, found) for number, found in numbered if found.names_table]
+    return [(number, index) for number, found in named or about or numbered for index in found.rows]
 
 
 def _match(row_sets: list[RowSet], condition: str) -> list[Matches]:
     where = parse_where(condition)
-    return [where.match(row_set.values, row_set.ancestors) for row_set in row_sets]
+    return [where.match(row_set.values, row_set.ancestors, row_set.path) for row_set in row_sets]
 
 
 def _render_rows(row_sets: list[RowSet], shown: list[RowLocation]) -> str:

@@ -9,6 +9,7 @@
 | the row itself, if it is a bare value | `value`, `values` or `.` |
 | row number | `#`, counted from 0 as tables show it; a field of that name is `"#"` |
 | key of an entry of an object | `@` |
+| field of one of several tables | `data.orders.id` or `orders.id`: behind the name of the table |
 | row that the row belongs to | `^`: its number in the table above; `^.id`: a field of it |
 | comparison | `==` (also `=`, `is`), `!=`, `<`, `<=`, `>`, `>=` |
 | | `in`, `contains`, `startswith`, `endswith` |
@@ -55,11 +56,13 @@ class Matches(NamedTuple):
         rows: Indices of the rows, in order.
         unknown: Fields of the condition that no row has, as they were written.
         is_about: Whether the condition names any field of the rows, or none at all.
+        names_table: Whether it names the table before a field: `data.orders.id`.
     """
 
     rows: list[int]
     unknown: list[str]
     is_about: bool
+    names_table: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +93,24 @@ class Where:
         """
         return self.match(rows).rows
 
-    def match(self, rows: Sequence[Any], ancestors: Sequence[Ancestor] = ()) -> Matches:
+    def match(
+        self, rows: Sequence[Any], ancestors: Sequence[Ancestor] = (), table: Path = ()
+    ) -> Matches:
         """Return the rows that match, and which fields of the condition they have.
 
         Args:
             rows: Rows to test.
             ancestors: Rows that they belong to, the nearest first.
+            table: Path of the rows in their document.
         """
-        tested = FieldValues(rows, ancestors, self.names)
+        tested = FieldValues(rows, ancestors, self.names, table)
         unknown = [name for name in self.names if tested.places[name] is None]
         fields = [name for name in self.names if name.paths or name.level]
         return Matches(
             rows=[index for index in range(len(rows)) if self._test(tested, index)],
             unknown=[name.written for name in unknown],
             is_about=not fields or len(unknown) < len(fields),
+            names_table=tested.names_table,
         )
 
 

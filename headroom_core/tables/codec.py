@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from headroom_core.tables.csv.parse import parse_csv
-from headroom_core.tables.frame import Frame, build_frame
+from headroom_core.tables.frame import Frame, build_frame, name_frames
 from headroom_core.tables.notation import notation_of
 from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
 from headroom_core.tables.restore import (
@@ -40,8 +40,10 @@ def parse_text(text: str, *, is_declared: bool = False) -> list[TextPart] | None
     Returns:
         The parts, or None if the text has no JSON and is not a table.
     """
-    # Such a text would not be decoded to itself.
-    return None if STRING_END in text else _TextReader(is_declared=is_declared).read(text)
+    # A text with the sign would not be decoded to itself.
+    parts = None if STRING_END in text else _TextReader(is_declared=is_declared).read(text)
+    name_frames([part for part in parts or () if isinstance(part, Frame)])
+    return parts
 
 
 class _TextReader:
@@ -138,7 +140,7 @@ def render_lossless_frame(frame: Frame) -> str:
     """Render a frame as a table or in the notation of its source, whichever is shorter."""
     # A list of scalars has no keys to save, so its table is never shorter.
     if frame.form == "csv" or not frame.is_scalar:
-        table = "".join(write_table(item) for item in walk_frames(frame))
+        table = "".join(write_table(item, name=item.name) for item in walk_frames(frame))
         source = render_source(frame, frame.source) if frame.is_rearranged else ""
         if len(table) < (len(source) or frame.json_size):
             return table

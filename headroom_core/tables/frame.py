@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ _MIN_FLATTEN_FILL = 0.5
 # Below this share, rows stay JSON: if every row has different keys, the size of a table grows with
 # the square of the number of rows.
 _MIN_TABLE_FILL = 0.2
+
+# A smaller table needs no name to be told from others: its rows are whole.
+_MIN_NAMED_ROWS = 5
+_MAX_NAME_CHARACTERS = 100
+# A key that a name shows as it is. Must not match signs that end a name in a header.
+_PLAIN_KEY = re.compile(r"[\w@$#/ -]+")
 
 Form = Literal["array", "headed", "object", "columns", "lines", "items", "csv"]
 """The notation of the source: a JSON array; one with the names of the columns as its first row; the
@@ -71,6 +78,8 @@ class Frame:
         is_python: Whether the source is written as a Python literal instead of JSON.
         style: The text around the objects of JSON lines.
         spelling: How JSON is written, where that is part of the data.
+        path: Where the rows are in their document: keys, and indices of lists.
+        name: The path as text if the document has several tables, else empty.
     """
 
     source: list[Value]
@@ -86,6 +95,8 @@ class Frame:
     is_python: bool = False
     style: LineStyle = BARE_LINES
     spelling: Spelling = COMPACT
+    path: tuple[str | int, ...] = ()
+    name: str = ""
 
     @property
     def children(self) -> list[Frame]:
@@ -112,14 +123,24 @@ class Frame:
         return self.form in ("headed", "columns") or any(item.is_list for item in self.fields)
 
     @property
-    def has_numbers_as_keys(self) -> bool:
-        """Whether the keys are the row numbers."""
-        return self.keys is not None and self.keys == [str(n) for n in range(len(self.keys))]
+    def shown_keys(self) -> list[str] | None:
+        """The keys, or None if there are none or they are the row numbers, 0, 1, 2 and so on."""
+        if self.keys is None or self.keys == [str(n) for n in range(len(self.keys))]:
+            return None
+        return self.keys
+
+    @property
+    def written_path(self) -> str:
+        """The path as `data.orders` or `results[2].rows`; empty if it is long or has odd keys."""
+        text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.path)
+        are_plain = all(isinstance(key, int) or _PLAIN_KEY.fullmatch(key) for key in self.path)
+        return text.removeprefix(".") if are_plain and len(text) <= _MAX_NAME_CHARACTERS else ""
 
     @property
     def own_size(self) -> int:
-        """Number of characters of the cells, without child frames."""
-        return sum(sum(map(len, column.cells)) + len(column.cells) for column in self.columns)
+        """Number of characters of the cells and the keys, without child frames."""
+        cells = [column.cells for column in self.columns] + [self.shown_keys or []]
+        return sum(sum(map(len, column)) + len(column) for column in cells)
 
     @property
     def size(self) -> int:
@@ -136,6 +157,22 @@ class Frame:
             (len(column.path[-1]) + 5) * len(column.cells) for column in self.columns if column.path
         )
         return names + self.size + sum(child.json_size - child.size for child in self.children)
+
+
+def place_frame(frame: Frame, path: tuple[str | int, ...]) -> None:
+    """Set where the rows of a frame and of its descendants are in their document."""
+    frame.path = path
+    for column in frame.columns:
+        if column.child:
+            place_frame(column.child, (*path, *column.path))
+
+
+def name_frames(frames: Sequence[Frame]) -> None:
+    """Name the frames of a text by their paths, if there are several with more than a few rows."""
+    frames = [frame for frame in frames if len(frame.rows) >= _MIN_NAMED_ROWS]
+    if len(frames) > 1:
+        for frame in frames:
+            frame.name = frame.written_path
 
 
 def build_frame(

@@ -27,7 +27,7 @@ from headroom_core.text.spelling import COMPACT, Spelling
 # `[table of contents]`. That the line ends with `]` is checked separately.
 _HEADER = re.compile(
     r"\[table (?P<shown>\d+)(?: of (?P<total>\d+))?"
-    r" (?P<unit>rows|entries|lines|items|records)"
+    r' (?P<unit>rows|entries|lines|items|records)(?: of [^;:"\n]{1,200})?'
     r'(?P<notes>(?:; (?:[^;:"\n\[]|\[…\]|"(?:[^"\\\n]|\\.)*")+)*): '
     r"(?P<signs>(?:#,)?(?:\^,)?(?:@,)?)"
 )

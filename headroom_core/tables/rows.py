@@ -33,7 +33,8 @@ class RowSet:
     """Rows of one array or table in a text.
 
     Attributes:
-        name: Distinguishes it from the other row sets of the text; empty if it is the only one.
+        name: Distinguishes it from the other row sets of the text: its path, or a number. Empty if
+            it is the only one.
         values: The rows in ordinary Python types, in order.
         frame: The rows split into columns.
         above: Row set that the rows belong to, or None if they are no items of nested lists.
@@ -43,6 +44,11 @@ class RowSet:
     values: list[Any]
     frame: Frame
     above: RowSet | None = None
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Keys and indices that lead to the rows in their document."""
+        return tuple(map(str, self.frame.path))
 
     @property
     def ancestors(self) -> list[Ancestor]:
@@ -89,11 +95,21 @@ def find_rows(text: str, *, is_declared: bool = False) -> list[RowSet]:
         or _collect_frames(text, is_declared=is_declared)
     )
     row_sets: list[RowSet] = []
-    for frame, above in frames:
-        name = f"table {len(row_sets) + 1}" if len(frames) > 1 else ""
+    for name, (frame, above) in zip(_list_names([frame for frame, _ in frames]), frames):
         parent = None if above is None else row_sets[above]
         row_sets.append(RowSet(name, _to_plain_rows(frame), frame, parent))
     return row_sets
+
+
+def _list_names(frames: list[Frame]) -> list[str]:
+    """Return a distinct name for each frame, if there are several."""
+    if len(frames) < 2:
+        return [""] * len(frames)
+    names: dict[str, None] = {}
+    for number, frame in enumerate(frames, 1):
+        path = frame.written_path
+        names[path if path and path not in names else f"table {number}"] = None
+    return list(names)
 
 
 def _join_few_lines(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from headroom_core.tables.frame import Frame, build_frame
+from headroom_core.tables.frame import Frame, build_frame, place_frame
 from headroom_core.tables.maps import is_map
 from headroom_core.tables.members import MemberRun, find_member_runs
 from headroom_core.tables.named_rows import build_named_frame
@@ -140,6 +140,7 @@ class _ValueSplitter:
     def _append_frame(self, frame: Frame, path: Path) -> None:
         frame.is_python = self._is_python
         frame.spelling = self._spelling.at(len(path))
+        place_frame(frame, path)
         self.parts.append(frame)
 
     def _append_list(self, items: list[Value], path: Path) -> None:

@@ -63,12 +63,13 @@ _LEADING_NOTES = {
 }
 
 
-def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
+def write_table(frame: Frame, kept: Sequence[int] | None = None, *, name: str = "") -> str:
     """Write the table of a frame, without its child frames.
 
     Args:
         frame: The frame.
         kept: Indices of the rows to write, in order. Defaults to all.
+        name: Name of the table. Defaults to none.
     """
     rows = range(len(frame.rows)) if kept is None else kept
     body = _write_body(frame, rows)
@@ -77,11 +78,11 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None) -> str:
     for cells in reversed(leading.values()):
         lines = [f"{cell}{frame.separator}{line}" for cell, line in zip(cells, lines)]
     count = str(len(frame.rows)) if kept is None else f"{len(rows)} of {len(frame.rows)}"
-    notes = [f"[table {count} {UNITS[frame.form]}"]
+    notes = [f"[table {count} {UNITS[frame.form]}{name and f' of {name}'}"]
     if frame.form in FORM_NOTES:
         notes.append(FORM_NOTES[frame.form])
     notes += [_LEADING_NOTES[sign] for sign in leading]
-    if frame.has_numbers_as_keys:
+    if frame.keys is not None and frame.shown_keys is None:
         notes.append(NUMBERS_AS_KEYS)
     notes += body.notes
     notes += [*frame.layout.describe(), *frame.notes]
@@ -106,8 +107,9 @@ def _write_leading_cells(
         leading["#"] = [str(row) for row in rows]
     if frame.parents is not None:
         leading["^"] = [str(frame.parents[row]) for row in rows]
-    if frame.keys is not None and not frame.has_numbers_as_keys:
-        leading["@"] = write_cells([frame.keys[row] for row in rows], is_text=True)
+    keys = frame.shown_keys
+    if keys is not None:
+        leading["@"] = write_cells([keys[row] for row in rows], is_text=True)
     return leading
 
 

@@ -402,3 +402,20 @@ names = st.sampled_from(["key", "where", "query", "lines", "limit", "page"]) | s
 @given(st.text() | json_values | st.dictionaries(names, json_values | st.just(store_text(CSV))))
 def test_no_call_raises(arguments: Any) -> None:
     assert isinstance(handle_retrieve_call(arguments, store=store), str)
+
+
+def test_several_tables_are_named_by_paths_that_where_takes() -> None:
+    pages = [
+        {"rows": [{"id": n, "state": "open" if n % 2 else "shut"} for n in range(30)]},
+        {"rows": [{"id": n, "state": "open"} for n in range(40)]},
+    ]
+    text = json.dumps({"pages": pages, "data": {"orders": [{"id": n} for n in range(30)]}})
+    found = retrieve_text(text, where="id == 7")
+    assert found.startswith("3 of 100 rows in 3 tables where id == 7\npages[0].rows:\n[table 1 of")
+    assert "\npages[1].rows:\n" in found
+    assert "\ndata.orders:\n" in found
+    for where in ("data.orders.id == 7", "orders.id == 7 and id != 3"):
+        assert "\ndata.orders:\n" in retrieve_text(text, where=where)
+        assert "pages" not in retrieve_text(text, where=where)
+    only = retrieve_text(text, where="pages[0].rows.state != 'open' and id < 3")
+    assert row_numbers(only) == [0, 2]

@@ -356,14 +356,15 @@ class _SelectionRenderer:
     def _render_one(self, frame: Frame, selection: Selection | None) -> str:
         if selection is None:
             self.written.append((frame, None))
-            return write_table(frame)
+            return write_table(frame, name=frame.name)
         self.written.append((frame, selection.kept))
         self.kept.append((frame, selection.kept))
         self.saved_size += selection.size - selection.kept_size
         self.is_targeted = self.is_targeted and selection.is_targeted
         marker = write_rows_marker(frame, selection, self.request.key)
         self.markers.append(marker)
-        return f"{write_table(frame, selection.kept)}{marker}\n"
+        table = write_table(frame, selection.kept, name=frame.name)
+        return f"{table}{marker}\n"
 
 
 _Selections = list[tuple[Frame, Selection | None]]

@@ -13,14 +13,14 @@ from statistics import median
 
 from headroom_core.tables.cells import write_cells
 from headroom_core.tables.frame import Column, Frame
-from headroom_core.tables.header import MISSING
+from headroom_core.tables.header import MISSING, Field
 from headroom_core.text.exact_json import Value
 
 # Names of fields whose values only identify rows, or locate them in time or space: an unusual
 # value of such a field means nothing. The second alternative is for camelCase. Must not match
 # words with the same ending: `paid`, `candidate`, `format`.
 _IDENTITY_FIELD = re.compile(
-    r"(?:.*[_\s.-])?(?:id|ids|uuid|guid|key|hash|sha\d*|zip|postcode|phone"
+    r"@|(?:.*[_\s.-])?(?:id|ids|uuid|guid|key|hash|sha\d*|zip|postcode|phone"
     r"|year|month|day|date|time|timestamp|ts|at|lat|latitude|lon|lng|longitude|x|y"
     r"|line|port|index|idx|offset|version|cid|pid)"
     r"|.*(?:Id|ID|Date|Time|At)",
@@ -44,6 +44,10 @@ _STD_PER_MEAN_DEVIATION = 1.2533
 # be distinguished from noise.
 _MIN_EXPLAINED_SHARE = 0.5
 _MIN_SHIFT_ROWS = 20
+
+
+KEY_PATH = ("@",)
+"""Path of the column of keys, under the name that it has in a table."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,11 @@ class ColumnStats:
         return self.column.path[-1] if self.column.path else ""
 
     @property
+    def is_key(self) -> bool:
+        """Whether it holds the keys of the entries of an object."""
+        return self.column.path == KEY_PATH
+
+    @property
     def is_categorical(self) -> bool:
         """Whether the column consists of a few values that repeat."""
         rows = len(self.cells)
@@ -95,12 +104,29 @@ class ColumnStats:
 
 
 def compute_column_stats(frame: Frame) -> list[ColumnStats]:
-    """Return the statistics of every column."""
+    """Return the statistics of every column; the keys of entries are the last one."""
     regular = set(frame.regular_rows)
     irregular_rows = [
         row for row, item in enumerate(frame.rows) if row not in regular and type(item) is dict
     ]
-    return [_compute_stats(column, frame, irregular_rows) for column in frame.columns]
+    stats = [_compute_stats(column, frame, irregular_rows) for column in frame.columns]
+    keys = frame.shown_keys
+    if keys is not None:
+        stats.append(_describe_keys(keys))
+    return stats
+
+
+def _describe_keys(keys: list[str]) -> ColumnStats:
+    cells = write_cells(keys, is_text=True)
+    column = Column(KEY_PATH, Field(KEY_PATH[0], is_text=True), [*keys], cells)
+    return ColumnStats(
+        column=column,
+        cells=cells,
+        rows=range(len(keys)),
+        counts=Counter(cells),
+        numbers=[],
+        lexemes=[],
+    )
 
 
 def _compute_stats(column: Column, frame: Frame, irregular_rows: list[int]) -> ColumnStats:

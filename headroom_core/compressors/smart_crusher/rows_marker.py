@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.select import Selection
 from headroom_core.compressors.smart_crusher.summary import (
+    are_names_useful,
     find_naming_column,
-    is_row_counter,
     list_row_names,
     summarize_columns,
 )
@@ -47,7 +47,7 @@ def write_rows_marker(frame: Frame, selection: Selection, key: str) -> str:
         described = len(selection.stats[0].rows)
         rows = f"all {total}" if described == total else f"{described} of {total}"
         about = f" (over {rows}: {summary})"
-    if naming_column and not selection.is_targeted and not is_row_counter(naming_column):
+    if naming_column and are_names_useful(naming_column, selection.is_targeted):
         names = list_row_names(naming_column, set(dropped), selection.size)
         if names:
             about += f"; they are {names}"

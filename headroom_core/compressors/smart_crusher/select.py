@@ -120,7 +120,15 @@ def follow_hints(hints: Hints | None, config: SmartCrusherConfig) -> Hints:
 
 
 def _write_row_texts(frame: Frame) -> list[str]:
-    """Return the text of every row, without the columns that are constant."""
+    """Return the text of every row with its key, without the columns that are constant."""
+    texts = _join_cells(frame)
+    keys = frame.shown_keys
+    if keys is None:
+        return texts
+    return [f"{key}{frame.separator}{text}" for key, text in zip(keys, texts)]
+
+
+def _join_cells(frame: Frame) -> list[str]:
     varying = [column.cells for column in frame.columns if len(set(column.cells)) > 1]
     if not varying:
         varying = [frame.columns[0].cells]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from decimal import Context, Decimal, Inexact, localcontext
+from itertools import accumulate
 
 from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 
@@ -29,7 +30,7 @@ _MIN_DISTINCT_SHARE = 0.4
 _NAME_FIELDS = (
     re.compile(r".*(?:name|title|path|file|url|number)", re.IGNORECASE),
     re.compile(r".*(?:_id|ID|Id|_key|Key|_code|Code)"),
-    re.compile(r"(?:id|key|name|code|slug|sku|cid)", re.IGNORECASE),
+    re.compile(r"(?:@|id|key|name|code|slug|sku|cid)", re.IGNORECASE),
 )
 # A month, a date, or a date with a time, in ISO format: these sort as text. Must not match a year
 # alone, which may be any number.
@@ -58,7 +59,8 @@ def summarize_columns(stats: list[ColumnStats], size: int) -> str:
 
 def find_naming_column(stats: list[ColumnStats]) -> ColumnStats | None:
     """Return the column whose values name the rows best, or None if there is none."""
-    best = max(stats, key=_rate_names, default=None)
+    keys = next((column for column in stats if column.is_key), None)
+    best = keys or max(stats, key=_rate_names, default=None)
     return None if best is None or _rate_names(best) == (0, 0) else best
 
 
@@ -89,9 +91,24 @@ def list_row_names(column: ColumnStats, dropped: Collection[int], size: int) -> 
         if row in dropped and cell not in ("", "~")
     ]
     names = ", ".join(dict.fromkeys(cells))
-    text = f"{_get_name(column)} {names}"
     max_characters = max(_MIN_SUMMARY_CHARACTERS, _MAX_NAMES_SHARE * size)
+    if len(names) > max_characters and column.is_key:
+        names = _list_first_names(cells)
+        max_characters = len(names)
+    text = f"{_get_name(column)} {names}"
     return text if 0 < len(names) <= max_characters and text.isprintable() else ""
+
+
+def _list_first_names(cells: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    ends = accumulate(len(cell) + 2 for cell in cells)
+    count = sum(end <= _MIN_SUMMARY_CHARACTERS for end in ends)
+    return f"{', '.join(cells[:count])} and {len(cells) - count} more" if count else ""
+
+
+def are_names_useful(column: ColumnStats, is_targeted: bool) -> bool:
+    """Return whether the names of the rows that were left out tell more than their numbers."""
+    return column.is_key or not (is_targeted or is_row_counter(column))
 
 
 def is_row_counter(column: ColumnStats) -> bool:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from headroom_core._internal.validated import PositiveInt, ValidatedModel
 from headroom_core.client import (
+    RetrieveChoice,
     RetrieveRounds,
     RoundDecision,
     RoundStep,
@@ -20,9 +21,11 @@ from headroom_core.client import (
     UsageRecorder,
     allows_tool_choice,
     check_max_rounds,
+    check_retrieve,
     forbid_tool_calls,
     has_strict_tools,
     read_usage,
+    retrieve_rule,
 )
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.compress import compress
@@ -43,7 +46,7 @@ from headroom_core.dialects.declarations import declares_retrieval
 from headroom_core.dialects.google import GOOGLE_FIELDS
 from headroom_core.dialects.joined import join_rows
 from headroom_core.documents.ranking import extract_title
-from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, pin_reason
+from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, marker_keys, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
 from headroom_core.metrics import Ledger, MetricsMixin, Summary
 from headroom_core.models.lookup import model_info
@@ -69,7 +72,10 @@ __all__ = [
     "Outline",
     "ParseState",
     "PositiveInt",
+    "RetrieveChoice",
+    "RetrieveFlag",
     "RetrieveRounds",
+    "RetrieveSetting",
     "RoundDecision",
     "RoundStep",
     "ScorerInstance",
@@ -85,6 +91,7 @@ __all__ = [
     "as_items",
     "budget_warnings",
     "check_max_rounds",
+    "check_retrieve",
     "check_store",
     "compact_json",
     "declares_retrieval",
@@ -96,6 +103,7 @@ __all__ = [
     "has_strict_tools",
     "is_retrieve_tool",
     "join_rows",
+    "marker_keys",
     "model_info",
     "parse_anthropic_part",
     "pin_reason",
@@ -122,6 +130,20 @@ def _require_store(store: Any) -> Any:
     return store
 
 
+def _require_flag(value: Any) -> Any:
+    rule = retrieve_rule(value)
+    if rule:
+        raise ValueError(rule)
+    return value
+
+
+def _require_choice(value: Any) -> Any:
+    rule = retrieve_rule(value, sees_tools=True)
+    if rule:
+        raise ValueError(rule)
+    return value
+
+
 def _snapshot(config: HeadroomConfig | None) -> HeadroomConfig | None:
     return HeadroomConfig.snapshot_of(config)
 
@@ -131,6 +153,12 @@ ConfigSnapshot = Annotated[HeadroomConfig | None, AfterValidator(_snapshot)]
 
 ScorerInstance = Annotated[Scorer | None, AfterValidator(_require_instance)]
 """Type of a component's field for a scorer."""
+
+RetrieveFlag = Annotated[bool, BeforeValidator(_require_flag)]
+"""Type of a component's field `retrieve` if the component sees no tools of requests."""
+
+RetrieveSetting = Annotated[RetrieveChoice, BeforeValidator(_require_choice)]
+"""Type of a component's field `retrieve` if the component sees the tools of requests."""
 
 StoreInstance = Annotated[Store | None, BeforeValidator(_require_store)]
 """Type of a component's field for a store."""
@@ -186,7 +214,8 @@ class CompressionSettings:
         log: Logger of warnings.
 
     Raises:
-        ConfigurationError: The budget is less than 1, or the store is no `Store`.
+        ConfigurationError: The budget is less than 1, the store is no `Store`, or `retrieve` is no
+            boolean.
 
     Example:
         >>> CompressionSettings().compress([{"role": "user", "content": "hi"}]).messages
@@ -206,6 +235,7 @@ class CompressionSettings:
     def __post_init__(self) -> None:
         check_budget(self.token_budget)
         check_store(self.store)
+        check_retrieve(self.retrieve)
 
     def compress(self, messages: Sequence[Any], *, tools: Any = None) -> CompressResult:
         """Compress messages, and log the warnings, which hold nothing of the texts.

@@ -10,11 +10,19 @@ from headroom_core.client.rounds import (
     ToolCall,
     check_max_rounds,
 )
-from headroom_core.client.tools import allows_tool_choice, forbid_tool_calls, has_strict_tools
+from headroom_core.client.tools import (
+    RetrieveChoice,
+    allows_tool_choice,
+    check_retrieve,
+    forbid_tool_calls,
+    has_strict_tools,
+    retrieve_rule,
+)
 from headroom_core.client.usage import Usage, UsageRecorder, read_usage
 
 __all__ = [
     "RetrieveAnswer",
+    "RetrieveChoice",
     "RetrieveRounds",
     "RoundDecision",
     "RoundStep",
@@ -23,7 +31,9 @@ __all__ = [
     "UsageRecorder",
     "allows_tool_choice",
     "check_max_rounds",
+    "check_retrieve",
     "forbid_tool_calls",
     "has_strict_tools",
     "read_usage",
+    "retrieve_rule",
 ]

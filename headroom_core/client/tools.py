@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from headroom_core.dialects.access import get_field
+from headroom_core.errors import ConfigurationError
+
+RetrieveChoice: TypeAlias = bool | Literal["auto"]
+"""Whether a model can retrieve what was left out; "auto" where its requests offer tools."""
 
 _OPEN_CHOICES = frozenset({"auto", "any", "required"})
 """Values of `tool_choice` that let the model pick the tool."""
+
+
+def check_retrieve(value: object, *, sees_tools: bool = False) -> None:
+    """Check a setting `retrieve`.
+
+    Args:
+        value: The setting.
+        sees_tools: Whether the component sees which tools a request offers, as "auto" requires.
+
+    Raises:
+        ConfigurationError: It is not a boolean, nor an "auto" that is allowed.
+
+    Example:
+        >>> check_retrieve("auto", sees_tools=True)
+        >>> check_retrieve("yes", sees_tools=True)
+        Traceback (most recent call last):
+        ...
+        headroom_core.errors.ConfigurationError: retrieve = 'yes': must be True, False or 'auto'
+    """
+    rule = retrieve_rule(value, sees_tools=sees_tools)
+    if rule:
+        raise ConfigurationError(f"retrieve = {value!r:.80}: {rule}", {"retrieve": value})
+
+
+def retrieve_rule(value: object, *, sees_tools: bool = False) -> str:
+    """Return the rule that a setting `retrieve` breaks; empty if none. See `check_retrieve`."""
+    is_auto = isinstance(value, str) and value == "auto"
+    if isinstance(value, bool) or (is_auto and sees_tools):
+        return ""
+    if sees_tools:
+        return "must be True, False or 'auto'"
+    reason = "the tools of requests are not seen here; " if is_auto else ""
+    return f"must be True or False: {reason}give True if the model can call headroom_retrieve"
 
 
 def allows_tool_choice(request: Mapping[str, Any]) -> bool:

@@ -27,6 +27,7 @@ from typing_extensions import TypedDict
 from headroom_core import CompressResult, DocumentsResult, HeadroomConfig, Store, compress_documents
 from headroom_core.adapters import (
     PositiveInt,
+    RetrieveFlag,
     StoreInstance,
     ToolSettings,
     require_list,
@@ -123,7 +124,7 @@ class HeadroomCompressor(ToolSettings, RunnableSerializable[Any, Any]):
     query: str | None = None
     token_budget: PositiveInt | None = None
     store: StoreInstance = None
-    retrieve: bool = False
+    retrieve: RetrieveFlag = False
 
     @property
     def InputType(self) -> Any:

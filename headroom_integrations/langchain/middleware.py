@@ -35,6 +35,8 @@ from headroom_core import (
 from headroom_core.adapters import (
     Ledger,
     MetricsMixin,
+    RetrieveChoice,
+    check_retrieve,
     get_field,
     is_retrieve_tool,
     with_tool_settings,
@@ -42,7 +44,7 @@ from headroom_core.adapters import (
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression
 from headroom_integrations.langchain.tool_results import ToolResultCompressor, count_saved_tokens
-from headroom_integrations.langchain.tools import retrieve_tools
+from headroom_integrations.langchain.tools import needs_retrieval, retrieve_tools, retrieves
 
 _log = logging.getLogger(__package__)
 _RETRIEVE_SCHEMA = json.dumps(retrieve_tool("openai"))
@@ -90,7 +92,8 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             result, and the call that produced it.
         store: Store that keeps the originals. Defaults to the default store.
         retrieve: Whether to give the agent the retrieve tool, if `config.ccr` allows it. If False,
-            nothing is left out unless `token_budget` cannot be met otherwise.
+            nothing is left out unless `token_budget` cannot be met otherwise. With "auto", a model
+            call has the tool only if it offers other tools, or if a tool result in it has a marker.
         state: Form in which the state keeps tool results, `"compressed"` or `"original"`.
         exclude_tools: Tools whose results stay as they are. This and the next two win over the
             fields of `config` with these names, which describe them.
@@ -98,7 +101,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         tool_profiles: Settings of single tools.
 
     Raises:
-        ConfigurationError: If `state` or `token_budget` is invalid.
+        ConfigurationError: If `state`, `token_budget` or `retrieve` is invalid.
 
     Example:
         Pass it to `create_agent(model, tools, middleware=[HeadroomMiddleware()])`.
@@ -114,7 +117,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         token_budget: int | None = None,
         query: str | None = None,
         store: Store | None = None,
-        retrieve: bool = True,
+        retrieve: RetrieveChoice = True,
         state: Literal["compressed", "original"] = "compressed",
         exclude_tools: Sequence[str] | None = None,
         only_tools: Sequence[str] | None = None,
@@ -125,6 +128,8 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             raise ConfigurationError(
                 f"state = {state!r}: expected 'compressed' or 'original'", {"state": state}
             )
+        check_retrieve(retrieve, sees_tools=True)
+        self._is_auto = retrieve == "auto"
         # The model is not known until a call is made: see `_prepare_call`.
         self._compression = LangChainCompression(
             config=HeadroomConfig.snapshot_of(
@@ -133,7 +138,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             query=query,
             token_budget=token_budget,
             store=store,
-            retrieve=retrieve,
+            retrieve=bool(retrieve),
         )
         self._keeps_originals = state == "original"
         self._ledger = Ledger()
@@ -192,6 +197,8 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     ) -> ModelRequest[Any]:
         """Return the compressed request, and append the call to those of the agent's request."""
         started = perf_counter()
+        if self._is_auto and not needs_retrieval(request.tools, request.messages):
+            request = request.override(tools=[])
         system = [] if request.system_message is None else [request.system_message]
         compression = replace(self._compression, model=model_name(request.model))
         result = compression.compress([*system, *request.messages], tools=_declare_tools(request))
@@ -327,10 +334,7 @@ class _ModelCall:
         return self.result.tokens_before + saved_on_arrival - retrieved
 
     def _offers_retrieve_tool(self) -> bool:
-        return any(
-            isinstance(tool, BaseTool) and is_retrieve_tool(tool.name)
-            for tool in self.request.tools
-        )
+        return any(map(retrieves, self.request.tools))
 
 
 def _replace_messages(

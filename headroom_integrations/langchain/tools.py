@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
 
-from langchain_core.messages import ToolCall
+from langchain_core.messages import BaseMessage, ToolCall, ToolMessage
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import ArgsSchema, BaseTool, tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -18,6 +18,7 @@ from headroom_core.adapters import (
     StoreInstance,
     ValidatedModel,
     is_retrieve_tool,
+    marker_keys,
     shared_store,
 )
 from headroom_integrations.langchain.compression import LangChainCompression
@@ -71,6 +72,18 @@ def retrieve_tools(compression: LangChainCompression) -> list[HeadroomRetrieveTo
             config.store_url, config.ccr.store_max_entries, config.ccr.store_ttl_seconds
         )
     return [HeadroomRetrieveTool(store=store)]
+
+
+def retrieves(tool: Any) -> bool:
+    """Return whether a tool is the retrieve tool."""
+    return isinstance(tool, BaseTool) and is_retrieve_tool(tool.name)
+
+
+def needs_retrieval(tools: Iterable[Any], messages: Iterable[BaseMessage]) -> bool:
+    """Return whether a request offers other tools than the retrieve tool, or has markers."""
+    return not all(map(retrieves, tools)) or any(
+        isinstance(message, ToolMessage) and marker_keys(message.text) for message in messages
+    )
 
 
 def wrap_tools(

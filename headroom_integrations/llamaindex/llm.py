@@ -30,8 +30,10 @@ from headroom_core.adapters import (
     RETRIEVE_TOOL,
     Ledger,
     MetricsMixin,
+    RetrieveChoice,
     UsageRecorder,
     as_items,
+    check_retrieve,
     declares_retrieval,
     model_info,
     view_as,
@@ -66,7 +68,7 @@ def wrap_llm(
     query: str | None = None,
     token_budget: int | None = None,
     store: Store | None = None,
-    retrieve: bool = False,
+    retrieve: RetrieveChoice = False,
     exclude_tools: Sequence[str] | None = None,
     only_tools: Sequence[str] | None = None,
     tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
@@ -96,15 +98,16 @@ def wrap_llm(
         store: Store to keep originals in. Defaults to the default store.
         retrieve: Whether units may be dropped from requests that offer the model
             `headroom_retrieve`: give `retrieve_tool()` to the agent. Nothing is dropped from other
-            requests unless `token_budget` cannot be met otherwise.
+            requests unless `token_budget` cannot be met otherwise. As the tools of each request
+            decide, "auto" is the same as True.
         exclude_tools: Tools whose results stay as they are. This and the next two win over the
             fields of `config` with these names, which describe them.
         only_tools: The only tools whose results may be shortened.
         tool_profiles: Settings of single tools.
 
     Raises:
-        ConfigurationError: `llm` is not a language model of LlamaIndex, or `token_budget` is less
-            than 1.
+        ConfigurationError: `llm` is not a language model of LlamaIndex, `token_budget` is less
+            than 1, or `retrieve` is neither a boolean nor "auto".
 
     Example:
         >>> from llama_index.core.llms import MockLLM
@@ -119,6 +122,7 @@ def wrap_llm(
         raise ConfigurationError(
             f"llm is of type {kind}: expected a language model of LlamaIndex", {"llm": kind}
         )
+    check_retrieve(retrieve, sees_tools=True)
     compression = LlamaIndexCompression(
         model="",
         config=HeadroomConfig.snapshot_of(
@@ -127,7 +131,7 @@ def wrap_llm(
         query=query,
         token_budget=token_budget,
         store=store,
-        retrieve=retrieve,
+        retrieve=bool(retrieve),
     )
     wrapped: _LLM = _wrap(llm, compression, Ledger())
     return wrapped

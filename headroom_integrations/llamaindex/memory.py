@@ -13,7 +13,7 @@ from llama_index.core.storage.chat_store.loading import load_chat_store
 from pydantic import Field, SerializeAsAny, field_serializer, field_validator
 
 from headroom_core import HeadroomConfig, Store, Tokenizer
-from headroom_core.adapters import PositiveInt, StoreInstance, ToolSettings
+from headroom_core.adapters import PositiveInt, RetrieveFlag, StoreInstance, ToolSettings
 from headroom_integrations.llamaindex.compression import (
     LlamaIndexComponent,
     LlamaIndexCompression,
@@ -41,7 +41,7 @@ class BudgetedMemory(LlamaIndexComponent, ToolSettings):
     model: str = "gpt-4o"
     config: SerializedConfig = None
     store: StoreInstance = Field(default=None, exclude=True, repr=False)
-    retrieve: bool = False
+    retrieve: RetrieveFlag = False
 
     @field_validator("chat_store", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 
 from headroom_core import ConfigurationError
 from headroom_core.adapters import (
+    RetrieveChoice,
     allows_tool_choice,
     declares_retrieval,
     forbid_tool_calls,
@@ -14,11 +15,17 @@ from headroom_core.adapters import (
 )
 
 
-def can_offer_tool(kwargs: Mapping[str, Any]) -> bool:
-    """Return whether the retrieve tool can be offered in a request.
+def offers_retrieval(retrieve: RetrieveChoice, kwargs: Mapping[str, Any]) -> bool:
+    """Return whether the retrieve tool is offered in a request.
 
-    It cannot if the answer has a fixed format, that is with structured output or a forced tool.
+    It is not if the answer has a fixed format, that is with structured output or a forced tool.
+
+    Args:
+        retrieve: The setting. With "auto" it is offered beside tools of the caller.
+        kwargs: The caller's arguments besides the messages.
     """
+    if not (kwargs.get("tools") if retrieve == "auto" else retrieve):
+        return False
     return not kwargs.get("ls_structured_output_format") and allows_tool_choice(kwargs)
 
 

@@ -15,7 +15,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
 from langchain_core.runnables.config import merge_configs, run_in_executor
 
-from headroom_integrations.langchain.chat_model.binding import can_offer_tool
+from headroom_integrations.langchain.chat_model.binding import offers_retrieval
 from headroom_integrations.langchain.chat_model.carried import HEADROOM_KEY
 from headroom_integrations.langchain.chat_model.rounds import CompressedRequest, RoundSettings
 
@@ -81,7 +81,7 @@ class CompressedModel:
         The rounds then have to share a run, to show in traces and events that they belong
         together.
         """
-        return self.settings.compression.retrieve and can_offer_tool(kwargs)
+        return offers_retrieval(self.settings.retrieve, kwargs)
 
     def _group_answer(self) -> Runnable[Any, Any]:
         return RunnableLambda(self._answer, self._aanswer, _RUN_NAME)

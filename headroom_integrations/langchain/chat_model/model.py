@@ -20,6 +20,7 @@ from headroom_core import ConfigurationError
 from headroom_core.adapters import (
     Ledger,
     PositiveInt,
+    RetrieveSetting,
     StoreInstance,
     ToolSettings,
 )
@@ -72,7 +73,9 @@ class HeadroomChatModel(WrapperMethods, ToolSettings, BaseChatModel):
         token_budget: Maximum number of tokens in a request. Defaults to the model's limit.
         store: Store to keep originals in. Defaults to the default store.
         retrieve: Whether the model is offered the retrieve tool. If not, nothing is dropped unless
-            `token_budget` cannot be met otherwise.
+            `token_budget` cannot be met otherwise. With "auto" it is offered in requests that offer
+            other tools, so a conversation whose tools are always the same has it from the first
+            request or never.
         max_rounds: Maximum number of rounds in which retrieve calls are answered in one request.
         ledger: Ledger to record requests in. Copies share it.
 
@@ -94,7 +97,7 @@ class HeadroomChatModel(WrapperMethods, ToolSettings, BaseChatModel):
     query: str | None = None
     token_budget: PositiveInt | None = None
     store: StoreInstance = None
-    retrieve: bool = False
+    retrieve: RetrieveSetting = False
     max_rounds: PositiveInt = 5
     ledger: InstanceOf[Ledger] = Field(default_factory=Ledger, exclude=True, repr=False)
 
@@ -125,7 +128,8 @@ class HeadroomChatModel(WrapperMethods, ToolSettings, BaseChatModel):
 
     @model_validator(mode="after")
     def _copy_inner_settings(self) -> HeadroomChatModel:
-        if self.retrieve:
+        # Without tools of the caller, "auto" offers none.
+        if self.retrieve is True:
             check_tools(self.wrapped)
         inner = inner_model(self.wrapped)
         if inner is not None:
@@ -181,10 +185,10 @@ class HeadroomChatModel(WrapperMethods, ToolSettings, BaseChatModel):
         if self.retrieve:
             kind = type(self.wrapped).__name__
             raise ConfigurationError(
-                f"retrieve = True: in {kind} no chat model can be reached that could be offered "
-                "the retrieve tool; wrap the chat model before you put it in there, or use "
-                "retrieve=False",
-                {"retrieve": True, "wrapped": kind},
+                f"retrieve = {self.retrieve!r}: in {kind} no chat model can be reached that could "
+                "be offered the retrieve tool; wrap the chat model before you put it in there, or "
+                "use retrieve=False",
+                {"retrieve": self.retrieve, "wrapped": kind},
             )
         return CompressedModel(self.wrapped, self._settings)
 
@@ -202,9 +206,8 @@ class HeadroomChatModel(WrapperMethods, ToolSettings, BaseChatModel):
             query=self.query,
             token_budget=self.token_budget,
             store=self.store,
-            retrieve=self.retrieve,
         )
-        return RoundSettings(compression, self.max_rounds, self.ledger)
+        return RoundSettings(compression, self.retrieve, self.max_rounds, self.ledger)
 
     def bind_tools(
         self,

@@ -18,17 +18,19 @@ from langchain_core.runnables.config import ensure_config
 from headroom_core import Tokenizer
 from headroom_core.adapters import (
     Ledger,
+    RetrieveChoice,
     RetrieveRounds,
     RoundDecision,
     RoundStep,
     Usage,
     UsageRecorder,
     check_max_rounds,
+    check_retrieve,
 )
 from headroom_integrations.langchain.chat_model.binding import (
     add_tools,
-    can_offer_tool,
     forbid_calls,
+    offers_retrieval,
 )
 from headroom_integrations.langchain.chat_model.carried import (
     HEADROOM_KEY,
@@ -54,22 +56,27 @@ class RoundSettings:
     """How a model's requests are compressed and recorded.
 
     Attributes:
-        compression: How messages are compressed. Its model is replaced by the one that is called.
+        compression: How messages are compressed. Its `model` and `retrieve` are replaced for each
+            request.
+        retrieve: Whether the model is offered the retrieve tool; with "auto" beside other tools.
         max_rounds: Maximum number of rounds in which retrieve calls are answered in one request.
         ledger: Ledger to record requests in.
 
     Raises:
-        ConfigurationError: `max_rounds` is not an integer of at least 1.
+        ConfigurationError: `max_rounds` is not an integer of at least 1, or `retrieve` is neither a
+            boolean nor "auto".
     """
 
     compression: LangChainCompression = field(
         default_factory=lambda: LangChainCompression(UNKNOWN_MODEL)
     )
+    retrieve: RetrieveChoice = False
     max_rounds: int = 5
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:
         check_max_rounds(self.max_rounds)
+        check_retrieve(self.retrieve, sees_tools=True)
 
 
 class CompressedRequest:
@@ -104,9 +111,8 @@ class CompressedRequest:
     ) -> None:
         self.continues = True
         self.shown: Any = None
-        tools = (
-            retrieve_tools(settings.compression) if can_retrieve and can_offer_tool(kwargs) else []
-        )
+        is_offered = can_retrieve and offers_retrieval(settings.retrieve, kwargs)
+        tools = retrieve_tools(replace(settings.compression, retrieve=is_offered))
         self._tools = tools
         self._rounds = RetrieveRounds(
             settings.max_rounds, store=tools[0].store if tools else None, is_offered=bool(tools)

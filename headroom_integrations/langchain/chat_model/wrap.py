@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import Field, InstanceOf, create_model
 
 from headroom_core import ConfigurationError, HeadroomConfig, Store
-from headroom_core.adapters import Ledger, view_as, with_tool_settings
+from headroom_core.adapters import Ledger, RetrieveChoice, view_as, with_tool_settings
 from headroom_integrations.langchain.chat_model.calls import CompressedModel
 from headroom_integrations.langchain.chat_model.inner import check_tools, replace_models
 from headroom_integrations.langchain.chat_model.methods import WrapperMethods
@@ -28,7 +28,7 @@ def wrap_chat_model(
     query: str | None = None,
     token_budget: int | None = None,
     store: Store | None = None,
-    retrieve: bool = False,
+    retrieve: RetrieveChoice = False,
     max_rounds: int = 5,
     exclude_tools: Sequence[str] | None = None,
     only_tools: Sequence[str] | None = None,
@@ -48,7 +48,7 @@ def wrap_chat_model(
         token_budget: Maximum number of tokens in a request. Defaults to the model's limit.
         store: Store to keep originals in. Defaults to the default store.
         retrieve: Whether the model is offered `headroom_retrieve`, whose calls are answered
-            inside.
+            inside. With "auto" it is offered in requests that offer other tools.
         max_rounds: Maximum number of rounds in which such calls are answered in one request.
         exclude_tools: Tools whose results stay as they are. This and the next two win over the
             fields of `config` with these names, which describe them.
@@ -57,7 +57,8 @@ def wrap_chat_model(
 
     Raises:
         ConfigurationError: No chat model can be reached in the runnable, `retrieve` is set and a
-            model cannot call tools, or `max_rounds` is less than 1.
+            model cannot call tools, `retrieve` is neither a boolean nor "auto", or `max_rounds` is
+            less than 1.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
@@ -73,10 +74,10 @@ def wrap_chat_model(
         query=query,
         token_budget=token_budget,
         store=store,
-        retrieve=retrieve,
     )
-    settings = RoundSettings(compression, max_rounds)
-    if retrieve:
+    settings = RoundSettings(compression, retrieve, max_rounds)
+    # Without tools of the caller, "auto" offers none.
+    if retrieve is True:
         check_tools(model)
     wrapped: _Model | None = replace_models(model, lambda inner: make_variant(inner, settings))
     if wrapped is None:

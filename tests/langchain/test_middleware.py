@@ -63,7 +63,7 @@ MODELS = ("gpt-4o", "gpt-4", "claude-haiku-4-5")
 
 
 def page_of_orders(page: int) -> str:
-    numbers = range(page * 1000, page * 1000 + 200)
+    numbers = range(page * 1000, page * 1000 + 300)
     rows = [
         {"id": n, "state": "delivered", "city": "Utrecht", "weight": n * 7 % 13} for n in numbers
     ]

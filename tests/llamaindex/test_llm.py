@@ -46,12 +46,12 @@ from headroom_integrations.llamaindex import MessagesCompressedEvent, retrieve_t
 from headroom_integrations.llamaindex.compression import LlamaIndexCompression
 
 PAGES = 30
-TABLE = "[table 120 rows: "
+TABLE = "[table 240 rows: "
 STATES = ("delivered", "sent", "late")
 
 
 def page_of_orders(page: int) -> str:
-    numbers = range(page * 1000, page * 1000 + 120)
+    numbers = range(page * 1000, page * 1000 + 240)
     rows = [
         {"id": n, "state": STATES[n * 7 % 3], "city": "Utrecht", "weight": n * n % 13}
         for n in numbers
@@ -233,7 +233,7 @@ async def test_data_that_a_tool_returns_is_compressed_like_text(
     agent.tools = [FunctionTool.from_defaults(orders)]
     server.script(replies(reply_for, 3))
     await agent.run("Which orders are late?")
-    assert server.requests[-1].raw.decode().count("[table 120 rows; from Python: ") == 3
+    assert server.requests[-1].raw.decode().count("[table 240 rows; from Python: ") == 3
     assert all(later.continues(earlier) for earlier, later in pairwise(server.requests))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
@@ -338,6 +338,21 @@ def orphans(messages: Sequence[Any], form: Form) -> set[tuple[str, int, int]]:
         for kind, places in kinds
         for index, position in places
     }
+
+
+def new_orphans(talk: Talk, dropped: Container[int]) -> set[tuple[str, int, int]]:
+    """Return the new orphans, except late answers in messages that must be kept.
+
+    Answers that come after the model has gone on are in no conversation that a provider accepts.
+    """
+    kept = [message for index, message in enumerate(talk.messages) if index not in dropped]
+    mixed = {
+        id(message)
+        for message in kept
+        if role(message) == "user" or len([*answered_calls(message)]) > 1
+    }
+    new = orphans(kept, talk.form) - orphans(talk.messages, talk.form)
+    return {orphan for orphan in new if orphan[0] == "call" or orphan[1] not in mixed}
 
 
 def linked_groups(messages: Sequence[Any], form: Form) -> list[set[int]]:

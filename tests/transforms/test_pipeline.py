@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from anthropic.types import TextBlock
-from conversations import SHARES, Talk, orphans, talks
+from conversations import SHARES, Talk, new_orphans, talks
 from hypothesis import given
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
@@ -147,7 +147,7 @@ def test_two_windows_drop_at_least_as_much_behind_a_single_marker(
     assert {change.message for change in alone.changes if change.action == "dropped"} <= {*dropped}
     kept = [message for index, message in enumerate(talk.messages) if index not in dropped]
     assert len(both.messages) == len(kept) + bool(dropped)
-    assert orphans(kept, talk.form) <= orphans(talk.messages, talk.form)
+    assert not new_orphans(talk, dropped)
     assert both.tokens_after == Tokenizer().count_messages(both.messages) <= both.tokens_before
     for key in {key for change in both.changes for key in change.keys}:
         assert retrieve(key, limit=None, store=store).found

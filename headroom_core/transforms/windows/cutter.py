@@ -26,7 +26,13 @@ from headroom_core.transforms.windows.limits import (
     sent_tokens,
 )
 from headroom_core.transforms.windows.planner import CutPlanner
-from headroom_core.transforms.windows.policy import CutPolicy, CutState, Shorten, ShortenedBlock
+from headroom_core.transforms.windows.policy import (
+    Candidate,
+    CutPolicy,
+    CutState,
+    Shorten,
+    ShortenedBlock,
+)
 from headroom_core.transforms.windows.turns import Turns, TurnUnit
 
 # Early in a conversation, every kept token is worth more than a prefix that stays cached. A mature
@@ -41,7 +47,7 @@ _MAX_ROOM_SHARE = 0.5
 _MAX_DECISIONS = 4096
 _DECISION_KEY_DIGITS = 24
 
-_DECISION_VERSION = "1"
+_DECISION_VERSION = "2"
 """Part of every decision key: to be changed whenever the same input is decided differently."""
 
 _decisions: LRUCache[str, dict[int, str]] = process_caches.lru(_MAX_DECISIONS)
@@ -187,6 +193,8 @@ class WindowCutter:
         # The decision may come from a store: never drop a message that has not been added yet.
         known = {message: reason for message, reason in decision.items() if message <= index}
         self._drop(known, index)
+        room = self._limits.hard - self._kept_tokens
+        self._marker_tokens = self._archive.fit_marker(room, self._tokenizer)
 
     def _decision_key(self, index: int) -> str:
         """Return a hash of everything that a decision depends on."""
@@ -250,28 +258,39 @@ class WindowCutter:
 
     def _decide(self, limit: int) -> dict[int, str]:
         """Return the messages to drop, with the reason for each."""
-        planner = CutPlanner(
-            list(self._policy.rank(self.state())),
-            self.sizes,
-            kept_tokens=self._kept_tokens,
-            archive=self._archive,
-            tokenizer=self._tokenizer,
-        )
+        candidates = list(self._policy.rank(self.state()))
+        hard = self._limits.hard
+        planner = self._planner([item for item in candidates if not item.protected])
+        if planner.fewest_tokens > hard:
+            # Protection gives way last, and only if the limit is met then.
+            everything = self._planner(candidates)
+            if everything.fewest_tokens <= hard:
+                planner, limit = everything, hard
         droppable_tokens = limit - planner.protected_tokens
         # Where even dropping all candidates does not meet the limit, all are dropped.
         target = limit - self._room_to_leave(droppable_tokens) if droppable_tokens > 0 else 0
         return planner.plan(target)
+
+    def _planner(self, candidates: Sequence[Candidate]) -> CutPlanner:
+        return CutPlanner(
+            candidates,
+            self.sizes,
+            kept_tokens=self._kept_tokens,
+            archive=self._archive,
+            tokenizer=self._tokenizer,
+            limit=self._limits.hard,
+        )
 
     def _droppable_units(self) -> tuple[TurnUnit, ...]:
         newest = self.turns.unit_of[-1]
         return tuple(
             unit
             for unit in self.turns.units
-            if not unit.pending_calls
-            and unit.kind != "unknown"
+            if unit.kind != "unknown"
+            and not unit.dropped
+            and not self.turns.is_waiting(unit)
             and unit is not newest
             and unit is not self.turns.last_user_unit
-            and unit.messages[0] not in self.dropped
         )
 
     def _drop(self, reasons: Mapping[int, str], index: int) -> None:
@@ -285,6 +304,8 @@ class WindowCutter:
         self._kept_tokens -= weight
         self._archive.add(sorted(new), weight)
         self._marker_tokens = self._archive.count_marker_tokens(self._tokenizer)
+        for message in new:
+            self.turns.unit_of[message].dropped = True
         self.dropped |= new
         self._dropped_at |= dict.fromkeys(new, index)
 

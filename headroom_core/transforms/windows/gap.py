@@ -30,7 +30,8 @@ class DroppedMessages:
     """Dropped messages, in parts that are stored under a key each.
 
     Each part has more than twice as many tokens as the next. So there are few parts, which keeps
-    the marker short, and a new drop stores only the small parts again.
+    the marker short, and a new drop stores only the small parts again, unless the marker has room
+    for a single key only.
 
     Attributes:
         parts: Indices of the messages of each part, in order.
@@ -63,6 +64,20 @@ class DroppedMessages:
         copy = DroppedMessages([*self.parts], {}, [*self._part_tokens])
         copy.add(messages, tokens)
         return copy
+
+    def fit_marker(self, room: int, tokenizer: Tokenizer) -> int:
+        """Merge all parts if their keys leave no room otherwise, and return the marker's tokens.
+
+        Args:
+            room: Number of tokens that the message with the marker should not exceed.
+            tokenizer: Counts the tokens.
+        """
+        tokens = self.count_marker_tokens(tokenizer)
+        if tokens <= room or len(self.parts) < 2:
+            return tokens
+        self.parts = [self.messages]
+        self._part_tokens = [sum(self._part_tokens)]
+        return self.count_marker_tokens(tokenizer)
 
     def add(self, messages: list[int], tokens: int) -> None:
         """Add further dropped messages, which have so many tokens together."""

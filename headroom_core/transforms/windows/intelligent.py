@@ -49,9 +49,9 @@ class IntelligentContextManager:
     message is, how many values it shares with the last messages, how often outputs of its tool
     have been retrieved, whether it reports an error, how many later messages use a value that it
     introduced, and how many values would be lost with it, relative to its tokens. A tool call is
-    dropped with all its results. All other messages are called spoken. The spoken messages of the
-    last turns are kept; those of users in older turns are dropped last; the newest message and the
-    last user message are never dropped.
+    dropped with all its results. All other messages are called spoken. Those of users in older
+    turns are dropped last, and those of the last turns only if the limit cannot be met otherwise;
+    the newest message and the last user message are never dropped.
 
     Dropped messages are stored, and a single marker replaces them. Like `RollingWindow`, this cuts
     the conversation message by message from its beginning; importance is computed only at cuts.

@@ -23,6 +23,7 @@ class CutPlanner:
         kept_tokens: Number of tokens that are sent before the cut, without a marker.
         archive: The messages that were dropped by earlier cuts.
         tokenizer: Counts the marker's tokens.
+        limit: Maximum size of the result, if it can be reached.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class CutPlanner:
         kept_tokens: int,
         archive: DroppedMessages,
         tokenizer: Tokenizer,
+        limit: int,
     ) -> None:
         self._candidates = candidates
         self._weights = [
@@ -42,6 +44,7 @@ class CutPlanner:
         self._kept_tokens = kept_tokens
         self._archive = archive
         self._tokenizer = tokenizer
+        self._limit = limit
         self._tokens_before = kept_tokens + archive.count_marker_tokens(tokenizer)
         # The marker's text is only known after the selection, so its maximum is assumed.
         marker_growth = MAX_FURTHER_KEY_TOKENS if archive.parts else MAX_MARKER_TOKENS
@@ -51,6 +54,11 @@ class CutPlanner:
     def protected_tokens(self) -> int:
         """Maximum number of tokens that are sent if all candidates are dropped."""
         return self._tokens_with_new_key - sum(self._weights)
+
+    @property
+    def fewest_tokens(self) -> int:
+        """Maximum number of tokens that are sent without all candidates, for the marker's text."""
+        return self._tokens_without(range(len(self._candidates)))
 
     def plan(self, target: int) -> dict[int, str]:
         """Return the messages to drop to reach a target, with the reason for each.
@@ -118,7 +126,8 @@ class CutPlanner:
             return self._tokens_before
         weight = sum(self._weights_of(selected))
         archive = self._archive.copy_with(messages, weight)
-        return self._kept_tokens - weight + archive.count_marker_tokens(self._tokenizer)
+        kept_tokens = self._kept_tokens - weight
+        return kept_tokens + archive.fit_marker(self._limit - kept_tokens, self._tokenizer)
 
     def _messages_of(self, position: int) -> list[int]:
         units = self._candidates[position].units

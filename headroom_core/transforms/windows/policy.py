@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from headroom_core.messages import Block, Change
 from headroom_core.transforms.windows.turns import Turns, TurnUnit
@@ -19,11 +21,14 @@ class Candidate:
         reason: Why they are dropped if they are.
         loss_per_token: Importance that is lost with each of their tokens. None if candidates are
             dropped in the given order.
+        protected: Whether they are dropped only to meet a limit that must be met, if dropping all
+            other candidates does not suffice.
     """
 
     units: tuple[TurnUnit, ...]
     reason: str
     loss_per_token: float | None = None
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,8 @@ class CutState:
 
     Attributes:
         turns: The units of all messages so far, including dropped messages.
-        droppable: The units that a policy may drop: their messages are still kept, every call has
-            its result, and they contain neither the newest nor the last user message.
+        droppable: The units that a policy may drop: their messages are still kept, they contain
+            neither the newest nor the last user message, and no call that may still get a result.
         sizes: Number of tokens of each message so far.
     """
 
@@ -58,7 +63,7 @@ class ShortenedBlock:
 
 
 Rank = Callable[[CutState], Iterable[Candidate]]
-"""Yields the candidates in the order in which to drop them; anything else is protected."""
+"""Yields the candidates in the order in which to drop them; anything else is always kept."""
 
 Remember = Callable[[str, Callable[[], dict[int, str]]], dict[int, str]]
 """Returns the decision stored under a key, or calls the function to decide, and stores that."""
@@ -94,3 +99,12 @@ class CutPolicy:
 def first_protected_turn(state: CutState, count: int) -> int:
     """Return the number of the first of the last `count` turns."""
     return state.turns.turn_count - count + 1
+
+
+def protected_turns(units: Iterable[TurnUnit], state: CutState) -> Iterator[Candidate]:
+    """Yield the protected units of all turns but the newest, a turn at a time, the oldest first."""
+    older = [unit for unit in units if unit.turn < state.turns.turn_count]
+    turn_of = attrgetter("turn")
+    for _, turn in groupby(sorted(older, key=turn_of), key=turn_of):
+        reason = "in a protected turn: the limit could not be met otherwise"
+        yield Candidate(tuple(turn), reason, protected=True)

@@ -12,7 +12,12 @@ from headroom_core.transforms.windows.importance import (
     ImportanceSignals,
     ImportanceSource,
 )
-from headroom_core.transforms.windows.policy import Candidate, CutState, first_protected_turn
+from headroom_core.transforms.windows.policy import (
+    Candidate,
+    CutState,
+    first_protected_turn,
+    protected_turns,
+)
 from headroom_core.transforms.windows.turns import TurnUnit
 
 _MIN_LOSS_PER_TOKEN = 0.001
@@ -53,11 +58,15 @@ class ImportanceRanking:
         self._toin = None
 
     def rank(self, state: CutState) -> Iterator[Candidate]:
-        """Yield the least important units first, and old messages of users last."""
+        """Yield the least important units, then old messages of users, then the last turns."""
         yield from self._candidates(state)
+        protected: list[TurnUnit] = []
         for unit in state.droppable:
             if unit.has_user_text and self._is_old(unit, state):
                 yield Candidate((unit,), "old user message: nothing else could be dropped")
+            elif not self._is_unprotected(unit, state) and not self._is_kept_system(unit):
+                protected.append(unit)
+        yield from protected_turns(protected, state)
 
     def explain(self, state: CutState) -> dict[int, str]:
         """Return the reason why each message would be kept."""
@@ -90,9 +99,12 @@ class ImportanceRanking:
     def _is_unprotected(self, unit: TurnUnit, state: CutState) -> bool:
         if unit.has_user_text:
             return False
-        if unit.kind == "system" and self._config.keep_system:
+        if self._is_kept_system(unit):
             return False
         return unit.kind == "step" or self._is_old(unit, state)
+
+    def _is_kept_system(self, unit: TurnUnit) -> bool:
+        return unit.kind == "system" and self._config.keep_system
 
     def _is_old(self, unit: TurnUnit, state: CutState) -> bool:
         return unit.turn < first_protected_turn(state, self._config.keep_last_turns)
@@ -113,7 +125,7 @@ class ImportanceRanking:
             return "the last user message is kept"
         if unit is state.turns.unit_of[-1]:
             return "the newest message is kept"
-        if unit.pending_calls:
+        if state.turns.is_waiting(unit):
             return "tool calls are kept until they have their results"
         if self._is_old(unit, state):
             return f"{_THERE_IS_ROOM}: user messages are dropped last"

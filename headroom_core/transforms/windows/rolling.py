@@ -19,6 +19,7 @@ from headroom_core.transforms.windows.policy import (
     CutState,
     Shorten,
     first_protected_turn,
+    protected_turns,
 )
 from headroom_core.transforms.windows.turns import TurnUnit
 
@@ -30,9 +31,10 @@ class RollingWindow:
     with all its results. All other messages are called spoken. If only part of a turn has to be
     dropped, its oldest tool calls are dropped first and its spoken messages last. System messages
     and the spoken messages of the last turns are kept; tool calls in the last turns are dropped if
-    there is no other way, the oldest first; the newest message is never dropped. Dropped messages
-    are stored, and a single marker replaces them, whose text changes only when further messages are
-    dropped.
+    there is no other way, the oldest first, and then all messages of the last turns but the newest.
+    The newest message and the last user message are never dropped. Dropped messages are stored, and
+    a single marker replaces them, whose text changes only when further messages are dropped, or
+    when only a marker with a single key meets the limit.
 
     The conversation is cut message by message from its beginning: a longer conversation drops every
     message that its beginning dropped. A cut leaves more free room the longer the conversation has
@@ -131,7 +133,7 @@ class RollingWindow:
         return WindowCutter(draft, self.tokenizer, limits, policy, counted=counted).run()
 
     def _rank(self, state: CutState) -> Iterator[Candidate]:
-        """Yield unprotected turns, then tool calls of the protected turns."""
+        """Yield unprotected turns, then tool calls of the protected turns, then what was said."""
         first_protected = first_protected_turn(state, self.config.preserve_recent_turns)
         units = [
             unit
@@ -139,11 +141,14 @@ class RollingWindow:
             if unit.kind != "system" or not self.config.preserve_system
         ]
         yield from self._rank_turns([unit for unit in units if unit.turn < first_protected])
-        for unit in units:
-            if unit.turn >= first_protected and _is_plain_step(unit):
+        protected = [unit for unit in units if unit.turn >= first_protected]
+        for unit in protected:
+            if _is_plain_step(unit):
                 yield Candidate(
                     (unit,), "tool call of a protected turn: nothing else could be dropped"
                 )
+        spoken = [unit for unit in protected if not _is_plain_step(unit)]
+        yield from protected_turns(spoken, state)
 
     def _rank_turns(self, units: Sequence[TurnUnit]) -> Iterator[Candidate]:
         """Yield the candidates turn by turn: each tool call alone, then its spoken messages."""

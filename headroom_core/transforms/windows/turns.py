@@ -29,6 +29,7 @@ class TurnUnit:
         messages: Indices of its messages, in order.
         pending_calls: Ids of its tool calls that have no result yet.
         has_user_text: Whether a user speaks in it, possibly along with tool results.
+        dropped: Whether it has been dropped. Results that arrive later do not join it.
     """
 
     kind: TurnUnitKind
@@ -36,12 +37,14 @@ class TurnUnit:
     messages: list[int] = field(default_factory=list)
     pending_calls: set[str] = field(default_factory=set)
     has_user_text: bool = False
+    dropped: bool = False
 
 
 class Turns:
     """The units of a conversation, built message by message without looking ahead.
 
-    A tool result belongs to the unit of the latest call with its id, however late it arrives.
+    A tool result belongs to the unit of the latest call with its id, however late it arrives,
+    unless that has been dropped.
 
     Attributes:
         units: The units, in the order of their first messages.
@@ -67,15 +70,30 @@ class Turns:
         self.request_count = 0
         self.last_user_unit: TurnUnit | None = None
         self.message_of_call: dict[str, int] = {}
+        # The first message of the model after the latest from a user or tool that it replied to.
+        self._newest_reply = 0
+        self._others_spoke = True
+
+    def is_waiting(self, unit: TurnUnit) -> bool:
+        """Return whether a unit has tool calls that may still get results.
+
+        Once the model has gone on, older calls without a result were interrupted. Calls that it
+        makes in several messages in a row belong together.
+        """
+        return bool(unit.pending_calls) and unit.messages[-1] >= self._newest_reply
 
     def add(self, outline: Outline) -> None:
         """Add the next message of the conversation."""
+        index = len(self.unit_of)
         if outline.kind == "user":
             self.turn_count += 1
         elif outline.kind == "assistant":
             self.request_count += 1
+            if self._others_spoke:
+                self._newest_reply = index
+        if outline.kind in ("user", "assistant", "tool_result"):
+            self._others_spoke = outline.kind != "assistant"
         unit = self._find_or_create_unit(outline)
-        index = len(self.unit_of)
         unit.messages.append(index)
         unit.pending_calls.update(outline.calls)
         self.message_of_call.update(dict.fromkeys(outline.calls, index))
@@ -93,7 +111,7 @@ class Turns:
             if call_id not in self.message_of_call:
                 continue
             unit = self.unit_of[self.message_of_call[call_id]]
-            if not any(unit is known for known in units):
+            if not unit.dropped and not any(unit is known for known in units):
                 units.append(unit)
         if not units:
             return self._create_unit(outline)

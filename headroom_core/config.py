@@ -161,8 +161,8 @@ class RollingWindowConfig(Settings):
             only if it is set or passed explicitly. Defaults to 100,000.
         preserve_system: Whether to keep system messages. Defaults to True.
         preserve_recent_turns: Number of turns at the end whose spoken messages are kept. Their
-            steps are dropped only as a last resort, the oldest first, and the newest message
-            never. Defaults to 5.
+            steps are dropped only as a last resort, the oldest first, then these turns but the
+            newest, and the newest message never. Defaults to 5.
         drop_oldest_first: Whether to drop the oldest turns first. If not, the newest turns that
             are not protected are dropped first, and the beginning stays. Defaults to True.
         output_buffer_tokens: Number of tokens to reserve for the reply, at most half of the
@@ -228,7 +228,8 @@ class IntelligentContextConfig(Settings):
             False.
         keep_system: Whether to keep system messages. Defaults to True.
         keep_last_turns: Number of turns at the end whose spoken messages are kept. Their steps
-            are dropped by importance, and the newest message never. Defaults to 2.
+            are dropped by importance, these turns but the newest only as a last resort, and the
+            newest message never. Defaults to 2.
         output_buffer_tokens: Number of tokens to reserve for the reply, at most half of the
             limit. Defaults to 4,000.
         use_importance_scoring: Whether to drop by importance. If not, the oldest are dropped

@@ -84,8 +84,9 @@ def test_a_selection_from_a_real_output_shows_whole_rows(case: dict[str, Any]) -
     for key in result.ccr_hashes:
         assert store.get(key) == text
         values, _ = split_json(text)
-        arrays = [*arrays_in(values)] if values else csv_arrays(text)
-        assert assert_rows_shown(result.messages[-1]["content"], arrays, key) > 0
+        short = result.messages[-1]["content"]
+        arrays = [*arrays_in(values)] if values else csv_arrays(text, short)
+        assert assert_rows_shown(short, arrays, key) > 0
 
 
 @MODES

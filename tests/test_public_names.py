@@ -61,8 +61,8 @@ MODULE_NAMES = {
     "headroom_integrations.langchain": ("HeadroomCompressor",),
 }
 SIGNATURES = {
-    "compress": "messages, *, model, tools, token_budget, config, query, store, dialect, hooks,"
-    " strict",
+    "compress": "messages, *, model, tools, token_budget, config, exclude_tools, only_tools,"
+    " tool_profiles, query, store, dialect, hooks, strict",
     "compress_documents": "texts, query, *, token_budget, model, config, store, titles, overheads,"
     " scorer, max_documents, min_relevance, prefer_diverse",
     "retrieve": "key, *, where, query, lines, limit, page, store",

@@ -77,7 +77,8 @@ class BedrockDialect(MessageReader):
         The first sign decides, so a conversation keeps its dialect as it grows.
         """
         for message in messages:
-            if get_field(message, "role") not in _SPEAKERS or get_field(message, "tool_calls"):
+            # The role may be of any type, also one without a hash.
+            if get_field(message, "role") not in (*_SPEAKERS,) or get_field(message, "tool_calls"):
                 return False
             parts = as_items(get_field(message, "content"))
             if any(get_field(part, "type") is not None for part in parts):

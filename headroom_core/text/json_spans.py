@@ -27,9 +27,10 @@ _CANDIDATE = re.compile(
     r"""|\[(?=\s*(?:[\[{(<]|[A-Za-z_][\w.]{0,100}(?:<locals>[\w.]{0,100})?\("""
     r"""|(["'\d-]|b["']|(?:true|false|null|True|False|None|nan|inf|NaN)\b)))"""
 )
-# Brackets followed by a single quote or a word of Python. Must not match the start of any JSON.
+# Brackets followed by a single quote or a word of Python. Must not match the start of any JSON. The
+# bound keeps a long run of brackets from being read again at each of them.
 _ONLY_PYTHON = re.compile(
-    r"""[\[{\s]*(?:['(<]|b["']|True\b|False\b|None\b|nan\b|inf\b|-inf\b|[A-Za-z_][\w.<>]{0,200}\()"""
+    r"""[\[{\s]{0,100}+(?:['(<]|b["']|True\b|False\b|None\b|nan\b|inf\b|-inf\b|[A-Za-z_][\w.<>]{0,200}\()"""
 )
 # The first character of what Python writes and JSON does not.
 _PYTHON_START = re.compile(r"['(<{-]|[^\W\d]")

@@ -27,7 +27,7 @@ from headroom_core.text.exact_json import fingerprint, parse
 from headroom_core.transforms import SmartCrusher
 
 EAGER = SmartCrusherConfig(min_tokens_to_crush=0)
-SELECTING = HeadroomConfig(smart_crusher=EAGER)
+SELECTING = HeadroomConfig(smart_crusher=EAGER, ccr=CCRConfig(min_tokens_saved=0))
 LOSSLESS = HeadroomConfig(smart_crusher=EAGER, ccr=CCRConfig(enabled=False))
 ROWS = [
     {"id": row, "state": "failed" if row == 77 else "confidential", "amount": row * 3}
@@ -246,7 +246,8 @@ def test_empty_or_invalid_content_passes_through(content: Any, role: Any) -> Non
     result = compress(messages, config=LOSSLESS, store=MemoryStore())
     assert result.messages[0] is messages[0]
     assert result.messages[-1]["content"] != TABLE
-    assert not result.warnings
+    has_known_role = role in ("tool", "user", "assistant", "system")
+    assert has_known_role == (not result.warnings)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +398,9 @@ def test_lines_that_only_start_like_json_take_linear_time(line: str) -> None:
     def seconds(count: int) -> float:
         text = f"{line}\n" * count
         start = time.perf_counter()
-        assert compress_output(text, LOSSLESS).messages[-1]["content"] == text
+        content = compress_output(text, LOSSLESS).messages[-1]["content"]
+        # JSON may lose its spaces, which does not matter here.
+        assert content == text or decode_table(content).split() == text.replace(": ", ":").split()
         return time.perf_counter() - start
 
     seconds(100)

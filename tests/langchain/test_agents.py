@@ -30,7 +30,7 @@ STATES = ("delivered", "sent", "late")
 
 @cache
 def page_of_orders(page: int) -> str:
-    numbers = range(page * 1000, page * 1000 + 120)
+    numbers = range(page * 1000, page * 1000 + 240)
     rows = [
         {"id": n, "state": STATES[n * 7 % 3], "city": "Utrecht", "weight": n * n % 13}
         for n in numbers

@@ -418,7 +418,7 @@ def test_a_changed_block_changes_only_its_message(
 
 # Compressing
 
-ROWS = json.dumps([{"id": number, "state": "done", "city": "Utrecht"} for number in range(300)])
+ROWS = json.dumps([{"id": number, "state": "done", "city": "Utrecht"} for number in range(900)])
 PAIR = [calling_message("jobs", {"day": 3}), text_message(ROWS, "tool", tool_call_id="c1")]
 
 

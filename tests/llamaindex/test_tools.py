@@ -112,5 +112,5 @@ async def test_the_event_loop_is_not_blocked() -> None:
 def test_without_a_store_it_reads_the_default_store(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headroom_core.retrieval.originals.default_store", lambda: store)
+    monkeypatch.setattr("headroom_core.stores.default_store", lambda: store)
     assert retrieve_tool().call(key=KEY).content == handle_retrieve_call({"key": KEY}, store=store)

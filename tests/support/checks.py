@@ -150,14 +150,21 @@ def _with_item_count(row: Value, path: tuple[str, ...]) -> Value:
     return {**row, path[0]: _with_item_count(row[path[0]], path[1:])}
 
 
-def csv_arrays(text: str) -> list[list[Value]]:
-    """Return the records of separated values below the header, as an array for each separator."""
+def csv_arrays(text: str, shortened: str) -> list[list[Value]]:
+    """Return what may be the records of the tables that separated values were shortened to.
+
+    Separators differ, and blank lines and notes may stand before, between and below the tables, so
+    that any neighbouring lines may be the records of a table, if they are as many.
+    """
+    totals = {table.total for table in read_tables(shortened)}
     arrays: list[list[Value]] = []
     for separator in ",\t;|":
         records = list(join_records(text.rstrip("\r\n").split("\n"), separator))
         if all(record.endswith("\r") for record in records[:-1]):
             records = [record.removesuffix("\r") for record in records]
-        arrays.append(list(records[1:]))
+        for lines in (records, [record for record in records if record.strip()]):
+            starts = [(start, total) for total in totals for start in range(len(lines) - total + 1)]
+            arrays += [list(lines[start : start + total]) for start, total in starts]
     return arrays
 
 

@@ -18,8 +18,9 @@ from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, add_term_scores,
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import quote
 
-# An ISO date. As a term it may be continued by a word: `2024-03-07T08:00`.
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+# The date and the time of an ISO timestamp. As terms they may stand within a word:
+# `2024-03-07T08:00Z`.
+_PART_OF_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d|t\d\d:\d\d(?::\d\d)?")
 # A value is rare if this many rows, or this share of them, have it.
 _MAX_RARE_ROWS = 2
 _MAX_RARE_SHARE = 0.02
@@ -249,7 +250,8 @@ def _add_terms(
     # A term in more than a quarter of the rows says nothing about any of them.
     max_rows = max(max_rare, total // 4)
     for term in terms:
-        counts = index.count_by_row(term, max_rows, whole_word=not _DATE.fullmatch(term))
+        is_part = _PART_OF_TIMESTAMP.fullmatch(term) is not None
+        counts = index.count_by_row(term, max_rows, whole_word=not is_part)
         if not counts:
             continue
         weight = idf(total, len(counts))

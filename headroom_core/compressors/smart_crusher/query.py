@@ -14,6 +14,7 @@ _MIN_TERM_CHARACTERS = 3
 # separators of values.
 _TERM = re.compile(r"[^\s\"'`“”‘’«»<>()\[\]{},;=]+")
 _WORD = re.compile(r"\w+")
+_TIME = re.compile(r"\d\d:\d\d(?::\d\d)?")
 _TERM_EDGES = ".,:;!?…-–*_/\\&|"
 # A number, also with grouped thousands: `1,094`, `1 094.5`, `1'094`. Must not match digits that
 # belong to a word, a version or an identifier: `v2`, `1.2.3`, `7f3a`.
@@ -94,12 +95,16 @@ class ParsedQuery:
         return self.text[start].isupper() or self.text[max(0, start - 1)] in "\"'`“‘«"
 
     def collect_terms(self) -> list[str]:
-        """Return the distinct words and space-separated pieces of the query, in lowercase."""
+        """Return the distinct words and space-separated pieces of the query, in lowercase.
+
+        Times are also returned as ISO timestamps write them, behind a `t`.
+        """
         pieces = [term.strip(_TERM_EDGES) for term in _TERM.findall(self.lower)]
+        times = [f"t{piece}" for piece in pieces if _TIME.fullmatch(piece)]
         words = [word for piece in pieces for word in _WORD.findall(piece)]
         return [
             term
-            for term in dict.fromkeys(pieces + words)
+            for term in dict.fromkeys(pieces + times + words)
             if len(term) >= _MIN_TERM_CHARACTERS and term not in ROW_STOP_WORDS
         ]
 

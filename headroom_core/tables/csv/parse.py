@@ -45,12 +45,15 @@ def parse_csv(text: str, *, is_declared: bool = False) -> list[TablePart] | None
     fenced = _parse_fences(text)
     if fenced:
         return fenced
+    size = len(text.strip())
     best: list[FoundTable] = []
     for separator in find_separators(text):
         tables = _find_tables(text, separator, is_declared=is_declared)
         if _total_size(tables) > _total_size(best):
             best = tables
-    if not best or _total_size(best) < _MIN_TABLE_SHARE * len(text.strip()):
+        if _total_size(best) >= size:
+            break
+    if not best or _total_size(best) < _MIN_TABLE_SHARE * size:
         return None
     return _join(text, best)
 
@@ -93,9 +96,11 @@ def _find_tables(text: str, separator: str, *, is_declared: bool) -> list[FoundT
 
 def _may_have_tables(text: str, separator: str, *, is_declared: bool) -> bool:
     """Return whether there is evidence of a table in samples of a text, if it is long."""
-    return any(
+    samples = list(read_samples(text))
+    # Samples of a short text would be all of it, and parsing it looks for evidence as well.
+    return len(samples) == 1 or any(
         TextRecords(sample, separator).have_evidence(is_declared=is_declared, is_inner=number > 0)
-        for number, sample in enumerate(read_samples(text))
+        for number, sample in enumerate(samples)
     )
 
 

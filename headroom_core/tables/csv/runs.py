@@ -225,7 +225,10 @@ class TextRecords:
         if layout.write(records) != self.text[start:end]:
             return None
         regular_rows = [index - first for index in regular if index >= first]
-        rows = [split_record(records[row], self.separator) for row in regular_rows]
+        cells = self.cells[first : last + 1]
+        if line_end == "\r\n":
+            cells = [split_record(record, self.separator) for record in records]
+        rows = [cells[row] for row in regular_rows]
         return FoundTable(start, end, _build_frame(layout, records, regular_rows, rows))
 
     def _find_line_end(self, first: int, last: int) -> str:

@@ -105,11 +105,14 @@ class TextRecords:
         """
         for run in self._find_runs():
             regular = self._find_regular(*run)
-            if is_inner and regular:
+            # The cheaper sign first: parsing the whole text weighs headers again.
+            if regular:
                 evidence = self._weigh(regular)
                 if evidence.alikeness >= 1 and not evidence.splits_brackets():
                     return True
-            elif self._find_header(regular, is_declared=is_declared) is not None or (
+            if is_inner:
+                continue
+            if self._find_header(regular, is_declared=is_declared) is not None or (
                 self._is_headerless(regular, is_declared=is_declared)
             ):
                 return True
@@ -248,7 +251,7 @@ def _build_frame(
     if layout.header is not None:
         titles = [unquote_cell(cell) for cell in split_record(layout.header, layout.separator)]
     columns = [
-        Column((key,), Field(name), [_parse_cell(cell) for cell in cells], [*cells])
+        Column((key,), Field(name), _parse_cells(cells), [*cells])
         for key, name, cells in zip(column_keys(titles), names, zip(*rows))
     ]
     source: list[Value] = list(records)
@@ -262,6 +265,12 @@ def _build_frame(
         layout=layout,
         notes=notes,
     )
+
+
+def _parse_cells(cells: Sequence[str]) -> list[Value]:
+    # Most columns repeat their values, so each is parsed once.
+    parsed = {cell: _parse_cell(cell) for cell in set(cells)}
+    return [parsed[cell] for cell in cells]
 
 
 def _parse_cell(cell: str) -> Value:

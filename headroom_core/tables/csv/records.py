@@ -12,11 +12,11 @@ _MAX_RECORD_LINES = 1_000
 
 
 def join_records(lines: Iterable[str], separator: str) -> Iterator[str]:
-    """Join lines into records, as far as they are asked for: a quoted cell may span several lines.
+    r"""Join lines into records, as far as they are asked for: a quoted cell may span several lines.
 
     Example:
-        >>> list(join_records(["7,\"in flood", "since May\"", "8,dry"], ","))
-        ['7,"in flood\\nsince May"', '8,dry']
+        >>> list(join_records(['7,"in flood', 'since May"', "8,dry"], ","))
+        ['7,"in flood\nsince May"', '8,dry']
     """
     opening = _compile_opening_pattern(separator)
     open_lines: list[str] = []

@@ -55,7 +55,7 @@ class RollingWindow:
         >>> result.tokens_after < 4000, result.messages[-1] is messages[-1]
         (True, True)
         >>> result.messages[0]["content"][:50]
-        '[headroom: 30 messages left out here; originals: h'
+        '[headroom: 34 messages left out here; originals: h'
     """
 
     name = "rolling_window"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.run import CompressionRun, RunOutcome
 from headroom_core.dialects import Dialect
-from headroom_core.errors import CompressionError
+from headroom_core.errors import CompressionError, ValidationError
 from headroom_core.messages import require_list
 from headroom_core.results import CompressResult
 from headroom_core.stores import Store
@@ -131,7 +131,9 @@ def compress(
     )
     received = require_list("messages", messages)
     if hooks is not None:
-        received = _call_hook(run, "pre_compress", hooks.pre_compress, received)
+        # A copy, because a hook may fail after it has changed the list.
+        pre_compress = hooks.pre_compress
+        received = _call_hook(run, lambda: pre_compress([*received]), received, "pre_compress")
 
     draft = run.parse(received)
     for transform in run.transforms():
@@ -144,7 +146,8 @@ def compress(
     warning_count = len(result.warnings)
     _check_strict(strict, result)
     if hooks is not None:
-        result = _call_hook(run, "post_compress", hooks.post_compress, result)
+        post_compress, before = hooks.post_compress, result
+        result = _call_hook(run, lambda: post_compress(before), before, "post_compress")
         if len(run.warnings) > warning_count:
             result = replace(result, warnings=run.warnings)
             _check_strict(strict, result)
@@ -157,10 +160,18 @@ def _check_strict(strict: bool, result: CompressResult) -> None:
 
 
 def _call_hook(
-    run: CompressionRun, name: str, hook: Callable[[_Hooked], _Hooked | None], value: _Hooked
+    run: CompressionRun, hook: Callable[[], _Hooked | None], value: _Hooked, name: str
 ) -> _Hooked:
     """Return what a hook returns instead of a value; the value itself if it returns None."""
-    changed = run.collector.attempt(lambda: hook(value), None, f"the hook {name} changed nothing")
+
+    def call() -> _Hooked | None:
+        changed = hook()
+        if changed is None or isinstance(changed, type(value)):
+            return changed
+        kind, wanted = type(changed).__name__, type(value).__name__
+        raise ValidationError(f"it returned a {kind}: return a {wanted} or None", {"hook": name})
+
+    changed = run.collector.attempt(call, None, f"the hook {name} changed nothing")
     return value if changed is None else changed
 
 

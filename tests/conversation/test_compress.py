@@ -506,6 +506,22 @@ def test_a_hook_that_raises_changes_nothing_and_warns(name: str, as_method: bool
         run(hooks=hooks, strict=True)
 
 
+def test_a_hook_that_fails_midway_changes_nothing() -> None:
+    def fail(messages: list[Any]) -> None:
+        messages.clear()
+        raise KeyError
+
+    assert run(hooks=CompressionHooks(pre_compress=fail)).messages == run().messages
+
+
+@pytest.mark.parametrize("name", ["pre_compress", "post_compress"])
+@pytest.mark.parametrize("returned", [5, {}, "text"])
+def test_a_hook_that_returns_something_else_warns(name: str, returned: Any) -> None:
+    result = run(hooks=CompressionHooks(**{name: lambda value: returned}))
+    assert result.messages == run().messages
+    assert f"{name} changed nothing" in result.warnings[0]
+
+
 def test_a_hook_can_remove_every_message() -> None:
     assert run(hooks=CompressionHooks(pre_compress=lambda messages: [])).messages == []
 

@@ -19,8 +19,11 @@ _SAMPLE_LINES = 40
 _SAMPLE_CHARACTERS = 16_000
 _JSON_OR_MARKUP_STARTS = ("[", "{", "<")
 
-# The place that a search or a compiler prints before a line: `src/a.py:57:`.
-_PLACE = re.compile(r"[^\s,;|]{1,200}:\d+:")
+# The place that a search or a compiler prints before a line: `src/a.py:57:`. Must not match a time,
+# alone or behind a date (`12:01:00`, `2026-01-05T12:01:00`), or a hardware address.
+_PLACE = re.compile(
+    r"(?!\d{4}-\d\d-\d\dT|[\da-fA-F]+:[\da-fA-F])(?:[A-Za-z]:)?[^\s,;|:]{1,200}:\d+:"
+)
 # A number as views of files show it: indented, or with spaces before the sign after it.
 _SPACED_NUMBER = re.compile(r" +\d|\d+ +\|")
 # The start of a line of a table that is drawn with a frame, as in Markdown.

@@ -13,7 +13,9 @@ _MIN_NUMBERS = 128
 # A run of letters, digits and the signs of base64. It begins where no other run ends, which keeps
 # the search linear. The second alternative is broken into lines, which strings may escape.
 _RUN = re.compile(
-    rf"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{{{MIN_OPAQUE_CHARACTERS},}}={{0,2}}"
+    # Most runs are short, and are told by the first look ahead.
+    r"(?=[A-Za-z0-9+/_-]{60})(?<![A-Za-z0-9+/_-])"
+    rf"(?:[A-Za-z0-9+/_-]{{{MIN_OPAQUE_CHARACTERS},}}={{0,2}}"
     r"|(?:[A-Za-z0-9+/]{60,76}(?:\\n|\r?\n)){12,}[A-Za-z0-9+/]{0,76}={0,2})"
 )
 _DATA_URI = re.compile(r"data:([\w.+-]{1,40}/[\w.+-]{1,80})(?:;[\w=.-]{1,40}){0,3};base64,\Z")

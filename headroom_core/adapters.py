@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
@@ -45,6 +46,7 @@ from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountTex
 from headroom_core.dialects.declarations import declares_retrieval
 from headroom_core.dialects.google import GOOGLE_FIELDS
 from headroom_core.dialects.joined import join_rows
+from headroom_core.dialects.parts import read_string
 from headroom_core.documents.ranking import extract_title
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, marker_keys, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
@@ -107,6 +109,7 @@ __all__ = [
     "model_info",
     "parse_anthropic_part",
     "pin_reason",
+    "read_string",
     "read_usage",
     "render_draft",
     "require_list",
@@ -130,15 +133,8 @@ def _require_store(store: Any) -> Any:
     return store
 
 
-def _require_flag(value: Any) -> Any:
-    rule = retrieve_rule(value)
-    if rule:
-        raise ValueError(rule)
-    return value
-
-
-def _require_choice(value: Any) -> Any:
-    rule = retrieve_rule(value, sees_tools=True)
+def _require_retrieve(value: Any, *, sees_tools: bool = False) -> Any:
+    rule = retrieve_rule(value, sees_tools=sees_tools)
     if rule:
         raise ValueError(rule)
     return value
@@ -154,10 +150,12 @@ ConfigSnapshot = Annotated[HeadroomConfig | None, AfterValidator(_snapshot)]
 ScorerInstance = Annotated[Scorer | None, AfterValidator(_require_instance)]
 """Type of a component's field for a scorer."""
 
-RetrieveFlag = Annotated[bool, BeforeValidator(_require_flag)]
+RetrieveFlag = Annotated[bool, BeforeValidator(_require_retrieve)]
 """Type of a component's field `retrieve` if the component sees no tools of requests."""
 
-RetrieveSetting = Annotated[RetrieveChoice, BeforeValidator(_require_choice)]
+RetrieveSetting = Annotated[
+    RetrieveChoice, BeforeValidator(partial(_require_retrieve, sees_tools=True))
+]
 """Type of a component's field `retrieve` if the component sees the tools of requests."""
 
 StoreInstance = Annotated[Store | None, BeforeValidator(_require_store)]

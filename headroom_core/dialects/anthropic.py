@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from headroom_core.dialects.access import as_items, compact_json, get_field, render_draft
+from headroom_core.dialects.access import as_items, get_field, render_draft
 from headroom_core.dialects.base import (
     CallTracker,
     MessageReader,
@@ -16,7 +16,13 @@ from headroom_core.dialects.base import (
 )
 from headroom_core.dialects.counting import CHAT_FIELDS
 from headroom_core.dialects.joined import join_rows
-from headroom_core.dialects.parts import below, read_part, read_parts, read_string
+from headroom_core.dialects.parts import (
+    below,
+    read_part,
+    read_parts,
+    read_string,
+    read_tool_use,
+)
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
@@ -104,7 +110,7 @@ def parse_anthropic_part(part: Any, place: Block, calls: CallTracker) -> Iterato
     """
     part_type = get_field(part, "type")
     if part_type in _CALL_TYPES:
-        yield from _read_call(part, below(place, "input"), calls)
+        yield from read_tool_use(part, below(place, "input"), calls, id_field="id")
     elif part_type == "tool_result":
         yield from _read_result(part, below(place, "content"), calls)
     else:
@@ -113,15 +119,6 @@ def parse_anthropic_part(part: Any, place: Block, calls: CallTracker) -> Iterato
             # The result of one of the server's own tools: carried, but it goes with its call.
             calls.record_result(call_id, None)
         yield from read_part(part, place)
-
-
-def _read_call(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
-    name = get_field(part, "name")
-    tool = name if isinstance(name, str) else None
-    arguments = compact_json(get_field(part, "input"))
-    calls.record_call(get_field(part, "id"), tool, arguments)
-    if arguments is not None:
-        yield replace(place, kind="tool_call", text=arguments, tool=tool)
 
 
 def _read_result(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:

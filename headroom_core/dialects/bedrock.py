@@ -8,7 +8,6 @@ from typing import Any
 
 from headroom_core.dialects.access import (
     as_items,
-    compact_json,
     get_field,
     is_mapping,
     render_draft,
@@ -16,38 +15,31 @@ from headroom_core.dialects.access import (
 from headroom_core.dialects.base import CallTracker, MessageReader, ParseState, Speaker
 from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields
 from headroom_core.dialects.joined import join_rows
-from headroom_core.dialects.parts import CITED, below, read_json, read_part, read_parts, read_string
+from headroom_core.dialects.parts import (
+    as_document,
+    below,
+    read_json,
+    read_part,
+    read_parts,
+    read_string,
+    read_tool_use,
+)
 from headroom_core.markers import pin_reason
 from headroom_core.messages import Block, Draft, Outline
 
 _SPEAKERS: dict[str, Speaker] = {"system": "system", "user": "user", "assistant": "assistant"}
-_OWN_KEYS = (
-    "text",
+_TEXT_BLOCKS = (
     "toolUse",
     "toolResult",
     "reasoningContent",
-    "cachePoint",
-    "image",
-    "document",
-    "video",
-    "audio",
     "guardContent",
     "searchResult",
     "citationsContent",
 )
+_MEDIA_BLOCKS = ("image", "document", "video", "audio")
+_OWN_KEYS = ("text", "cachePoint", *_TEXT_BLOCKS, *_MEDIA_BLOCKS)
 
-BEDROCK_FIELDS = CountedFields(
-    texts=(
-        "toolUse",
-        "toolResult",
-        "reasoningContent",
-        "reasoningText",
-        "guardContent",
-        "searchResult",
-        "citationsContent",
-    ),
-    media=("image", "document", "video", "audio"),
-)
+BEDROCK_FIELDS = CountedFields(texts=(*_TEXT_BLOCKS, "reasoningText"), media=_MEDIA_BLOCKS)
 """Fields of the messages that a model reads."""
 
 
@@ -124,20 +116,12 @@ def _read_block(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
     call = get_field(part, "toolUse")
     result = get_field(part, "toolResult")
     if call is not None:
-        yield from _read_call(call, below(below(place, "toolUse"), "input"), calls)
+        place = below(below(place, "toolUse"), "input")
+        yield from read_tool_use(call, place, calls, id_field="toolUseId")
     elif result is not None:
         yield from _read_result(result, below(place, "toolResult"), calls)
     else:
         yield from _read_passage(part, place)
-
-
-def _read_call(call: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
-    name = get_field(call, "name")
-    tool = name if isinstance(name, str) else None
-    arguments = compact_json(get_field(call, "input"))
-    calls.record_call(get_field(call, "toolUseId"), tool, arguments)
-    if arguments is not None:
-        yield replace(place, kind="tool_call", text=arguments, tool=tool)
 
 
 def _read_result(result: Any, place: Block, calls: CallTracker) -> Iterator[Block]:
@@ -163,18 +147,13 @@ def _read_passage(part: Any, place: Block) -> Iterator[Block]:
     document, found = get_field(part, "document"), get_field(part, "searchResult")
     if document is not None:
         source = get_field(document, "source")
-        place = below(below(_as_document(document, place), "document"), "source")
+        place = below(below(as_document(document, place), "document"), "source")
         yield from read_part(source, place)
         yield from read_parts(get_field(source, "content"), below(place, "content"))
     elif found is not None:
-        place = below(below(_as_document(found, place), "searchResult"), "content")
+        place = below(below(as_document(found, place), "searchResult"), "content")
         yield from read_parts(get_field(found, "content"), place)
     elif get_field(part, "json") is not None:
         yield from read_json(get_field(part, "json"), below(place, "json"))
     else:
         yield from read_part(part, place)
-
-
-def _as_document(holder: Any, place: Block) -> Block:
-    is_cited = get_field(get_field(holder, "citations"), "enabled")
-    return replace(place, kind="document", pinned=CITED if is_cited else place.pinned)

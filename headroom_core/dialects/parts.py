@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from headroom_core.dialects.access import as_items, compact_json, get_field
+from headroom_core.dialects.base import CallTracker
 from headroom_core.messages import Block
 
 CITED = "citations are enabled: answers cite places in this text"
@@ -57,7 +58,7 @@ def read_part(part: Any, place: Block, depth: int = _MAX_DEPTH) -> Iterator[Bloc
     if part_type == "document":
         yield from read_document(part, place)
     elif part_type == "search_result":
-        place = _pin_cited(part, replace(below(place, "content"), kind="document"))
+        place = as_document(part, below(place, "content"))
         yield from read_parts(get_field(part, "content"), place, depth - 1)
     elif part_type == "resource":
         yield from read_part(get_field(part, "resource"), below(place, "resource"), depth - 1)
@@ -79,7 +80,7 @@ def read_parts(content: Any, place: Block, depth: int = _MAX_DEPTH) -> Iterator[
 def read_document(part: Any, place: Block) -> Iterator[Block]:
     """Yield the texts of a document of Anthropic's Messages API."""
     source = get_field(part, "source")
-    place = _pin_cited(part, replace(below(place, "source"), kind="document"))
+    place = as_document(part, below(place, "source"))
     if get_field(source, "type") == "text":
         yield from read_string(get_field(source, "data"), below(place, "data"))
     elif get_field(source, "type") == "content":
@@ -99,9 +100,27 @@ def read_string(value: Any, place: Block) -> Iterator[Block]:
         yield with_text(place, value)
 
 
-def _pin_cited(part: Any, place: Block) -> Block:
-    is_cited = get_field(get_field(part, "citations"), "enabled")
-    return replace(place, pinned=CITED) if is_cited else place
+def as_document(holder: Any, place: Block) -> Block:
+    """Return a block for a text of a document, which is pinned if answers may cite places in it."""
+    is_cited = get_field(get_field(holder, "citations"), "enabled")
+    return replace(place, kind="document", pinned=CITED if is_cited else place.pinned)
+
+
+def read_tool_use(call: Any, place: Block, calls: CallTracker, *, id_field: str) -> Iterator[Block]:
+    """Yield the `input` of a tool use as compact JSON, and add the call to the calls.
+
+    Args:
+        call: Holds the tool's name and input.
+        place: A block without text at the path of the input.
+        calls: The calls so far.
+        id_field: Field of the call's id.
+    """
+    name = get_field(call, "name")
+    tool = name if isinstance(name, str) else None
+    arguments = compact_json(get_field(call, "input"))
+    calls.record_call(get_field(call, id_field), tool, arguments)
+    if arguments is not None:
+        yield replace(place, kind="tool_call", text=arguments, tool=tool)
 
 
 def with_text(place: Block, text: str) -> Block:

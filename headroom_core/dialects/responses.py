@@ -72,9 +72,7 @@ class ResponsesDialect(OpenAIDialect):
     """
 
     name: str = "responses"
-    counted_fields = CHAT_FIELDS | CountedFields(
-        texts=_SHELL_STREAMS, values=("action", "operation")
-    )
+    counted_fields = CHAT_FIELDS | RESPONSES_FIELDS
 
     def matches(self, messages: Sequence[Any]) -> bool:
         """Return whether any message is an item, or has a part, that only this API has."""

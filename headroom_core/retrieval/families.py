@@ -44,8 +44,9 @@ def gather_families(row_sets: Sequence[RowSet], rows: Iterable[RowLocation]) -> 
     wanted = set(rows)
     families: dict[RowLocation, Family] = {}
     heads: list[dict[int, RowLocation]] = []
+    places = {id(row_set): number for number, row_set in enumerate(row_sets)}
     for number, row_set in enumerate(row_sets):
-        above = _find_above(row_sets, row_set)
+        above = places.get(id(row_set.above))
         parents = row_set.frame.parents if above is not None else None
         head_of: dict[int, RowLocation] = {}
         for index in range(len(row_set.values)):
@@ -58,11 +59,6 @@ def gather_families(row_sets: Sequence[RowSet], rows: Iterable[RowLocation]) -> 
                 families[location] = Family(location, [])
         heads.append(head_of)
     return list(families.values())
-
-
-def _find_above(row_sets: Sequence[RowSet], row_set: RowSet) -> int | None:
-    """Return the index of the row set that the rows of another belong to."""
-    return next((n for n, other in enumerate(row_sets) if other is row_set.above), None)
 
 
 def fit_family(

@@ -56,7 +56,7 @@ def _are_alike(objects: list[dict[str, Value]]) -> bool:
 
 def _maps_to_scalars(value: dict[str, Value]) -> bool:
     entries = value.values()
-    if any(type(entry) is dict or _contains_containers(entry) for entry in entries):
+    if any(type(entry) is dict or contains_containers(entry) for entry in entries):
         return False
     if len(value) < _MANY_SCALARS and not _are_data(value):
         return False
@@ -70,5 +70,6 @@ def _are_data(keys: Collection[str]) -> bool:
     return names <= (1 - _MAINLY) * len(keys)
 
 
-def _contains_containers(item: Value) -> bool:
+def contains_containers(item: Value) -> bool:
+    """Return whether a value is a list that holds lists or objects."""
     return type(item) is list and any(type(inner) in (dict, list) for inner in item)

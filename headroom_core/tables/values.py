@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from headroom_core.tables.frame import Frame, build_frame, place_frame
-from headroom_core.tables.maps import is_map
+from headroom_core.tables.maps import contains_containers, is_map
 from headroom_core.tables.members import MemberRun, find_member_runs
 from headroom_core.tables.named_rows import build_named_frame
 from headroom_core.tables.names import DocumentNames, Path
@@ -191,7 +191,7 @@ def _is_array_of_rows(items: list[Value]) -> bool:
         return True
     if objects or len(items) < _MIN_SCALARS:
         return False
-    return not any(map(_contains_containers, items))
+    return not any(map(contains_containers, items))
 
 
 def _is_mostly_nested(items: list[Value]) -> bool:
@@ -232,7 +232,3 @@ def _is_array(value: Value) -> bool:
         and len(value) >= _MIN_OUTER_ROWS
         and not any(type(item) in (dict, list) for item in value)
     )
-
-
-def _contains_containers(item: Value) -> bool:
-    return type(item) is list and any(type(inner) in (dict, list) for inner in item)

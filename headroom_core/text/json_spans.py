@@ -30,7 +30,8 @@ _CANDIDATE = re.compile(
 # Brackets followed by a single quote or a word of Python. Must not match the start of any JSON. The
 # bound keeps a long run of brackets from being read again at each of them.
 _ONLY_PYTHON = re.compile(
-    r"""[\[{\s]{0,100}+(?:['(<]|b["']|True\b|False\b|None\b|nan\b|inf\b|-inf\b|[A-Za-z_][\w.<>]{0,200}\()"""
+    r"""[\[{\s]{0,100}+(?:['(<]|b["']|True\b|False\b|None\b|nan\b|inf\b|-inf\b"""
+    r"""|[A-Za-z_][\w.<>]{0,200}\()"""
 )
 # The first character of what Python writes and JSON does not.
 _PYTHON_START = re.compile(r"['(<{-]|[^\W\d]")

@@ -59,7 +59,8 @@ _SEARCH_NAMES = re.compile(
 )
 _LISTING_NAMES = re.compile(
     r"ls|glob|tree|dir|glob_\w+|list_(?:\w+_)?(?:dir|directory|directories|files|folders?)(?:_\w+)?"
-    r"|(?:show|get|view|read)_(?:dir|directory|folder)(?:_\w+)?|(?:directory|dir|file|folder)_(?:tree|list|listing)"
+    r"|(?:show|get|view|read)_(?:dir|directory|folder)(?:_\w+)?"
+    r"|(?:directory|dir|file|folder)_(?:tree|list|listing)"
 )
 _SHELL_NAMES = re.compile(
     r"(?:\w+_)?(?:bash|sh|zsh|shell|terminal|powershell|pwsh|console)(?:_\w+)?"

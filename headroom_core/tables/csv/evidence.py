@@ -28,7 +28,8 @@ _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s?[AaPp][Mm])?(?:\s?(?:Z|UTC|[-
 # Dates and times: ISO, with the day first or last, with the name of a month.
 _TIME = re.compile(
     rf"(?:\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}"
-    rf"|(?:\d{{1,2}}[-\s])?[A-Z][a-z]{{2}}[-\s.]+(?:\d{{1,2}},?\s)?\d{{4}})(?:[T\s]{_CLOCK})?|{_CLOCK}"
+    rf"|(?:\d{{1,2}}[-\s])?[A-Z][a-z]{{2}}[-\s.]+(?:\d{{1,2}},?\s)?\d{{4}})"
+    rf"(?:[T\s]{_CLOCK})?|{_CLOCK}"
 )
 _PATTERNS = {"number": _NUMBER, "time": _TIME}
 # A single word, identifier, path or address. Must not match code.

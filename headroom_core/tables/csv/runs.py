@@ -106,17 +106,22 @@ class TextRecords:
         for run in self._find_runs():
             regular = self._find_regular(*run)
             # The cheaper sign first: parsing the whole text weighs headers again.
-            if regular:
-                evidence = self._weigh(regular)
-                if evidence.alikeness >= 1 and not evidence.splits_brackets():
-                    return True
-            if is_inner:
-                continue
-            if self._find_header(regular, is_declared=is_declared) is not None or (
-                self._is_headerless(regular, is_declared=is_declared)
+            if self._are_alike(regular) or (
+                not is_inner
+                and (
+                    self._find_header(regular, is_declared=is_declared) is not None
+                    or self._is_headerless(regular, is_declared=is_declared)
+                )
             ):
                 return True
         return False
+
+    def _are_alike(self, regular: Sequence[int]) -> bool:
+        """Return whether the cells of records are alike enough to look for a header."""
+        if not regular:
+            return False
+        evidence = self._weigh(regular)
+        return evidence.alikeness >= 1 and not evidence.splits_brackets()
 
     def _find_last(self, first: int) -> int | None:
         """Return the last of the records with as many cells as the first, if they are enough."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -81,13 +82,14 @@ def compress(
     is recorded, so that a longer conversation begins with the same bytes and prompt caches hit.
 
     Args:
-        messages: OpenAI, Anthropic or Google messages, as dicts or as the SDKs' own objects. They
-            are not altered.
+        messages: Messages of OpenAI (Chat Completions or Responses), Anthropic, Google, Bedrock
+            (Converse) or Cohere, as dicts or as the SDKs' own objects. They are not altered.
         model: The model that they are for, which decides how tokens are counted.
         tools: Declarations of the tools that the request will carry, in the format of any
             provider. Their tokens count towards the budget and the model's limit. If
             `headroom_retrieve` is not among them, units are not left out of texts, because the
-            model could not ask for them. Defaults to not knowing the tools.
+            model could not ask for them, unless the budget cannot be met otherwise. Defaults to not
+            knowing the tools.
         token_budget: Maximum number of tokens of the result and the tools. To meet it, the oldest
             turns are dropped behind one marker, or with the intelligent context the least important
             messages and tool calls; a warning says if the rest is larger by itself. Defaults to the
@@ -131,9 +133,7 @@ def compress(
     )
     received = require_list("messages", messages)
     if hooks is not None:
-        # A copy, because a hook may fail after it has changed the list.
-        pre_compress = hooks.pre_compress
-        received = _call_hook(run, lambda: pre_compress([*received]), received, "pre_compress")
+        received = _call_hook(run, "pre_compress", hooks.pre_compress, received)
 
     draft = run.parse(received)
     for transform in run.transforms():
@@ -146,8 +146,7 @@ def compress(
     warning_count = len(result.warnings)
     _check_strict(strict, result)
     if hooks is not None:
-        post_compress, before = hooks.post_compress, result
-        result = _call_hook(run, lambda: post_compress(before), before, "post_compress")
+        result = _call_hook(run, "post_compress", hooks.post_compress, result)
         if len(run.warnings) > warning_count:
             result = replace(result, warnings=run.warnings)
             _check_strict(strict, result)
@@ -160,12 +159,13 @@ def _check_strict(strict: bool, result: CompressResult) -> None:
 
 
 def _call_hook(
-    run: CompressionRun, hook: Callable[[], _Hooked | None], value: _Hooked, name: str
+    run: CompressionRun, name: str, hook: Callable[[_Hooked], _Hooked | None], value: _Hooked
 ) -> _Hooked:
     """Return what a hook returns instead of a value; the value itself if it returns None."""
 
     def call() -> _Hooked | None:
-        changed = hook()
+        # A copy, because a hook may fail after it has changed the value.
+        changed = hook(copy(value))
         if changed is None or isinstance(changed, type(value)):
             return changed
         kind, wanted = type(changed).__name__, type(value).__name__

@@ -7,31 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from crushing import crush
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom_core import (
     MemoryStore,
-    Request,
-    SmartCrusher,
-    SmartCrusherConfig,
     compress,
     content_key,
     decode_table,
     retrieve,
 )
 
-crusher = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0))
 ROWS = [{"id": n, "name": f"Zoë {n}", "tags": ["a", "b"], "ok": n % 7 > 0} for n in range(40)]
 
 
 def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def crush(text: str) -> str:
-    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
-    return compressed.text if compressed else text
 
 
 SPELLINGS: dict[str, Callable[[Any], str]] = {

@@ -7,21 +7,18 @@ import time
 from typing import Any
 
 import pytest
+from crushing import crush
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom_core import (
     MemoryStore,
-    Request,
-    SmartCrusher,
-    SmartCrusherConfig,
     content_key,
     decode_table,
     retrieve,
 )
 from headroom_core.text.json_spans import find_json
 
-crusher = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0))
 OBJECTS = [
     {"id": n, "status": "failed" if n == 33 else "ok", "region": ("eu", "us")[n % 2]}
     for n in range(60)
@@ -34,11 +31,6 @@ def as_json(value: Any) -> str:
 
 LINES = [as_json(item) for item in OBJECTS]
 ARRAY = as_json(OBJECTS)
-
-
-def crush(text: str) -> str:
-    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
-    return compressed.text if compressed else text
 
 
 BESIDE_TEXT = {

@@ -13,21 +13,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from crushing import crush
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom_core import (
     MemoryStore,
-    Request,
-    SmartCrusher,
-    SmartCrusherConfig,
     compress,
     content_key,
     decode_table,
     retrieve,
 )
-
-crusher = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0))
 
 
 class Color(enum.Enum):
@@ -53,11 +49,6 @@ class Shown:
 
     def __repr__(self) -> str:
         return self.text
-
-
-def crush(text: str) -> str:
-    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
-    return compressed.text if compressed else text
 
 
 ROWS: dict[str, list[Any]] = {

@@ -1,0 +1,13 @@
+"""The table compressor, used directly on texts of any size."""
+
+from __future__ import annotations
+
+from headroom_core import Request, SmartCrusher, SmartCrusherConfig, content_key
+
+crusher = SmartCrusher(SmartCrusherConfig(min_tokens_to_crush=0))
+
+
+def crush(text: str) -> str:
+    """Return the lossless form of a text, or the text."""
+    compressed = crusher.compress(text, Request(content_key(text), tokens=len(text)))
+    return compressed.text if compressed else text

@@ -90,7 +90,7 @@ class TransformPipeline:
         """Apply the transforms to messages, and store the originals of everything left out.
 
         Args:
-            messages: OpenAI, Anthropic or Google messages. They are not altered.
+            messages: Messages of any format that `compress` reads. They are not altered.
             store: Store of the originals. Defaults to the default store.
             dialect: Name of the messages' format, or a dialect. Defaults to detecting it.
 

@@ -116,7 +116,7 @@ class IntelligentContextManager:
         first.
 
         Args:
-            messages: OpenAI, Anthropic or Google messages. They are not modified.
+            messages: Messages of any format that `compress` reads. They are not modified.
             tokenizer: Counts the tokens. Defaults to the manager's tokenizer.
             model_limit: Number of tokens for the conversation and the reply. Defaults to the size
                 of the model's context window.

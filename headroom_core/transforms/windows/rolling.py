@@ -79,7 +79,7 @@ class RollingWindow:
         """Fit messages into a window, and store the messages that are dropped.
 
         Args:
-            messages: OpenAI, Anthropic or Google messages. They are not modified.
+            messages: Messages of any format that `compress` reads. They are not modified.
             max_tokens: Number of tokens for the conversation and the reply. Defaults to
                 `max_tokens` of the settings.
             store: Where originals are stored. Defaults to the default store.

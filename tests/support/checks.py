@@ -150,6 +150,18 @@ def _with_item_count(row: Value, path: tuple[str, ...]) -> Value:
     return {**row, path[0]: _with_item_count(row[path[0]], path[1:])}
 
 
+def json_arrays(document: Document, shortened: str) -> list[list[Value]]:
+    """Return what may be the rows of the tables that a document was shortened to.
+
+    A text of several values may be one table in part only, because an empty object or a scalar
+    stands between the rows, so that any neighbouring values may be rows.
+    """
+    values = document.values
+    totals = {table.total for table in read_tables(shortened)}
+    starts = [(start, total) for total in totals for start in range(len(values) - total + 1)]
+    return [*arrays_in(values), *(values[start : start + total] for start, total in starts)]
+
+
 def csv_arrays(text: str, shortened: str) -> list[list[Value]]:
     """Return what may be the records of the tables that separated values were shortened to.
 

@@ -51,6 +51,7 @@ SHARED = {
         "json_runs",
         "kinds",
         "line_style",
+        "numbered",
         "python_literal",
         "sentences",
         "separated",

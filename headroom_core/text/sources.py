@@ -12,10 +12,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any, Literal
 
 from headroom_core.text.kinds import CODE_START, MARKUP_START
+from headroom_core.text.numbered import has_line_numbers
 
 SourceKind = Literal["file", "search", "listing", "run", "answer"]
 
@@ -104,10 +104,6 @@ _WRAPPERS = frozenset("sudo env time nice nohup timeout command exec xargs stdbu
 _SILENT = frozenset("cd pushd popd echo printf export set source . mkdir true sleep test [".split())
 _GIT_KINDS: dict[str, SourceKind] = {"grep": "search", "ls-files": "listing", "ls-tree": "listing"}
 
-_NUMBERED_LINE = re.compile(r"[ ]*(\d+)(\t|→|[ ]?[│|]|:[ ])")
-_MIN_NUMBERED_LINES = 3
-_SAMPLED_LINES = 60
-
 # Lines of programs, and the headings and fences of documentation. Must not match lines of logs, or
 # what stands beside JSON in answers: `HTTP 200 OK`, `Source: a`, `- `.
 _SOURCE_LINE = re.compile(
@@ -193,33 +189,6 @@ def can_edit(tool: str | None, call: str | None = None) -> bool:
     if _EDIT_NAMES.fullmatch(name) or _EDITOR_NAMES.fullmatch(name):
         return True
     return bool(call and _SHELL_NAMES.fullmatch(name) and _EDIT_COMMAND.search(call[:_MAX_COMMAND]))
-
-
-def has_line_numbers(text: str) -> bool:
-    r"""Return whether the lines of a text are numbered in sequence, as editors and `cat -n` do.
-
-    Example:
-        >>> has_line_numbers("     7\tdef f():\n     8\t    return 1\n     9\t")
-        True
-        >>> has_line_numbers("1\tAnna\t30\n2\tBob\t31\n3\tCleo\t32")
-        False
-    """
-    lines = text[: _SAMPLED_LINES * 200].split("\n", _SAMPLED_LINES)[:_SAMPLED_LINES]
-    matches = [_NUMBERED_LINE.match(line) for line in lines if line]
-    found = [match for match in matches if match]
-    if len(found) < _MIN_NUMBERED_LINES or len(found) < 0.9 * len(matches):
-        return False
-    numbers = [int(match[1]) for match in found]
-    if sum(b == a + 1 for a, b in pairwise(numbers)) < 0.9 * (len(numbers) - 1):
-        return False
-    separator = found[0][2]
-    if any(match[2] != separator for match in found):
-        return False
-    # Ids of rows stand at the start of the line, and the rows have equally many cells.
-    is_padded = found[0][0][0] == " " or separator in ("→", "│")
-    mark = separator.strip() or "\t"
-    widths = {match.string.count(mark) for match in found}
-    return is_padded or len(widths) > 1 or widths == {1}
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,8 @@ from headroom_core.compressors import REGISTRY
 from headroom_core.compressors.registry import Route
 from headroom_core.config import HeadroomConfig, SmartCrusherConfig
 from headroom_core.messages import Block
-from headroom_core.text.sources import can_edit, has_line_numbers, source_of
+from headroom_core.text.numbered import has_line_numbers
+from headroom_core.text.sources import can_edit, source_of
 
 _MAX_ERROR_CHARACTERS = 8000
 """Errors up to this length stay as they are."""

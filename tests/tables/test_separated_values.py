@@ -186,6 +186,16 @@ def test_a_table_is_decoded_byte_for_byte(kind: str) -> None:
     assert (frames[0].layout.header is None) == kind.startswith("no header")
 
 
+@pytest.mark.parametrize("separator", ["\t", "|"])
+@pytest.mark.parametrize("header", ["id,status", "Ticket No.,Current status", ",status"])
+def test_two_columns_with_rising_ids_are_shortened(separator: str, header: str) -> None:
+    rows = [f"{n}{separator}{('open', 'closed', 'held')[n % 3]}" for n in range(1, 501)]
+    text = "\n".join([header.replace(",", separator), *rows])
+    assert len(compress_output(text)) < len(text) / 3
+    numbered = "\n".join(f"{n:6}\t{line}" for n, line in enumerate(text.split("\n"), 1))
+    assert compress_output(numbered) == numbered
+
+
 def test_a_column_without_a_name_is_asked_for_by_its_number() -> None:
     store = MemoryStore()
     text = "\n".join(records(300))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headroom_core.text.numbered import read_line_numbers
+from headroom_core.text.numbered import has_line_numbers, read_line_numbers
+from headroom_core.text.sources import source_of
 
 CODE = ["def area(radius):", "    return 3.14 * radius**2", "", "print(area(2))", "# end"]
 
@@ -51,3 +52,47 @@ def test_a_search_may_skip_lines() -> None:
 )
 def test_other_numbers_are_not_those_of_lines(lines: list[str]) -> None:
     assert read_line_numbers(lines) is None
+
+
+TITLES = ["", "Here's the result of running `cat -n` on /srv/area.py:\n", "area.py\n\n"]
+
+
+@pytest.mark.parametrize("form", ["{:6}\t{}", "{:5}→{}", "{}\t{}", "{:4} | {}", "{}|{}", "{}: {}"])
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("first", [1, 57])
+def test_numbered_lines_are_a_view_of_a_file(form: str, title: str, first: int) -> None:
+    lines = ["def total(a, b):", "    return a + b", "", "x = {'a': [1]}", "print(total(1, 2))"]
+    view = title + "\n".join(form.format(n, line) for n, line in enumerate(lines * 4, first))
+    assert has_line_numbers(view)
+    assert source_of("anything", "{}", view).kind == "file"
+    assert read_line_numbers(view.split("\n"))
+
+
+HEADERS = ["id{}status", "#{}status", "{}status", '"id"{}"status"', "All of them\n\nid{}status"]
+
+
+@pytest.mark.parametrize("separator", ["\t", "|", " | "])
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("first", [0, 1, 1001])
+def test_records_below_a_header_may_rise_one_by_one(
+    separator: str, header: str, first: int
+) -> None:
+    rows = [f"{n}{separator}{('open', 'closed')[n % 2]}" for n in range(first, first + 500)]
+    text = "\n".join([header.format(separator), *rows])
+    assert not has_line_numbers(text)
+    assert read_line_numbers(text.split("\n")) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"{n}\tname {n}\t{n * 7}" for n in range(1, 40)),
+        "\n".join(f'{n}. {{"id": {n}}}' for n in range(1, 40)),
+        "\n".join(f"2026-01-05 12:00:{n:02} INFO ready" for n in range(40)),
+        "\n".join(f"{n * 3}\tx" for n in range(40)),
+        "\n".join(f"{n}{'7' * 5000}\tx" for n in range(40)),
+        "",
+    ],
+)
+def test_numbered_rows_and_lists_are_no_view(text: str) -> None:
+    assert not has_line_numbers(text)

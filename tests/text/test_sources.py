@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from headroom_core.text.sources import can_edit, has_line_numbers, source_of
+from headroom_core.text.sources import can_edit, source_of
 
 
 @pytest.mark.parametrize(
@@ -70,28 +70,6 @@ def test_declared_files_of_rows_are_told(
 ) -> None:
     source = source_of(tool, json.dumps(arguments), "")
     assert (source.kind, source.rows) == ("file", rows)
-
-
-@pytest.mark.parametrize("form", ["{:6}\t{}", "{:5}→{}", "{}\t{}", "{:4} | {}", "{}: {}"])
-def test_numbered_lines_are_a_view_of_a_file(form: str) -> None:
-    lines = ["def total(a, b):", "    return a + b", "", "x = {'a': [1]}", "print(total(1, 2))"]
-    view = "\n".join(form.format(57 + n, line) for n, line in enumerate(lines * 4))
-    assert has_line_numbers(view)
-    assert source_of("anything", "{}", view).kind == "file"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\n".join(f"{n}\tname {n}\t{n * 7}" for n in range(1, 40)),
-        "\n".join(f'{n}. {{"id": {n}}}' for n in range(1, 40)),
-        "\n".join(f"2026-01-05 12:00:{n:02} INFO ready" for n in range(40)),
-        "\n".join(f"{n * 3}\tx" for n in range(40)),
-        "",
-    ],
-)
-def test_numbered_rows_and_lists_are_no_view(text: str) -> None:
-    assert not has_line_numbers(text)
 
 
 @pytest.mark.parametrize(

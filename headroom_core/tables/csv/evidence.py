@@ -50,7 +50,8 @@ _MAX_CELL_CHARACTERS = 120
 _IDENTIFIER = re.compile(r"[^\W\d][\w .:/()%$€#&°@'-]{0,40}")
 _MAX_NAME_CHARACTERS = 80
 _MAX_NAME_WORDS = 9
-_SENTENCE_END = re.compile(r"\w\s.*[.!?:,]$", re.DOTALL)
+# Must not match a short word in capitals that is cut off: `Ticket No.`.
+_SENTENCE_END = re.compile(r"\w\s.*(?<!\s[A-Z]\w)(?<!\s[A-Z]\w{2})[.!?:,]$", re.DOTALL)
 
 _ALIKE_SHARE = 0.9
 # If fewer than half of the first values match, the others need not be tried.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from headroom_core.tables.frame import Frame, build_frame
 from headroom_core.tables.header import Field
@@ -18,6 +19,8 @@ _MIN_ROWS_OF_PAIR = 20
 _MIN_ARRAYS = 3
 # Objects with the same keys are columns rather than rows if there are this many times as many keys.
 _MIN_KEYS_PER_COLUMN = 3
+# What stands between columns is written into the header if it is not larger.
+_MAX_ASIDE_BYTES = 1_000
 _CONTAINERS = frozenset((dict, list))
 
 
@@ -39,7 +42,8 @@ class MemberRun:
 def find_member_runs(value: dict[str, Value], path: Path, names: DocumentNames) -> list[MemberRun]:
     """Find the members of an object that are the columns of tables, in order.
 
-    A run extends from the first to the last column; what stands between them stays as it is.
+    A run extends from the first to the last column; what stands between them stays as it is, unless
+    it is large: there a run ends, and another one may begin.
 
     Args:
         value: The object.
@@ -47,15 +51,31 @@ def find_member_runs(value: dict[str, Value], path: Path, names: DocumentNames) 
         names: The names that the document has.
     """
     runs: list[MemberRun] = []
+    keys = list(value)
     for indices in _group_members(value):
-        start, end = indices[0], indices[-1] + 1
-        if any(start < run.end and run.start < end for run in runs):
-            continue
         columns = _collect_columns(value, indices, path, names)
-        frame = columns and _build_frame(value, (start, end), columns)
-        if frame:
-            runs.append(MemberRun(start, end, frame))
+        if columns is None:
+            continue
+        indices = [index for index in indices if keys[index] in columns.values]
+        for piece in _split_at_large(list(value.values()), indices):
+            start, end = piece[0], piece[-1] + 1
+            if any(start < run.end and run.start < end for run in runs):
+                continue
+            frame = _build_frame(value, (start, end), columns.take([keys[n] for n in piece]))
+            if frame:
+                runs.append(MemberRun(start, end, frame))
     return sorted(runs, key=lambda run: run.start)
+
+
+def _split_at_large(members: list[Value], indices: list[int]) -> list[list[int]]:
+    """Split the indices of columns where a large member stands between; drop lone columns."""
+    pieces = [indices[:1]]
+    for before, index in pairwise(indices):
+        between = members[before + 1 : index]
+        if any(len(fingerprint(item)) > _MAX_ASIDE_BYTES for item in between):
+            pieces.append([])
+        pieces[-1].append(index)
+    return [piece for piece in pieces if len(piece) > 1]
 
 
 def _group_members(value: dict[str, Value]) -> list[list[int]]:
@@ -84,6 +104,10 @@ class _Columns:
     lists: frozenset[str]
     keys: list[str] | None
 
+    def take(self, names: Sequence[str]) -> _Columns:
+        """Return some of the columns."""
+        return replace(self, values={name: self.values[name] for name in names})
+
 
 def _collect_columns(
     value: dict[str, Value], indices: Sequence[int], path: Path, names: DocumentNames
@@ -94,27 +118,31 @@ def _collect_columns(
         columns = {key: list(item.values()) for key, item in group.items()}
         keys = list(members[indices[0]][1])
         return _Columns(columns, frozenset(), keys) if _are_columns(columns, keys) else None
-    scalars = {key: kinds for key, item in group.items() if (kinds := _find_scalar_kinds(item))}
+    columns = {key: item for key, item in group.items() if _holds_cells(item)}
+    kinds = {key: _find_kinds(item) for key, item in columns.items()}
     tables = {
         key: named
-        for key, item in group.items()
-        if key not in scalars and (named := _name_values(item, (*path, key), names))
+        for key, item in columns.items()
+        if (named := _name_values(item, (*path, key), names))
     }
-    uniform = [kinds for kinds in scalars.values() if len(kinds) == 1]
-    if not (tables and uniform) and not _are_aligned(uniform, len(next(iter(group.values())))):
+    uniform = [kind for kind in kinds.values() if len(kind) == 1 and kind != {dict}]
+    if not _are_aligned(uniform, len(next(iter(group.values())))):
         return None
-    columns = {
-        key: tables.get(key, item)
-        for key, item in group.items()
-        if key in scalars or key in tables or set(map(type, item)) == {dict}
-    }
-    return _Columns(columns, frozenset(tables), None) if len(columns) > 1 else None
+    return _Columns({**columns, **tables}, frozenset(tables), None)
 
 
-def _find_scalar_kinds(values: list[Value]) -> frozenset[type]:
-    """Return the types of the values, other than null; none if some hold other values."""
-    kinds = frozenset(map(type, values))
-    return frozenset() if kinds & _CONTAINERS else kinds - {type(None)}
+def _holds_cells(values: list[Value]) -> bool:
+    """Return whether values are cells of a table: lists in them are no longer than it, on average.
+
+    Longer lists are rather the rows themselves.
+    """
+    lists = [len(value) for value in values if type(value) is list]
+    return sum(lists) <= len(values) * len(lists)
+
+
+def _find_kinds(values: list[Value]) -> frozenset[type]:
+    """Return the types of the values, other than null."""
+    return frozenset(map(type, values)) - {type(None)}
 
 
 def _are_aligned(kinds: Sequence[frozenset[type]], length: int) -> bool:
@@ -126,8 +154,8 @@ def _are_aligned(kinds: Sequence[frozenset[type]], length: int) -> bool:
 
 def _are_columns(columns: dict[str, list[Value]], keys: list[str]) -> bool:
     """Return whether objects with the same keys are columns and not rows."""
-    kinds = [_find_scalar_kinds(values) for values in columns.values()]
-    if not all(kinds):
+    kinds = [_find_kinds(values) for values in columns.values()]
+    if not all(kinds) or any(kind & _CONTAINERS for kind in kinds):
         return False
     if keys == [str(n) for n in range(len(keys))]:
         return True
@@ -151,7 +179,7 @@ def _build_frame(value: dict[str, Value], span: tuple[int, int], columns: _Colum
     rows: list[Value] = [
         dict(zip(columns.values, cells)) for cells in zip(*columns.values.values())
     ]
-    wrappers: dict[str | None, str | None] = dict.fromkeys(columns.lists)
+    wrappers: dict[str | None, str | None] = dict.fromkeys(columns.lists & columns.values.keys())
     frame = build_frame(rows, "columns", columns.keys, wrappers=wrappers)
     field_of = {item.name: item for item in frame.fields}
     members = dict(list(value.items())[slice(*span)])

@@ -15,6 +15,7 @@ from headroom_core.text.exact_json import fingerprint, parse
 DAYS = [f"2026-{1 + n // 28:02}-{1 + n % 28:02}" for n in range(60)]
 RAIN = [round(n * 7 % 31 / 10, 1) for n in range(60)]
 WIND = ["north" if n % 3 else "south" for n in range(60)]
+TAGS = [["wet", n, "cold"][: n % 4] for n in range(60)]
 ROWS = [list(row) for row in zip(DAYS, RAIN, WIND)]
 NAMES = ["day", "rain", "wind"]
 TEXTS = [[str(cell) for cell in row] for row in ROWS]
@@ -31,6 +32,19 @@ HEADERS: dict[str, tuple[Any, str]] = {
     "arrays beside a list of objects": (
         {"ids": DAYS, "texts": WIND, "meta": [{"rain": rain} for rain in RAIN], "none": None},
         "[table 60 rows; by column: ids,texts,meta{rain}]",
+    ),
+    "arrays of lists and of mixed values beside others": (
+        {
+            "day": DAYS,
+            "tags": TAGS,
+            "wind": WIND,
+            "rain": [n or [n, {}] for n in RAIN],
+        },
+        "[table 60 rows; by column: day,tags,wind,rain]",
+    ),
+    "pairs beside times": (
+        {"day": DAYS, "wind": WIND, "bids": [[rain, 1] for rain in RAIN]},
+        "[table 60 rows; by column: day,wind,bids]",
     ),
     "objects by column with numbers as keys": (
         {name: {str(n): row[k] for n, row in enumerate(ROWS)} for k, name in enumerate(NAMES)},
@@ -174,3 +188,23 @@ def test_rows_are_named_by_the_nearest_list_of_names() -> None:
 def test_columns_that_differ_in_length_stay_apart() -> None:
     frames = find_frames({"day": DAYS, "rain": RAIN, "wind": WIND[:50], "note": WIND[:49]})
     assert [len(frame.columns) for frame in frames] == [2, 1, 1]
+
+
+def test_what_is_large_between_columns_is_a_table_of_its_own() -> None:
+    events = [{"event": n, "text": f"event {n}"} for n in range(90)]
+    value = {"day": DAYS, "rain": RAIN, "events": events, "wind": WIND, "tags": TAGS}
+    frames = find_frames(value)
+    assert [(len(frame.rows), len(frame.columns)) for frame in frames] == [
+        (60, 2),
+        (90, 2),
+        (60, 2),
+    ]
+    assert (
+        json.loads(decode_table(render_lossless(parse_text(json.dumps(value)) or []) or ""))
+        == value
+    )
+
+
+def test_lists_longer_than_the_array_that_holds_them_are_rows_themselves() -> None:
+    value = {"names": [f"n{n}" for n in range(6)], "units": ["mm"] * 6, "series": [RAIN] * 6}
+    assert "series" not in find_frames(value)[0].columns[-1].path

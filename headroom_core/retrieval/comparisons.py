@@ -41,7 +41,7 @@ def _equal(value: Any, other: Any) -> bool:
     number = _as_number(value)
     if number is not None:
         return number == _as_number(other)
-    return value is None and other is None
+    return (value is None and other is None) or (value != value and other != other)  # NaN
 
 
 def _spell_boolean(value: Any) -> str | None:

@@ -11,7 +11,17 @@ from typing import Any, NoReturn
 from headroom_core.errors import ValidationError
 from headroom_core.retrieval.comparisons import CHECKS, Among
 from headroom_core.retrieval.fields import MAX_KEYS, FieldName, FieldValues
-from headroom_core.tables.conditions import CONSTANTS, NAME, NUMBER, QUOTED, read_readings
+from headroom_core.tables.conditions import (
+    CONSTANTS,
+    NAME,
+    NUMBER,
+    QUOTED,
+    read_readings,
+    read_values,
+)
+from headroom_core.text.constructors import unwrap_source
+from headroom_core.text.exact_json import to_plain
+from headroom_core.text.python_literal import CLASS_KEY
 
 _EXAMPLE = "status == 'failed' and amount > 100"
 
@@ -23,11 +33,20 @@ _EXCERPT_CHARS = 20
 
 _STRING = re.compile(QUOTED, re.DOTALL)
 
+# A value of Python as its source: `Decimal('1.5')`, `datetime.date(2026, 1, 5)`, `b'x'`. Must not
+# be tried for a name, which may end with parentheses: `Weight (kg)`.
+_ARGUMENTS = rf"(?:[^()'\"]|{QUOTED})*"
+_SOURCE = re.compile(
+    rf"(?:[^\W\d]\w*\.)*[^\W\d]\w*\({_ARGUMENTS}(?:\({_ARGUMENTS}\){_ARGUMENTS})*\)|b(?:{QUOTED})",
+    re.DOTALL,
+)
+
 # A number, or a value without quotes that only begins like one: a date, a time, an address.
 _STARTS_WITH_DIGIT = re.compile(r"[-+]?\.?\d[\w.:+-]*")
 
 # Further keys of a path: `.name`, `."odd (key)"`, `[0]`, `['odd (key)']`, and `[]` or `[*]` for
 # every item, which is implied anyway.
+_CLASS = re.compile(re.escape(CLASS_KEY))
 _DOT_BEFORE_NAME = re.compile(rf"\.(?=\s*{NAME.pattern})")
 _QUOTED_KEY = re.compile(rf"\.\s*({QUOTED})|\[\s*({QUOTED})\s*\]", re.DOTALL)
 _INDEX = re.compile(r"\[\s*(-?\d+)\s*\]")
@@ -141,7 +160,8 @@ class ConditionParser:
         is_negated = False
         while self._accept_word("not", "!"):
             is_negated = not is_negated
-        test = self._parse_group() if self._accept_sign("(") else self._parse_comparison()
+        is_group = not self._is_next(CLASS_KEY) and self._accept_sign("(")
+        test = self._parse_group() if is_group else self._parse_comparison()
         return (lambda rows, index: not test(rows, index)) if is_negated else test
 
     def _parse_group(self) -> Test:
@@ -160,7 +180,7 @@ class ConditionParser:
         if self._accept_sign(*list_signs):
             right: FieldName | _Value = self._parse_list()
         else:
-            right = self._parse_operand("a value", _CONNECTIVE)
+            right = self._parse_source() or self._parse_operand("a value", _CONNECTIVE)
         if isinstance(left, _Value) and isinstance(right, FieldName) and operator in _MIRRORED:
             return self._make_test(right, _MIRRORED[operator], left)
         if isinstance(right, FieldName):
@@ -177,7 +197,7 @@ class ConditionParser:
             return operand
         written = operand.written or ""
         if written.startswith(("'", '"')):
-            return self._make_name([(operand.readings, True)], written)
+            return self._make_name([(read_readings(written), True)], written)
         return self._make_name([([key], False) for key in written.split(".")], written)
 
     def _make_test(self, name: FieldName, operator: str, value: _Value) -> Test:
@@ -214,7 +234,7 @@ class ConditionParser:
         match = self._match(_STRING)
         if match:
             if not self._is_next(".", "["):
-                return _Value(read_readings(match[0]), match[0])
+                return _Value(read_values(match[0]), match[0])
             return self._parse_path((read_readings(match[0]), True), start, end)
         match = self._match(_STARTS_WITH_DIGIT)
         if match and _AFTER_VALUE.match(self._text, self._position):
@@ -227,10 +247,17 @@ class ConditionParser:
             self._fail(expected)
         name = self._parse_path(([first], False), start, end)
         constant = name.written.lower()
-        return _Value([CONSTANTS[constant]], constant) if constant in CONSTANTS else name
+        return _Value(CONSTANTS[constant], constant) if constant in CONSTANTS else name
+
+    def _parse_source(self) -> _Value | None:
+        """Consume a value of Python that is written as its source, and return what it holds."""
+        match = self._match(_SOURCE)
+        return _Value([to_plain(unwrap_source(match[0]))], match[0]) if match else None
 
     def _parse_words(self, end: re.Pattern[str]) -> str:
         """Consume a name without quotes up to a match of `end`. Return it, or an empty string."""
+        if match := self._match(_CLASS):
+            return match[0]
         match = self._match(NAME)
         if not match:
             return ""
@@ -273,14 +300,19 @@ class ConditionParser:
     def _parse_list(self) -> _Value:
         items: list[_Value] = []
         while not self._accept_sign("]", ")"):
-            item = self._parse_operand("a value or ']'", _COMPARISON)
+            item = self._parse_source() or self._parse_operand("a value or ']'", _COMPARISON)
             if not isinstance(item, _Value):
                 self._fail("',' or ']' (strings stand in quotes)")
             items.append(item)
             if not self._accept_sign(",") and not self._is_next("]", ")"):
                 self._fail("',' or ']'")
-        readings = [[item.readings[0] for item in items], [item.readings[-1] for item in items]]
-        return _Value(readings)
+        count = max((len(item.readings) for item in items), default=1)
+        return _Value(
+            [
+                [item.readings[min(n, len(item.readings) - 1)] for item in items]
+                for n in range(count)
+            ]
+        )
 
     def _skip_space(self) -> None:
         space = _SPACE.match(self._text, self._position)

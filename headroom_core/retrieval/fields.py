@@ -67,9 +67,13 @@ def field_names(rows: Sequence[Any], limit: int) -> list[str]:
 def values_at(row: Any, path: Path) -> list[Any]:
     """Return the values at a path: one for each item of a list on the way; null if missing.
 
+    A path with dots may lead to several values, of which each counts.
+
     Example:
         >>> values_at({"labels": [{"name": "bug"}, {"name": "ui"}, {}]}, ("labels", "name"))
         ['bug', 'ui']
+        >>> values_at({"a": {"b": 1}, "a.b": 2}, ("a", "b"))
+        [1, 2]
     """
     return _lookup(row, path) or [None]
 
@@ -80,12 +84,13 @@ def _lookup(value: Any, path: Path) -> list[Any]:
         return [value]
     if isinstance(value, dict):
         # A key may itself contain dots, so several steps of the path may be one key.
-        for count in range(1, len(path) + 1):
-            key = path[0] if count == 1 else ".".join(path[:count])
-            for name in [key] if key in value else _find_equal_keys(value, key):
-                values = _lookup(value[name], path[count:])
-                if values:
-                    return values
+        keys = [(".".join(path[:count]), path[count:]) for count in range(1, len(path) + 1)]
+        return [
+            found
+            for key, rest in keys
+            for name in ([key] if key in value else _find_equal_keys(value, key))
+            for found in _lookup(value[name], rest)
+        ]
     if isinstance(value, list):
         return _lookup_index(value, path) or [
             found for item in _nested_objects(value) for found in _lookup(item, path)

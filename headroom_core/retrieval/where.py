@@ -13,7 +13,8 @@
 | row that the row belongs to | `^`: its number in the table above; `^.id`: a field of it |
 | comparison | `==` (also `=`, `is`), `!=`, `<`, `<=`, `>`, `>=` |
 | | `in`, `contains`, `startswith`, `endswith` |
-| value | numbers, strings in either quote, `true`, `false`, `null`, lists of them in `[]` |
+| value | numbers, strings in either quote, `true`, `false`, `null`, `NaN`, `Infinity`, lists of |
+| | them in `[]`, and values of Python as they are written: `Decimal('1.5')`, `b'x'` |
 | joined by | `and`, `or`, `not` (also before `in`, `contains`, …), parentheses |
 
 A name needs quotes if a word of the table above stands in it, or a quote, a comma or a sign of a

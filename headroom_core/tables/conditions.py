@@ -6,10 +6,14 @@ is read as it was meant.
 
 from __future__ import annotations
 
+import math
 import re
 from json import dumps as dumps_ascii
+from typing import Any
 
-from headroom_core.text.exact_json import Value, has_split_pair, is_number
+from headroom_core.text.constructors import unwrap_source
+from headroom_core.text.exact_json import Value, has_split_pair, is_number, to_plain
+from headroom_core.text.python_literal import SOURCE_SIGN
 
 NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d{1,6})?", re.ASCII)
 """A number as JSON writes it, and with a plus sign. Not `007` or `1.`, which are text.
@@ -26,7 +30,17 @@ Dots separate the keys of a path.
 QUOTED = r"\"(?:[^\"\\]|\\.|\"\")*\"|'(?:[^'\\]|\\.|'')*'"
 """Pattern of a string in either quote. A backslash escapes; a doubled quote is one quote."""
 
-CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "none": None}
+CONSTANTS: dict[str, list[object]] = {
+    "true": [True],
+    "false": [False],
+    "null": [None],
+    "none": [None],
+    "nan": [math.nan, "nan", "NaN"],
+    "inf": [math.inf, "inf", "Infinity"],
+    "-inf": [-math.inf, "-inf", "-Infinity"],
+}
+"""What words without quotes mean: the values and, where JSON lacks them, their spellings."""
+CONSTANTS |= {"infinity": CONSTANTS["inf"], "-infinity": CONSTANTS["-inf"]}
 
 _KEYWORDS = frozenset("and or not in is contains startswith endswith".split()) | CONSTANTS.keys()
 
@@ -125,6 +139,20 @@ def read_readings(literal: str) -> list[str]:
         ['C:\temp', 'C:\\temp']
     """
     return list(dict.fromkeys([read_string(literal), _undouble(literal)]))
+
+
+def read_values(literal: str) -> list[Any]:
+    r"""Return the values that a string in quotes may mean: its readings, and what a source holds.
+
+    Tables show a value of Python that JSON lacks as a backslash and its source.
+
+    Example:
+        >>> read_values(r"'\\Decimal(1.5)'")
+        ['\\Decimal(1.5)', '\\\\Decimal(1.5)', 1.5, '\\Decimal(1.5)']
+    """
+    texts = read_readings(literal)
+    sources = [text[1:] for text in texts if text[:1] == SOURCE_SIGN and len(text) > 1]
+    return [*texts, *[to_plain(unwrap_source(source)) for source in sources]]
 
 
 def _undouble(literal: str) -> str:

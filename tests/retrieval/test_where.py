@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from unicodedata import normalize
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from headroom_core.errors import ValidationError
 from headroom_core.retrieval.fields import field_names
 from headroom_core.retrieval.where import parse_where
+from headroom_core.tables.rows import find_rows
 
 ROWS: list[Any] = [
     {
@@ -113,6 +117,13 @@ def select_rows(where: str, rows: list[Any] = ROWS) -> list[int]:
 )
 def test_an_expression_selects_the_matching_rows(where: str, rows: list[int]) -> None:
     assert select_rows(where) == rows
+
+
+def test_a_path_means_a_key_with_dots_and_nested_keys_alike() -> None:
+    rows = [{"a.b": 1, "a": {"b": 2}}, {"a": {"b": 1}}, {"a.b": 2, "a": 7}, {"a": {"b": 3}}]
+    assert select_rows("a.b == 1", rows) == [0, 1]
+    assert select_rows("a.b == 2", rows) == [0, 2]
+    assert select_rows("'a.b' == 2", rows) == [2]
 
 
 ISSUES: list[Any] = [
@@ -348,3 +359,63 @@ def test_equality_finds_exactly_the_equal_rows(value: Any, rows: list[dict[str, 
         index for index in range(len(rows)) if index not in expected
     ]
     assert select_rows(f"a in [{write_literal(value)}]", rows) == expected
+
+
+def find_in(text: str, where: str) -> list[int]:
+    row_set, *_ = find_rows(text)
+    return parse_where(where).select(row_set.values)
+
+
+DAY = datetime(2026, 1, 5, 10, 30)
+PYTHON_ROWS = [
+    {"n": 0, "x": math.nan, "price": Decimal("1.5"), "at": DAY, "raw": b"a", "s": {1}},
+    {
+        "n": 1,
+        "x": math.inf,
+        "price": Decimal("2.50"),
+        "at": DAY.replace(day=6),
+        "raw": b"b",
+        "s": "-",
+    },
+    {"n": 2, "x": -math.inf, "price": None, "at": DAY, "raw": b"c", "s": UUID(int=7)},
+    {"n": 3, "x": 1.5, "price": Decimal(3), "at": DAY, "raw": b"d", "s": Decimal("4.5")},
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("x == nan", [0]),
+        ("x == NaN or x is inf", [0, 1]),
+        ("x != nan", [1, 2, 3]),
+        ("x in [-inf, 1.5]", [2, 3]),
+        (r'x == "\\nan"', [0]),
+        (r"x == '\nan'", [0]),
+        ("price == Decimal('1.5')", [0]),
+        ("price == Decimal('2.5')", [1]),
+        ("price > Decimal('1.5') and n > 0", [1, 3]),
+        ("price in [Decimal('1.5'), Decimal('3')]", [0, 3]),
+        ("at == datetime.datetime(2026, 1, 6, 10, 30)", [1]),
+        ("raw == b'c'", [2]),
+        (f"s == {UUID(int=7)!r}", [2]),
+        (f's == "\\\\{UUID(int=7)!r}"', [2]),
+        (r"s == '\{1}'", [0]),
+        ("s == Decimal('4.5')", [3]),
+    ],
+)
+def test_values_of_python_are_read_as_a_table_prints_them(where: str, rows: list[int]) -> None:
+    assert find_in(repr(PYTHON_ROWS), where) == rows
+
+
+def test_the_class_of_rows_is_named_as_a_table_prints_it() -> None:
+    text = repr([(n, f"a{n}", n * n) for n in range(6)])
+    assert find_in(text, "() == 'tuple' and c1 == 2") == [2]
+    assert find_in(text, "not () != 'tuple' and (c1 == 2 or c1 == 3)") == [2, 3]
+    assert find_in(text, "() == 'Point'") == []
+
+
+def test_numbers_that_json_lacks_are_found() -> None:
+    text = json.dumps([{"n": n, "x": x} for n, x in enumerate([math.nan, 1.5, -math.inf, 2])])
+    assert find_in(text, "x == NaN") == [0]
+    assert find_in(text, "x == -Infinity") == [2]
+    assert find_in(text, "x < 2") == [1, 2]

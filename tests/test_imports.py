@@ -46,6 +46,7 @@ MAX_LEVELS = 11
 SHARED = {
     "_internal": {"fork", "lru"},
     "text": {
+        "commands",
         "constructors",
         "exact_json",
         "json_runs",
@@ -55,6 +56,7 @@ SHARED = {
         "python_literal",
         "sentences",
         "separated",
+        "tool_names",
     },
     "models": {"load"},
     "dialects": {"access", "base", "counting", "joined", "media", "openai", "parts"},

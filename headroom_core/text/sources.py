@@ -10,99 +10,38 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
+from headroom_core.text.commands import (
+    TextSource,
+    are_row_files,
+    edits_files,
+    has_extension,
+    source_of_code,
+    source_of_command,
+)
 from headroom_core.text.kinds import CODE_START, MARKUP_START
 from headroom_core.text.numbered import has_line_numbers
-
-SourceKind = Literal["file", "search", "listing", "run", "answer"]
-
-
-@dataclass(frozen=True, slots=True)
-class TextSource:
-    """The source of a text.
-
-    Attributes:
-        kind: `file` for the text of a file, `search` for lines that a search found in files,
-            `listing` for names of files, `run` for what a program printed, `answer` for all else.
-        reason: The evidence.
-        rows: Whether it is a file of rows, such as a CSV file or a log.
-    """
-
-    kind: SourceKind
-    reason: str
-    rows: bool = False
-
+from headroom_core.text.tool_names import (
+    is_file_editor,
+    is_path_key,
+    is_text_editor,
+    lists_files,
+    names_a_file_alone,
+    reads_files,
+    reads_named_file,
+    runs_commands,
+    searches_files,
+    words_of,
+)
 
 _ANSWER = TextSource("answer", "nothing shows that it comes from a file or a program")
 
-# Names of tools in words: `ReadFile` and `mcp__fs__read_file` are `read_file`.
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_PREFIX = re.compile(r".*(?:__|[.:/])")
-_FILE_NAMES = re.compile(
-    r"""
-    (?:read|view|open|cat|show|get|load|fetch|print|display)
-    (?:_(?:multiple|many|text|source|code|local|raw|full|whole|a|the))*
-    _(?:files?|notebook|source|code)(?:_(?:contents?|text|lines?|range|section))*
-    | (?:files?|notebook)_(?:read|view|open|cat|show|get|contents?)(?:_\w+)?
-    """,
-    re.VERBOSE,
-)
-_FILE_VERBS = frozenset({"read", "view", "open", "cat", "head", "tail", "nl", "less"})
-_EDITOR_NAMES = re.compile(r"(?:\w+_)?(?:text_editor|str_replace(?:_\w+)?)|editor")
-_SEARCH_NAMES = re.compile(
-    r"(?:\w+_)?(?:grep|rg|ripgrep|egrep|ag)(?:_\w+)?"
-    r"|(?:search|find)_(?:\w+_)?(?:code|codebase|files?|text|symbols?|references|usages|workspace)"
-    r"|(?:code|codebase|file|workspace|text|symbol)_search"
-)
-_LISTING_NAMES = re.compile(
-    r"ls|glob|tree|dir|glob_\w+|list_(?:\w+_)?(?:dir|directory|directories|files|folders?)(?:_\w+)?"
-    r"|(?:show|get|view|read)_(?:dir|directory|folder)(?:_\w+)?"
-    r"|(?:directory|dir|file|folder)_(?:tree|list|listing)"
-)
-_SHELL_NAMES = re.compile(
-    r"(?:\w+_)?(?:bash|sh|zsh|shell|terminal|powershell|pwsh|console)(?:_\w+)?"
-    r"|(?:run|execute|exec)(?:_\w+)?_(?:command|commands|cmd)|exec|cmd"
-)
-# Verbs of tools that do something with a file besides reading it.
-_ACTIONS = frozenset(
-    """analyse analyze blame build check compile convert count create delete describe diff
-    evaluate execute extract find format grep import inspect lint list log parse process query run
-    scan search send stat stats status submit summarise summarize test transform upload validate
-    write""".split()
-)
-
-_PATH_KEYS = frozenset(
-    """abspath absolutepath document file filename filenames filepath filepaths files fullpath
-    notebookpath path paths relativepath relativeworkspacepath sourcefile targetfile uri""".split()
-)
-_RANGE_KEY = re.compile(
-    r"(?:start|end|begin|first|last|from|to|view|line|offset|limit|range|head|tail|encoding|command"
-    r"|page|max|num|number|count|lines|should|explanation|description|reason|root|cwd)"
-)
-# An extension of a file. Must not match the end of a host name in a URL, or a version.
-_EXTENSION = re.compile(r"[^/\\\s]\.([A-Za-z][A-Za-z0-9_]{0,9})$")
-_ROW_EXTENSIONS = frozenset({"csv", "tsv", "tab", "psv", "jsonl", "ndjson", "log"})
-
-_COMMAND_KEYS = ("command", "cmd", "commands", "script", "input")
-_MAX_COMMAND = 4000
-_SEPARATORS = frozenset({"|", "||", "&&", ";", "&", "|&", "\n"})
-_FILE_PROGRAMS = frozenset(
-    "cat head tail nl less more bat batcat tac type gc get-content sed awk".split()
-)
-_SEARCH_PROGRAMS = frozenset("grep egrep fgrep zgrep rg ag ack findstr select-string".split())
-_LISTING_PROGRAMS = frozenset("ls find tree fd fdfind dir eza exa get-childitem du".split())
-_ANSWER_PROGRAMS = frozenset(
-    """aws az bq curl docker doctl duckdb flyctl gcloud gh glab heroku helm http https jq kubectl
-    mongosh mysql psql redis-cli sqlite3 terraform wget xh yq""".split()
-)
-# Programs whose output is that of the program before them in the pipe, or of the one behind them.
-_FILTERS = frozenset("cat head tail nl less more tac sort uniq tee sed tr cut column".split())
-_WRAPPERS = frozenset("sudo env time nice nohup timeout command exec xargs stdbuf".split())
-_SILENT = frozenset("cd pushd popd echo printf export set source . mkdir true sleep test [".split())
-_GIT_KINDS: dict[str, SourceKind] = {"grep": "search", "ls-files": "listing", "ls-tree": "listing"}
+_COMMAND_KEYS = frozenset({"command", "cmd", "commands", "commandline"})
+_SHELL_KEYS = _COMMAND_KEYS | {"script", "input"}
+_MAX_NESTED = 3
+_MAX_ITEMS = 50
 
 # Lines of programs, and the headings and fences of documentation. Must not match lines of logs, or
 # what stands beside JSON in answers: `HTTP 200 OK`, `Source: a`, `- `.
@@ -120,19 +59,6 @@ _MIN_SOURCE_LINES = 4
 _MIN_SOURCE_SHARE = 0.3
 _MIN_OUTSIDE_SHARE = 0.25
 _SAMPLED_CHARACTERS = 40_000
-
-_EDIT_COMMAND = re.compile(
-    r"\b(?:sed\s+(?:-[a-zA-Z]+\s+){0,3}-\w*i|perl\s+-\w*i|apply_patch|git\s+apply|patch\s+-p\d)"
-    r"|\bcat\s*>|\btee\s+\S+\.\w"
-)
-_EDIT_NAMES = re.compile(
-    r"(?:multi_?)?edit|write|replace|patch|apply_(?:patch|diff)"
-    r"|(?:edit|write|modify|overwrite|rewrite|insert|replace|search_replace|multi_?edit|patch|create"
-    r"|update|append|save|create_or_update|write_to|append_to|insert_into|replace_in|search_and)"
-    r"_(?:\w+_)?(?:files?|notebook|lines?|text|code|block|symbol_body|content|contents|replace)"
-    r"|(?:file|notebook)_(?:edit|write|replace|create|update)|insert_(?:before|after)_symbol"
-    r"|search_replace"
-)
 
 
 def source_of(tool: str | None, call: str | None, text: str) -> TextSource:
@@ -185,36 +111,58 @@ def can_edit(tool: str | None, call: str | None = None) -> bool:
         >>> can_edit("bash", '{"command": "sed -i s/a/b/ x.py"}'), can_edit("bash")
         (True, False)
     """
-    name = _name_in_words(tool or "")
-    if _EDIT_NAMES.fullmatch(name) or _EDITOR_NAMES.fullmatch(name):
+    words = words_of(tool or "")
+    if is_file_editor(words):
         return True
-    return bool(call and _SHELL_NAMES.fullmatch(name) and _EDIT_COMMAND.search(call[:_MAX_COMMAND]))
+    if not call:
+        return False
+    commands = _find_commands(words, _load_arguments(call), call)
+    return any(map(edits_files, commands or ()))
 
 
 @lru_cache(maxsize=4096)
 def _source_of_call(tool: str, call: str) -> TextSource:
-    name = _name_in_words(tool)
+    words = words_of(tool)
     arguments = _load_arguments(call)
-    command = _find_command(name, arguments, call)
-    if command is not None:
-        return _source_of_command(command)
+    commands = _find_commands(words, arguments, call)
+    if commands is not None:
+        source = source_of_command("\n".join(commands))
+        if source.kind == "file" or runs_commands(words) or not words:
+            return source
+    code = arguments.get("code")
     paths = list(_find_paths(arguments))
-    rows = bool(paths) and all(_is_row_file(path) for path in paths)
-    if _SEARCH_NAMES.fullmatch(name):
+    return (
+        (source_of_code(code) if isinstance(code, str) else None)
+        or _source_of_name(tool, words, paths, has_arguments=bool(arguments))
+        or _source_of_paths(tool, words, arguments, paths)
+        or _ANSWER
+    )
+
+
+def _source_of_name(
+    tool: str, words: list[str], paths: list[str], *, has_arguments: bool
+) -> TextSource | None:
+    """Return the source that the name of a tool tells. Some tell it only with paths."""
+    if searches_files(words):
         return TextSource("search", f"the tool {tool} searches files")
-    if _LISTING_NAMES.fullmatch(name):
+    if lists_files(words):
         return TextSource("listing", f"the tool {tool} lists files")
-    if _FILE_NAMES.fullmatch(name) or _EDITOR_NAMES.fullmatch(name) or _EDIT_NAMES.fullmatch(name):
-        return TextSource("file", f"the tool {tool} reads or edits files", rows)
-    if name in _FILE_VERBS and (paths or not arguments):
-        return TextSource("file", f"the tool {tool} reads files", rows)
-    if _reads_by_arguments(name, arguments, paths):
-        return TextSource("file", f"the call of {tool} names a file alone", rows)
-    return _ANSWER
+    is_reader = reads_files(words)
+    if not is_reader and (paths or not has_arguments):
+        is_reader = reads_named_file(words)
+    if is_reader or is_text_editor(words) or is_file_editor(words):
+        return TextSource("file", f"the tool {tool} reads or edits files", are_row_files(paths))
+    return None
 
 
-def _name_in_words(tool: str) -> str:
-    return "_".join(_WORD.findall(_PREFIX.sub("", tool[-200:]))).lower()
+def _source_of_paths(
+    tool: str, words: list[str], arguments: dict[str, Any], paths: list[str]
+) -> TextSource | None:
+    """Return the source of a call with only the path of a file, and perhaps lines of it."""
+    others = [key for key, value in arguments.items() if not list(_find_paths({key: value}))]
+    if paths and all(map(has_extension, paths)) and names_a_file_alone(words, others):
+        return TextSource("file", f"the call of {tool} names a file alone", are_row_files(paths))
+    return None
 
 
 def _load_arguments(call: str) -> dict[str, Any]:
@@ -227,121 +175,44 @@ def _load_arguments(call: str) -> dict[str, Any]:
     return arguments if isinstance(arguments, dict) else {}
 
 
-def _find_paths(arguments: dict[str, Any]) -> Iterator[str]:
-    """Yield the paths among the arguments of a call."""
-    for key, value in arguments.items():
-        if "".join(filter(str.isalpha, key)).lower() not in _PATH_KEYS:
-            continue
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict):
-                yield from _find_paths(item)
-            elif isinstance(item, str) and not re.match(r"(?!file:)\w+://", item):
+def _find_paths(arguments: dict[str, Any], depth: int = _MAX_NESTED) -> Iterator[str]:
+    """Yield the paths among the arguments of a call, also in lists and objects."""
+    for key, value in list(arguments.items())[:_MAX_ITEMS]:
+        for item in value[:_MAX_ITEMS] if isinstance(value, list) else [value]:
+            if isinstance(item, dict) and depth:
+                yield from _find_paths(item, depth - 1)
+            elif isinstance(item, str) and is_path_key(key) and not _is_address(item):
                 yield item
 
 
-def _reads_by_arguments(name: str, arguments: dict[str, Any], paths: list[str]) -> bool:
-    """Return whether a call has nothing but the path of a file, and perhaps a range in it."""
-    if not paths or not all(_EXTENSION.search(path) for path in paths):
-        return False
-    if not _ACTIONS.isdisjoint(name.split("_")):
-        return False
-    others = (key for key in arguments if key.replace("_", "").lower() not in _PATH_KEYS)
-    return all(_RANGE_KEY.match(key.lower()) for key in others)
+def _is_address(path: str) -> bool:
+    return bool(re.match(r"(?!file:)\w+://", path))
 
 
-def _is_row_file(path: str) -> bool:
-    match = _EXTENSION.search(path)
-    return match is not None and match[1].lower() in _ROW_EXTENSIONS
+def _find_commands(words: list[str], arguments: dict[str, Any], call: str) -> list[str] | None:
+    """Return the command lines of a call of a shell, or None if it has none."""
+    if call and not arguments and runs_commands(words):
+        return [call]
+    given = arguments.get("action")
+    nested = given if isinstance(given, dict) else arguments
+    is_shell = runs_commands(words)
+    keys = _SHELL_KEYS if is_shell else _COMMAND_KEYS
+    for key, value in nested.items():
+        if "".join(words_of(key)) in keys and value:
+            return list(_command_lines(value))
+    return [] if is_shell else None
 
 
-def _find_command(name: str, arguments: dict[str, Any], call: str) -> str | None:
-    """Return the command of a call of a shell, or None."""
-    is_shell = bool(_SHELL_NAMES.fullmatch(name))
-    if is_shell and call and not arguments:
-        return call[:_MAX_COMMAND]
-    values = [arguments[key] for key in _COMMAND_KEYS if arguments.get(key)]
-    if not values or not (is_shell or not name):
-        return "" if is_shell else None
-    value = values[0]
-    if isinstance(value, list):
+def _command_lines(value: Any) -> Iterator[str]:
+    """Yield the command lines that an argument holds: one, several, or one as a list of words."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
         words = [word for word in value if isinstance(word, str)]
-        # The command of `["bash", "-lc", "…"]` is its last word.
-        is_nested = len(words) > 2 and words[1].startswith("-") and words[1].endswith("c")
-        return (words[-1] if is_nested else " ".join(words))[:_MAX_COMMAND]
-    return value[:_MAX_COMMAND] if isinstance(value, str) else ""
-
-
-def _source_of_command(command: str) -> TextSource:
-    """Return the source of a command's output: of what it printed, the part to be careful with."""
-    sources = [_source_of_pipe(stages) for stages in _split_command(command)]
-    for kind in ("file", "run", "search", "listing", "answer"):
-        found = [source for source in sources if source and source.kind == kind]
-        if found:
-            rows = all(source.rows for source in found)
-            return TextSource(kind, found[0].reason, rows)
-    return TextSource("run", "a command printed it")
-
-
-def _split_command(command: str) -> Iterator[list[list[str]]]:
-    """Yield the pipes of a command line, each as its programs with their arguments."""
-    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&;\n")
-    lexer.whitespace = " \t\r"
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    stages: list[list[str]] = [[]]
-    try:
-        for token in lexer:
-            if token in ("|", "|&"):
-                stages.append([])
-            elif set(token) <= set("|&;\n"):
-                yield stages
-                stages = [[]]
-            else:
-                stages[-1].append(token)
-    except ValueError:
-        # A quote that nothing closes, as in a long command that was cut.
-        pass
-    yield stages
-
-
-def _source_of_pipe(stages: list[list[str]]) -> TextSource | None:
-    """Return the source of a pipe's output, or None if it prints nothing of interest."""
-    source: TextSource | None = None
-    for words in stages:
-        words = _without_wrappers(words)
-        program = words[0].rpartition("/")[2].lower() if words else ""
-        if source is not None and program in _FILTERS:
-            continue
-        if not program or program in _SILENT:
-            continue
-        kind = _kind_of_program(program, words)
-        named = [word for word in words[1:] if _EXTENSION.search(word)]
-        rows = kind == "file" and bool(named) and all(map(_is_row_file, named))
-        source = TextSource(kind, f"the command {program} printed it", rows)
-    return source
-
-
-def _without_wrappers(words: list[str]) -> list[str]:
-    """Return a command without what only sets the stage for it, such as `sudo`."""
-    for position, word in enumerate(words):
-        is_setting = word in _WRAPPERS or re.match(r"\w+=|-|\d", word)
-        if not is_setting:
-            return words[position:]
-    return []
-
-
-def _kind_of_program(program: str, words: list[str]) -> SourceKind:
-    if program == "git":
-        verb = next((word for word in words[1:] if not word.startswith("-")), "")
-        if verb == "show" and any(":" in word for word in words[2:]):
-            return "file"
-        return _GIT_KINDS.get(verb, "run")
-    if program == "sed" and any(re.match(r"-\w*i|--in-place", word) for word in words[1:]):
-        return "run"
-    if program in _FILE_PROGRAMS:
-        return "file"
-    if program in _SEARCH_PROGRAMS:
-        return "search"
-    if program in _LISTING_PROGRAMS:
-        return "listing"
-    return "answer" if program in _ANSWER_PROGRAMS else "run"
+        if words and re.search(r"\s", words[0]):
+            yield from words
+        elif len(words) > 2 and words[1].startswith("-") and words[1].endswith("c"):
+            # `["bash", "-lc", "…"]`
+            yield words[2]
+        else:
+            yield shlex.join(words)

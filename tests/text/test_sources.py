@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,28 @@ def test_the_name_and_the_call_tell_the_source(
     assert source_of(tool, json.dumps(arguments), "").kind == kind
 
 
+def calls(file_name: str) -> list[tuple[str, str]]:
+    """Return the tools and arguments of a list of calls, in which `$ ` stands for a shell."""
+    found = []
+    for line in (Path(__file__).parent / file_name).read_text("utf-8").splitlines():
+        if line.startswith("$ "):
+            found.append(("bash", json.dumps({"command": line[2:].replace("\\n", "\n")})))
+        elif not line.startswith("# "):
+            tool, _, arguments = line.partition(" {")
+            found.append((tool, "{" + arguments))
+    return found
+
+
+@pytest.mark.parametrize(("tool", "arguments"), calls("calls_that_read_files.txt"))
+def test_calls_that_read_files_are_told(tool: str, arguments: str) -> None:
+    assert source_of(tool, arguments, "").kind == "file"
+
+
+@pytest.mark.parametrize(("tool", "arguments"), calls("calls_that_read_no_file.txt"))
+def test_calls_that_read_no_file_are_told(tool: str, arguments: str) -> None:
+    assert source_of(tool, arguments, "").kind != "file"
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "rows"),
     [
@@ -73,23 +96,71 @@ def test_declared_files_of_rows_are_told(
 
 
 @pytest.mark.parametrize(
-    "tool", ["edit", "Write", "MultiEdit", "apply_patch", "edit_file", "replace_in_file"]
+    "tool",
+    """Edit Write MultiEdit NotebookEdit apply_patch apply_diff edit_file replace_in_file
+    write_to_file insert_content search_and_replace str_replace_editor file_editor fs_write
+    create_text_file replace_symbol_body insert_after_symbol replace_regex replace_lines edit_block
+    replace_string_in_file insert_edit_into_file create_new_file_with_text replace_selected_text
+    replace_file_text_by_path replace_current_file_text edit_existing_file create_or_update_file
+    push_files mcp__filesystem__write_file edit_notebook_file multi_replace_file_content update_file
+    single_find_and_replace search_replace""".split(),
 )
 def test_tools_that_edit_files_are_told(tool: str) -> None:
     assert can_edit(tool)
 
 
 @pytest.mark.parametrize(
-    "tool", ["edit_message", "update_reservation", "write_email", "create_issue", "read_file", ""]
+    "tool",
+    """edit_message update_reservation write_email create_issue read_file create_discount_code
+    update_product_content update_text save_lines create_content edit_profile insert_row patch_user
+    write_query replace_item create_code update_file_permissions create_file_link edit_image
+    delete_file image_editor push_notification update_content update_status_line
+    save_search_text""".split(),
 )
 def test_tools_that_edit_something_else_are_told(tool: str) -> None:
     assert not can_edit(tool)
 
 
-@pytest.mark.parametrize("hostile", ["1\t" * 500_000, "'" + "a|" * 500_000, "_" * 1_000_000])
+def test_a_tool_without_a_name_edits_nothing() -> None:
+    assert not can_edit("")
+    assert not can_edit(None)
+
+
+@pytest.mark.parametrize(
+    ("command", "edits"),
+    [
+        ("bash -lc 'cd app && sed -i s/a/b/ a.py'", True),
+        ("cat <<'EOS' > a.py\nprint(1)\nEOS", True),
+        ("python - <<'PY'\nPath('a.py').write_text('x')\nPY", True),
+        ("docker exec web sh -c 'cat > a.py'", True),
+        ("python -c \"open('a.py', 'w').write('x')\"", True),
+        ("cat a.py", False),
+        ("python -c \"print(open('a.py').read())\"", False),
+        ("make test > /dev/null", False),
+    ],
+)
+def test_commands_that_edit_files_are_told(command: str, edits: bool) -> None:
+    for tool, arguments in [
+        ("bash", {"command": command}),
+        ("local_shell", {"action": {"command": ["bash", "-lc", command]}}),
+        ("run_command", {"CommandLine": command}),
+    ]:
+        assert can_edit(tool, json.dumps(arguments)) == edits
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *("1\t" * 500_000, "'" + "a|" * 500_000, "_" * 1_000_000, "sudo cat " * 100_000),
+        *("$(" * 500_000, '"$(' * 300_000, "<<a " * 200_000 + "\n", "bash -c " * 100_000),
+        *("cat\n" * 200_000, "docker run -- " * 70_000, "open(" * 200_000, "a_" * 500_000),
+    ],
+)
 def test_hostile_texts_take_no_time(hostile: str) -> None:
     started = time.process_time()
     source_of(hostile, hostile, hostile)
     source_of("bash", json.dumps({"command": hostile}), hostile)
+    source_of("python", json.dumps({"code": hostile}), hostile)
     can_edit(hostile, hostile)
+    can_edit("bash", json.dumps({"command": hostile}))
     assert time.process_time() - started < 1

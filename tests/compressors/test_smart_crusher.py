@@ -72,6 +72,24 @@ def kept_rows(
     return [row["id"] - 1000 for row in crush(data, query, hints=hints, **config).data]
 
 
+@pytest.mark.parametrize("query", ["", "What was the hottest hour?", "node worker-3"])
+@pytest.mark.parametrize("hours", [120, 700])
+def test_the_extremes_of_a_time_series_are_kept(query: str, hours: int) -> None:
+    series = [
+        {
+            "time": f"2026-01-{1 + n // 24:02}T{n % 24:02}:00",
+            "celsius": round(12 + n * 37 % 101 / 20, 2),
+            "wind": n * 7 % 30,
+        }
+        for n in range(hours)
+    ]
+    kept = crush(series, query).data
+    assert len(kept) < hours
+    for field in ("celsius", "wind"):
+        for pick in (max, min):
+            assert pick(row[field] for row in series) in [row[field] for row in kept]
+
+
 # Every setting changes a result.
 
 
@@ -100,7 +118,7 @@ def test_max_items_after_crush() -> None:
 
 def test_keep_first() -> None:
     assert kept_rows(rows(), keep_first=9)[:9] == list(range(9))
-    assert 0 not in kept_rows(rows(), keep_first=0)
+    assert 0 not in kept_rows(rows(ms=lambda n: 100 + (n + 1) * 37 % 50), keep_first=0)
 
 
 def test_keep_last() -> None:
@@ -124,7 +142,8 @@ def test_relevance_threshold() -> None:
 
 
 def test_anomaly_std_threshold() -> None:
-    data = rows(ms=lambda n: 140.0 if n == ODD_ROW else 100 + (n * 37 % 50) / 10)
+    odd = {ODD_ROW: 140.0, 303: 141.0}  # The highest number is always kept.
+    data = rows(ms=lambda n: odd.get(n, 100 + (n * 37 % 50) / 10))
     assert ODD_ROW in kept_rows(data, anomaly_std_threshold=2.0, **MINIMAL)
     assert ODD_ROW not in kept_rows(data, anomaly_std_threshold=100.0, **MINIMAL)
 

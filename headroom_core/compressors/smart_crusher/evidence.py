@@ -21,7 +21,7 @@ from headroom_core.text.exact_json import Value
 # words with the same ending: `paid`, `candidate`, `format`.
 _IDENTITY_FIELD = re.compile(
     r"@|(?:.*[_\s.-])?(?:id|ids|uuid|guid|key|hash|sha\d*|zip|postcode|phone"
-    r"|year|month|day|date|time|timestamp|ts|at|lat|latitude|lon|lng|longitude|x|y"
+    r"|year|month|day|date|time|timestamp|ts|at|lat|latitude|lon|lng|longitude|x"
     r"|line|port|index|idx|offset|version|cid|pid)"
     r"|.*(?:Id|ID|Date|Time|At)",
 )
@@ -215,6 +215,22 @@ def _find_column_outliers(
         (distance, row) for distance, (_, row) in zip(distances, numbers) if distance > threshold
     ]
     return sorted(outliers, key=_by_distance)[:_MAX_OUTLIERS_PER_COLUMN]
+
+
+def find_extremes(stats: list[ColumnStats]) -> list[int]:
+    """Return the first rows with the highest and the lowest number of each column.
+
+    Columns of which a reader asks no such thing have none: identifiers, and numbers that only rise.
+    """
+    rows: list[int] = []
+    for column in stats:
+        if column.numbers and not column.is_identity and not column.is_monotonic:
+            rows += [max(column.numbers, key=_by_number)[1], min(column.numbers, key=_by_number)[1]]
+    return list(dict.fromkeys(rows))
+
+
+def _by_number(numbered: tuple[float, int]) -> float:
+    return numbered[0]
 
 
 def find_change_points(stats: list[ColumnStats]) -> list[int]:

@@ -14,6 +14,7 @@ from headroom_core.compressors.smart_crusher.evidence import (
     compute_column_stats,
     find_change_points,
     find_distinct_values,
+    find_extremes,
     find_outliers,
     find_rare_rows,
 )
@@ -69,6 +70,9 @@ _UNUSUAL_BUDGET = _CharacterBudget(0.12, 400)
 _TARGETED_UNUSUAL_BUDGET = _CharacterBudget(0.03, 150)
 _MAX_UNUSUAL_ROWS = 60
 _MAX_TARGETED_UNUSUAL_ROWS = 12
+# Rows of few columns, such as a time series, are kept for the extremes of their numbers.
+_MAX_EXTREME_ROW_CHARACTERS = 100
+_MAX_EXTREME_ROWS = 12
 _SAMPLE_BUDGET = _CharacterBudget(0.03, 250)
 _TARGETED_SAMPLE_BUDGET = _CharacterBudget(0.01, 100)
 _MAX_SAMPLE_TOKENS = 1500
@@ -234,6 +238,7 @@ class RowSelector:
             self._keep_errors(_TARGETED_ERRORS_BUDGET if is_targeted else _ERRORS_BUDGET)
         # If the errors do not fit, nothing less important is kept.
         if self.error_rows <= self.kept:
+            self._keep_extremes()
             self._keep_unusual(is_targeted)
             self._keep_sample(_TARGETED_SAMPLE_BUDGET if is_targeted else _SAMPLE_BUDGET)
 
@@ -319,6 +324,11 @@ class RowSelector:
         for member in self.members:
             rows += member.lift(member._find_unusual())
         return rows
+
+    def _keep_extremes(self) -> None:
+        """Keep the rows with the highest and lowest numbers, of which the marker has the range."""
+        if self.mean_size <= _MAX_EXTREME_ROW_CHARACTERS:
+            self._keep(find_extremes(self.stats)[:_MAX_EXTREME_ROWS])
 
     def _keep_unusual(self, is_targeted: bool) -> None:
         """Keep rows with many duplicates, outliers, change points and rare values."""

@@ -18,7 +18,7 @@ from headroom_core.tables.writer import (
     NUMBERS_AS_KEYS,
     UNITS,
 )
-from headroom_core.text.exact_json import Value, parse, scan
+from headroom_core.text.exact_json import NUMBER_LINES, Value, parse, scan
 from headroom_core.text.line_style import BARE_LINES, LineStyle
 from headroom_core.text.python_literal import SOURCE_SIGN
 from headroom_core.text.spelling import COMPACT, Spelling
@@ -37,9 +37,6 @@ _LINE_NOTE = re.compile(rf'; {LINE_NOTE}((?:[^;"]|"(?:[^"\\]|\\.)*")+)')
 _SPELLING_NOTE = re.compile(r"; (JSON [^;:]+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items() if form not in FORM_NOTES}
 _NUMBER_STARTS = frozenset("-0123456789")
-# JSON numbers, joined by line breaks: one match for a whole column is much faster than one for
-# each cell. Must not match a number that JSON lacks, such as `007`.
-_JSON_NUMBERS = re.compile(r"(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?:\n|\Z))+")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
@@ -331,7 +328,7 @@ class _BodyReader:
                 return [f"{SOURCE_SIGN}{leaf.constructor.wrap(cell)}" for cell in cells]
             if leaf.is_text or TYPED_STARTS.isdisjoint(starts):
                 return list(cells)
-            if _NUMBER_STARTS.issuperset(starts) and _JSON_NUMBERS.fullmatch("\n".join(cells)):
+            if _NUMBER_STARTS.issuperset(starts) and NUMBER_LINES.fullmatch("\n".join(cells)):
                 return [(cell,) for cell in cells]
             if not any_looks_typed(cells):
                 return list(cells)

@@ -18,8 +18,14 @@ from typing import Any
 Value = Any
 Number = tuple[str]
 
-NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
-"""Matches a number of JSON, if it matches as a whole."""
+_NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?"
+NUMBER = re.compile(_NUMBER, re.ASCII)
+"""Matches a number of JSON, if it matches as a whole. Must not match a number that JSON lacks, such
+as `007`."""
+
+NUMBER_LINES = re.compile(rf"{_NUMBER}(?:\n{_NUMBER})*", re.ASCII)
+"""Matches numbers of JSON, joined by line breaks, if it matches as a whole: one match for many
+numbers is much faster than one for each."""
 
 # Half of a surrogate pair. Nearly all texts have none, and need no escapes for it.
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -186,6 +186,12 @@ def test_a_table_is_decoded_byte_for_byte(kind: str) -> None:
     assert (frames[0].layout.header is None) == kind.startswith("no header")
 
 
+def test_the_rows_of_tables_are_not_read_again() -> None:
+    rows = "".join(f"{line}\n" for line in records())
+    text = f'Step 2: {{"first":[table 40 rows: id,river,depth,day]\n{rows}, "second": 1}}'
+    assert parse_text(text) is None
+
+
 @pytest.mark.parametrize("separator", ["\t", "|"])
 @pytest.mark.parametrize("header", ["id,status", "Ticket No.,Current status", ",status"])
 def test_two_columns_with_rising_ids_are_shortened(separator: str, header: str) -> None:

@@ -102,6 +102,13 @@ class ColumnStats:
         steps = [after - before for before, after in pairwise(values)]
         return all(step >= 0 for step in steps) or all(step <= 0 for step in steps)
 
+    def cells_of(self, rows: Collection[int]) -> list[str]:
+        """Return the cells of some rows, in any order."""
+        if len(self.cells) and self.rows[-1] == len(self.cells) - 1:
+            # Every row has a cell here.
+            return [self.cells[row] for row in rows]
+        return [cell for cell, row in zip(self.cells, self.rows) if row in rows]
+
 
 def compute_column_stats(frame: Frame) -> list[ColumnStats]:
     """Return the statistics of every column; the keys of entries are the last one."""

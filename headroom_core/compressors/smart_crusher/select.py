@@ -364,10 +364,7 @@ class RowSelector:
 
     def estimate_kept_size(self) -> int:
         """Return approximately how many characters the kept rows take, without child rows."""
-        return _estimate_size(
-            [cell for cell, row in zip(column.cells, column.rows) if row in self.kept]
-            for column in self.stats
-        )
+        return _estimate_size(column.cells_of(self.kept) for column in self.stats)
 
     def _find_duplicates(self) -> None:
         """Find for each row the first that is identical, and how many each of these stands for."""

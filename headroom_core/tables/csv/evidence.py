@@ -10,41 +10,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
+from headroom_core.tables.csv.columns import (
+    CODE,
+    NUMBER,
+    TIME,
+    ColumnSample,
+    count_matching,
+    describe_column,
+)
 from headroom_core.tables.csv.records import unquote_cell
 
-# Numbers with signs, currencies, digit groups, percentages and units of size; hexadecimal numbers.
-_NUMBER = re.compile(
-    r"[-+]?[$€£¥]?\s?(?:\d{1,3}(?:[,. ]\d{3})+|\d+|(?=[.,]\d))(?:[.,]\d+)?(?:[eE][-+]?\d+)?"
-    r"\s?(?:%|[kKMGT]i?B?)?|0x[\da-fA-F]+|[-+]?(?:inf|nan)",
-    re.IGNORECASE,
-)
-_CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s?[AaPp][Mm])?(?:\s?(?:Z|UTC|[-+]\d\d:?\d\d))?"
-# Dates and times: ISO, with the day first or last, with the name of a month.
-_TIME = re.compile(
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}"
-    rf"|(?:\d{{1,2}}[-\s])?[A-Z][a-z]{{2}}[-\s.]+(?:\d{{1,2}},?\s)?\d{{4}})"
-    rf"(?:[T\s]{_CLOCK})?|{_CLOCK}"
-)
-_PATTERNS = {"number": _NUMBER, "time": _TIME}
-# A single word, identifier, path or address. Must not match code.
-_WORD = re.compile(r"(?=.*\w)[^\s,;|(){}\[\]<>=\"'`\\]+")
-# A number that is followed by more than itself, as after a comma inside a time: `123 INFO ready`.
-_COMPOUND = re.compile(r"\d[\d.:,/-]*\s+\D.*", re.DOTALL)
-_CODE = re.compile(r"[{}<>=;`\\]|^\s*[-+@#/*]{2}")
-_ADDRESS = re.compile(r"\w+://\S+")
-_NO_VALUE = frozenset(("", "NA", "N/A", "n/a", "na", "null", "NULL", "None", "-", "—", "?", "\\N"))
 # A time at the start of a cell, as of a log.
 _STARTS_WITH_TIME = re.compile(r"\W?\d{4}-?\d\d-?\d\d\b|\W?\d\d:\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d ")
 _BRACKET = re.compile(r"[(\[{}\])]")
 _DIGIT = re.compile(r"\d")
-# The start of a long cell tells what it is.
-_MAX_CELL_CHARACTERS = 120
 
 # A name: letters first, and few signs.
 _IDENTIFIER = re.compile(r"[^\W\d][\w .:/()%$€#&°@'-]{0,40}")
@@ -54,10 +37,6 @@ _MAX_NAME_WORDS = 9
 _SENTENCE_END = re.compile(r"\w\s.*(?<!\s[A-Z]\w)(?<!\s[A-Z]\w{2})[.!?:,]$", re.DOTALL)
 
 _ALIKE_SHARE = 0.9
-# If fewer than half of the first values match, the others need not be tried.
-_FIRST_VALUES = 6
-_CODE_SHARE = 0.3
-_PADDED_SHARE = 0.3
 _BROKEN_SHARE = 0.1
 _MAX_CONTRAST = 3.0
 _MAX_TOTAL_CONTRAST = 6.0
@@ -65,27 +44,6 @@ _MAX_TOTAL_CONTRAST = 6.0
 _FEATURES_COMPARED = 1.8
 _SEEN_CONTRAST = -2.0
 _MAX_YEAR_DIGITS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A sampled column.
-
-    Attributes:
-        values: Texts of its cells that have a value.
-        alikeness: How alike they are, from -1 for what is no value of a column, to 1.
-        kind: `number`, `time`, `words`, `text`, `compound`, `code`, or `empty`.
-        is_counter: Whether it only counts the records.
-        is_constant: Whether there is only one value.
-        repeats: Whether a few values repeat.
-    """
-
-    values: list[str]
-    alikeness: float
-    kind: str
-    is_counter: bool = False
-    is_constant: bool = False
-    repeats: bool = False
 
 
 class Evidence:
@@ -103,10 +61,10 @@ class Evidence:
         self.separator = separator
 
     @cached_property
-    def columns(self) -> list[_Column]:
+    def columns(self) -> list[ColumnSample]:
         """The columns, described."""
         return [
-            _describe([unquote_cell(cell) for cell in cells], is_first=number == 0)
+            describe_column(cells, is_first=number == 0)
             for number, cells in enumerate(zip(*self.records))
         ]
 
@@ -139,7 +97,9 @@ class Evidence:
 
     def splits_brackets(self) -> bool:
         """Return whether separators stand inside brackets, as in calls and statements."""
-        broken = sum(_splits_brackets(record) for record in self.records)
+        if _BRACKET.search("".join(chain.from_iterable(self.records))) is None:
+            return False
+        broken = sum(map(_splits_brackets, self.records))
         return broken > max(1, _BROKEN_SHARE * self.count)
 
     def is_log(self) -> bool:
@@ -168,49 +128,6 @@ def rate_names(header: Sequence[str]) -> float:
     return min(rated) if min(rated) < 0 else sum(rated) / len(rated)
 
 
-def _describe(texts: Sequence[str], *, is_first: bool) -> _Column:
-    values = [text[:_MAX_CELL_CHARACTERS] for text in texts if text not in _NO_VALUE]
-    if not values:
-        return _Column([], 0.0, "empty")
-    distinct = len(set(values))
-    is_constant, repeats = distinct == 1, 1 < distinct <= len(values) / 3
-    if _are(_NUMBER, values):
-        is_counter = is_first and _is_counter(texts)
-        return _Column(values, 1.0, "number", is_counter, is_constant, repeats)
-    if _are(_TIME, values):
-        return _Column(values, 1.0, "time", is_constant=is_constant, repeats=repeats)
-    if sum(map(_is_code, values)) >= _CODE_SHARE * len(values):
-        return _Column(values, -1.0, "code", is_constant=is_constant, repeats=repeats)
-    if _are(_COMPOUND, values) and not repeats:
-        return _Column(values, -1.0, "compound", is_constant=is_constant)
-    kind = "words" if _are(_WORD, values) else "text"
-    if is_constant:
-        return _Column(values, 0.25, kind, is_constant=True)
-    return _Column(values, 0.75 if repeats or kind == "words" else 0.0, kind, repeats=repeats)
-
-
-def _are(pattern: re.Pattern[str], values: Sequence[str]) -> bool:
-    """Return whether nearly all values match a pattern."""
-    first = values[:_FIRST_VALUES]
-    if 2 * _count(pattern, first) < len(first):
-        return False
-    return _count(pattern, values) >= _ALIKE_SHARE * len(values)
-
-
-def _count(pattern: re.Pattern[str], values: Sequence[str]) -> int:
-    return sum([bool(pattern.fullmatch(value)) for value in values])
-
-
-def _is_counter(texts: Sequence[str]) -> bool:
-    numbers = [int(text) if text.isdecimal() else -1 for text in texts]
-    steps = [after - before for before, after in pairwise(numbers)]
-    return bool(steps) and steps.count(1) >= len(steps) / 2
-
-
-def _is_code(value: str) -> bool:
-    return bool(_CODE.search(value)) and not _ADDRESS.match(value)
-
-
 def _splits_brackets(record: Sequence[str]) -> bool:
     """Return whether brackets are balanced in a record, but not in its cells."""
     depths = [_bracket_depth(cell) for cell in record if cell[:1] != '"']
@@ -224,50 +141,53 @@ def _bracket_depth(text: str) -> int:
     return opening - text.count(")") - text.count("]") - text.count("}")
 
 
-def _contrast(name: str, column: _Column) -> float:
+def _contrast(name: str, column: ColumnSample) -> float:
     """Return how improbable a name would be as one more value of a column.
 
     Negative if it is one of the values.
     """
-    values = column.values
-    if not values:
+    counts, size = column.counts, column.size
+    if not size:
         return 0.0
-    if name in values:
+    if name in counts:
         return _SEEN_CONTRAST
     # By Good and Turing, the share of values that occur once is the probability of a new one.
-    singletons = sum([count == 1 for count in Counter(values).values()])
-    found = [_improbability(singletons, values)]
-    pattern = _PATTERNS.get(column.kind)
+    greatest = _improbability(list(counts.values()).count(1), size)
+    pattern = column.pattern
     if pattern and not pattern.fullmatch(name):
-        found.append(_improbability(len(values) - _count(pattern, values), values))
-    for same in _count_like(name, values):
-        found.append(_improbability(same, values) - _FEATURES_COMPARED)
-    return min(max(0.0, *found), _MAX_CONTRAST)
+        greatest = max(greatest, _improbability(size - count_matching(pattern, counts), size))
+    if greatest < _MAX_CONTRAST:
+        like = [_improbability(same, size) for same in _count_like(name, counts)]
+        greatest = max(0.0, greatest, max(like) - _FEATURES_COMPARED)
+    return min(greatest, _MAX_CONTRAST)
 
 
-def _is_typed_alike(name: str, column: _Column) -> bool:
+def _is_typed_alike(name: str, column: ColumnSample) -> bool:
     """Return whether a name is a number or time above a column of them."""
-    pattern = _PATTERNS.get(column.kind)
-    return pattern is not None and pattern.fullmatch(name) is not None
+    return column.pattern is not None and column.pattern.fullmatch(name) is not None
 
 
 def _are_rising(names: Sequence[str]) -> bool:
     """Return whether the numbers among names are whole and rise, as years do."""
-    numbers = [name for name in names if _NUMBER.fullmatch(name)]
+    numbers = [name for name in names if NUMBER.fullmatch(name)]
     if not all(name.isdecimal() and len(name) < _MAX_YEAR_DIGITS for name in numbers):
         return False
     return all(int(before) < int(after) for before, after in pairwise(numbers))
 
 
-def _improbability(count: int, values: Sequence[str]) -> float:
-    return -math.log((count + 0.5) / (len(values) + 1))
+def _improbability(count: int, size: int) -> float:
+    return -math.log((count + 0.5) / (size + 1))
 
 
-def _count_like(name: str, values: Sequence[str]) -> list[int]:
+def _count_like(name: str, counts: Mapping[str, int]) -> list[int]:
     """Return, for each of some features, the number of values that share it with a name."""
-    features = _features(name)
-    columns = zip(*map(_features, values))
-    return [column.count(feature) for feature, column in zip(features, columns)]
+    own = _features(name)
+    shared = [0] * len(own)
+    for value, count in counts.items():
+        for index, feature in enumerate(_features(value)):
+            if feature is own[index]:
+                shared[index] += count
+    return shared
 
 
 def _features(text: str) -> tuple[bool, ...]:
@@ -283,78 +203,14 @@ def _features(text: str) -> tuple[bool, ...]:
 
 def _rate_name(cell: str) -> float:
     name = unquote_cell(cell)
-    if not name or _NUMBER.fullmatch(name) or _TIME.fullmatch(name):
+    if not name or NUMBER.fullmatch(name) or TIME.fullmatch(name):
         return 0.0
     if (
         len(name) > _MAX_NAME_CHARACTERS
         or len(name.split()) > _MAX_NAME_WORDS
-        or _CODE.search(name)
+        or CODE.search(name)
         or _SENTENCE_END.search(name)
         or _bracket_depth(name)
     ):
         return -1.0
     return 1.0 if _IDENTIFIER.fullmatch(name) else 0.0
-
-
-# The decision.
-
-_MIN_HEADER_SCORE = 6.0
-_MIN_CONTRAST = 2.0
-_MIN_DECLARED_CONTRAST = 0.5
-_MIN_PADDED_ALIKENESS = 2.0
-_MIN_RECORDS_WITHOUT_HEADER = 10
-_MIN_ALIKENESS_WITHOUT_HEADER = 2.5
-_MIN_MEAN_ALIKENESS = 0.35
-
-
-def has_header(evidence: Evidence, header: Sequence[str], *, is_declared: bool) -> bool:
-    """Return whether records are a table whose header is another record.
-
-    Args:
-        evidence: Evidence in the records.
-        header: The cells of the record above them.
-        is_declared: Whether the text is said to be a table.
-    """
-    names = rate_names(header)
-    if names < 0:
-        return False
-    contrast = evidence.contrast(header)
-    if is_declared:
-        return contrast >= _MIN_DECLARED_CONTRAST
-    if evidence.width == 2 and evidence.has_odd_columns:
-        return False
-    # Spaces after separators are those of prose and code, unless most columns are telling.
-    if evidence.padded_share > _PADDED_SHARE and evidence.alikeness < _MIN_PADDED_ALIKENESS:
-        return False
-    score = contrast + 2 * evidence.alikeness + 1.5 * names
-    return contrast >= _MIN_CONTRAST and score >= _MIN_HEADER_SCORE
-
-
-def is_headerless(evidence: Evidence, *, is_declared: bool) -> bool:
-    """Return whether records are a table without a header.
-
-    Args:
-        evidence: Evidence in all records, the first included.
-        is_declared: Whether the text is said to be a table.
-    """
-    kinds = [column.kind for column in evidence.columns if not column.is_counter]
-    typed = kinds.count("number") + kinds.count("time")
-    if is_declared:
-        return evidence.alikeness >= evidence.width / 2 and not evidence.has_odd_columns
-    if (
-        evidence.width < 3
-        or evidence.count < _MIN_RECORDS_WITHOUT_HEADER
-        or evidence.padded_share > _PADDED_SHARE
-        or evidence.is_log()
-    ):
-        return False
-    has_quotes = evidence.quoted_count >= 3
-    vocabularies = sum(column.repeats for column in evidence.columns)
-    alikeness = evidence.alikeness + has_quotes
-    if typed >= 2 and typed == len(kinds):
-        return True
-    return (
-        (typed > 0 or has_quotes or vocabularies > 1)
-        and alikeness >= _MIN_ALIKENESS_WITHOUT_HEADER
-        and alikeness >= _MIN_MEAN_ALIKENESS * evidence.width
-    )

@@ -18,6 +18,8 @@ _MIN_TABLE_SHARE = 0.5
 _SAMPLE_LINES = 40
 _SAMPLE_CHARACTERS = 16_000
 _JSON_OR_MARKUP_STARTS = ("[", "{", "<")
+# The start of the header of a table: its rows are separated values, too.
+_OWN_TABLE = re.compile(r"\[table \d+ ")
 
 # The place that a search or a compiler prints before a line: `src/a.py:57:`. Must not match a time,
 # alone or behind a date (`12:01:00`, `2026-01-05T12:01:00`), or a hardware address.
@@ -43,7 +45,7 @@ def parse_csv(text: str, *, is_declared: bool = False) -> list[TablePart] | None
     Returns:
         The frames, with the text before, between and after them, or None if there is no table.
     """
-    if text.startswith(_JSON_OR_MARKUP_STARTS):
+    if text.startswith(_JSON_OR_MARKUP_STARTS) or _OWN_TABLE.search(text):
         return None
     fenced = _parse_fences(text)
     if fenced:

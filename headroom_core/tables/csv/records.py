@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 
@@ -79,16 +79,14 @@ def split_record(record: str, separator: str) -> list[str]:
     """Split a record into its cells, quotes included; return no cells if quotes do not match."""
     if '"' not in record:
         return record.split(separator)
-    cells: list[str] = []
-    pattern = _compile_cell_pattern(separator)
-    position = 0
-    while match := pattern.match(record, position):
-        cells.append(match[1])
-        position = match.end()
-        # A cell without a separator after it is the last.
-        if match.end(1) == position:
-            return cells
-    return []
+    cells: list[str] = _compile_cell_pattern(separator).findall(record)
+    joined = separator.join(cells)
+    # There is an empty match behind a last cell that is not empty.
+    if len(joined) > len(record):
+        del cells[-1]
+        joined = joined[:-1]
+    # Anything between two matches is missing here: quotes that do not match.
+    return cells if joined == record else []
 
 
 def unquote_cell(cell: str) -> str:
@@ -97,3 +95,11 @@ def unquote_cell(cell: str) -> str:
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1].replace('""', '"')
     return text
+
+
+def unquote_cells(cells: Sequence[str]) -> list[str]:
+    """Return the texts of cells as `unquote_cell` does."""
+    joined = "\n".join(cells)
+    if '"' in joined or " " in joined or "\r" in joined:
+        return list(map(unquote_cell, cells))
+    return list(cells)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from headroom_core.tables.csv.evidence import Evidence, has_header, is_headerless, rate_names
+from headroom_core.tables.csv.decision import has_header, is_headerless
+from headroom_core.tables.csv.evidence import Evidence, rate_names
 from headroom_core.tables.csv.layout import Layout, column_keys, name_columns
 from headroom_core.tables.csv.records import join_records, split_record, unquote_cell
+from headroom_core.tables.csv.values import is_decimal, parse_cells
 from headroom_core.tables.frame import Column, Frame
 from headroom_core.tables.header import Field
 from headroom_core.text.exact_json import Value
@@ -26,9 +27,6 @@ _MAX_MISSES = 5
 _SAMPLE_RECORDS = 30
 _BYTE_ORDER_MARK = "\ufeff"
 _COMMENT_STARTS = ("#", "//", "--", "%")
-
-# A decimal number. Must not match identifiers or dates that only contain digits.
-_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +63,15 @@ class TextRecords:
         if self.has_cr:
             text = text.replace("\r", "\n")
         self.first = 1 if text.startswith(_BYTE_ORDER_MARK) else 0
-        self.records = list(join_records(text[self.first :].split("\n"), separator))
+        lines = text[self.first :].split("\n")
+        self.records = list(join_records(lines, separator)) if '"' in text else lines
         self.starts = list(
             accumulate([len(record) + 1 for record in self.records], initial=self.first)
         )
         self.cells = [split_record(record, separator) for record in self.records]
         self.widths = [
-            len(cells) if record.strip() else 0 for record, cells in zip(self.records, self.cells)
+            0 if not record or record.isspace() else len(cells)
+            for record, cells in zip(self.records, self.cells)
         ]
 
     def find_tables(self, *, is_declared: bool) -> Iterator[FoundTable]:
@@ -149,7 +149,7 @@ class TextRecords:
             return False
         pairs = zip(self.cells[last], self.cells[following])
         return self.cells[following] != self.cells[first] and all(
-            not after or _is_number(after) or not _is_number(before) for before, after in pairs
+            not after or is_decimal(after) or not is_decimal(before) for before, after in pairs
         )
 
     def _parse_run(self, first: int, last: int, *, is_declared: bool) -> FoundTable | None:
@@ -256,7 +256,7 @@ def _build_frame(
     if layout.header is not None:
         titles = [unquote_cell(cell) for cell in split_record(layout.header, layout.separator)]
     columns = [
-        Column((key,), Field(name), _parse_cells(cells), [*cells])
+        Column((key,), Field(name), parse_cells(cells), [*cells])
         for key, name, cells in zip(column_keys(titles), names, zip(*rows))
     ]
     source: list[Value] = list(records)
@@ -270,20 +270,3 @@ def _build_frame(
         layout=layout,
         notes=notes,
     )
-
-
-def _parse_cells(cells: Sequence[str]) -> list[Value]:
-    # Most columns repeat their values, so each is parsed once.
-    parsed = {cell: _parse_cell(cell) for cell in set(cells)}
-    return [parsed[cell] for cell in cells]
-
-
-def _parse_cell(cell: str) -> Value:
-    text = unquote_cell(cell)
-    if not text:
-        return None
-    return (text,) if _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None

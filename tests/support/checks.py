@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from documents import Document
+from documents import Document, JSONPiece
 
 from headroom_core.errors import ConfigurationError
 from headroom_core.tables.csv.records import join_records
@@ -154,12 +154,19 @@ def json_arrays(document: Document, shortened: str) -> list[list[Value]]:
     """Return what may be the rows of the tables that a document was shortened to.
 
     A text of several values may be one table in part only, because an empty object or a scalar
-    stands between the rows, so that any neighbouring values may be rows.
+    stands between the rows, so that any neighbouring values may be rows. Such a value between the
+    rows of a table may also be a line of text in it.
     """
     values = document.values
+    pieces = [piece for piece in document.pieces if isinstance(piece, JSONPiece)]
+    lines = [
+        piece.value if isinstance(piece.value, dict) and piece.value else piece.text
+        for piece in pieces
+    ]
     totals = {table.total for table in read_tables(shortened)}
     starts = [(start, total) for total in totals for start in range(len(values) - total + 1)]
-    return [*arrays_in(values), *(values[start : start + total] for start, total in starts)]
+    parts = [rows[start : start + total] for rows in (values, lines) for start, total in starts]
+    return [*arrays_in(values), *parts]
 
 
 def csv_arrays(text: str, shortened: str) -> list[list[Value]]:

@@ -46,6 +46,7 @@ from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields, CountTex
 from headroom_core.dialects.declarations import declares_retrieval
 from headroom_core.dialects.google import GOOGLE_FIELDS
 from headroom_core.dialects.joined import join_rows
+from headroom_core.dialects.openai import OpenAIDialect
 from headroom_core.dialects.parts import read_string
 from headroom_core.documents.ranking import extract_title
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, marker_keys, pin_reason
@@ -71,6 +72,7 @@ __all__ = [
     "Ledger",
     "MessageReader",
     "MetricsMixin",
+    "OpenAIDialect",
     "Outline",
     "ParseState",
     "PositiveInt",

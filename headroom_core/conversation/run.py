@@ -356,8 +356,13 @@ class CompressionRun(RunContext):
         counter = self._counter
         if counter is None:
             return RunOutcome(messages, draft.changes, *block_tokens(draft.changes))
-        before, after = counter.count_received(), counter.count(draft)
-        return RunOutcome(messages, draft.changes, before, after)
+        gap = draft.gap
+        if gap is not None and len(messages) <= len(draft.messages) - len(gap.messages):
+            # The dialect joined messages beside the gap, which saves their overhead.
+            after = self.tokenizer.count_messages(messages, dialect)
+        else:
+            after = counter.count(draft)
+        return RunOutcome(messages, draft.changes, counter.count_received(), after)
 
     def _unchanged_tokens(self) -> tuple[int, int]:
         """Return the tokens before and after of messages that are passed through."""

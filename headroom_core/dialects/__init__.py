@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from headroom_core._internal.plugins import entry_points_of, load_plugin
+from headroom_core.dialects.access import as_items, get_field
 from headroom_core.dialects.anthropic import AnthropicDialect
 from headroom_core.dialects.base import Dialect, MessageReader
 from headroom_core.dialects.bedrock import BedrockDialect
@@ -31,20 +32,22 @@ GROUP = "headroom.dialects"
 """Entry points of dialects, each named after the package whose messages it reads."""
 
 _FALLBACK: Dialect = OpenAIDialect()
-_DIALECTS: tuple[Dialect, ...] = (
-    GoogleDialect(),
-    BedrockDialect(),
-    CohereDialect(),
-    AnthropicDialect(),
-    ResponsesDialect(),
-    _FALLBACK,
-)
+_CHAT_DIALECTS: tuple[Dialect, ...] = (CohereDialect(), ResponsesDialect())
+"""Dialects that read chat completions like the fallback, and more."""
+
+_SIGNED_DIALECTS = (GoogleDialect(), BedrockDialect(), *_CHAT_DIALECTS, AnthropicDialect())
+_DIALECTS: tuple[Dialect, ...] = (*_SIGNED_DIALECTS, _FALLBACK)
+
+_CHAT_ROLES = ("developer", "tool", "function")
+"""Roles that only chat completions and the formats that extend them have."""
 
 
 def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> Dialect:
     """Return the dialect that reads the messages.
 
-    The dialect of an installed package reads messages of the package that it is named after, and
+    The first message with a sign of a format decides, so a conversation keeps its dialect as it
+    grows. Messages without a sign are read alike by every dialect that may still be found. The
+    dialect of an installed package reads messages of the package that it is named after, and
     is loaded at the first of them. Dicts are read by the dialects of this library.
 
     Args:
@@ -75,11 +78,33 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
 
 
 def _detect(messages: Sequence[Any]) -> Dialect:
-    for cls in dict.fromkeys(map(type, messages)):
-        installed = _load_installed(cls)
-        if installed is not None and installed.matches(messages):
+    candidates: tuple[Dialect, ...] = _SIGNED_DIALECTS
+    for message in messages:
+        # Most messages are dicts, which no installed package reads.
+        installed = None if type(message) is dict else _load_installed(message.__class__)
+        if installed is not None and installed.matches((message,)):
             return installed
-    return next((dialect for dialect in _DIALECTS if dialect.matches(messages)), _FALLBACK)
+        for dialect in candidates:
+            if dialect.matches((message,)):
+                return dialect
+        candidates = _exclude(candidates, message)
+    return _FALLBACK
+
+
+def _exclude(candidates: tuple[Dialect, ...], message: Any) -> tuple[Dialect, ...]:
+    """Return the dialects that a message without a sign of them leaves in question."""
+    if candidates is _CHAT_DIALECTS:
+        return candidates
+    # The role may be of any type, also one without a hash.
+    role = get_field(message, "role")
+    if role in _CHAT_ROLES or get_field(message, "tool_calls"):
+        return _CHAT_DIALECTS
+    excluded: tuple[str, ...] = ()
+    if role is not None:
+        excluded = ("google",)
+    if any(get_field(part, "type") is not None for part in as_items(get_field(message, "content"))):
+        excluded = ("google", "bedrock")
+    return tuple(dialect for dialect in candidates if dialect.name not in excluded)
 
 
 @lru_cache(maxsize=1024)

@@ -32,7 +32,7 @@ _CALL_TYPES = ("tool_use", "server_tool_use", "mcp_tool_use")
 # Signs by which a conversation is recognised: parts that no other format here has, and roles that
 # this format does not have.
 _OWN_TYPES = (*_CALL_TYPES, "tool_result", "document", "search_result")
-_FOREIGN_ROLES = ("tool", "function")
+_FOREIGN_ROLES = ("developer", "tool", "function")
 
 
 class AnthropicDialect(MessageReader):

@@ -59,8 +59,8 @@ _BARE_OUTLINES: dict[Speaker | None, Outline] = {
 }
 
 
-_Event = tuple[Literal["call", "result"], Any, str | None, str | None]
-"""A call or a result: its id, the name of its tool, and the arguments of a call."""
+_Event = tuple[Literal["call", "result"], Any, str | None, str | None, Any]
+"""A call or a result: its id, the name of its tool, and the arguments and other id of a call."""
 
 
 class CallTracker:
@@ -85,6 +85,7 @@ class CallTracker:
 
     def __init__(self) -> None:
         self._calls: dict[str, tuple[str | None, str | None]] = {}
+        self._other_ids: dict[str, str] = {}
         self._unanswered: dict[str | None, dict[str, None]] = {}
         self._generated_ids = 0
         self._message_calls: list[str] = []
@@ -94,25 +95,30 @@ class CallTracker:
     def copy_up_to(self, events: int) -> CallTracker:
         """Return a tracker that has recorded only this many of the calls and results."""
         calls = CallTracker()
-        for event, identifier, tool, arguments in self.events[:events]:
+        for event, identifier, tool, arguments, other_id in self.events[:events]:
             if event == "call":
-                calls.record_call(identifier, tool, arguments)
+                calls.record_call(identifier, tool, arguments, other_id)
             else:
                 calls.record_result(identifier, tool)
         calls._message_calls = []
         calls._message_answers = []
         return calls
 
-    def record_call(self, identifier: Any, tool: str | None, arguments: str | None) -> None:
+    def record_call(
+        self, identifier: Any, tool: str | None, arguments: str | None, other_id: Any = None
+    ) -> None:
         """Record a call of a tool.
 
         Args:
             identifier: The id of the call. If it is not a string, an id is generated.
             tool: The name of the tool.
             arguments: The arguments of the call as text.
+            other_id: A second id by which a result may name the call.
         """
-        self.events.append(("call", identifier, tool, arguments))
+        self.events.append(("call", identifier, tool, arguments, other_id))
         key = identifier if isinstance(identifier, str) else self._generate_id()
+        if isinstance(other_id, str):
+            self._other_ids[other_id] = key
         self._calls[key] = tool, arguments
         self._unanswered.setdefault(tool, {})[key] = None
         self._message_calls.append(key)
@@ -127,7 +133,7 @@ class CallTracker:
         Returns:
             The name of the tool and the arguments of its call, as far as they are known.
         """
-        self.events.append(("result", identifier, tool, None))
+        self.events.append(("result", identifier, tool, None, None))
         key = self._find_call(identifier, tool)
         called_tool, arguments = self._calls.get(key, (None, None))
         unanswered = self._unanswered.get(called_tool)
@@ -135,6 +141,13 @@ class CallTracker:
             unanswered.pop(key, None)
         self._message_answers.append(key)
         return called_tool or tool, arguments
+
+    def known_id(self, identifier: Any) -> str | None:
+        """Return the id of the call that an id names, None if it names no call."""
+        if not isinstance(identifier, str):
+            return None
+        key = self._other_ids.get(identifier, identifier)
+        return key if key in self._calls else None
 
     def finish_message(self, kind: Speaker | None, *, has_breakpoint: bool = False) -> Outline:
         """Return the outline of a message, with the calls and results recorded since the last.
@@ -158,8 +171,9 @@ class CallTracker:
         return Outline(kind, tuple(calls), tuple(answers), has_breakpoint)
 
     def _find_call(self, identifier: Any, tool: str | None) -> str:
-        if isinstance(identifier, str) and identifier in self._calls:
-            return identifier
+        known = self.known_id(identifier)
+        if known is not None:
+            return known
         oldest = next(iter(self._unanswered.get(tool, ())), None)
         if not isinstance(identifier, str):
             return oldest or self._generate_id()

@@ -25,7 +25,7 @@ from headroom_core.dialects.parts import (
     read_tool_use,
 )
 from headroom_core.markers import pin_reason
-from headroom_core.messages import Block, Draft, Outline
+from headroom_core.messages import Block, Draft, Gap, Outline, to_mapping
 
 _SPEAKERS: dict[str, Speaker] = {"system": "system", "user": "user", "assistant": "assistant"}
 _TEXT_BLOCKS = (
@@ -100,8 +100,13 @@ class BedrockDialect(MessageReader):
         return replace(super().build_draft(messages, state), note=_write_note)
 
     def render(self, draft: Draft) -> list[Any]:
-        """Return the messages with the draft's texts."""
-        return render_draft(draft)
+        """Return the messages with the draft's texts.
+
+        Messages of one role that dropped messages leave side by side become one, because the API
+        refuses two messages of one role in a row.
+        """
+        messages = render_draft(draft)
+        return messages if draft.gap is None else _join_neighbours(messages, draft.gap)
 
 
 def _is_own(part: Any) -> bool:
@@ -110,6 +115,37 @@ def _is_own(part: Any) -> bool:
 
 def _write_note(text: str) -> dict[str, Any]:
     return {"role": "user", "content": [{"text": text}]}
+
+
+def _join_neighbours(messages: Sequence[Any], gap: Gap) -> list[Any]:
+    """Return messages with those of one role as one that stand side by side because of a gap."""
+    first, dropped = gap.messages[0], set(gap.messages)
+    received = [
+        index for index in range(len(messages) + len(dropped) - 1) if index not in dropped
+    ]
+    # The note stands where the first of the dropped messages stood.
+    indices: list[int | None] = [*received[:first], None, *received[first:]]
+    joined: list[Any] = []
+    last: int | None = None
+    for index, message in zip(indices, messages, strict=True):
+        is_received_so = index is not None and last == index - 1
+        if joined and not is_received_so and _have_one_role(joined[-1], message):
+            before = joined.pop()
+            content = [*_blocks_of(before), *_blocks_of(message)]
+            message = {**to_mapping(before), "content": content}
+        joined.append(message)
+        last = index
+    return joined
+
+
+def _have_one_role(message: Any, other: Any) -> bool:
+    role = get_field(message, "role")
+    return role in ("user", "assistant") and role == get_field(other, "role")
+
+
+def _blocks_of(message: Any) -> Sequence[Any]:
+    content = get_field(message, "content")
+    return [{"text": content}] if isinstance(content, str) else as_items(content)
 
 
 def _read_block(part: Any, place: Block, calls: CallTracker) -> Iterator[Block]:

@@ -136,9 +136,18 @@ class CountedFields:
             **dict.fromkeys(self.texts, self.count_value),
             **dict.fromkeys(self.values, _count_json),
             **dict.fromkeys(self.results, _count_result),
-            **dict.fromkeys(self.media, _count_media),
+            **{name: self._media_counter(FILE_KINDS.get(name, "")) for name in self.media},
             **{name: self._select_counter(keys) for name, keys in self.selected.items()},
         }
+
+    def _media_counter(self, kind: str) -> Callable[[Any, CountText], int]:
+        def count(value: Any, count_text: CountText) -> int:
+            tokens = count_file(value, kind)
+            if not tokens:
+                return self.count_value(value, count_text)  # A document may hold its text.
+            return tokens + _count_labels(value, count_text)
+
+        return count
 
     def _select_counter(self, keys: tuple[str, ...]) -> Callable[[Any, CountText], int]:
         def count(value: Any, count_text: CountText) -> int:
@@ -152,7 +161,8 @@ class CountedFields:
         # Every part of every message is counted here: this loop decides how fast counting is.
         kind = self._kind_of(mapping)
         if kind in self.images:
-            return TOKENS_PER_LOW_DETAIL_IMAGE if _is_low_detail(mapping) else TOKENS_PER_IMAGE
+            image = TOKENS_PER_LOW_DETAIL_IMAGE if _is_low_detail(mapping) else TOKENS_PER_IMAGE
+            return image + self.count_value(mapping.get("text"), count_text)
         tokens = 0
         if kind == "text":
             # The source of a document in plain text. In all other parts, `data` is base64.
@@ -160,8 +170,7 @@ class CountedFields:
         elif kind is not None and kind in FILE_KINDS:
             tokens = count_file(mapping, FILE_KINDS[kind])
             if tokens:
-                labels = [mapping.get(name) for name in _FILE_LABELS]
-                return tokens + sum(count_text(label) for label in labels if isinstance(label, str))
+                return tokens + _count_labels(mapping, count_text)
         elif kind == "non_standard":
             return self.count_value(mapping.get("value"), count_text)
         handlers = self._handlers
@@ -238,8 +247,9 @@ def _count_json(value: Any, count_text: CountText) -> int:
     return count_text(text)
 
 
-def _count_media(value: Any, count_text: CountText) -> int:
-    return count_file(value)
+def _count_labels(file: Any, count_text: CountText) -> int:
+    labels = [get_field(file, name) for name in _FILE_LABELS]
+    return sum(count_text(label) for label in labels if isinstance(label, str))
 
 
 def _count_unknown(part: Mapping[str, Any], count_text: CountText) -> int:

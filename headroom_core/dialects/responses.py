@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from headroom_core.dialects.access import as_items, compact_json, get_field
-from headroom_core.dialects.base import CallTracker, ParseState, has_cache_breakpoint
+from headroom_core.dialects.base import CallTracker, ParseState, Speaker, has_cache_breakpoint
 from headroom_core.dialects.counting import CHAT_FIELDS, CountedFields
 from headroom_core.dialects.joined import join_rows
 from headroom_core.dialects.openai import OpenAIDialect, get_string
@@ -28,18 +28,27 @@ _OUTPUTS = {f"{name}_output": name for name in _CALLS}
 """Types of items that answer a call, with the type of the call."""
 
 _REASONING = "reasoning"
+_SERVER_CALLS = {"mcp_approval_request": "id", "tool_search_call": "call_id"}
+"""Types of items that another item answers, with the field of their id."""
+
+_SERVER_ANSWERS = {
+    "mcp_approval_response": "approval_request_id",
+    "tool_search_output": "call_id",
+}
+"""Types of the items that answer them, with the field of the same id."""
+
+_SERVER_CALL_OF = dict(zip(_SERVER_ANSWERS, _SERVER_CALLS))
+
 _SERVER_ITEMS = frozenset(
     (
+        *_SERVER_CALLS,
+        *_SERVER_ANSWERS,
         "web_search_call",
         "file_search_call",
         "code_interpreter_call",
         "image_generation_call",
         "mcp_call",
         "mcp_list_tools",
-        "mcp_approval_request",
-        "mcp_approval_response",
-        "tool_search_call",
-        "tool_search_output",
         "compaction",
         "item_reference",
     )
@@ -48,7 +57,11 @@ _OWN_TYPES = frozenset((*_CALLS, *_OUTPUTS, *_SERVER_ITEMS, _REASONING))
 _OWN_PART_TYPES = ("input_text", "output_text", "input_image", "input_file")
 _SHELL_STREAMS = ("stdout", "stderr")
 
-RESPONSES_FIELDS = CountedFields(texts=_SHELL_STREAMS, values=("action", "operation"))
+RESPONSES_FIELDS = CountedFields(
+    texts=(*_SHELL_STREAMS, "outputs", "logs", "results", "filename", "queries", "error"),
+    values=("action", "operation", "tools"),
+    images=("image_generation_call", "computer_screenshot"),
+)
 """Fields of items that a model reads, besides those of chat messages."""
 
 _REASONING_ID = "\0reasoning "
@@ -61,7 +74,8 @@ class ResponsesDialect(OpenAIDialect):
     Texts are those of chat messages, whose parts have types of their own here, and the outputs of
     calls: strings, parts, or the streams of a shell. The arguments of calls are never written.
     Reasoning stays with the item that it led to, because the API refuses one without the other. It
-    is carried, as are the calls of the server's own tools, references, and unknown items.
+    is carried, as are the calls of the server's own tools with their results, references, and
+    unknown items. A request for approval stays with its answer.
 
     Example:
         >>> call = {"type": "function_call", "call_id": "c1", "name": "jobs", "arguments": "{}"}
@@ -85,14 +99,21 @@ class ResponsesDialect(OpenAIDialect):
             _end_reasoning(state, is_model=get_field(message, "role") == "assistant")
             return super().read_message(index, message, state)
         output_of = _OUTPUTS.get(item_type)
-        _end_reasoning(state, is_model=output_of is None)
+        is_answer = item_type in _SERVER_ANSWERS
+        _end_reasoning(state, is_model=output_of is None and not is_answer)
         if output_of is not None:
             state.blocks += _read_output(index, message, output_of, state.calls)
         elif item_type in _CALLS:
             state.blocks += _read_call(index, message, item_type, state.calls)
+        elif item_type in _SERVER_CALLS:
+            call_id = get_field(message, _SERVER_CALLS[item_type])
+            state.calls.record_call(call_id, item_type, None)
+        elif is_answer:
+            call_id = get_field(message, _SERVER_ANSWERS[item_type])
+            state.calls.record_result(call_id, _SERVER_CALL_OF[item_type])
         elif item_type == _REASONING:
             state.calls.record_call(f"{_REASONING_ID}{index}", None, None)
-        kind: Any = "assistant" if output_of is None else "tool_result"
+        kind: Speaker = "assistant" if output_of is None and not is_answer else "tool_result"
         return state.calls.finish_message(
             kind, has_breakpoint=has_cache_breakpoint(get_field(message, "output"))
         )
@@ -120,7 +141,8 @@ def _read_call(index: int, item: Any, item_type: str, calls: CallTracker) -> Ite
     value = get_field(item, field)
     arguments = value if isinstance(value, str) else compact_json(_as_plain(value))
     tool = get_string(item, "name") or item_type.removesuffix("_call")
-    calls.record_call(get_field(item, "call_id") or get_field(item, "id"), tool, arguments)
+    item_id = get_field(item, "id")
+    calls.record_call(get_field(item, "call_id") or item_id, tool, arguments, item_id)
     if arguments:
         yield Block(index, (field,), "tool_call", arguments, tool=tool)
 
@@ -132,13 +154,22 @@ def _as_plain(value: Any) -> Any:
 def _read_output(index: int, item: Any, output_of: str, calls: CallTracker) -> list[Block]:
     """Return the texts of an output: a string, parts, or what a shell wrote.
 
-    The outputs of a local shell have no id of the call, and answer the oldest open one.
+    The outputs of a local shell name the call in their own id, or answer the oldest open one.
     """
     call_id = get_field(item, "call_id")
+    if call_id is None and output_of == "local_shell_call":
+        call_id = calls.known_id(get_field(item, "id"))
     named = None if output_of in ("function_call", "custom_tool_call") else output_of
     tool, arguments = calls.record_result(call_id, named and named.removesuffix("_call"))
     place = Block(
-        index, ("output",), "tool_result", "", tool=tool, call=arguments, pinned=pin_reason(tool)
+        index,
+        ("output",),
+        "tool_result",
+        "",
+        tool=tool,
+        call=arguments,
+        pinned=pin_reason(tool),
+        is_error=get_field(item, "status") == "failed",
     )
     output = get_field(item, "output")
     blocks = [*read_string(output, place)]

@@ -26,6 +26,7 @@ from headroom_core.adapters import (
     CountText,
     Fingerprint,
     MessageReader,
+    OpenAIDialect,
     Outline,
     ParseState,
     Speaker,
@@ -74,6 +75,9 @@ _ROLES_BY_TYPE = {
 _UNREAD_FIELDS = dict.fromkeys(("artifact", "id", "response_metadata", "usage_metadata"))
 _UNREAD_KWARGS = {"parsed": None}
 
+_CHAT = OpenAIDialect()
+"""Reads the dicts that may stand among the messages."""
+
 _MODEL_FIELDS = ("content", "tool_calls", "invalid_tool_calls", "tool_call_id", "status")
 """Fields that a model reads, besides role and name."""
 
@@ -87,7 +91,7 @@ class LangChainDialect(MessageReader):
     tool calls are shown as compact JSON and never written. All other blocks are carried: reasoning,
     images, audio, files, server tools, citations, and other providers' own. A changed message is
     a copy with another `content`, and keeps its id, name, artifact, status and all other fields.
-    Objects that are not LangChain messages are carried.
+    Other messages among them are read as chat messages of OpenAI.
 
     Example:
         >>> draft = LangChainDialect().parse([ToolMessage("42", tool_call_id="c1", name="answer")])
@@ -113,6 +117,8 @@ class LangChainDialect(MessageReader):
 
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
         """Add the texts and calls of one message to the state, and return its outline."""
+        if not isinstance(message, BaseMessage):
+            return _CHAT.read_message(index, message, state)
         speaker = _speaker_of(message)
         if speaker is not None:
             place = Block(index, ("content",), speaker, "")
@@ -134,9 +140,9 @@ class LangChainDialect(MessageReader):
             message: The message.
             count_text: Counts the tokens of a text.
         """
-        tokens = self.counted_fields.count(message, count_text)
         if not isinstance(message, BaseMessage):
-            return tokens
+            return _CHAT.count(message, count_text)
+        tokens = self.counted_fields.count(message, count_text)
         role = _role_of(message)
         if role is not None:
             tokens += count_text(role)

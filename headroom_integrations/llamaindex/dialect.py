@@ -25,6 +25,7 @@ from headroom_core.adapters import (
     CountText,
     Fingerprint,
     MessageReader,
+    OpenAIDialect,
     Outline,
     ParseState,
     Speaker,
@@ -62,6 +63,9 @@ _CODE_END = "</execute>"
 _CODE = re.compile(rf"<execute>(.*?){_CODE_END}", re.DOTALL)
 _EXECUTION_PREFIX = "Result of executing the code given:\n\n"
 
+_CHAT = OpenAIDialect()
+"""Reads the dicts that may stand among the messages."""
+
 _MODEL_KWARGS = ("tool_calls", "function_call", "tool_call_id", "name")
 """Keys of `additional_kwargs` that a model reads."""
 
@@ -84,8 +88,8 @@ class LlamaIndexDialect(MessageReader):
     Texts are text blocks, and citable blocks, which hold documents. The arguments of tool calls, in
     blocks or in `additional_kwargs`, are shown as JSON; dicts are shown as compact JSON and never
     written. All other blocks are carried: thinking, images, audio, video, files, citations, cache
-    points. A changed message is a copy with another text. Objects other than `ChatMessage` are
-    carried.
+    points. A changed message is a copy with another text. Other messages among them are read as
+    chat messages of OpenAI.
 
     The observations of `ReActAgent` and `CodeActAgent` are tool results, though their role is that
     of a user: a text with the agent's prefix, right after a text of the model in which the agent
@@ -122,7 +126,7 @@ class LlamaIndexDialect(MessageReader):
     def read_message(self, index: int, message: Any, state: ParseState) -> Outline:
         """Add the texts and calls of one message to the state, and return its outline."""
         if not isinstance(message, ChatMessage):
-            return state.calls.finish_message(None)
+            return _CHAT.read_message(index, message, state)
         speaker, tool, arguments = _identify_speaker(index, message, state)
         place = Block(
             index,
@@ -148,8 +152,10 @@ class LlamaIndexDialect(MessageReader):
             message: The message.
             count_text: Counts the tokens of a text.
         """
+        if not isinstance(message, ChatMessage):
+            return _CHAT.count(message, count_text)
         tokens = self.counted_fields.count(message, count_text)
-        repeated = _repeated_calls(message) if isinstance(message, ChatMessage) else []
+        repeated = _repeated_calls(message)
         if repeated:
             tokens -= self.counted_fields.count_value(repeated, count_text)
         return tokens

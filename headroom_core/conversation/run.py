@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +15,8 @@ from headroom_core.conversation.prefix_cache import CachedConversation
 from headroom_core.conversation.replay import Replay
 from headroom_core.conversation.window import ConversationWindow, configured_limit, limits_for
 from headroom_core.dialects import Dialect, dialect_for
-from headroom_core.dialects.access import get_field
 from headroom_core.dialects.declarations import declared_names, declares_retrieval
+from headroom_core.dialects.unread import unread_warnings
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.messages import Change, Draft
@@ -33,23 +32,11 @@ from headroom_core.transforms.tool_policy import ToolPolicy
 from headroom_core.transforms.windows.gap import without_originals
 from headroom_core.transforms.windows.limits import DraftCounter, budget_warnings
 
-_KIND = re.compile(r"[A-Za-z][\w.-]{0,39}")
-"""A role or a type as formats name them. Anything else may be a text of the user."""
-
 
 @lru_cache(maxsize=1)
 def _default_config() -> HeadroomConfig:
     """Return the settings of requests that bring none. They are never altered."""
     return HeadroomConfig()
-
-
-def _kind_of(message: Any) -> str:
-    """Return how a message names its kind, without any of its texts."""
-    for name in ("role", "type"):
-        value = get_field(message, name)
-        if isinstance(value, str) and _KIND.fullmatch(value):
-            return f"{name} {value!r}"
-    return type(message).__name__
 
 
 def block_tokens(changes: Sequence[Change]) -> tuple[int, int]:
@@ -333,22 +320,9 @@ class CompressionRun(RunContext):
             kind = type(conversation.draft).__name__
             message = f"the dialect's parse returned an object of type {kind}: return a Draft"
             raise ConfigurationError(message, {"type": kind})
-        self._warn_of_unread(conversation.draft, dialect.name)
+        for warning in unread_warnings(conversation.draft, dialect):
+            self.collector.warn(warning)
         return conversation
-
-    def _warn_of_unread(self, draft: Draft, dialect: str) -> None:
-        """Warn once of all messages that the dialect does not know."""
-        unread = [
-            _kind_of(message)
-            for message, outline in zip(draft.messages, draft.outlines)
-            if outline.kind is None
-        ]
-        if unread:
-            kinds = ", ".join(dict.fromkeys(unread))
-            self.collector.warn(
-                f"messages were passed through unread, because the format {dialect} does not know "
-                f"them: {kinds}; give them a role of the format, or name another with dialect="
-            )
 
     def _write(self, draft: Draft) -> RunOutcome:
         dialect = self._dialect or dialect_for(draft.messages)

@@ -35,7 +35,12 @@ _FALLBACK: Dialect = OpenAIDialect()
 _CHAT_DIALECTS: tuple[Dialect, ...] = (CohereDialect(), ResponsesDialect())
 """Dialects that read chat completions like the fallback, and more."""
 
-_SIGNED_DIALECTS = (GoogleDialect(), BedrockDialect(), *_CHAT_DIALECTS, AnthropicDialect())
+_SIGNED_DIALECTS: tuple[Dialect, ...] = (
+    GoogleDialect(),
+    BedrockDialect(),
+    *_CHAT_DIALECTS,
+    AnthropicDialect(),
+)
 _DIALECTS: tuple[Dialect, ...] = (*_SIGNED_DIALECTS, _FALLBACK)
 
 _CHAT_ROLES = ("developer", "tool", "function")
@@ -78,7 +83,7 @@ def dialect_for(messages: Sequence[Any], name: str | Dialect | None = None) -> D
 
 
 def _detect(messages: Sequence[Any]) -> Dialect:
-    candidates: tuple[Dialect, ...] = _SIGNED_DIALECTS
+    candidates = _SIGNED_DIALECTS
     for message in messages:
         # Most messages are dicts, which no installed package reads.
         installed = None if type(message) is dict else _load_installed(message.__class__)

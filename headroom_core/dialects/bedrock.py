@@ -120,9 +120,7 @@ def _write_note(text: str) -> dict[str, Any]:
 def _join_neighbours(messages: Sequence[Any], gap: Gap) -> list[Any]:
     """Return messages with those of one role as one that stand side by side because of a gap."""
     first, dropped = gap.messages[0], set(gap.messages)
-    received = [
-        index for index in range(len(messages) + len(dropped) - 1) if index not in dropped
-    ]
+    received = [index for index in range(len(messages) + len(dropped) - 1) if index not in dropped]
     # The note stands where the first of the dropped messages stood.
     indices: list[int | None] = [*received[:first], None, *received[first:]]
     joined: list[Any] = []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property, lru_cache
+from math import ceil
 from types import MappingProxyType
 from typing import Any, cast
 
 from headroom_core._internal.caches import process_caches
 from headroom_core.dialects.access import get_field, is_mapping, result_values
 from headroom_core.dialects.media import (
+    BYTES_PER_TOKEN,
     FILE_KINDS,
     TOKENS_PER_IMAGE,
     TOKENS_PER_LOW_DETAIL_IMAGE,
@@ -26,7 +28,7 @@ TOKENS_PER_NAME = 1
 """Overhead of OpenAI's chat format for a message, and for a name in it."""
 
 _KNOWN_KINDS = frozenset(
-    (None, "redacted_thinking", "compaction", "cache_point", "cache", "item_reference", "text")
+    ("redacted_thinking", "compaction", "cache_point", "cache", "item_reference", "text")
 )
 """Types of parts that count nothing, or nothing but their known fields."""
 
@@ -34,14 +36,44 @@ _FILE_LABELS = ("title", "context", "name")
 """Fields beside a file that a model reads."""
 
 _UNREAD_FIELDS = frozenset(
-    ("type", "id", "index", "status", "signature", "cache_control", "encrypted_content")
+    (
+        "type",
+        "id",
+        "index",
+        "status",
+        "signature",
+        "cache_control",
+        "cachePoint",
+        "encrypted_content",
+        "thought",
+        "thought_signature",
+        "thoughtSignature",
+    )
 )
+
+_CONTENT_FIELDS = ("content", "output", "parts")
+"""Fields that may hold a value of any type. One without known fields counts as JSON."""
 
 _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 
+
+def _describe(value: Any) -> Any:
+    """Return an object as JSON values, or as a text that is the same in every process."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if is_dataclass(value) and not isinstance(value, type):
+        return vars(value) if hasattr(value, "__dict__") else type(value).__name__
+    cls: Any = type(value)
+    if (cls.__str__, cls.__repr__) == (object.__str__, object.__repr__):
+        return cls.__name__  # The default text of an object is its address.
+    return str(value)
+
+
 # Unlike the JSON that is sent, this never fails: a count is wanted for odd values too.
 _encode_json = process_caches.memoized(
-    json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=str).encode
+    json.JSONEncoder(
+        ensure_ascii=False, separators=(",", ":"), skipkeys=True, default=_describe
+    ).encode
 )
 
 
@@ -50,7 +82,8 @@ class CountedFields:
     """The fields of a message format that a model reads, at any depth of a message.
 
     All other fields (ids, signatures, cache breakpoints, encrypted thinking) count nothing. Files
-    count by their size, and parts of an unknown type without such a field count as JSON.
+    count by their size. Parts, contents and outputs of an unknown type without such a field count
+    as JSON, and bytes as a text of four bytes a token.
 
     Attributes:
         texts: Fields that hold a text, or parts (or lists of parts) that hold texts in turn.
@@ -95,15 +128,14 @@ class CountedFields:
             count_text: Counts the tokens of a text.
         """
         mapping = self._get_fields(message)
-        if not mapping:
-            return TOKENS_PER_MESSAGE + self.count_value(message, count_text)
-        tokens = TOKENS_PER_MESSAGE + self._count_fields(mapping, count_text)
         role = mapping.get("role")
         if isinstance(role, str) and role:
-            tokens += count_text(role)
+            tokens = self._count_fields(mapping, count_text) + count_text(role)
+        else:
+            tokens = self._count_part(message, count_text)
         if isinstance(mapping.get("name"), str):
             tokens += TOKENS_PER_NAME
-        return tokens
+        return TOKENS_PER_MESSAGE + tokens
 
     def count_value(self, value: Any, count_text: CountText) -> int:
         """Count the tokens that a model reads in a text, a part or a list of parts."""
@@ -113,14 +145,23 @@ class CountedFields:
             return sum([self._count_part(part, count_text) for part in value])
         return self._count_fields(self._get_fields(value), count_text)
 
+    def _count_content(self, value: Any, count_text: CountText) -> int:
+        """Count a content of a message or part, which is read if it is a text or a list."""
+        if isinstance(value, (str, list, tuple)):
+            return self.count_value(value, count_text)
+        return self._count_part(value, count_text)
+
     def _count_part(self, part: Any, count_text: CountText) -> int:
         """Count a part of a content. Of an unknown type, it is counted as JSON."""
         tokens = self.count_value(part, count_text)
-        if tokens or isinstance(part, str):
+        if tokens or part is None or isinstance(part, (str, list, tuple, int, float)):
             return tokens
+        return 0 if self.knows(part) else _count_unknown(part, count_text)
+
+    def knows(self, part: Any) -> bool:
+        """Return whether the type of a part is known, or one of its fields is read."""
         mapping = self._get_fields(part)
-        is_known = self._kind_of(mapping) in _KNOWN_KINDS or any(map(self._handlers.get, mapping))
-        return 0 if is_known else _count_unknown(mapping, count_text)
+        return self._kind_of(mapping) in _KNOWN_KINDS or any(map(self._handlers.get, mapping))
 
     def _kind_of(self, mapping: Mapping[str, Any]) -> str | None:
         """Return the type of a part, None if it has none."""
@@ -134,6 +175,7 @@ class CountedFields:
     def _handlers(self) -> dict[str, Callable[[Any, CountText], int]]:
         return {
             **dict.fromkeys(self.texts, self.count_value),
+            **{name: self._count_content for name in _CONTENT_FIELDS if name in self.texts},
             **dict.fromkeys(self.values, _count_json),
             **dict.fromkeys(self.results, _count_result),
             **{name: self._media_counter(FILE_KINDS.get(name, "")) for name in self.media},
@@ -172,7 +214,7 @@ class CountedFields:
             if tokens:
                 return tokens + _count_labels(mapping, count_text)
         elif kind == "non_standard":
-            return self.count_value(mapping.get("value"), count_text)
+            tokens = self.count_value(mapping.get("value"), count_text)
         handlers = self._handlers
         for name in mapping:
             handler = handlers.get(name)
@@ -214,6 +256,8 @@ CHAT_FIELDS = CountedFields(
         "function_call",
         "code",
         "output",
+        "stdout",
+        "stderr",
         # Documents and search results.
         "source",
         "title",
@@ -252,8 +296,12 @@ def _count_labels(file: Any, count_text: CountText) -> int:
     return sum(count_text(label) for label in labels if isinstance(label, str))
 
 
-def _count_unknown(part: Mapping[str, Any], count_text: CountText) -> int:
+def _count_unknown(part: Any, count_text: CountText) -> int:
     """Count a part of an unknown type, which may be paid for as a whole."""
+    if isinstance(part, (bytes, bytearray)):
+        return ceil(len(part) / BYTES_PER_TOKEN["text"])
+    if not is_mapping(part):
+        return _count_json(part, count_text)
     fields = {name: value for name, value in part.items() if name not in _UNREAD_FIELDS}
     return _count_json(fields, count_text) if fields else 0
 

@@ -56,7 +56,15 @@ _MIME_FIELDS = ("mime_type", "mimeType", "media_type", "mediaType", "document_mi
 _TEXT_FIELDS = ("text", "content")
 _MAX_DEPTH = 3
 
-_TEXT_MIME_TYPES = ("application/json", "application/xml", "application/csv", "csv", "html", "md", "txt")
+_TEXT_MIME_TYPES = (
+    "application/json",
+    "application/xml",
+    "application/csv",
+    "csv",
+    "html",
+    "md",
+    "txt",
+)
 
 
 def count_file(part: Any, kind: str = "") -> int:

@@ -117,7 +117,8 @@ def read_tool_use(call: Any, place: Block, calls: CallTracker, *, id_field: str)
     """
     name = get_field(call, "name")
     tool = name if isinstance(name, str) else None
-    arguments = compact_json(get_field(call, "input"))
+    value = get_field(call, "input")
+    arguments = None if value is None else compact_json(value)
     calls.record_call(get_field(call, id_field), tool, arguments)
     if arguments is not None:
         yield replace(place, kind="tool_call", text=arguments, tool=tool)

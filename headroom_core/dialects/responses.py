@@ -58,7 +58,7 @@ _OWN_PART_TYPES = ("input_text", "output_text", "input_image", "input_file")
 _SHELL_STREAMS = ("stdout", "stderr")
 
 RESPONSES_FIELDS = CountedFields(
-    texts=(*_SHELL_STREAMS, "outputs", "logs", "results", "filename", "queries", "error"),
+    texts=("outputs", "logs", "results", "filename", "queries", "error"),
     values=("action", "operation", "tools"),
     images=("image_generation_call", "computer_screenshot"),
 )

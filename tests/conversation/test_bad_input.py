@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from documents import LONG, openai_turn
+from pydantic import BaseModel
 
 from headroom_core import (
     Compressed,
@@ -234,10 +235,7 @@ def test_json_beside_a_table_lookalike_loses_nothing(before: str, config: Headro
         [""],
         [{}],
         7,
-        {"text": TABLE},
         [{"type": "text", "text": None}],
-        [[TABLE]],
-        b"x",
     ],
 )
 @pytest.mark.parametrize("role", ["tool", "user", "assistant", "system", None, 7, ["tool"]])
@@ -248,6 +246,57 @@ def test_empty_or_invalid_content_passes_through(content: Any, role: Any) -> Non
     assert result.messages[-1]["content"] != TABLE
     has_known_role = role in ("tool", "user", "assistant", "system")
     assert has_known_role == (not result.warnings)
+
+
+class Answer(BaseModel):
+    orders: list[int]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "tokens"),
+    [
+        ({"orders": [*range(500)]}, "dict", 900),
+        ([{"orders": [*range(500)]}], "dict", 900),
+        ([[TABLE]], "list", 500),
+        (Answer(orders=[*range(500)]), "Answer", 900),
+        ([Answer(orders=[*range(500)])], "Answer", 900),
+        (b"x" * 4_000, "bytes", 990),
+        ({"secret"}, "set", 1),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("form", ["openai", "responses", "anthropic", "bedrock"])
+def test_a_content_of_an_odd_type_is_counted_and_warned_of_once(
+    content: Any, kind: str, tokens: int, form: str
+) -> None:
+    turns = {
+        "openai": [{"role": "tool", "tool_call_id": "c1", "content": content}],
+        "responses": [{"type": "function_call_output", "call_id": "c1", "output": content}],
+        "anthropic": [
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "c1", "content": content}],
+            }
+        ],
+        "bedrock": [
+            {
+                "role": "user",
+                "content": [{"toolResult": {"toolUseId": "c1", "content": content}}],
+            }
+        ],
+    }
+    result = compress(turns[form] * 2, store=MemoryStore())
+    assert result.messages == turns[form] * 2
+    assert result.tokens_before == result.tokens_after > 2 * tokens
+    [warning] = [text for text in result.warnings if "values were passed through" in text]
+    assert kind in warning
+    assert "secret" not in warning
+
+
+def test_a_part_that_is_the_whole_content_is_warned_of() -> None:
+    message = {"role": "tool", "content": {"type": "text", "text": TABLE}}
+    [warning] = compress([message], store=MemoryStore()).warnings
+    assert "content of type dict" in warning
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from langchain_core.messages import (
 from strategies import openai_conversations, tool_outputs
 
 from headroom_core import Tokenizer
+from headroom_core.dialects import OpenAIDialect
 from headroom_core.dialects.base import Dialect
 from headroom_core.messages import Block, Outline
 from headroom_integrations.langchain import LangChainDialect
@@ -92,7 +93,6 @@ def test_the_class_of_a_message_determines_its_kind(message: BaseMessage, kind: 
         RemoveMessage(id="m1"),
         ChatMessage("x", role="narrator"),
         AIMessage(""),
-        {"role": "user", "content": "x"},
         "x",
         7,
     ],
@@ -102,6 +102,20 @@ def test_unreadable_messages_are_kept_unchanged(carried: Any) -> None:
     draft = LangChainDialect().parse([carried])
     assert draft.blocks == ()
     assert LangChainDialect().render(draft)[0] is carried
+
+
+def test_dicts_among_the_messages_are_read_and_counted_as_chat_messages() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages: list[Any] = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        ToolMessage("42", tool_call_id="c1"),
+    ]
+    dialect = LangChainDialect()
+    assert [(block.kind, block.tool) for block in dialect.parse(messages).blocks] == [
+        ("tool_call", "f"),
+        ("tool_result", "f"),
+    ]
+    assert dialect.count(messages[0], len) == OpenAIDialect().count(messages[0], len)
 
 
 def test_strings_and_blocks_of_lists_are_read_separately() -> None:

@@ -148,7 +148,7 @@ def test_every_role_is_known() -> None:
     assert {role.value for role in MessageRole} == set(" ".join(ROLES.values()).split())
 
 
-@pytest.mark.parametrize("carried", [{"role": "user", "content": "x"}, "x", 7, None], ids=repr)
+@pytest.mark.parametrize("carried", ["x", 7, None], ids=repr)
 def test_other_messages_are_kept_unchanged(carried: Any) -> None:
     draft = parse(carried)
     assert draft.blocks == ()

@@ -14,8 +14,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from headroom_core.dialects import Dialect
 from headroom_integrations.langchain.dialect import LangChainDialect
 
-Form = Literal["openai", "anthropic", "google", "langchain"]
+Form = Literal["openai", "anthropic", "google", "langchain", "responses", "bedrock", "cohere"]
 FORMS: tuple[Form, ...] = ("openai", "anthropic", "google", "langchain")
+ALL_FORMS: tuple[Form, ...] = (*FORMS, "responses", "bedrock", "cohere")
 TOOLS = ("search", "read_file")
 _WORDS = (
     "invoice",
@@ -141,11 +142,54 @@ def _langchain(utterance: Utterance) -> Iterator[BaseMessage]:
         yield kinds[utterance.role](utterance.text)
 
 
+def _responses(utterance: Utterance) -> Iterator[dict[str, Any]]:
+    yield from (
+        {"type": "function_call_output", "call_id": call.id, "output": text}
+        for call, text in utterance.answers
+    )
+    if utterance.thinks:
+        yield {"type": "reasoning", "id": "rs", "summary": []}
+    if utterance.text:
+        kind = "output_text" if utterance.role == "assistant" else "input_text"
+        role = "user" if utterance.answers else utterance.role
+        yield {"role": role, "content": [{"type": kind, "text": utterance.text}]}
+    yield from (
+        {"type": "function_call", "call_id": call.id, "name": call.tool, "arguments": '{"day":3}'}
+        for call in utterance.calls
+    )
+
+
+def _bedrock(utterance: Utterance) -> Iterator[dict[str, Any]]:
+    blocks: list[dict[str, Any]] = [
+        {"toolResult": {"toolUseId": call.id, "content": [{"text": text}]}}
+        for call, text in utterance.answers
+    ]
+    blocks += [{"text": utterance.text}] if utterance.text else []
+    blocks += [
+        {"toolUse": {"toolUseId": call.id, "name": call.tool, "input": {"day": 3}}}
+        for call in utterance.calls
+    ]
+    yield {"role": "user" if utterance.answers else utterance.role, "content": blocks}
+
+
+def _cohere(utterance: Utterance) -> Iterator[dict[str, Any]]:
+    for message in _openai(utterance):
+        if message["role"] == "tool":
+            data = {"text": message["content"]}
+            message["content"] = [{"type": "document", "document": {"id": "d", "data": data}}]
+        elif "tool_calls" in message and utterance.thinks:
+            message["tool_plan"] = "look at the rows first"
+        yield message
+
+
 _WRITERS: dict[Form, Any] = {
     "openai": _openai,
     "anthropic": _anthropic,
     "google": _google,
     "langchain": _langchain,
+    "responses": _responses,
+    "bedrock": _bedrock,
+    "cohere": _cohere,
 }
 
 
@@ -254,7 +298,9 @@ SHARES = st.sampled_from((0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.999, 1.0, 1.5))
 def role(message: Any) -> str:
     """Return the role of a message in OpenAI's terms, `tool` if it has only answers."""
     kinds = {"human": "user", "ai": "assistant", "model": "assistant", "developer": "system"}
-    speaker: str = message.type if isinstance(message, BaseMessage) else message["role"]
+    speaker: str = message.type if isinstance(message, BaseMessage) else message.get("role", "")
+    if not speaker:
+        return "tool" if "output" in message else "assistant"
     if speaker == "user" and list(answered_calls(message)) and not text_beside(message):
         return "tool"
     return kinds.get(speaker, speaker)
@@ -280,9 +326,13 @@ def made_calls(message: Any) -> Iterator[str]:
         yield from (str(call["id"]) for call in getattr(message, "tool_calls", ()))
         return
     yield from (call["id"] for call in message.get("tool_calls", ()))
+    if message.get("type") == "function_call":
+        yield message["call_id"]
     for part in _parts(message):
         if part.get("type") == "tool_use":
             yield part["id"]
+        elif "toolUse" in part:
+            yield part["toolUse"]["toolUseId"]
         elif "function_call" in part:
             yield part["function_call"]["name"]
 
@@ -294,9 +344,13 @@ def answered_calls(message: Any) -> Iterator[str]:
     elif not isinstance(message, BaseMessage):
         if "tool_call_id" in message:
             yield message["tool_call_id"]
+        elif message.get("type") == "function_call_output":
+            yield message["call_id"]
         for part in _parts(message):
             if part.get("type") == "tool_result":
                 yield part["tool_use_id"]
+            elif "toolResult" in part:
+                yield part["toolResult"]["toolUseId"]
             elif "function_response" in part:
                 yield part["function_response"]["name"]
 

@@ -154,7 +154,7 @@ def test_answers_belong_to_the_calls_that_they_name(items: list[Any]) -> None:
     assert binds(items) == [(1, 2), (0, 3)]
 
 
-def test_the_output_of_a_local_shell_without_an_id_answers_the_oldest_call() -> None:
+def test_an_output_that_names_no_call_answers_the_oldest() -> None:
     items = [shell("l1", "c1"), {"type": "local_shell_call_output", "id": "odd", "output": "a"}]
     assert binds(items) == [(0, 1)]
 

@@ -38,3 +38,37 @@ def test_large_and_long_numbers_are_exact(lexemes: list[str]) -> None:
 def test_a_sum_of_too_many_digits_is_marked_as_rounded() -> None:
     rows = [{"name": f"item {n}", "reading": 1.5e300 if n == 7 else n + 0.25} for n in range(300)]
     assert "0.25…1.5e+300, sum ≈1.5" in marker_of(json.dumps(rows))
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+@pytest.mark.parametrize(
+    "footer",
+    [
+        ["Total,,30000"],
+        ["TOTAL,600,30000"],
+        [",Grand total,30000"],
+        ['"Total:",,"30000"'],
+        ["Sum,600,30000", "Average,2,100"],
+        ["Summe,,30000"],
+        ["Total (300 rows),,30000"],
+    ],
+)
+def test_totals_below_a_table_are_not_counted(footer: list[str], separator: str) -> None:
+    rows = [f"site-{n},{n % 3 + 1},{n * 7 % 199 + 1}" for n in range(300)]
+    text = "\n".join(["site,units,amount", *rows, *footer])
+    marker = marker_of(text.replace(",", separator))
+    total = sum(n * 7 % 199 + 1 for n in range(300))
+    assert f"amount 1…199, sum {total}" in marker
+    assert f"over 300 of {300 + len(footer)}" in marker
+
+
+def test_subtotals_between_records_are_not_counted() -> None:
+    rows = [f"site-{n},{n % 3 + 1},{n * 7 % 199 + 1}" for n in range(300)]
+    rows[100:100] = ["Subtotal,,4321"]
+    marker = marker_of("\n".join(["site,units,amount", *rows]))
+    assert "over 300 of 301" in marker
+
+
+def test_names_that_begin_as_totals_do_are_counted() -> None:
+    rows = [f"Total Energies {n},{n * 7 % 199 + 1}" for n in range(300)]
+    assert "over all 300" in marker_of("\n".join(["station,amount", *rows]))

@@ -104,9 +104,10 @@ class ColumnStats:
 
     def cells_of(self, rows: Collection[int]) -> list[str]:
         """Return the cells of some rows, in any order."""
-        if len(self.cells) and self.rows[-1] == len(self.cells) - 1:
-            # Every row has a cell here.
-            return [self.cells[row] for row in rows]
+        count = len(self.cells)
+        if count and self.rows[-1] == count - 1:
+            # The first rows have a cell here, without a gap, and others have none.
+            return [self.cells[row] for row in rows if row < count]
         return [cell for cell, row in zip(self.cells, self.rows) if row in rows]
 
 

@@ -10,6 +10,7 @@ from headroom_core.tables.csv.decision import has_header, is_headerless
 from headroom_core.tables.csv.evidence import Evidence, rate_names
 from headroom_core.tables.csv.layout import Layout, column_keys, name_columns
 from headroom_core.tables.csv.records import join_records, split_record, unquote_cell
+from headroom_core.tables.csv.totals import without_totals
 from headroom_core.tables.csv.values import is_decimal, parse_cells
 from headroom_core.tables.frame import Column, Frame
 from headroom_core.tables.header import Field
@@ -232,10 +233,10 @@ class TextRecords:
         layout = Layout(self.separator, line_end, title)
         if layout.write(records) != self.text[start:end]:
             return None
-        regular_rows = [index - first for index in regular if index >= first]
         cells = self.cells[first : last + 1]
         if line_end == "\r\n":
             cells = [split_record(record, self.separator) for record in records]
+        regular_rows = without_totals([index - first for index in regular if index >= first], cells)
         rows = [cells[row] for row in regular_rows]
         return FoundTable(start, end, _build_frame(layout, records, regular_rows, rows))
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from headroom_core.text.commands import (
     TextSource,
@@ -36,10 +36,14 @@ from headroom_core.text.tool_names import (
     words_of,
 )
 
+V = TypeVar("V")
+
 _ANSWER = TextSource("answer", "nothing shows that it comes from a file or a program")
 
 _COMMAND_KEYS = frozenset({"command", "cmd", "commands", "commandline"})
 _SHELL_KEYS = _COMMAND_KEYS | {"script", "input"}
+_MAX_REMEMBERED = 4096
+_MAX_REMEMBERED_CHARACTERS = 2000
 _MAX_NESTED = 3
 _MAX_ITEMS = 50
 
@@ -111,16 +115,31 @@ def can_edit(tool: str | None, call: str | None = None) -> bool:
         >>> can_edit("bash", '{"command": "sed -i s/a/b/ x.py"}'), can_edit("bash")
         (True, False)
     """
-    words = words_of(tool or "")
+    return _can_edit(tool or "", call or "")
+
+
+def _remember_short_calls(read: Callable[[str, str], V]) -> Callable[[str, str], V]:
+    """Remember what was read from the last short calls, which each request of a chat asks again."""
+    remembered = lru_cache(_MAX_REMEMBERED)(read)
+
+    def read_call(tool: str, call: str) -> V:
+        is_short = len(tool) + len(call) <= _MAX_REMEMBERED_CHARACTERS
+        return remembered(tool, call) if is_short else read(tool, call)
+
+    return read_call
+
+
+@_remember_short_calls
+def _can_edit(tool: str, call: str) -> bool:
+    words = words_of(tool)
     if is_file_editor(words):
         return True
     if not call:
         return False
-    commands = _find_commands(words, _load_arguments(call), call)
-    return any(map(edits_files, commands or ()))
+    return any(map(edits_files, _find_commands(words, _load_arguments(call), call) or ()))
 
 
-@lru_cache(maxsize=4096)
+@_remember_short_calls
 def _source_of_call(tool: str, call: str) -> TextSource:
     words = words_of(tool)
     arguments = _load_arguments(call)

@@ -59,6 +59,21 @@ _SOURCE_LINE = re.compile(
     """,
     re.VERBOSE,
 )
+# The beginning of data that a program gives a name, or that follow in the program. Must not match
+# `result = ` in front of JSON, as tools print it.
+_NAMED_DATA = re.compile(
+    r"""
+    ^(?:
+        (?:(?:export|const|let|var|static|final|public|private|pub|module)\b[^=\n]{1,80}=
+            | [A-Z][A-Z0-9_]+[ ]?(?::[^=\n]{1,80})?=
+            | export[ ]default\b
+        )\s*[\[({]?
+        | [A-Za-z_][\w.]{0,80}[ ]?(?::[^=\n]{1,80})?=\s*[\[({]
+        | [^\n]{0,200}<<[-~]?["']?[A-Z_]+["']?;?
+    )\s*$
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
 _MIN_SOURCE_LINES = 4
 _MIN_SOURCE_SHARE = 0.3
 _MIN_OUTSIDE_SHARE = 0.25
@@ -99,6 +114,8 @@ def reads_as_source(outside: str, size: int) -> bool:
         >>> reads_as_source(code, 120), reads_as_source("HTTP 200 OK\n", 120)
         (True, False)
     """
+    if _NAMED_DATA.search(outside[:_SAMPLED_CHARACTERS]):
+        return True
     if len(outside) < _MIN_OUTSIDE_SHARE * size:
         return False
     lines = [line for line in outside[:_SAMPLED_CHARACTERS].split("\n") if line.strip()]

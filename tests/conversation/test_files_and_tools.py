@@ -237,3 +237,24 @@ def test_json_in_a_program_or_a_guide_stays(text: str, example: str) -> None:
 def test_json_with_a_few_words_is_shortened(text: str) -> None:
     whole = text.replace("{example}", EXAMPLES[1])
     assert run(step("fetch", {}, whole)).changes[-1].action == "rewritten"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "export const users = ",
+        "module.exports = ",
+        "USERS: list[dict[str, object]] = ",
+        "# Generated.\nUSERS = ",
+        "users = [\n  {}, ",
+        "my $users = <<'END';\n",
+    ],
+)
+def test_data_to_which_a_program_gives_a_name_stay(start: str) -> None:
+    whole = start + INDENTED + ";\n"
+    assert run(step("fetch", {}, whole)).messages[-1]["content"] == whole
+
+
+@pytest.mark.parametrize("start", ["result = ", "Output: ", "users=", "Final answer = "])
+def test_data_that_a_tool_names_is_shortened(start: str) -> None:
+    assert run(step("fetch", {}, start + INDENTED)).changes[-1].action != "kept"

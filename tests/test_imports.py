@@ -63,7 +63,8 @@ SHARED = {
     "stores": {"base", "sqlite_file"},
     "tables": {
         *("cells", "codec", "csv", "frame", "groups", "header", "maps", "members", "named_rows"),
-        *("names", "notation", "reader", "restore", "strings", "values", "writer"),
+        *("aligned", "names", "notation", "reader", "restore", "strings", "table_names"),
+        *("values", "writer"),
     },
     "tokens": {"estimate", "vocabulary"},
     "relevance": {"base", "bm25", "embedding", "encoders", "words"},

@@ -287,15 +287,18 @@ class ConditionParser:
     def _make_name(self, keys: Sequence[_Key], written: str) -> FieldName:
         if len(keys) > MAX_KEYS:
             self._fail(f"at most {MAX_KEYS} keys in a path")
+        signs = ([_PARENT_SIGN], False), ([_ROW_NUMBER_SIGN], False)
+        start = next((index for index, key in enumerate(keys) if key in signs), 0)
+        tables, keys = _read_path(keys[:start]), keys[start:]
         level = 0
-        while level < len(keys) and keys[level] == ([_PARENT_SIGN], False):
+        while level < len(keys) and keys[level] == signs[0]:
             level += 1
         keys = keys[level:]
-        if keys in ([], [([_ROW_NUMBER_SIGN], False)]):
-            return FieldName(written, (), level)
+        if keys in ([], [signs[1]]):
+            return FieldName(written, (), level, tables)
         # A name without quotes may have dots and spaces of its own: `No. of items`.
-        paths = [tuple(key[0] for key, _ in keys), tuple(key[-1] for key, _ in keys), (written,)]
-        return FieldName(written, tuple(dict.fromkeys(paths)), level)
+        paths = dict.fromkeys([*_read_path(keys), (written,)])
+        return FieldName(written, tuple(paths), level, tables)
 
     def _parse_list(self) -> _Value:
         items: list[_Value] = []
@@ -365,6 +368,12 @@ class ConditionParser:
             f"an example: {_EXAMPLE}",
             {"where": self._text, "position": start + 1, "expected": expected},
         )
+
+
+def _read_path(keys: Sequence[_Key]) -> tuple[tuple[str, ...], ...]:
+    """Return the paths that keys may mean; none without any key."""
+    paths = [tuple(key[0] for key, _ in keys), tuple(key[-1] for key, _ in keys)]
+    return tuple(dict.fromkeys(paths)) if keys else ()
 
 
 def _parse_bare_value(text: str) -> Decimal | str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from headroom_core.retrieval.comparisons import compose_letters
+from headroom_core.retrieval.comparisons import compose_letters, leaves
 from headroom_core.tables.conditions import write_path
-from headroom_core.tables.rows import Ancestor
+from headroom_core.tables.rows import RowSet
 
 Path = tuple[str, ...]
 """Keys that lead to a field."""
+
+Reader = Callable[[int], list[Any]]
+"""Returns the values of a field in the row with an index."""
 
 MAX_KEYS = 20
 """Maximum number of keys in a path: deeper than data is nested, and bounds the work of a lookup."""
@@ -30,11 +33,13 @@ class FieldName(NamedTuple):
         written: Name as it was written.
         paths: What it may mean, the likeliest first. Empty for the row number.
         level: 0 for a field of the row, 1 for one of the row that it belongs to, and so on.
+        tables: What the name of a table before it may mean; empty if there is none.
     """
 
     written: str
     paths: tuple[Path, ...]
     level: int = 0
+    tables: tuple[Path, ...] = ()
 
 
 def as_objects(rows: Sequence[Any]) -> list[Any]:
@@ -180,56 +185,74 @@ class FieldValues:
 
     Args:
         rows: Rows.
-        ancestors: Rows that they belong to, the nearest first.
         names: Names of the fields in the condition.
-        table: Path of the rows in their document. A name may begin with it, or with its end.
+        row_set: Row set that the rows are. A name may begin with the name of a table in it, or
+            with its end. None for rows without a table.
 
     Attributes:
-        names_table: Whether a name begins with the path of the table.
-        places: Where each field is: the level, 0 for the rows themselves, and the full path. The
-            path is empty for the row number. None if there is no such field.
+        names_table: Whether a name begins with the name of the table.
+        readers: Function for each field that returns its values in the row with an index. None if
+            there is no such field.
     """
 
     def __init__(
-        self,
-        rows: Sequence[Any],
-        ancestors: Sequence[Ancestor],
-        names: Sequence[FieldName],
-        table: Path = (),
+        self, rows: Sequence[Any], names: Sequence[FieldName], row_set: RowSet | None = None
     ) -> None:
+        ancestors = row_set.ancestors if row_set else []
         self._numbers = [range(len(rows)), *[ancestor.numbers for ancestor in ancestors]]
         self._levels = [as_objects(rows), *[as_objects(ancestor.rows) for ancestor in ancestors]]
-        self._table = table
+        self._tables = row_set.tables if row_set else []
+        self._is_joined = row_set is not None and bool(row_set.frame.aligned)
         self.names_table = False
-        self.places = {name: self._find(name) for name in names}
+        self.readers = {name: self._find(name) for name in names}
 
-    def _find(self, name: FieldName) -> tuple[int, Path] | None:
+    def values(self, name: FieldName, index: int) -> list[Any]:
+        """Return the values of a field of the condition in a row."""
+        read = self.readers[name]
+        return [None] if read is None else read(index)
+
+    def _find(self, name: FieldName) -> Reader | None:
+        if name.tables:
+            if not any(_ends_with(table, end) for table in self._tables for end in name.tables):
+                return None
+            self.names_table = True
         for level in range(name.level, len(self._levels)):
             path = find_path(name.paths, self._levels[level]) if name.paths else ()
             if path is not None:
-                return level, path
-        return self._find_behind_table(name)
+                return self._reader(level, path)
+        return self._find_behind_table(name) or self._find_any_cell(name)
 
-    def _find_behind_table(self, name: FieldName) -> tuple[int, Path] | None:
-        """Find a field that is named with its table before it: `data.orders.id`, `orders.id`."""
-        ends = [self._table[start:] for start in range(len(self._table))]
+    def _reader(self, level: int, path: Path) -> Reader:
+        numbers, rows = self._numbers[level], self._levels[level]
+        if not path:
+            return lambda index: [numbers[index]]
+        return lambda index: values_at(rows[numbers[index]], path)
+
+    def _find_behind_table(self, name: FieldName) -> Reader | None:
+        """Find a field that is named with its table before it: `data.orders.id`, `orders.id`.
+
+        The table alone names the value of a bare row.
+        """
+        ends = [table[start:] for table in self._tables for start in range(len(table))]
         paths = [
-            path[len(end) :]
+            path[len(end) :] or _VALUE_NAMES[:1]
             for path in name.paths
             for end in ends
-            if path[: len(end)] == end and len(path) > len(end)
+            if path[: len(end)] == end
         ]
         path = find_path(paths, self._levels[0]) if paths else None
         if path is None:
             return None
         self.names_table = True
-        return 0, path
+        return self._reader(0, path)
 
-    def values(self, name: FieldName, index: int) -> list[Any]:
-        """Return the values of a field of the condition in a row."""
-        place = self.places[name]
-        if place is None:
-            return [None]
-        level, path = place
-        number = self._numbers[level][index]
-        return values_at(self._levels[level][number], path) if path else [number]
+    def _find_any_cell(self, name: FieldName) -> Reader | None:
+        """Find the cells of a row over several tables, of which each shows bare values."""
+        bare = {(value_name,) for value_name in _VALUE_NAMES}
+        if not self._is_joined or bare.isdisjoint(name.paths):
+            return None
+        return lambda index: leaves(self._levels[0][index])
+
+
+def _ends_with(path: Path, end: Path) -> bool:
+    return path[-len(end) :] == end

@@ -184,7 +184,7 @@ def _select_rows(row_sets: list[RowSet], matches: list[Matches] | None) -> list[
 
 def _match(row_sets: list[RowSet], condition: str) -> list[Matches]:
     where = parse_where(condition)
-    return [where.match(row_set.values, row_set.ancestors, row_set.path) for row_set in row_sets]
+    return [where.match(row_set.values, row_set) for row_set in row_sets]
 
 
 def _render_rows(row_sets: list[RowSet], shown: list[RowLocation]) -> str:

@@ -10,6 +10,7 @@
 | row number | `#`, counted from 0 as tables show it; a field of that name is `"#"` |
 | key of an entry of an object | `@` |
 | field of one of several tables | `data.orders.id` or `orders.id`: behind the name of the table |
+| row of one of several tables | `data.orders.# == 7`, `'table 2'.# == 7`, `items.^ == 7` |
 | row that the row belongs to | `^`: its number in the table above; `^.id`: a field of it |
 | comparison | `==` (also `=`, `is`), `!=`, `<`, `<=`, `>`, `>=` |
 | | `in`, `contains`, `startswith`, `endswith` |
@@ -44,7 +45,7 @@ from typing import Any, NamedTuple
 from headroom_core.errors import ValidationError
 from headroom_core.retrieval.condition_parser import ConditionParser, Test
 from headroom_core.retrieval.fields import FieldName, FieldValues, Path
-from headroom_core.tables.rows import Ancestor
+from headroom_core.tables.rows import RowSet
 
 # Models write conditions of a line. More would only let a text exhaust time or the stack.
 _MAX_CHARS = 4000
@@ -94,19 +95,16 @@ class Where:
         """
         return self.match(rows).rows
 
-    def match(
-        self, rows: Sequence[Any], ancestors: Sequence[Ancestor] = (), table: Path = ()
-    ) -> Matches:
+    def match(self, rows: Sequence[Any], row_set: RowSet | None = None) -> Matches:
         """Return the rows that match, and which fields of the condition they have.
 
         Args:
             rows: Rows to test.
-            ancestors: Rows that they belong to, the nearest first.
-            table: Path of the rows in their document.
+            row_set: Row set that they are. Defaults to rows without a table.
         """
-        tested = FieldValues(rows, ancestors, self.names, table)
-        unknown = [name for name in self.names if tested.places[name] is None]
-        fields = [name for name in self.names if name.paths or name.level]
+        tested = FieldValues(rows, self.names, row_set)
+        unknown = [name for name in self.names if tested.readers[name] is None]
+        fields = [name for name in self.names if name.paths or name.level or name.tables]
         return Matches(
             rows=[index for index in range(len(rows)) if self._test(tested, index)],
             unknown=[name.written for name in unknown],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from headroom_core.tables.csv.parse import parse_csv
-from headroom_core.tables.frame import Frame, build_frame, name_frames
+from headroom_core.tables.frame import Frame, build_frame
 from headroom_core.tables.notation import notation_of
 from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
 from headroom_core.tables.restore import (
@@ -15,6 +15,7 @@ from headroom_core.tables.restore import (
     restore_rows,
 )
 from headroom_core.tables.strings import STRING_END, close_strings
+from headroom_core.tables.table_names import name_tables, walk_frames
 from headroom_core.tables.values import TextPart, merge_strings, parse_value
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import Value, fingerprint
@@ -42,7 +43,7 @@ def parse_text(text: str, *, is_declared: bool = False) -> list[TextPart] | None
     """
     # A text with the sign would not be decoded to itself.
     parts = None if STRING_END in text else _TextReader(is_declared=is_declared).read(text)
-    name_frames([part for part in parts or () if isinstance(part, Frame)])
+    name_tables([part for part in parts or () if isinstance(part, Frame)])
     return parts
 
 
@@ -140,7 +141,7 @@ def render_lossless_frame(frame: Frame) -> str:
     """Render a frame as a table or in the notation of its source, whichever is shorter."""
     # A list of scalars has no keys to save, so its table is never shorter.
     if frame.form == "csv" or not frame.is_scalar:
-        table = "".join(write_table(item, name=item.name) for item in walk_frames(frame))
+        table = "".join(write_table(item, title=item.title) for item in walk_frames(frame))
         source = render_source(frame, frame.source) if frame.is_rearranged else ""
         if len(table) < (len(source) or frame.json_size):
             return table
@@ -164,13 +165,6 @@ def render_source(frame: Frame | ParsedTable, rows: list[Value]) -> str:
     if frame.form == "items":
         return notation.comma.join(map(notation.dumps, rows))
     return notation.dumps(rows)
-
-
-def walk_frames(frame: Frame) -> Iterator[Frame]:
-    """Yield a frame and its descendants, depth first."""
-    yield frame
-    for child in frame.children:
-        yield from walk_frames(child)
 
 
 def _round_trips(text: str, frames: list[Frame]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from json import dumps as dumps_ascii
 from typing import Any
 
@@ -84,14 +85,17 @@ def write_condition(path: tuple[str, ...], value: Value) -> str:
     return "" if any(map(has_split_pair, path)) else f"{write_path(path)} == {literal}"
 
 
-def write_path(path: tuple[str, ...]) -> str:
+def write_path(path: Iterable[str | int]) -> str:
     """Return a path as a condition names it: keys joined by dots, in quotes where they need them.
 
     Example:
         >>> write_path(("failure", "#text")), write_path(("http.status", "in")), write_path(())
         ('failure.#text', "'http.status'.'in'", 'value')
+        >>> write_path(("results", 2, "rows"))
+        'results[2].rows'
     """
-    return ".".join(map(_write_key, path)) or "value"
+    steps = [f"[{key}]" if isinstance(key, int) else f".{_write_key(key)}" for key in path]
+    return "".join(steps).removeprefix(".") or "value"
 
 
 def _write_key(key: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,12 +26,6 @@ _MIN_FLATTEN_FILL = 0.5
 # Below this share, rows stay JSON: if every row has different keys, the size of a table grows with
 # the square of the number of rows.
 _MIN_TABLE_FILL = 0.2
-
-# A smaller table needs no name to be told from others: its rows are whole.
-_MIN_NAMED_ROWS = 5
-_MAX_NAME_CHARACTERS = 100
-# A key that a name shows as it is. Must not match signs that end a name in a header.
-_PLAIN_KEY = re.compile(r"[\w@$#/ -]+")
 
 Form = Literal["array", "headed", "object", "columns", "lines", "items", "csv"]
 """The notation of the source: a JSON array; one with the names of the columns as its first row; the
@@ -79,7 +72,10 @@ class Frame:
         style: The text around the objects of JSON lines.
         spelling: How JSON is written, where that is part of the data.
         path: Where the rows are in their document: keys, and indices of lists.
-        name: The path as text if the document has several tables, else empty.
+        name: Distinguishes it from the other tables of its text; empty if it is the only one.
+        title: The name if the header of the table shows it, else empty.
+        aligned: The frames elsewhere in the document whose rows belong to its rows by their
+            numbers, and itself; empty if there are none.
     """
 
     source: list[Value]
@@ -97,6 +93,8 @@ class Frame:
     spelling: Spelling = COMPACT
     path: tuple[str | int, ...] = ()
     name: str = ""
+    title: str = ""
+    aligned: Sequence[Frame] = dataclass_field(default=(), compare=False, repr=False)
 
     @property
     def children(self) -> list[Frame]:
@@ -130,13 +128,6 @@ class Frame:
         return self.keys
 
     @property
-    def written_path(self) -> str:
-        """The path as `data.orders` or `results[2].rows`; empty if it is long or has odd keys."""
-        text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.path)
-        are_plain = all(isinstance(key, int) or _PLAIN_KEY.fullmatch(key) for key in self.path)
-        return text.removeprefix(".") if are_plain and len(text) <= _MAX_NAME_CHARACTERS else ""
-
-    @property
     def own_size(self) -> int:
         """Number of characters of the cells and the keys, without child frames."""
         cells = [column.cells for column in self.columns] + [self.shown_keys or []]
@@ -165,14 +156,6 @@ def place_frame(frame: Frame, path: tuple[str | int, ...]) -> None:
     for column in frame.columns:
         if column.child:
             place_frame(column.child, (*path, *column.path))
-
-
-def name_frames(frames: Sequence[Frame]) -> None:
-    """Name the frames of a text by their paths, if there are several with more than a few rows."""
-    frames = [frame for frame in frames if len(frame.rows) >= _MIN_NAMED_ROWS]
-    if len(frames) > 1:
-        for frame in frames:
-            frame.name = frame.written_path
 
 
 def build_frame(

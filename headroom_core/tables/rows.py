@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from headroom_core.tables.aligned import join_aligned
 from headroom_core.tables.codec import parse_text
 from headroom_core.tables.csv.records import split_record, unquote_cell
 from headroom_core.tables.frame import Frame
@@ -46,9 +47,12 @@ class RowSet:
     above: RowSet | None = None
 
     @property
-    def path(self) -> tuple[str, ...]:
-        """Keys and indices that lead to the rows in their document."""
-        return tuple(map(str, self.frame.path))
+    def tables(self) -> list[tuple[str, ...]]:
+        """Keys by which a condition may name the rows: paths and names of their tables."""
+        frames = [self.frame, *self.frame.aligned]
+        paths = [tuple(map(str, frame.path)) for frame in frames]
+        names = [(frame.name,) for frame in frames if frame.name]
+        return list(dict.fromkeys([*paths, *names]))
 
     @property
     def ancestors(self) -> list[Ancestor]:
@@ -95,21 +99,11 @@ def find_rows(text: str, *, is_declared: bool = False) -> list[RowSet]:
         or _collect_frames(text, is_declared=is_declared)
     )
     row_sets: list[RowSet] = []
-    for name, (frame, above) in zip(_list_names([frame for frame, _ in frames]), frames):
+    for frame, above in frames:
+        name = frame.name if len(frames) > 1 else ""
         parent = None if above is None else row_sets[above]
         row_sets.append(RowSet(name, _to_plain_rows(frame), frame, parent))
     return row_sets
-
-
-def _list_names(frames: list[Frame]) -> list[str]:
-    """Return a distinct name for each frame, if there are several."""
-    if len(frames) < 2:
-        return [""] * len(frames)
-    names: dict[str, None] = {}
-    for number, frame in enumerate(frames, 1):
-        path = frame.written_path
-        names[path if path and path not in names else f"table {number}"] = None
-    return list(names)
 
 
 def _join_few_lines(text: str) -> str:
@@ -126,8 +120,12 @@ def _collect_frames(text: str, *, is_declared: bool = False) -> list[tuple[Frame
     """Return the frames of a text, parents first, each with the index of its parent."""
     found: list[tuple[Frame, int | None]] = []
     for part in parse_text(text, is_declared=is_declared) or []:
-        if isinstance(part, Frame):
+        if not isinstance(part, Frame):
+            continue
+        if not part.aligned:
             _append_frame(part, None, found)
+        elif part is part.aligned[0]:
+            found.append((join_aligned(part.aligned), None))
     return found
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from headroom_core.tables.aligned import are_series, link_aligned, measure
 from headroom_core.tables.frame import Frame, build_frame, place_frame
 from headroom_core.tables.maps import contains_containers, is_map
 from headroom_core.tables.members import MemberRun, find_member_runs
@@ -13,7 +14,7 @@ from headroom_core.tables.named_rows import build_named_frame
 from headroom_core.tables.names import DocumentNames, Path
 from headroom_core.tables.notation import Notation, notation_of
 from headroom_core.tables.strings import MIN_STRING_CHARACTERS, STRING_END, string_start
-from headroom_core.text.exact_json import Value, fingerprint
+from headroom_core.text.exact_json import Value
 from headroom_core.text.python_literal import CLASS_KEY, SOURCE_SIGN
 from headroom_core.text.spelling import COMPACT, Spelling
 
@@ -55,6 +56,7 @@ def parse_value(
         value, is_python=is_python, spelling=spelling, read_string=read_string
     )
     splitter.append(value, ())
+    link_aligned(splitter.frames)
     return merge_strings(splitter.parts)
 
 
@@ -82,6 +84,7 @@ class _ValueSplitter:
 
     Attributes:
         parts: The parts so far.
+        frames: The frames among them, without those in strings.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class _ValueSplitter:
         read_string: StringReader | None,
     ) -> None:
         self.parts: list[TextPart] = []
+        self.frames: list[Frame] = []
         self._names = DocumentNames(document)
         self._is_python = is_python
         self._spelling = spelling
@@ -132,6 +136,8 @@ class _ValueSplitter:
 
     def _build_frame(self, items: list[Value], path: Path) -> Frame | None:
         """Return the frame of a list, or None if it is not an array of rows."""
+        if are_series(items, self._names.document):
+            return None
         frame = build_named_frame(items, path, self._names)
         if frame is None and _is_array_of_rows(items):
             frame = build_frame(items)
@@ -141,6 +147,7 @@ class _ValueSplitter:
         frame.is_python = self._is_python
         frame.spelling = self._spelling.at(len(path))
         place_frame(frame, path)
+        self.frames.append(frame)
         self.parts.append(frame)
 
     def _append_list(self, items: list[Value], path: Path) -> None:
@@ -196,8 +203,8 @@ def _is_array_of_rows(items: list[Value]) -> bool:
 
 def _is_mostly_nested(items: list[Value]) -> bool:
     """Return whether a few items are little more than containers of longer lists."""
-    nested = sum(len(fingerprint(rows)) for rows in _find_tables(items))
-    return nested > _MAJORITY * len(fingerprint(items))
+    nested = sum(map(measure, _find_tables(items)))
+    return nested > _MAJORITY * measure(items)
 
 
 def _find_tables(items: Iterable[Value]) -> Iterator[list[Value] | str]:

@@ -63,13 +63,13 @@ _LEADING_NOTES = {
 }
 
 
-def write_table(frame: Frame, kept: Sequence[int] | None = None, *, name: str = "") -> str:
+def write_table(frame: Frame, kept: Sequence[int] | None = None, *, title: str = "") -> str:
     """Write the table of a frame, without its child frames.
 
     Args:
         frame: The frame.
         kept: Indices of the rows to write, in order. Defaults to all.
-        name: Name of the table. Defaults to none.
+        title: Name of the table that the header shows. Defaults to none.
     """
     rows = range(len(frame.rows)) if kept is None else kept
     body = _write_body(frame, rows)
@@ -78,7 +78,7 @@ def write_table(frame: Frame, kept: Sequence[int] | None = None, *, name: str = 
     for cells in reversed(leading.values()):
         lines = [f"{cell}{frame.separator}{line}" for cell, line in zip(cells, lines)]
     count = str(len(frame.rows)) if kept is None else f"{len(rows)} of {len(frame.rows)}"
-    notes = [f"[table {count} {UNITS[frame.form]}{name and f' of {name}'}"]
+    notes = [f"[table {count} {UNITS[frame.form]}{title and f' of {title}'}"]
     if frame.form in FORM_NOTES:
         notes.append(FORM_NOTES[frame.form])
     notes += [_LEADING_NOTES[sign] for sign in leading]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from headroom_core.compressors.base import Hints, Request
-from headroom_core.compressors.smart_crusher.compressor import RowSelectionResult, TableCompressor
+from headroom_core.compressors.smart_crusher.compressor import TableCompressor
+from headroom_core.compressors.smart_crusher.render import RowSelectionResult
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.markers import content_key
 from headroom_core.messages import Draft
@@ -13,6 +14,8 @@ from headroom_core.relevance import Scorer
 from headroom_core.results import CrushResult
 from headroom_core.stores import Store, store_or_default
 from headroom_core.tables.codec import render_lossless
+from headroom_core.tables.frame import Frame
+from headroom_core.tables.table_names import name_tables
 from headroom_core.tables.values import parse_value
 from headroom_core.text.exact_json import Value, dumps, from_plain, to_plain
 from headroom_core.tokens.tokenizer import Tokenizer
@@ -107,6 +110,7 @@ class SmartCrusher(TableCompressor):
         if self.refusal(request):
             return None
         parts = parse_value(value)
+        name_tables([part for part in parts if isinstance(part, Frame)])
         return self.select(parts, request) or render_lossless(parts)
 
 

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 
 from headroom_core._internal.caches import process_caches
 from headroom_core.compressors.base import UNCERTAIN_RISK, Compressed, Request
 from headroom_core.compressors.smart_crusher.hits import DEFAULT_BM25_PARAMETERS, BM25Parameters
 from headroom_core.compressors.smart_crusher.opaque import replace_values, write_values_marker
-from headroom_core.compressors.smart_crusher.rows_marker import write_rows_marker
-from headroom_core.compressors.smart_crusher.select import (
-    CHARACTERS_PER_TOKEN,
-    RowSelector,
-    Selection,
-    are_members,
-    follow_hints,
-)
+from headroom_core.compressors.smart_crusher.render import RowSelectionResult, SelectionRenderer
+from headroom_core.compressors.smart_crusher.select import CHARACTERS_PER_TOKEN
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from_config
-from headroom_core.tables.codec import (
-    parse_text,
-    render_lossless,
-    render_lossless_frame,
-    selection_round_trips,
-)
-from headroom_core.tables.frame import Frame
+from headroom_core.tables.codec import parse_text, render_lossless
 from headroom_core.tables.values import TextPart
-from headroom_core.tables.writer import write_table
 from headroom_core.text.kinds import TextKind
 from headroom_core.text.opaque import (
     MIN_OPAQUE_CHARACTERS,
@@ -46,13 +31,7 @@ _VERSION = 2
 
 # The tiers that need a scorer; the others search for words directly.
 _EMBEDDING_TIERS = ("embedding", "hybrid")
-# Smaller tables are sent whole: a marker and a possible retrieval would cost more than they save.
-_MIN_SELECTION_CHARACTERS = 800
-_MIN_SAVED_SHARE = 0.10
-_MARKER_CHARACTERS = 120
-# Probability that dropped rows are asked for although the query pointed at others.
-_TARGETED_RISK = 0.1
-# The same for values that nobody reads.
+# Probability that values are asked for that nobody reads.
 _OPAQUE_RISK = 0.05
 # The name of a file of separated values in the arguments of a call.
 _SEPARATED_FILE = re.compile(r"\.(?:csv|tsv|psv)\b", re.IGNORECASE)
@@ -179,18 +158,8 @@ class TableCompressor:
         Returns:
             The shorter text, or None if dropping rows would save too little.
         """
-        renderer = _SelectionRenderer(self.config, request, self.scorer, self.bm25)
-        text = "".join(part if isinstance(part, str) else renderer.render(part) for part in parts)
-        if not renderer.markers or not selection_round_trips(text, renderer.written):
-            return None
-        return RowSelectionResult(
-            text=text,
-            markers=renderer.markers,
-            kept=renderer.kept,
-            reason=renderer.reason,
-            risk=_TARGETED_RISK if renderer.is_targeted else UNCERTAIN_RISK,
-            saved=renderer.saved_tokens,
-        )
+        renderer = SelectionRenderer(self.config, request, self.scorer, self.bm25)
+        return renderer.render(parts)
 
 
 def _leave_out_lines(text: str, request: Request) -> Compressed | None:
@@ -258,149 +227,3 @@ def _shared_compressor(crusher: str, relevance: str) -> TableCompressor:
 
 
 process_caches.on_clear(_shared_compressor.cache_clear)
-
-
-@dataclass(frozen=True, slots=True)
-class RowSelectionResult:
-    """Text from which rows were dropped.
-
-    Attributes:
-        text: The text, markers included.
-        markers: The markers in the text.
-        kept: Each array from which rows were dropped, with the indices of the kept rows.
-        reason: A description of the change.
-        risk: Probability that the dropped rows are asked for.
-        saved: Estimate of the tokens of the dropped rows in a lossless table.
-    """
-
-    text: str
-    markers: list[str]
-    kept: list[tuple[Frame, list[int]]]
-    reason: str
-    risk: float
-    saved: int
-
-
-@dataclass(slots=True)
-class _SelectionRenderer:
-    """Renderer of the arrays of one text with rows dropped.
-
-    Attributes:
-        config: How to compress.
-        request: The query, and the key for markers.
-        scorer: Scores rows against the query, or None to score by words.
-        bm25: The parameters for scoring words.
-        markers: The markers so far.
-        kept: Each array from which rows were dropped, with the indices of the kept rows.
-        written: Each frame that was written as a table, with the kept rows, None for all.
-        saved_size: Number of characters that the dropped rows would take in tables.
-        is_targeted: Whether the query points at a few rows of every array that lost rows.
-    """
-
-    config: SmartCrusherConfig
-    request: Request
-    scorer: Scorer | None
-    bm25: BM25Parameters
-    markers: list[str] = field(default_factory=list)
-    kept: list[tuple[Frame, list[int]]] = field(default_factory=list)
-    written: list[tuple[Frame, Sequence[int] | None]] = field(default_factory=list)
-    saved_size: int = 0
-    is_targeted: bool = True
-
-    @property
-    def saved_tokens(self) -> int:
-        """An estimate of the tokens of the dropped rows."""
-        return int(self.saved_size / CHARACTERS_PER_TOKEN)
-
-    @property
-    def reason(self) -> str:
-        """A description of the change."""
-        total = sum(len(frame.rows) for frame, _ in self.kept)
-        dropped = total - sum(len(kept) for _, kept in self.kept)
-        return f"{dropped} of {total} rows left out"
-
-    def render(self, frame: Frame) -> str:
-        """Render a frame with its child frames."""
-        selections = self._select_with_children(frame)
-        if any(selection for _, selection in selections):
-            return "".join(self._render_one(item, selection) for item, selection in selections)
-        text = render_lossless_frame(frame)
-        if text.startswith("[table "):
-            self.written += [(item, None) for item, _ in selections]
-        return text
-
-    def _select_with_children(self, frame: Frame) -> list[tuple[Frame, Selection | None]]:
-        """Select rows of a frame and of its descendants; kept rows keep what belongs to them."""
-        config = self.config
-        if len(frame.rows) < config.min_items_to_analyze or frame.size < _MIN_SELECTION_CHARACTERS:
-            children = [self._select_with_children(child) for child in frame.children]
-            return [(frame, None), *chain.from_iterable(children)]
-        selector = RowSelector(frame, config, follow_hints(self.request.hints, config))
-        others = {
-            id(child): self._select_with_children(child)
-            for node in selector.walk()
-            for child in node.frame.children
-            if not are_members(child)
-        }
-        hits = selector.find_hits(self.request.query, self.scorer, self.bm25)
-        selector.select(hits)
-        selector.kept |= _find_rows_above(selector, others)
-        selector.keep_members()
-        size = sum(node.own_size for node in selector.walk())
-        kept_size = sum(node.estimate_kept_size() for node in selector.walk())
-        if kept_size + _MARKER_CHARACTERS > (1 - _MIN_SAVED_SHARE) * size:
-            for node in selector.walk():
-                node.kept = set(range(len(node.frame.rows)))
-        return _list_selections(selector, hits.is_targeted, others)
-
-    def _render_one(self, frame: Frame, selection: Selection | None) -> str:
-        if selection is None:
-            self.written.append((frame, None))
-            return write_table(frame, name=frame.name)
-        self.written.append((frame, selection.kept))
-        self.kept.append((frame, selection.kept))
-        self.saved_size += selection.size - selection.kept_size
-        self.is_targeted = self.is_targeted and selection.is_targeted
-        marker = write_rows_marker(frame, selection, self.request.key)
-        self.markers.append(marker)
-        table = write_table(frame, selection.kept, name=frame.name)
-        return f"{table}{marker}\n"
-
-
-_Selections = list[tuple[Frame, Selection | None]]
-"""A frame and its descendants, each with its selection, None to keep all rows."""
-
-
-def _find_rows_above(selector: RowSelector, others: dict[int, _Selections]) -> set[int]:
-    """Return the rows that kept rows of child frames belong to, directly or through others.
-
-    Args:
-        selector: The selector of the rows.
-        others: The selections of the child frames that are selected by themselves.
-    """
-    rows: set[int] = set()
-    for child in selector.frame.children:
-        selection = others[id(child)][0][1] if id(child) in others else None
-        if selection:
-            rows |= child.find_parents(selection.kept)
-    for member in selector.members:
-        member.kept |= _find_rows_above(member, others)
-        rows |= set(member.lift(member.kept))
-    return rows
-
-
-def _list_selections(
-    selector: RowSelector, is_targeted: bool, others: dict[int, _Selections]
-) -> _Selections:
-    """Return the selection of a frame and of its descendants, in the order of their tables."""
-    is_whole = len(selector.kept) == len(selector.frame.rows)
-    selections: _Selections = [
-        (selector.frame, None if is_whole else selector.describe(is_targeted))
-    ]
-    members = {id(member.frame): member for member in selector.members}
-    for child in selector.frame.children:
-        if id(child) in members:
-            selections += _list_selections(members[id(child)], is_targeted, others)
-        else:
-            selections += others[id(child)]
-    return selections

@@ -13,8 +13,9 @@ from headroom_core.compressors.smart_crusher.summary import (
     summarize_columns,
 )
 from headroom_core.markers import retrieve_call, write_marker
-from headroom_core.tables.conditions import write_condition
+from headroom_core.tables.conditions import write_condition, write_path
 from headroom_core.tables.frame import Frame
+from headroom_core.tables.table_names import write_frame_path
 from headroom_core.tables.writer import UNITS
 from headroom_core.text.exact_json import is_number
 
@@ -79,12 +80,21 @@ def _write_where_example(
     frame: Frame, selection: Selection, naming_column: ColumnStats | None, dropped: list[int]
 ) -> str:
     """Return an expression that selects one of the dropped rows, or all of one row above."""
+    table = _write_table_name(frame)
     if frame.parents is not None:
         parent = next(iter(selection.cut_parents), frame.parents[dropped[0]])
-        return f"^ == {parent}"
+        return f"{table}^ == {parent}"
     candidates = filter(None, _write_conditions(frame, naming_column, dropped[:_MAX_CANDIDATES]))
     shortest = min(candidates, key=_rate_example, default="")
-    return shortest if 0 < len(shortest) <= _MAX_EXAMPLE_CHARACTERS else f"# == {dropped[0]}"
+    return shortest if 0 < len(shortest) <= _MAX_EXAMPLE_CHARACTERS else f"{table}# == {dropped[0]}"
+
+
+def _write_table_name(frame: Frame) -> str:
+    """Return the name of a table as it stands before a sign; empty if there is no other table."""
+    if not frame.name:
+        return ""
+    is_path = frame.name == write_frame_path(frame.path)
+    return f"{write_path(frame.path if is_path else (frame.name,))}."
 
 
 def _write_conditions(

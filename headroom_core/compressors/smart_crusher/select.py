@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from headroom_core.compressors.base import Hints
@@ -155,6 +155,17 @@ def _estimate_size(columns: Iterable[Collection[str]]) -> int:
             referenced = sum(map(len, distinct)) + _REFERENCE_CHARACTERS * len(cells)
             size += len(cells) + min(plain, referenced)
     return size
+
+
+def describe_part(selection: Selection, frame: Frame) -> Selection:
+    """Return the selection of joined frames for one of them."""
+    stats, kept = compute_column_stats(frame), set(selection.kept)
+    return replace(
+        selection,
+        stats=stats,
+        size=_estimate_size(column.cells for column in stats),
+        kept_size=_estimate_size(column.cells_of(kept) for column in stats),
+    )
 
 
 class RowSelector:

@@ -104,25 +104,20 @@ class TextRecords:
             is_declared: Whether the text is said to be a table.
             is_inner: Whether the sample is from inside the text, where no header is to be seen.
         """
-        for run in self._find_runs():
-            regular = self._find_regular(*run)
-            # The cheaper sign first: parsing the whole text weighs headers again.
-            if self._are_alike(regular) or (
-                not is_inner
-                and (
-                    self._find_header(regular, is_declared=is_declared) is not None
-                    or self._is_headerless(regular, is_declared=is_declared)
-                )
-            ):
-                return True
-        return False
+        return any(
+            self._are_alike(regular)
+            if is_inner
+            else self._find_header(regular, is_declared=is_declared) is not None
+            or self._is_headerless(regular, is_declared=is_declared)
+            for regular in (self._find_regular(*run) for run in self._find_runs())
+        )
 
     def _are_alike(self, regular: Sequence[int]) -> bool:
         """Return whether the cells of records are alike enough to look for a header."""
         if not regular:
             return False
         evidence = self._weigh(regular)
-        return evidence.alikeness >= 1 and not evidence.splits_brackets()
+        return evidence.alikeness >= 1 and not (evidence.is_log() or evidence.splits_brackets())
 
     def _find_last(self, first: int) -> int | None:
         """Return the last of the records with as many cells as the first, if they are enough."""

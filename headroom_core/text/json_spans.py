@@ -35,6 +35,16 @@ _ONLY_PYTHON = re.compile(
 )
 # The first character of what Python writes and JSON does not.
 _PYTHON_START = re.compile(r"['(<{-]|[^\W\d]")
+# A whole line that may be a tuple, an object with fields, or fields alone: `(7, 'Elbe')`,
+# `River(id=7, name='Elbe')`, `id=7 name='Elbe'`.
+_ROW_LINE = re.compile(
+    r"^(?:\((?=['\"\d(-]|[A-Z])|[A-Za-z_][\w.<>]{0,100}\([A-Za-z_]\w{0,100}=)[^\n]*\)(?=\r?$)"
+    r"|^[A-Za-z_]\w{0,100}=[^\s=][^\n]* [A-Za-z_]\w{0,100}=[^\r\n]+(?=\r?$)",
+    re.MULTILINE,
+)
+_MAX_CHARACTERS_ABOVE = 2_000
+_MIN_ROWS_SHARE = 0.5
+_MAX_OTHER_LINES = 20
 _LINE_END = re.compile(r"[ \t\r]*(?=\n|\Z)")
 # Shorter values are rarely data, and never worth a table.
 _MIN_CHARACTERS = 40
@@ -65,6 +75,9 @@ def find_json(text: str) -> list[JSONSpan]:
         >>> span.start, span.value["name"]
         (8, 'Elbe')
     """
+    rows = _find_rows(text)
+    if rows:
+        return rows
     spans: list[JSONSpan] = []
     position = 0
     waste_left = _MAX_WASTED_SHARE * len(text)
@@ -82,6 +95,22 @@ def find_json(text: str) -> list[JSONSpan]:
             spans.append(span)
             position = span.end
     return [span for span in join_runs(spans, text) if _is_data(span, text)]
+
+
+def _find_rows(text: str) -> list[JSONSpan]:
+    """Find lines that are tuples or objects of Python, if they are most of a text."""
+    if not _ROW_LINE.search(text[:_MAX_CHARACTERS_ABOVE]):
+        return []
+    spans: list[JSONSpan] = []
+    for number, match in enumerate(_ROW_LINE.finditer(text)):
+        value = python_literal.read_row(match[0])
+        if value is not None:
+            spans.append(JSONSpan(*match.span(), value, is_python=True))
+        elif number > _MAX_OTHER_LINES + 2 * len(spans):
+            return []
+    runs = [span for span in join_runs(spans, text) if span.form == "lines"]
+    size = sum(span.end - span.start for span in runs)
+    return runs if size >= _MIN_ROWS_SHARE * len(text) else []
 
 
 def _may_be_data(text: str, start: int) -> bool:

@@ -3,7 +3,8 @@
 Parsed values have the same types as those of `exact_json`, so that tables can hold them:
 
 - an object, `Point(x=1, y=2)`, is a dict whose first key is `()`, with the name of the class;
-- a tuple in a list is the same with the name `tuple` and the keys `c1`, `c2` and so on;
+- a tuple in a list or on a line is the same with the name `tuple` and the keys `c1`, `c2` etc.;
+- fields on a line, `x=1 y=2`, which are the `str()` of a Pydantic model, have the name `fields`;
 - everything else that JSON lacks is a string: a backslash and the source,
   `\\datetime.date(2026, 1, 5)`. So is a string that begins with a backslash itself.
 """
@@ -23,6 +24,9 @@ CLASS_KEY = "()"
 
 TUPLE = "tuple"
 """The name of the class of tuples."""
+
+FIELDS = "fields"
+"""The name of the class of fields without a name around them."""
 
 SOURCE_SIGN = "\\"
 """First character of a string that is the source of a value which JSON lacks."""
@@ -58,6 +62,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_FIELD = re.compile(r" ?([^\W\d]\w*)=")
+# A word without quotes, as in `level=info` of a log. Must not match words of Python.
+_BARE_WORD = re.compile(rf"\\(?!-?(?:nan|inf)\b)-?{_NAME}")
 _LINE_BREAK = re.compile(r"\n\s*")
 # Deeper values are no data, and the reader is recursive.
 _MAX_DEPTH = 100
@@ -107,6 +114,21 @@ def read(text: str, start: int) -> tuple[Value, int]:
     if not isinstance(value, (list, dict)) or not _is_written_as(written, source):
         raise PythonLiteralError(end)
     return value, end
+
+
+def read_row(line: str) -> Value | None:
+    """Read a line that is a tuple, an object that shows its fields, or such fields alone.
+
+    Example:
+        >>> read_row("id=7 name='Elbe'"), read_row("draw(x, 2)")
+        ({'()': 'fields', 'id': ('7',), 'name': 'Elbe'}, None)
+    """
+    reader = _Reader(line, 0)
+    try:
+        value = reader.read_fields() if _FIELD.match(line) else reader.read_value(in_list=True)
+        return value if type(value) is dict and dumps(value) == line else None
+    except (PythonLiteralError, RecursionError):
+        return None
 
 
 def read_line(text: str, start: int) -> tuple[Value, int] | None:
@@ -165,7 +187,8 @@ def dumps(value: Value) -> str:
         return value[1:] if value[:1] == SOURCE_SIGN else repr(value)
     if kind is dict:
         opening, entries, closing = open_dict(value)
-        return f"{opening}{', '.join([sign + dumps(item) for sign, item in entries])}{closing}"
+        separator = " " if value.get(CLASS_KEY) == FIELDS else ", "
+        return opening + separator.join([sign + dumps(item) for sign, item in entries]) + closing
     if kind is list:
         return "[" + ", ".join([dumps(item) for item in value]) + "]"
     return str(value[0]) if is_number(value) else repr(value)
@@ -183,6 +206,8 @@ def open_dict(value: dict[str, Value]) -> tuple[str, list[tuple[str, Value]], st
     name, *fields = value.items()
     if name[1] == TUPLE:
         return "(", [("", item) for _, item in fields], ",)" if len(fields) == 1 else ")"
+    if name[1] == FIELDS:
+        return "", [(f"{key}=", item) for key, item in fields], ""
     return f"{name[1]}(", [(f"{key}=", item) for key, item in fields], ")"
 
 
@@ -227,6 +252,17 @@ class _Reader:
         if kind == "call":
             return self._read_call(start, token, depth)
         raise PythonLiteralError(self.position)
+
+    def read_fields(self) -> Value:
+        """Read fields up to the end, as values of an object without a name."""
+        fields: dict[str, Value] = {CLASS_KEY: FIELDS}
+        while match := _FIELD.match(self.text, self.position):
+            self.position = match.end()
+            value = self.read_value(1)
+            if type(value) is str and _BARE_WORD.fullmatch(value):
+                raise PythonLiteralError(self.position)
+            fields[match[1]] = value
+        return fields
 
     def _next(self) -> re.Match[str]:
         match = _TOKEN.match(self.text, self.position)
@@ -295,7 +331,7 @@ class _Reader:
     def _read_call(self, start: int, name: str, depth: int) -> Value:
         """Read an object that shows its fields by name, and any other as its source."""
         fields: dict[str, Value] = {}
-        is_plain = not name.startswith(_SCALAR_CLASSES) and name != TUPLE
+        is_plain = not name.startswith(_SCALAR_CLASSES) and name not in (TUPLE, FIELDS)
         for _ in self._items(")"):
             match = _TOKEN.match(self.text, self.position)
             field = match["field"] if match else None

@@ -88,6 +88,62 @@ def test_objects_become_a_table_that_decodes_to_the_same_bytes(kind: str) -> Non
     assert len(table) < 0.7 * len(text)
 
 
+def write_fields(row: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value!r}" for key, value in row.items())
+
+
+LINES = {
+    "tuples": [str(row) for row in ROWS["SQL rows"]],
+    "tuples of one": [str(row) for row in ROWS["one column"]],
+    "dataclasses": [str(row) for row in ROWS["dataclasses"]],
+    "named tuples": [str(row) for row in ROWS["named tuples"]],
+    "local classes": [str(row) for row in ROWS["local classes"]],
+    "fields of times": [write_fields(row) for row in ROWS["times"]],
+    "fields of enums": [write_fields(row) for row in ROWS["enums and bytes"]],
+    "fields that are missing": [write_fields(row) for row in ROWS["not a number"]],
+    "quotes": [
+        f"id={n} name={name!r} price=Decimal('1.10')" for n, name in enumerate(["it's"] * 60)
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", LINES)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_objects_on_lines_become_a_table_that_decodes_to_the_same_bytes(
+    kind: str, end: str
+) -> None:
+    text = f"The rows:{end}" + end.join(LINES[kind]) + end
+    table = crush(text)
+    assert "[table 60 lines; " in table
+    assert decode_table(table) == text
+    assert len(table) < len(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "level=info msg='ready' worker={n}",
+        "draw(x, {n})",
+        "point(x={n}, y = 2)",
+        "(see page {n})",
+        "A={n} B=c",
+        "total = add(a={n}, b=2)",
+        "('open', {n}),",
+    ],
+)
+def test_lines_that_str_does_not_write_stay(line: str) -> None:
+    text = "\n".join(line.format(n=n) for n in range(100))
+    assert "[table " not in crush(text)
+
+
+def test_lines_of_objects_are_asked_for_by_their_fields() -> None:
+    store = MemoryStore()
+    text = "\n".join(f"id={n} name='n{n}' price=Decimal('{n}.50')" for n in range(300))
+    key = compress([{"role": "tool", "content": text}], store=store).ccr_hashes[0]
+    found = retrieve(key, where="price == 57.50", store=store).text
+    assert "57,n57,57.50" in found
+
+
 def test_cells_hold_the_bare_values_and_the_header_their_class_once() -> None:
     table = crush(str(ROWS["SQL rows"]))
     assert table.startswith(

@@ -195,6 +195,20 @@ def test_a_table_is_decoded_byte_for_byte(kind: str) -> None:
     assert (frames[0].layout.header is None) == kind.startswith("no header")
 
 
+@pytest.mark.parametrize(
+    "units", [("ms", "GB"), (" s", " req/s"), (" min", " km/h"), (" °C", " EUR"), ("px", " m²")]
+)
+def test_numbers_with_units_are_alike(units: tuple[str, str]) -> None:
+    rows = [f"web-{n},{n * 7 % 90 + 1}.5{units[0]},{n * 3 % 50}{units[1]}" for n in range(60)]
+    (frame,) = [
+        part
+        for part in parse_text("\n".join(["host,first,second", *rows])) or ()
+        if not isinstance(part, str)
+    ]
+    assert frame.layout.header == "host,first,second"
+    assert len(frame.rows) == 60
+
+
 def test_the_rows_of_tables_are_not_read_again() -> None:
     rows = "".join(f"{line}\n" for line in records())
     text = f'Step 2: {{"first":[table 40 rows: id,river,depth,day]\n{rows}, "second": 1}}'
@@ -209,6 +223,17 @@ def test_two_columns_with_rising_ids_are_shortened(separator: str, header: str) 
     assert len(compress_output(text)) < len(text) / 3
     numbered = "\n".join(f"{n:6}\t{line}" for n, line in enumerate(text.split("\n"), 1))
     assert compress_output(numbered) == numbered
+
+
+@pytest.mark.parametrize("separators", [",\t", "\t,", ";|", ",\t,;"])
+@pytest.mark.parametrize("title", ["", "The gauges\n"])
+def test_tables_with_different_separators_may_follow(separators: str, title: str) -> None:
+    text = "\n".join(f"{title}{table(separator=separator)}" for separator in separators)
+    parts = parse_text(text) or []
+    frames = [part for part in parts if not isinstance(part, str)]
+    assert [frame.separator for frame in frames] == list(separators)
+    written = "".join(part if isinstance(part, str) else write_table(part) for part in parts)
+    assert decode_table(written) == text
 
 
 def test_a_column_without_a_name_is_asked_for_by_its_number() -> None:

@@ -28,6 +28,9 @@ TIME = re.compile(
 )
 """Matches dates and times as a whole: ISO, the day first or last, or with the name of a month."""
 
+# A number and a unit: `12 ms`, `3.4 GB`, `80 req/s`, `-3 °C`. The group is the unit.
+_QUANTITY = re.compile(r"[-+]?\d{1,15}(?:[.,]\d{1,9})?\s?(°?[^\W\d_]{1,5}(?:/[^\W\d_]{1,4})?[²³]?)")
+
 CODE = re.compile(r"[{}<>=;`\\]|^\s*[-+@#/*]{2}")
 """Signs of code in a cell."""
 
@@ -46,12 +49,13 @@ _ALIKE_SHARE = 0.9
 # If fewer than half of the first values match, the others need not be tried.
 _FIRST_VALUES = 6
 _CODE_SHARE = 0.3
+_MAX_UNITS = 4
 # Longer numbers count nothing, and Python refuses to read the longest.
 _MAX_DIGITS = 18
 
-Kind = Literal["number", "time", "words", "text", "compound", "code", "empty"]
+Kind = Literal["number", "quantity", "time", "words", "text", "compound", "code", "empty"]
 
-_PATTERNS: dict[Kind, re.Pattern[str]] = {"number": NUMBER, "time": TIME}
+_PATTERNS: dict[Kind, re.Pattern[str]] = {"number": NUMBER, "quantity": _QUANTITY, "time": TIME}
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class ColumnSample:
 
     @property
     def pattern(self) -> re.Pattern[str] | None:
-        """The pattern of its values if they are numbers or times."""
+        """The pattern of its values if they are numbers, quantities or times."""
         return _PATTERNS.get(self.kind)
 
 
@@ -97,6 +101,8 @@ def describe_column(cells: Sequence[str], *, is_first: bool) -> ColumnSample:
     if _are(NUMBER, first, counts):
         is_counter = is_first and _is_counter(texts)
         return ColumnSample(counts, 1.0, "number", is_counter)
+    if _are(_QUANTITY, first, counts) and _share_units(counts):
+        return ColumnSample(counts, 1.0, "quantity")
     if _are(TIME, first, counts):
         return ColumnSample(counts, 1.0, "time")
     if _count_code(counts) >= _CODE_SHARE * len(values):
@@ -120,6 +126,12 @@ def _are(pattern: re.Pattern[str], first: Sequence[str], counts: Mapping[str, in
     if 2 * sum([bool(pattern.fullmatch(value)) for value in first]) < len(first):
         return False
     return count_matching(pattern, counts) >= _ALIKE_SHARE * sum(counts.values())
+
+
+def _share_units(counts: Mapping[str, int]) -> bool:
+    """Return whether quantities have few units, as measurements do; words behind numbers differ."""
+    units = {match[1] for match in map(_QUANTITY.fullmatch, counts) if match}
+    return len(units) <= _MAX_UNITS
 
 
 def _is_counter(texts: Sequence[str]) -> bool:

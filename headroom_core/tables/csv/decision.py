@@ -47,7 +47,7 @@ def is_headerless(evidence: Evidence, *, is_declared: bool) -> bool:
         is_declared: Whether the text is said to be a table.
     """
     kinds = [column.kind for column in evidence.columns if not column.is_counter]
-    typed = kinds.count("number") + kinds.count("time")
+    typed = sum(kind in ("number", "quantity", "time") for kind in kinds)
     if is_declared:
         return evidence.alikeness >= evidence.width / 2 and not evidence.has_odd_columns
     if (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from headroom_core.tables.csv.runs import FoundTable, TextRecords
 from headroom_core.tables.frame import Frame
@@ -15,6 +15,8 @@ TablePart = str | Frame
 
 # The share of a text that tables must make up: an example in a document is left alone.
 _MIN_TABLE_SHARE = 0.5
+# Fewer characters between tables are titles.
+_MIN_GAP = 100
 _SAMPLE_LINES = 40
 _SAMPLE_CHARACTERS = 16_000
 _JSON_OR_MARKUP_STARTS = ("[", "{", "<")
@@ -52,6 +54,20 @@ def parse_csv(text: str, *, is_declared: bool = False) -> list[TablePart] | None
     fenced = _parse_fences(text)
     if fenced:
         return fenced
+    tables = _find_steadiest(text, is_declared=is_declared)
+    # Between tables, there may be others with another separator.
+    inner: list[FoundTable] = []
+    for start, end in _find_gaps(tables, len(text)):
+        found = _find_steadiest(text[start:end], is_declared=is_declared)
+        inner += [table.shift(start) for table in found]
+    tables = sorted([*tables, *inner], key=lambda table: table.start)
+    if not tables or _total_size(tables) < _MIN_TABLE_SHARE * len(text.strip()):
+        return None
+    return _join(text, tables)
+
+
+def _find_steadiest(text: str, *, is_declared: bool) -> list[FoundTable]:
+    """Return the tables of the separator with which they make up most of a text."""
     size = len(text.strip())
     best: list[FoundTable] = []
     for separator in find_separators(text):
@@ -60,9 +76,16 @@ def parse_csv(text: str, *, is_declared: bool = False) -> list[TablePart] | None
             best = tables
         if _total_size(best) >= size:
             break
-    if not best or _total_size(best) < _MIN_TABLE_SHARE * size:
-        return None
-    return _join(text, best)
+    return best
+
+
+def _find_gaps(tables: Sequence[FoundTable], size: int) -> list[tuple[int, int]]:
+    """Return the places around tables; none if there are no tables."""
+    if not tables:
+        return []
+    starts = [0, *[table.end for table in tables]]
+    ends = [*[table.start for table in tables], size]
+    return [(start, end) for start, end in zip(starts, ends) if end - start > _MIN_GAP]
 
 
 def _parse_fences(text: str) -> list[TablePart] | None:

@@ -8,9 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from headroom_core.markers import is_retrieve_tool
+
+# What pydantic raises for types of arguments that have no schema: `PydanticUserError` is a
+# `RuntimeError`.
+_SCHEMA_ERRORS = (RuntimeError, NameError, TypeError, ValueError, AttributeError)
 
 _DECLARATION_KEYS = (
     "function",
@@ -28,7 +32,7 @@ def declares_retrieval(tools: Any) -> bool:
     """Return whether the retrieve tool is among declared tools, in the format of any provider.
 
     Args:
-        tools: Declarations, each a mapping or a pydantic object. Other values declare nothing.
+        tools: Declarations, or tools themselves. Other values declare nothing.
 
     Example:
         >>> declares_retrieval([{"name": "orders"}, {"name": "headroom_retrieve"}])
@@ -43,9 +47,12 @@ def declared_names(tools: Any) -> Iterator[str]:
     """Yield the names of declared tools, in the format of any provider.
 
     Args:
-        tools: Declarations, each a mapping or a pydantic object. Other values declare nothing.
+        tools: Declarations, each a mapping or a pydantic object, or tools themselves: functions,
+            classes, and objects of frameworks with a name. Other values declare nothing.
 
     Example:
+        >>> list(declared_names([print]))
+        ['print']
         >>> list(declared_names([{"type": "function", "function": {"name": "orders"}}]))
         ['orders']
     """
@@ -63,6 +70,20 @@ def declared_names(tools: Any) -> Iterator[str]:
     elif isinstance(tools, (list, tuple)):
         for tool in tools:
             yield from declared_names(tool)
+    else:
+        name = _name_of(tools)
+        if name is not None:
+            yield name
+
+
+def _name_of(tool: Any) -> str | None:
+    """Return the name of a tool object, a function or a class, None for any other value."""
+    candidates = [getattr(getattr(tool, "metadata", None), "name", None)]
+    if callable(tool):
+        function = getattr(tool, "func", tool)
+        candidates += [getattr(tool, name, None) for name in ("name", "__name__")]
+        candidates += [getattr(function, "__name__", None), type(tool).__name__]
+    return next((name for name in candidates if isinstance(name, str)), None)
 
 
 def declaration_texts(tools: Iterable[Any]) -> list[str]:
@@ -72,8 +93,9 @@ def declaration_texts(tools: Iterable[Any]) -> list[str]:
     `json.dumps` writes it, has about as many tokens, or a few more.
 
     Args:
-        tools: Declarations in the format of any provider, as mappings or pydantic objects; classes
-            of pydantic; or functions, of which signature and docstring count.
+        tools: Declarations in the format of any provider, as mappings or pydantic objects; or tools
+            themselves, of which the name, the description and the schema of the arguments count:
+            classes of pydantic, functions, and objects of frameworks.
 
     Example:
         >>> declaration_texts([{"name": "orders", "input_schema": {"type": "object"}}])
@@ -94,18 +116,28 @@ def _as_value(tool: Any) -> Any:
     if isinstance(tool, Mapping):
         return dict(tool)
     if isinstance(tool, type) and issubclass(tool, BaseModel):
-        return {"name": tool.__name__, "parameters": tool.model_json_schema()}
+        return _declare(tool.__name__, inspect.getdoc(tool), tool.model_json_schema())
+    holder: Any
+    metadata = getattr(tool, "metadata", None)
+    for holder, read_schema in ((metadata, "get_parameters_dict"), (tool, "get_input_jsonschema")):
+        if callable(getattr(holder, read_schema, None)) and hasattr(holder, "description"):
+            with suppress(*_SCHEMA_ERRORS):
+                schema = getattr(holder, read_schema)()
+                return _declare(str(_name_of(tool) or holder.name), holder.description, schema)
     if isinstance(tool, BaseModel):
         with suppress(ValueError, TypeError):
             return tool.model_dump(mode="json", exclude_none=True)
-    if callable(tool):
-        return _describe_function(tool)
-    return str(tool)
+    return _describe_function(tool) if callable(tool) else str(tool)
 
 
-def _describe_function(function: Any) -> dict[str, str]:
-    signature = ""
+def _declare(name: str, description: Any, parameters: Any) -> dict[str, Any]:
+    return {"name": name, "description": description or "", "parameters": parameters}
+
+
+def _describe_function(function: Any) -> dict[str, Any]:
+    parameters: Any = ""
     with suppress(ValueError, TypeError):
-        signature = str(inspect.signature(function))
-    name = getattr(function, "__name__", type(function).__name__)
-    return {"name": name, "signature": signature, "description": inspect.getdoc(function) or ""}
+        parameters = str(inspect.signature(function))
+    with suppress(*_SCHEMA_ERRORS):
+        parameters = TypeAdapter(function).json_schema()
+    return _declare(str(_name_of(function)), inspect.getdoc(function), parameters)

@@ -72,7 +72,8 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
     `state="original"` they count the originals.
 
     If a later middleware calls another model, as `ModelFallbackMiddleware` does, the request is
-    compressed anew for that model, unless its messages were changed in between.
+    compressed anew for that model, from the originals of all messages or, if the messages were
+    changed in between, as they are.
 
     Every model call emits a custom event named `EVENT` with its `CompressResult`.
 
@@ -214,10 +215,13 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         calls.append(call)
 
         def compress_again(changed: ModelRequest[Any]) -> ModelRequest[Any]:
-            received = changed.override(
-                messages=request.messages, system_message=request.system_message
-            )
-            return self._prepare_call(received, calls)
+            # What a later middleware left as it was compressed is compressed from its original.
+            originals: dict[str, Any] = {
+                name: getattr(request, name)
+                for name in ("messages", "system_message")
+                if getattr(changed, name) is getattr(compressed, name)
+            }
+            return self._prepare_call(changed.override(**originals), calls)
 
         return _CompressedRequest.of(compressed, compress_again)
 
@@ -252,10 +256,7 @@ class _CompressedRequest(ModelRequest[Any]):
         """Return a changed copy, compressed for the model that it names."""
         changed = super().override(**overrides)
         compress_again = self.__dict__.get("compress_again")
-        is_as_compressed = (
-            changed.messages is self.messages and changed.system_message is self.system_message
-        )
-        if compress_again is None or not is_as_compressed:
+        if compress_again is None:
             return changed
         if changed.model is self.model:
             changed.__dict__["compress_again"] = compress_again

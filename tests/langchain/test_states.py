@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from chat_models import Scripted
 from langchain.agents import create_agent
-from langchain.agents.middleware import ModelFallbackMiddleware
+from langchain.agents.middleware import AgentMiddleware, ModelFallbackMiddleware
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage
 from langgraph.graph import START, StateGraph, add_messages
 
@@ -100,3 +100,28 @@ async def test_a_request_is_compressed_for_the_model_that_is_called(
     assert Tokenizer("gpt-4").count_messages(small.sent[-1]) <= 8_000
     assert small.sent[-1][0].content == "Be brief."
     assert [metric.model for metric in headroom.get_metrics()][-1] == "gpt-4"
+
+
+class Rerouting(AgentMiddleware):
+    """Middleware that calls another model with further messages."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self._model = model
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        messages = [*talk(80)[:-1], *request.messages]
+        return handler(request.override(model=self._model, messages=messages))
+
+
+def test_a_request_with_another_model_and_messages_is_compressed_for_that_model() -> None:
+    small = Small(replies=[AIMessage("done")])
+    config = HeadroomConfig(model_context_limits={"gpt-4o": 40_000, "gpt-4": 12_000})
+    headroom = HeadroomMiddleware(config, store=MemoryStore())
+    agent = create_agent(
+        Failing(replies=[]), [], middleware=[headroom, Rerouting(small)], system_prompt="Be brief."
+    )
+    agent.invoke({"messages": talk(4)})
+    assert Tokenizer("gpt-4").count_messages(small.sent[-1]) <= 8_000
+    assert small.sent[-1][-1].content == talk(4)[-1].content
+    assert headroom.get_metrics()[-1].model == "gpt-4"

@@ -17,6 +17,9 @@ TextPath = tuple[str | int, ...]
 _MAX_PART_DEPTH = 4
 """Levels of parts inside parts: a tool's result holds documents, and these hold texts."""
 
+_TEXT_ENDINGS: tuple[TextPath, ...] = (("text",), ("json",), ("document", "data"))
+"""The ends of paths that lead from a part to the text that fills it."""
+
 _MCP_CONTENT_TYPES = ("text", "image", "audio", "resource", "resource_link")
 
 
@@ -230,8 +233,10 @@ def part_spot(path: TextPath) -> tuple[TextPath, int] | None:
         >>> part_spot(("content", 3, "text")), part_spot(("content",))
         ((('content',), 3), None)
     """
-    if path[-1:] in (("text",), ("json",)):
-        path = path[:-1]
+    for ending in _TEXT_ENDINGS:
+        if path[-len(ending) :] == ending:
+            path = path[: -len(ending)]
+            break
     index = path[-1] if path else None
     return (path[:-1], index) if isinstance(index, int) else None
 
@@ -247,11 +252,14 @@ def received_texts(message: Any, block: Block) -> list[str]:
     if block.span == 1 or spot is None:
         return [original_text(block)]
     path, first = spot
-    texts = []
-    for part in value_at(message, path)[first : first + block.span]:
-        text = part if isinstance(part, str) else get_field(part, "text")
-        texts.append(text or compact_json(get_field(part, "json")) or "")
-    return texts
+    return [_text_of(part) for part in value_at(message, path)[first : first + block.span]]
+
+
+def _text_of(part: Any) -> str:
+    """Return the text that fills a part."""
+    values = [part, *(value_at(part, ending) for ending in _TEXT_ENDINGS)]
+    text = next((value for value in values if isinstance(value, str) and value), None)
+    return text or compact_json(get_field(part, "json")) or ""
 
 
 def write_blocks(message: Any, blocks: Sequence[Block]) -> Any:

@@ -196,9 +196,20 @@ def _read_response(name: str, response: Any, place: Block, calls: CallTracker) -
         block
         for path, value in result_values(values)
         if value
-        for block in read_json(value, replace(place, path=(*place.path, *path)))
+        for block in read_json(
+            value, replace(place, path=(*place.path, *path), is_error=_is_error(values, path))
+        )
     ]
     yield from join_rows(values, blocks, skipped=len(place.path))
+
+
+def _is_error(values: Any, path: TextPath) -> bool:
+    """Return whether a value of a response is an error, as Google or an MCP server marks one."""
+    return (
+        path[0] == "error"
+        or get_field(values, "isError") is True
+        or get_field(get_field(values, str(path[0])), "isError") is True
+    )
 
 
 def _find_name(part: Any, names: tuple[str, str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,11 @@ from headroom_core.messages import Block
 _MIN_ROWS = 5
 """Number of parts from which they are taken for the rows of one array."""
 
-_PLAIN_FIELDS = frozenset(("type", "text", "json", "id", "index", "annotations"))
+_PLAIN_FIELDS = frozenset(("type", "block_type", "text", "json", "id", "index", "annotations"))
 """Fields of a part that has nothing but a text. Frameworks make up the ids of parts."""
+
+_PLAIN_DOCUMENT_FIELDS = ("data",)
+"""Fields of a document that has nothing but data. Answers cite the id of one that has an id."""
 
 
 def join_rows(holder: Any, blocks: Sequence[Block], skipped: int = 0) -> Iterator[Block]:
@@ -80,10 +83,15 @@ def _is_next(last: Block, block: Block) -> bool:
 def _is_plain(part: Any) -> bool:
     if isinstance(part, str):
         return True
+    document = get_field(part, "document")
+    if document is not None:
+        return _has_only(part, ("type", "document")) and _has_only(document, _PLAIN_DOCUMENT_FIELDS)
+    return _has_only(part, _PLAIN_FIELDS) and not get_field(part, "annotations")
+
+
+def _has_only(part: Any, names: Container[str]) -> bool:
     fields = part if is_mapping(part) else getattr(part, "__dict__", {})
-    return all(name in _PLAIN_FIELDS or fields[name] is None for name in fields) and not get_field(
-        part, "annotations"
-    )
+    return all(name in names or fields[name] is None for name in fields)
 
 
 def _is_object(text: str) -> bool:

@@ -14,6 +14,7 @@ from llama_index.core.base.llms.types import (
     TextBlock,
     ToolCallBlock,
 )
+from llama_index.core.tools import ToolOutput
 from pydantic import BaseModel
 
 from headroom_core import Block, Draft
@@ -33,6 +34,7 @@ from headroom_core.adapters import (
     compact_json,
     fingerprint_of,
     get_field,
+    join_rows,
     pin_reason,
     read_string,
     render_draft,
@@ -52,6 +54,9 @@ _SPEAKERS: dict[str, Speaker] = {
 
 # Agents without native tool calls write their calls and results as text: `ReActAgent` as an action
 # and an observation, `CodeActAgent` as code in tags and its result.
+
+_ERROR_PREFIX = "Encountered error: "
+"""Start of the result of a tool that raised, as LlamaIndex writes it."""
 
 # The action that ends a text of `ReActAgent`, as its own parser finds it. An action earlier in the
 # text, with anything behind its input, is not a call.
@@ -136,8 +141,9 @@ class LlamaIndexDialect(MessageReader):
             tool=tool,
             call=arguments,
             pinned=pin_reason(tool),
+            is_error=speaker == "tool_result" and _is_error(message),
         )
-        state.blocks += _read_blocks(message, place, state.calls)
+        state.blocks += join_rows(message, [*_read_blocks(message, place, state.calls)])
         return state.calls.finish_message(speaker, has_breakpoint=_has_breakpoint(message))
 
     def build_draft(self, messages: Sequence[Any], state: ParseState) -> Draft:
@@ -179,7 +185,7 @@ class LlamaIndexDialect(MessageReader):
             for key in (*_MODEL_KWARGS, "cache_control")
             if key in extra
         }
-        values = (id(cls), cls.__qualname__, message.role.value, blocks, kwargs)
+        values = (id(cls), cls.__qualname__, message.role.value, blocks, kwargs, _is_error(message))
         return fingerprint_of(values, text)
 
     def render(self, draft: Draft) -> list[Any]:
@@ -245,6 +251,17 @@ def _identify_speaker(
         tool = name if isinstance(name, str) else None
         return (speaker, *state.calls.record_result(extra.get("tool_call_id"), tool))
     return speaker, None, None
+
+
+def _is_error(message: ChatMessage) -> bool:
+    """Return whether a tool's result is an error: by a flag, its output, or LlamaIndex's prefix."""
+    extra = message.additional_kwargs
+    if extra.get("is_error") is True:
+        return True
+    if any(isinstance(value, ToolOutput) and value.is_error for value in extra.values()):
+        return True
+    first = message.blocks[0] if message.blocks else None
+    return isinstance(first, TextBlock) and first.text.startswith(_ERROR_PREFIX)
 
 
 def _observation_prefix(message: ChatMessage) -> str | None:

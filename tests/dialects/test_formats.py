@@ -12,7 +12,14 @@ import pytest
 from anthropic.types import TextBlockParam
 from google.genai.types import Blob, Content, FunctionResponse, Part
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from llama_index.core.base.llms.types import ChatMessage, DocumentBlock, VideoBlock
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    DocumentBlock,
+    TextBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+from llama_index.core.tools import ToolOutput
 from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputMessage,
@@ -87,6 +94,19 @@ def langchain(content: Any) -> list[Any]:
         HumanMessage("Which orders are late?"),
         AIMessage("", tool_calls=calls),
         ToolMessage(content, tool_call_id="c1"),
+    ]
+
+
+def llamaindex(texts: list[str], **kwargs: Any) -> list[Any]:
+    call = ToolCallBlock(tool_call_id="c1", tool_name="orders", tool_kwargs={})
+    return [
+        ChatMessage("Which orders are late?"),
+        ChatMessage(role="assistant", blocks=[call]),
+        ChatMessage(
+            role="tool",
+            blocks=[TextBlock(text=text) for text in texts],
+            additional_kwargs={"tool_call_id": "c1", **kwargs},
+        ),
     ]
 
 
@@ -346,6 +366,8 @@ def text_parts(indent: int | None = None) -> list[dict[str, Any]]:
         bedrock(*({"json": item} for item in ITEMS)),
         bedrock(*({"text": part["text"]} for part in text_parts())),
         google({"content": text_parts(), "isError": False}),
+        openai([{"type": "document", "document": {"data": part["text"]}} for part in text_parts()]),
+        llamaindex([part["text"] for part in text_parts()]),
     ],
 )
 def test_an_item_a_part_becomes_one_table(
@@ -383,3 +405,59 @@ def test_the_sdk_objects_of_google_hold_items_as_well() -> None:
     messages = [*google({})[:2], Content(role="user", parts=[Part(function_response=response)])]
     result = shorten(messages)
     assert result.tokens_after < result.tokens_before / 3
+
+
+def test_documents_with_ids_that_answers_cite_are_not_joined() -> None:
+    cited = [
+        {"type": "document", "document": {"id": f"d{n}", "data": part["text"]}}
+        for n, part in enumerate(text_parts())
+    ]
+    assert shorten(openai(cited)).messages == openai(cited)
+
+
+# Errors.
+
+PROBLEMS = json.dumps([{"row": n, "error": f"field {n % 7} is required"} for n in range(150)])
+FAILED = ToolOutput(content="", tool_name="f", raw_input={}, raw_output="", is_error=True)
+
+
+@pytest.mark.parametrize(
+    ("messages", "is_error"),
+    [
+        (llamaindex([PROBLEMS], is_error=True), True),
+        (llamaindex([PROBLEMS], tool_output=FAILED), True),
+        (llamaindex(["Encountered error: " + PROBLEMS]), True),
+        (llamaindex([PROBLEMS]), False),
+        (google({"error": json.loads(PROBLEMS)}), True),
+        (google({"error": PROBLEMS}), True),
+        (google({"content": [{"type": "text", "text": PROBLEMS}], "isError": True}), True),
+        (
+            google({"result": {"content": [{"type": "text", "text": PROBLEMS}], "isError": True}}),
+            True,
+        ),
+        (google({"error": None, "rows": json.loads(PROBLEMS)}), False),
+        (google({"content": [{"type": "text", "text": PROBLEMS}], "isError": False}), False),
+        (
+            [
+                *bedrock()[:2],
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "toolResult": {
+                                "toolUseId": "t1",
+                                "status": "error",
+                                "content": [{"json": {"problems": json.loads(PROBLEMS)}}],
+                            }
+                        }
+                    ],
+                },
+            ],
+            True,
+        ),
+    ],
+)
+def test_what_a_tool_marks_as_an_error_stays_as_it_is(messages: list[Any], is_error: bool) -> None:
+    assert len(PROBLEMS) < 8_000
+    result = compress(messages, store=MemoryStore())
+    assert (result.messages[2] is messages[2]) is is_error

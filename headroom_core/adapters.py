@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
+from headroom_core._internal.checks import check_text
 from headroom_core._internal.validated import PositiveInt, ValidatedModel
 from headroom_core.client import (
     RetrieveChoice,
@@ -49,6 +50,7 @@ from headroom_core.dialects.joined import join_rows
 from headroom_core.dialects.openai import OpenAIDialect
 from headroom_core.dialects.parts import read_string
 from headroom_core.documents.ranking import extract_title
+from headroom_core.errors import ConfigurationError
 from headroom_core.markers import RETRIEVE_TOOL, is_retrieve_tool, marker_keys, pin_reason
 from headroom_core.messages import Outline, require_list, to_mapping
 from headroom_core.metrics import Ledger, MetricsMixin, Summary
@@ -130,8 +132,11 @@ def _require_instance(scorer: Scorer | None) -> Scorer | None:
 
 
 def _require_store(store: Any) -> Any:
-    if store is not None and (isinstance(store, type) or not isinstance(store, Store)):
-        raise ValueError("must be a Store; open one with open_store(url)")
+    try:
+        check_store(store)
+    except ConfigurationError as error:
+        # The model names the field itself.
+        raise ValueError(str(error).removeprefix("store ")) from None
     return store
 
 
@@ -214,8 +219,8 @@ class CompressionSettings:
         log: Logger of warnings.
 
     Raises:
-        ConfigurationError: The budget is less than 1, the store is no `Store`, or `retrieve` is no
-            boolean.
+        ConfigurationError: The budget is less than 1, the query is no string, the store is no
+            `Store`, or `retrieve` is no boolean.
 
     Example:
         >>> CompressionSettings().compress([{"role": "user", "content": "hi"}]).messages
@@ -234,6 +239,7 @@ class CompressionSettings:
 
     def __post_init__(self) -> None:
         check_budget(self.token_budget)
+        check_text("query", self.query)
         check_store(self.store)
         check_retrieve(self.retrieve)
 

@@ -109,6 +109,22 @@ def require_positive_number(
     return value
 
 
+def check_text(name: str, value: object) -> None:
+    """Check that a value is a string, or None.
+
+    Raises:
+        ConfigurationError: It is neither.
+
+    Example:
+        >>> check_text("query", 5)
+        Traceback (most recent call last):
+        ...
+        headroom_core.errors.ConfigurationError: query must be a string or None, got 5
+    """
+    if value is not None and not isinstance(value, str):
+        raise _rejection(ConfigurationError, name, value, "a string or None")
+
+
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

@@ -12,6 +12,20 @@ from headroom_core.errors import ConfigurationError
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 """An integer of at least 1. Unlike pydantic's own type, it refuses "1", 1.0 and True."""
 
+_RULES = {
+    "bool_parsing": "must be True or False",
+    "bool_type": "must be True or False",
+    "dict_type": "must be a dict",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_type": "must be an integer",
+    "missing": "must be given",
+    "string_type": "must be a string",
+}
+"""What is allowed instead of a value, by the type of pydantic's error."""
+
 _UNKNOWN_FIELD_TYPES = ("extra_forbidden", "no_such_attribute")
 """The types of pydantic's errors for a name that no field has."""
 
@@ -31,7 +45,7 @@ class ValidatedModel(BaseModel):
         >>> Splitter(lines=0)
         Traceback (most recent call last):
         ...
-        headroom_core.errors.ConfigurationError: Splitter.lines = 0: Input should be greater than 0
+        headroom_core.errors.ConfigurationError: Splitter.lines = 0: must be greater than 0
     """
 
     model_config = ConfigDict(
@@ -82,6 +96,19 @@ def _explain(
     return ConfigurationError(f"{field}: {problem['allowed']}", problems)
 
 
+def _rule(item: Any) -> str:
+    """Return what one of pydantic's errors allows, in this library's words."""
+    kind, value = item["type"], item["input"]
+    if kind in ("tuple_type", "list_type"):
+        return f"must be a list, such as [{value!r:.40}]" if value else "must be a list"
+    if kind == "model_type":
+        return f"must be a {item['ctx']['class_name']} or a dict of its fields"
+    if kind in _RULES:
+        return _RULES[kind]
+    message: str = item["msg"]
+    return message.removeprefix("Value error, ").replace("Input should be", "must be")
+
+
 def _problems(
     cls: type[BaseModel], error: ValidationError, assigned: str, value: Any
 ) -> dict[str, dict[str, Any]]:
@@ -96,7 +123,7 @@ def _problems(
     problems: dict[str, dict[str, Any]] = {}
     for item in error.errors(include_url=False):
         name = ".".join(map(str, item["loc"]))
-        allowed = item["msg"]
+        allowed = _rule(item)
         if item["type"] in _UNKNOWN_FIELD_TYPES:
             allowed = f"no such field; the fields are {', '.join(cls.model_fields)}"
         elif name and item["loc"][0] not in own_fields:

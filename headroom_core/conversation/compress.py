@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.run import CompressionRun, RunOutcome
 from headroom_core.dialects import Dialect
-from headroom_core.errors import CompressionError, ValidationError
+from headroom_core.errors import CompressionError, ConfigurationError, ValidationError
 from headroom_core.messages import require_list
 from headroom_core.results import CompressResult
 from headroom_core.stores import Store
@@ -111,7 +111,8 @@ def compress(
 
     Raises:
         CompressionError: `strict` is set, and there is a warning.
-        ConfigurationError: The config, the store, the budget or the dialect is invalid.
+        ConfigurationError: The config, the store, the budget, the query, the hooks or the dialect
+            is invalid.
         TypeError: The messages, or the tools, are not a list.
 
     Example:
@@ -132,6 +133,12 @@ def compress(
         dialect=dialect,
     )
     received = require_list("messages", messages)
+    if not isinstance(hooks, CompressionHooks | None):
+        raise ConfigurationError(
+            f"hooks must be a CompressionHooks, got {hooks!r:.40}; give CompressionHooks(...) or "
+            "an object of a subclass",
+            {"hooks": hooks},
+        )
     if hooks is not None:
         received = _call_hook(run, "pre_compress", hooks.pre_compress, received)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from headroom_core._internal.checks import check_text
 from headroom_core._internal.guard import Success, WarningCollector, attempt
 from headroom_core.compressors import REGISTRY
 from headroom_core.compressors.registry import Route
@@ -186,6 +187,7 @@ class CompressionRun(RunContext):
             offers_editing=any(map(can_edit, declared_names(tools))),
         )
         self._tool_tokens = tokenizer.count_tools(tools or ())
+        check_text("query", query)
         self._query = query or ""
         self._token_budget = token_budget
         self._dialect = None if dialect is None else dialect_for([], dialect)

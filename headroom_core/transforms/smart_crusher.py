@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from headroom_core._internal.checks import check_text
 from headroom_core.compressors.base import Hints, Request
 from headroom_core.compressors.smart_crusher.compressor import TableCompressor
 from headroom_core.compressors.smart_crusher.render import RowSelectionResult
@@ -74,8 +75,10 @@ class SmartCrusher(TableCompressor):
 
         Raises:
             TypeError: The data hold something that JSON cannot express.
+            ConfigurationError: The query is no string.
             StorageError: The original cannot be stored.
         """
+        check_text("query", query)
         tokenizer = Tokenizer(model)
         value = from_plain(data)
         original = dumps(value)

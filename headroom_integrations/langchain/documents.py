@@ -16,7 +16,7 @@ from langchain_core.runnables.config import (
 from pydantic import Field
 
 from headroom_core import DocumentsResult, compress_documents
-from headroom_core.adapters import ConfigSnapshot, PositiveInt, ScorerInstance, ValidatedModel
+from headroom_core.adapters import PositiveInt, ScorerInstance, ToolSettings
 from headroom_integrations.langchain.compression import (
     EVENT,
     LangChainCompression,
@@ -27,7 +27,7 @@ _SCORE_KEY = "relevance_score"
 """Metadata key of the score, the same as in LangChain's rerankers."""
 
 
-class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
+class HeadroomDocumentCompressor(ToolSettings, BaseDocumentCompressor):
     """Document compressor that ranks, filters and shortens documents.
 
     The best document comes first. Long documents keep the passages that are relevant to the query,
@@ -38,6 +38,9 @@ class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
     documents are not ranked.
 
     No requests are made. If `config.ccr` is disabled, only the limits set here drop anything.
+
+    Documents that a retriever found are the result of no tool, so `exclude_tools`, `only_tools` and
+    `tool_profiles` have no effect here. They are accepted, so that components can share settings.
 
     Every run emits a custom event named `EVENT`, which reaches the `on_custom_event` of callback
     handlers and `astream_events`. Its data is the `DocumentsResult`, in the order of the input.
@@ -72,7 +75,6 @@ class HeadroomDocumentCompressor(ValidatedModel, BaseDocumentCompressor):
     token_budget: PositiveInt | None = None
     min_relevance: float = Field(0.0, ge=0, le=1, strict=True)
     prefer_diverse: bool = False
-    config: ConfigSnapshot = None
     model: str = "gpt-4o"
     scorer: ScorerInstance = None
 

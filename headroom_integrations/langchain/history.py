@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
 from headroom_core import HeadroomConfig, Store
+from headroom_core.adapters import with_tool_settings
 from headroom_integrations.langchain.compression import LangChainCompression
 
 
@@ -28,9 +30,13 @@ class HeadroomChatMessageHistory(BaseChatMessageHistory):
         store: Store that keeps the originals. Defaults to the default store.
         retrieve: Whether the model that reads the messages can call `headroom_retrieve`. If False,
             nothing is left out unless `token_budget` cannot be met otherwise.
+        exclude_tools: Tools whose results stay as they are. This and the next two win over the
+            fields of `config` with these names, which describe them.
+        only_tools: The only tools whose results may be shortened.
+        tool_profiles: Settings of single tools.
 
     Raises:
-        ConfigurationError: If `token_budget` is less than 1.
+        ConfigurationError: If an argument has an invalid value.
 
     Example:
         >>> from headroom_core import MemoryStore
@@ -59,11 +65,16 @@ class HeadroomChatMessageHistory(BaseChatMessageHistory):
         config: HeadroomConfig | None = None,
         store: Store | None = None,
         retrieve: bool = False,
+        exclude_tools: Sequence[str] | None = None,
+        only_tools: Sequence[str] | None = None,
+        tool_profiles: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.history = history
         self._compression = LangChainCompression(
             model=model,
-            config=HeadroomConfig.snapshot_of(config),
+            config=HeadroomConfig.snapshot_of(
+                with_tool_settings(config, exclude_tools, only_tools, tool_profiles)
+            ),
             token_budget=token_budget,
             store=store,
             retrieve=retrieve,

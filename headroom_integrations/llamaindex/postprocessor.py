@@ -11,7 +11,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from pydantic import Field
 
 from headroom_core import DocumentsResult, Tokenizer, compress_documents
-from headroom_core.adapters import PositiveInt, ScorerInstance, budget_warnings
+from headroom_core.adapters import PositiveInt, ScorerInstance, ToolSettings, budget_warnings
 from headroom_integrations.llamaindex.compression import (
     LlamaIndexComponent,
     LlamaIndexCompression,
@@ -29,7 +29,7 @@ from headroom_integrations.llamaindex.nodes import (
 _dispatcher = get_dispatcher(__name__)
 
 
-class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
+class HeadroomNodePostprocessor(LlamaIndexComponent, ToolSettings, BaseNodePostprocessor):
     """Node postprocessor that drops irrelevant nodes and shortens long nodes.
 
     Long nodes keep the passages that are relevant to the query, with `[…]` in place of the others;
@@ -43,6 +43,9 @@ class HeadroomNodePostprocessor(LlamaIndexComponent, BaseNodePostprocessor):
     the metadata. Nodes are ranked by `query_str`; without a query they are not ranked.
 
     No requests are made. If `config.ccr` is disabled, only the limits set here drop anything.
+
+    Nodes that a retriever found are the result of no tool, so `exclude_tools`, `only_tools` and
+    `tool_profiles` have no effect here. They are accepted, so that components can share settings.
 
     A `CompressionStartEvent` and a `CompressionEndEvent`, which holds the relevance scores, are
     dispatched to LlamaIndex's instrumentation. Warnings are logged.

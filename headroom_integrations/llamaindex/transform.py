@@ -35,6 +35,8 @@ class HeadroomTransform(LlamaIndexComponent, TransformComponent):
     and relationships are preserved. The input is not modified, so a docstore still recognises the
     documents.
 
+    Nodes of an index are the result of no tool, so there are no settings of tools.
+
     Place it after the splitter, because splitters do not know the compressed formats. Before the
     embedding model, the compressed texts are embedded; after it, the embeddings are those of the
     original texts.

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from headroom_core import (
     Compressed,
+    CompressionHooks,
     CompressResult,
     Request,
     compress,
@@ -21,7 +22,7 @@ from headroom_core import (
     retrieve,
 )
 from headroom_core.config import CCRConfig, HeadroomConfig, SmartCrusherConfig
-from headroom_core.errors import CompressionError
+from headroom_core.errors import CompressionError, ConfigurationError
 from headroom_core.stores import MemoryStore, Store
 from headroom_core.testing import registered_compressor
 from headroom_core.text.exact_json import fingerprint, parse
@@ -459,3 +460,47 @@ def test_lines_that_only_start_like_json_take_linear_time(line: str) -> None:
 def test_json_after_many_json_like_lines_is_still_found() -> None:
     text = "[x] line\n" * 1000 + TABLE
     assert compress_text(text) != text
+
+
+# Wrong arguments.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"query": 5}, "query must be a string or None, got 5"),
+        ({"hooks": 5}, "hooks must be a CompressionHooks, got 5"),
+        ({"hooks": CompressionHooks}, "hooks must be a CompressionHooks, got <class"),
+        ({"exclude_tools": "x"}, "HeadroomConfig.exclude_tools = 'x': must be a list, such as"),
+        ({"exclude_tools": [1]}, "HeadroomConfig.exclude_tools.0 = 1: must be a string"),
+        ({"only_tools": 5}, "HeadroomConfig.only_tools = 5: must be a list"),
+        ({"tool_profiles": []}, "HeadroomConfig.tool_profiles = []: must be a dict"),
+        ({"tool_profiles": {"a": {"keep_first": "x"}}}, "keep_first = 'x': must be an integer"),
+    ],
+)
+def test_a_wrong_argument_is_named_in_our_own_words(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        compress([{"role": "user", "content": "hi"}], **arguments)
+    assert message in str(caught.value)
+    assert "Value error" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("smart_crusher", 5, "must be a SmartCrusherConfig or a dict of its fields"),
+        ("store_url", 5, "must be a string"),
+        ("model_context_limits", {"gpt-4o": "x"}, "must be an integer"),
+        ("ccr", {"enabled": "perhaps"}, "must be True or False"),
+        ("relevance", {"tier": "odd"}, "must be 'bm25'"),
+        ("cache_aligner", {"dynamic_patterns": ["("]}, "is not a regular expression"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_our_own_words(field: str, value: Any, rule: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        HeadroomConfig(**{field: value})
+    assert rule in str(caught.value)
+    assert "Input should" not in str(caught.value)
+    assert "Value error" not in str(caught.value)

@@ -389,7 +389,7 @@ def test_other_settings_give_a_new_result_for_a_known_message() -> None:
     [
         (
             lambda: SmartCrusherConfig(keep_first=-1),
-            "SmartCrusherConfig.keep_first = -1: Input should be greater",
+            "SmartCrusherConfig.keep_first = -1: must be greater",
         ),
         (
             lambda: SmartCrusherConfig(keep_frist=1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from functools import partial
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 from chat_models import Scripted
 from checks import assert_rejected
+from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError, model_validator
 
@@ -19,6 +21,7 @@ from headroom_core import BM25Scorer, MemoryStore
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
 from headroom_integrations.langchain import (
+    HeadroomChatMessageHistory,
     HeadroomChatModel,
     HeadroomCompressor,
     HeadroomDocumentCompressor,
@@ -27,6 +30,7 @@ from headroom_integrations.langchain import (
     wrap_chat_model,
     wrap_tools,
 )
+from headroom_integrations.llamaindex import HeadroomNodePostprocessor
 
 CHAT: Callable[..., Any] = partial(HeadroomChatModel, FakeListChatModel(responses=["yes"]))
 COMPONENTS: tuple[Callable[..., Any], ...] = (HeadroomCompressor, HeadroomDocumentCompressor, CHAT)
@@ -86,7 +90,7 @@ def test_valid_values_are_set_and_settings_are_a_snapshot(component: Any) -> Non
 
 def test_error_messages_name_valid_values() -> None:
     with pytest.raises(
-        ConfigurationError, match=re.escape("token_budget = 0: Input should be greater than 0")
+        ConfigurationError, match=re.escape("token_budget = 0: must be greater than 0")
     ):
         HeadroomCompressor(token_budget=0)
     with pytest.raises(
@@ -166,3 +170,36 @@ def test_a_url_in_place_of_a_store_says_how_to_open_it(component: Any) -> None:
         component(store="sqlite:///headroom.db")
     blamed = "HeadroomRetrieveTool" in str(caught.value)
     assert blamed == (component is HeadroomRetrieveTool)
+
+
+class ListHistory(BaseChatMessageHistory):
+    def __init__(self, messages: list[Any]) -> None:
+        self.messages = messages
+
+    def clear(self) -> None:
+        self.messages = []
+
+
+def test_a_history_takes_the_settings_of_tools() -> None:
+    rows = json.dumps([{"id": n, "state": "ok"} for n in range(300)])
+    call = {"name": "orders", "args": {}, "id": "c1", "type": "tool_call"}
+    full = ListHistory([AIMessage("", tool_calls=[call]), ToolMessage(rows, tool_call_id="c1")])
+    settings: list[dict[str, Any]] = [
+        {},
+        {"exclude_tools": ["orders"]},
+        {"only_tools": ["others"]},
+        {"tool_profiles": {"orders": {"skip_compression": True}}},
+    ]
+    kept = [
+        HeadroomChatMessageHistory(full, store=MemoryStore(), **more).messages[1]
+        is full.messages[1]
+        for more in settings
+    ]
+    assert kept == [False, True, True, True]
+
+
+@pytest.mark.parametrize("make", [HeadroomDocumentCompressor, HeadroomNodePostprocessor])
+def test_components_for_documents_accept_the_settings_of_tools(make: Any) -> None:
+    assert make(exclude_tools=["read_*"]).exclude_tools == ("read_*",)
+    with pytest.raises(ConfigurationError, match=r"exclude_tools = 'x': must be a list"):
+        make(exclude_tools="x")

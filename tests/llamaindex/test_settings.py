@@ -76,9 +76,7 @@ def test_valid_values_are_set(component: Any) -> None:
 
 
 def test_error_messages_name_valid_values() -> None:
-    with pytest.raises(
-        ConfigurationError, match=re.escape("top_n = 0: Input should be greater than 0")
-    ):
+    with pytest.raises(ConfigurationError, match=re.escape("top_n = 0: must be greater than 0")):
         HeadroomNodePostprocessor(top_n=0)
     with pytest.raises(
         ConfigurationError, match=re.escape("must be an object, such as BM25Scorer()")

@@ -81,7 +81,6 @@ class Finder:
         (langchain_tool(find_orders), "find_orders"),
         (LlamaIndexTool.from_defaults(find_orders), "find_orders"),
     ],
-    ids=repr,
 )
 def test_tools_themselves_have_a_name_and_count_about_their_schema(tool: Any, name: str) -> None:
     assert list(declared_names([ORDERS, tool])) == ["orders", name]

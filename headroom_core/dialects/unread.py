@@ -78,7 +78,8 @@ def _odd_values(draft: Draft, counted: CountedFields) -> list[str]:
     odd = [
         (index, path, value)
         for index, (message, outline) in enumerate(zip(draft.messages, draft.outlines))
-        if outline.kind is not None
+        # Most contents are strings, and hold no other values.
+        if outline.kind is not None and not isinstance(get_field(message, "content"), str)
         for path, value in _unread_below(message, (), counted, _MAX_DEPTH)
     ]
     # A dialect may read them all the same.

@@ -18,7 +18,11 @@ from collections.abc import Sequence
 RETRIEVE_TOOL = "headroom_retrieve"
 """Name of the tool that brings originals back; its results are never compressed."""
 
-NOT_AVAILABLE = "not available any more"
+NOT_AVAILABLE = "original not available"
+"""For parts of a text whose original is not stored. The model may never have seen them."""
+
+NO_LONGER_AVAILABLE = "not available any more"
+"""For messages that were a part of the conversation, and whose originals are not stored."""
 
 _KEY_DIGITS = 24
 
@@ -80,23 +84,27 @@ def retrieve_call(key: str, **arguments: str) -> str:
 
 
 def write_marker(
-    omission: str, calls: Sequence[str] = (), *, label: str = "original intact"
+    omission: str,
+    calls: Sequence[str] = (),
+    *,
+    label: str = "original intact",
+    without: str = NOT_AVAILABLE,
 ) -> str:
     """Return a marker.
 
     Args:
         omission: The number and kind of the units that were left out.
-        calls: The calls that bring the originals back. Without any, the marker says that they are
-            not available.
+        calls: The calls that bring the originals back, if they are stored.
         label: The words before the calls.
+        without: The words if there are no calls.
 
     Example:
         >>> write_marker("3 of 9 rows left out here", [retrieve_call("2cf24dba5fb0a30e26e83b2a")])
         '[headroom: 3 of 9 rows left out here; original intact: headroom_retrieve(key="2cf24d...")]'
         >>> write_marker("3 of 9 rows left out here")
-        '[headroom: 3 of 9 rows left out here; not available any more]'
+        '[headroom: 3 of 9 rows left out here; original not available]'
     """
-    recovery = f"{label}: {', '.join(calls)}" if calls else NOT_AVAILABLE
+    recovery = f"{label}: {', '.join(calls)}" if calls else without
     return f"[headroom: {omission}; {recovery}]"
 
 
@@ -108,7 +116,7 @@ def has_marker(text: str, key: str) -> bool:
         key: The key of the original. Empty if it is not stored, which the marker has to say.
 
     Example:
-        >>> has_marker("[headroom: 3 of 9 rows left out here; not available any more]", "")
+        >>> has_marker("[headroom: 3 of 9 rows left out here; original not available]", "")
         True
     """
     # With the end of a marker: the words alone may stand in the text that was shortened.

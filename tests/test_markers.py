@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom_core import CCRConfig, HeadroomConfig, compress
 from headroom_core.markers import (
     content_key,
     has_marker,
@@ -74,3 +75,15 @@ def test_results_of_the_retrieve_tool_are_pinned(name: str | None, expected: boo
 def test_the_words_of_a_marker_alone_are_no_marker() -> None:
     assert not has_marker("The old lock is not available any more.", "")
     assert has_marker(write_marker("3 of 9 rows left out here"), "")
+
+
+def test_markers_of_rows_and_of_messages_without_originals_say_so() -> None:
+    rows = json.dumps([{"id": n, "name": f"user {n * 37 % 101}"} for n in range(300)])
+    output = {"role": "tool", "tool_call_id": "1", "content": rows}
+    said = [{"role": "user", "content": f"{n} " + "word " * 100} for n in range(20)]
+    without_store = HeadroomConfig(ccr=CCRConfig(enabled=False))
+    shortened = compress([output], token_budget=1500, config=without_store).messages
+    assert "rows left out here" in shortened[0]["content"]
+    assert "; original not available]" in shortened[0]["content"]
+    cut = compress(said, token_budget=1500, config=without_store).messages
+    assert cut[0]["content"].endswith("messages left out here; not available any more]")

@@ -98,35 +98,19 @@ def compress_documents(
     """
     check_budget(token_budget)
     criteria = _selection_criteria(max_documents, min_relevance, prefer_diverse)
-    if not isinstance(query, (str, type(None))):
-        raise TypeError(f"query must be a string or None, got {type(query).__name__}")
-    run = RunContext(config, Tokenizer(model), store, lossless=True)
     documents = require_texts("texts", texts)
     known_titles = _require_titles(titles, documents)
     known_overheads = _require_overheads(overheads, documents)
+    run = RunContext(config, Tokenizer(model), store, lossless=True)
     passage_scorer = _passage_scorer(scorer, run.config)
     run.scorers.append(passage_scorer)
-    relevance = run.config.relevance
-    ranking_query = RankingQuery(query or "", relevance.bm25_k1, relevance.bm25_b)
+    ranking_query = _ranking_query(query, run.config)
     selector = _Selector(run, ranking_query, known_titles, passage_scorer, criteria=criteria)
     selection = selector.select(documents)
     if token_budget is not None:
         selection = selector.fit(selection, documents, known_overheads, token_budget)
-    selected = selection.documents
-    run.check_limit(tokens_used(selected, known_overheads), token_budget, "token_budget")
-    changes = tuple(document.change for document in selected)
-    tokens_before, tokens_after = block_tokens(changes)
-    # Without a query all documents are equally relevant; without any match, no document is.
-    unranked_score = 0.0 if ranking_query.text.strip() else 1.0
-    return DocumentsResult(
-        texts=[document.text for document in selected],
-        scores=selection.ranked.scores or [unranked_score] * len(documents),
-        tokens_before=tokens_before,
-        tokens_after=tokens_after,
-        changes=changes,
-        warnings=run.warnings,
-        estimated=run.tokenizer.estimated,
-    )
+    run.check_limit(tokens_used(selection.documents, known_overheads), token_budget, "token_budget")
+    return _to_result(run, selection, has_query=bool(ranking_query.text.strip()))
 
 
 class _Selection(NamedTuple):
@@ -256,6 +240,29 @@ class _Selector:
                 f"document {', '.join(dropped)} does not fit into the token budget, so less "
                 "relevant ones are kept: raise the budget"
             )
+
+
+def _to_result(run: RunContext, selection: _Selection, *, has_query: bool) -> DocumentsResult:
+    documents = selection.documents
+    changes = tuple(document.change for document in documents)
+    tokens_before, tokens_after = block_tokens(changes)
+    # Without a query all documents are equally relevant; without any match, no document is.
+    unranked_score = 0.0 if has_query else 1.0
+    return DocumentsResult(
+        texts=[document.text for document in documents],
+        scores=selection.ranked.scores or [unranked_score] * len(documents),
+        tokens_before=tokens_before,
+        tokens_after=tokens_after,
+        changes=changes,
+        warnings=run.warnings,
+        estimated=run.tokenizer.estimated,
+    )
+
+
+def _ranking_query(query: str | None, config: HeadroomConfig) -> RankingQuery:
+    if not isinstance(query, (str, type(None))):
+        raise TypeError(f"query must be a string or None, got {type(query).__name__}")
+    return RankingQuery(query or "", config.relevance.bm25_k1, config.relevance.bm25_b)
 
 
 def _require_titles(titles: Sequence[str | None] | None, texts: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from headroom_core.dialects.counting import TOKENS_PER_MESSAGE
 from headroom_core.errors import TransformError
-from headroom_core.markers import content_key, retrieve_call, write_marker
+from headroom_core.markers import NO_LONGER_AVAILABLE, content_key, retrieve_call, write_marker
 from headroom_core.messages import Draft, Gap, to_mapping
 from headroom_core.tokens.tokenizer import Tokenizer
 
@@ -167,4 +167,5 @@ def _render_marker(messages: Sequence[int], keys: Sequence[str]) -> str:
     are_adjacent = messages[-1] - messages[0] < len(messages)
     place = "here" if are_adjacent else "from here on"
     omission = f"{len(messages)} messages left out {place}"
-    return write_marker(omission, [retrieve_call(key) for key in keys], label="originals")
+    calls = [retrieve_call(key) for key in keys]
+    return write_marker(omission, calls, label="originals", without=NO_LONGER_AVAILABLE)

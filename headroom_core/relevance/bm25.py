@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from headroom_core._internal.checks import require_fraction, require_positive_number
 from headroom_core.relevance.base import require_texts
-from headroom_core.relevance.words import split_token, split_tokens, split_words
+from headroom_core.relevance.words import singular, split_token, split_tokens, split_words
 
 DEFAULT_K1 = 1.5
 """How quickly repetitions of a term stop adding to the score: the usual value in the literature."""
@@ -109,7 +109,7 @@ class BM25Scorer:
     """Scores items by the words that they share with a query.
 
     Words are split as in source code: `userName` is found by `user name`, and an identifier by its
-    parts. Words that many items share count little.
+    parts. A plural is found by its singular. Words that many items share count little.
 
     Args:
         k1: How quickly repetitions of a word stop adding to the score, above 0.
@@ -143,7 +143,7 @@ class BM25Scorer:
             TypeError: `items` is a string, or one of the items is not a string.
         """
         texts = require_texts("items", items)
-        index = _TermIndex(texts, split_words(query))
+        index = _TermIndex(texts, [singular(word) for word in split_words(query)])
         terms = index.terms()
         if not terms:
             return [0.0] * len(texts)
@@ -166,7 +166,7 @@ class _TermIndex:
 
     Args:
         texts: Texts to index.
-        query_words: Words to look for.
+        query_words: Words to look for, in the singular.
 
     Attributes:
         lengths: Number of words of each text.
@@ -210,7 +210,7 @@ class _WordCounts(dict[str, int]):
         self.matches: dict[str, list[dict[int, int]]] = {}
 
     def __missing__(self, token: str) -> int:
-        words = split_token(token)
+        words = dict.fromkeys(map(singular, split_token(token)))
         if not self._frequencies.keys().isdisjoint(words):
             self.matches[token] = [
                 self._frequencies[word] for word in words if word in self._frequencies

@@ -77,6 +77,19 @@ def split_words(text: str) -> list[str]:
     return words
 
 
+def singular(word: str) -> str:
+    """Return a word without the s of its plural, by which rows and items are compared.
+
+    Words with other characters than letters are ids and numbers, which must match whole.
+
+    Example:
+        >>> [singular(word) for word in ("errors", "error", "glass", "gas", "a1s")]
+        ['error', 'error', 'glass', 'gas', 'a1s']
+    """
+    is_plural = len(word) > 3 and word[-1] == "s" and word[-2] != "s" and word.isalpha()
+    return word[:-1] if is_plural else word
+
+
 def split_tokens(text: str) -> list[str]:
     """Split a text into whole tokens, without changing their case."""
     if text.isascii():

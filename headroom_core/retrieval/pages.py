@@ -12,7 +12,7 @@ from itertools import groupby
 
 from headroom_core.markers import RETRIEVE_TOOL
 from headroom_core.relevance import BM25Scorer
-from headroom_core.relevance.words import normalize_text, split_words
+from headroom_core.relevance.words import normalize_text, singular, split_words
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.families import (
     Family,
@@ -270,7 +270,7 @@ def _lines_heading(shown: Sequence[NumberedLine], lines: Lines) -> str:
 
 def _search(texts: Sequence[str], query: str) -> list[int]:
     """Return the indices of the texts that share a telling word with a query, the best first."""
-    words = dict.fromkeys(split_words(query))
+    words = dict.fromkeys(map(singular, split_words(query)))
     # Splitting is slow, and a word of a text is always a substring of it: first find the texts that
     # contain the words as substrings, then split only these.
     normalized = [normalize_text(text) for text in texts]
@@ -278,7 +278,7 @@ def _search(texts: Sequence[str], query: str) -> list[int]:
         word: [index for index, text in enumerate(normalized) if word in text] for word in words
     }
     candidates = _merge(containing, _telling_words(containing, len(texts)))
-    split_texts = {index: split_words(texts[index]) for index in candidates}
+    split_texts = {index: {*map(singular, split_words(texts[index]))} for index in candidates}
     having = {
         word: [index for index, text_words in split_texts.items() if word in text_words]
         for word in words

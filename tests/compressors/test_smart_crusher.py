@@ -683,3 +683,12 @@ def test_every_process_keeps_the_same_errors() -> None:
         for seed in "12345"
     }
     assert len(printed) == 1
+
+
+def test_a_row_is_found_by_the_plural_or_singular_of_its_words() -> None:
+    rows = [{"id": 100 + n, "text": f"note {n * 37 % 101} of the day"} for n in range(300)]
+    rows[71]["text"] = "a broken turbine near the dam"
+    rows[173]["text"] = "broken turbines near the dam"
+    for question in ("Where are broken turbines?", "Where is the broken turbine?"):
+        kept = SmartCrusher().crush(rows, question, store=MemoryStore()).data
+        assert {171, 273} <= {row["id"] for row in kept}

@@ -235,3 +235,13 @@ def test_importing_relevance_loads_nothing_heavy() -> None:
         ).stdout
         == "set()\n"
     )
+
+
+def test_words_are_found_in_the_plural_and_the_singular() -> None:
+    items = ["two failed uploads", "one failed upload", "a download", "a1s and boss"]
+    for query in ("uploads", "upload"):
+        scores = BM25Scorer().score_items(items, query)
+        assert scores[0] == scores[1] > 0
+        assert scores[2] == 0
+    assert BM25Scorer().score_items(items, "a1") != BM25Scorer().score_items(items, "a1s")
+    assert BM25Scorer().score_items(items, "bosss")[3] == 0

@@ -419,3 +419,15 @@ def test_several_tables_are_named_by_paths_that_where_takes() -> None:
         assert "pages" not in retrieve_text(text, where=where)
     only = retrieve_text(text, where="pages[0].rows.state != 'open' and id < 3")
     assert row_numbers(only) == [0, 2]
+
+
+def test_a_search_finds_the_plural_and_the_singular() -> None:
+    notes = ["two refunds were sent", "one refund was sent", "an order came"]
+    rows = json.dumps([{"id": n, "note": notes[n % 3] if n < 3 else "quiet"} for n in range(40)])
+    store = MemoryStore()
+    store.put_many({content_key(rows): rows})
+    for query in ("refund", "refunds"):
+        text = retrieve(content_key(rows), query=query, store=store).text
+        assert "two refunds" in text
+        assert "one refund" in text
+        assert "an order" not in text

@@ -15,6 +15,7 @@ from headroom_core.compressors.smart_crusher.evidence import ColumnStats
 from headroom_core.compressors.smart_crusher.query import ParsedQuery
 from headroom_core.compressors.smart_crusher.row_text import RowTextIndex
 from headroom_core.relevance.bm25 import DEFAULT_B, DEFAULT_K1, add_term_scores, idf
+from headroom_core.relevance.words import singular
 from headroom_core.tables.frame import Frame
 from headroom_core.text.exact_json import quote
 
@@ -102,7 +103,7 @@ def find_hits(
         _add_cells(scores, frame, stats, query, max_rare=max_rare),
     ]
     if tier != "none":
-        terms = query.collect_terms()
+        terms = [*dict.fromkeys(map(singular, query.collect_terms()))]
         if row_scores is not None:
             terms = [term for term in terms if not term.isalpha()]
         if frame.form != "csv":

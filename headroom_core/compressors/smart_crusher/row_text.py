@@ -30,6 +30,8 @@ class RowTextIndex:
     ) -> dict[int, int]:
         """Count the occurrences of a lowercase text in each row that contains it.
 
+        A word of letters is also found in the plural.
+
         Args:
             needle: The text to find.
             max_rows: Return no counts if more rows than this contain the text.
@@ -49,6 +51,8 @@ class RowTextIndex:
 
     def _is_whole_word(self, start: int, end: int) -> bool:
         text = self.text
+        if text.startswith("s", end) and text[start:end].isalpha():
+            end += 1
         if start and text[start].isalnum() and text[start - 1].isalnum():
             return False
         return not (end < len(text) and text[end].isalnum() and text[end - 1].isalnum())

@@ -366,8 +366,8 @@ def _kind_of_program(name: str, words: list[str]) -> SourceKind:
         return "file"
     if name in _SEARCH_PROGRAMS:
         # A pattern that matches every line prints the file.
-        is_whole = any(word in ("", ".", "^", "$", ".*") for word in words[1:-1])
-        return "file" if is_whole else "search"
+        pattern = next((word for word in words[1:] if not word.startswith("-")), None)
+        return "file" if pattern in ("", ".", "^", "$", ".*") else "search"
     if name in _LISTING_PROGRAMS:
         return "listing"
     return "answer" if name in _ANSWER_PROGRAMS else "run"

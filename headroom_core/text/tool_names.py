@@ -33,12 +33,13 @@ _FILLERS = frozenset(
 )
 # What is known about a file, or made of it, instead of its text.
 _DERIVED = frozenset(
-    """analyse analyze ast blame build check checksum compile complexity completion convert count
-    coverage create dataset definition delete describe diff documentation evaluate execute export
-    extract find format grep hash health history hover hint import info inspect job lint list log
-    meta metadata mode name outline overview parse permission preview process query quality rename
-    report run scan schema search send signature size stat status structure submit summarise
-    summarize summary test transform tree type upload url usage validate version write""".split()
+    """analyse analyze ast blame build check checksum compile completion complexity convert copy
+    count coverage cp create dataset definition delete describe diff documentation evaluate
+    execute export extract find format grep hash health hint history hover import info inspect
+    job lint list log meta metadata mode move mv name outline overview parse permission preview
+    process quality query rename report rm run scan schema search send signature size stat status
+    structure submit summarise summarize summary test touch transform tree type upload url usage
+    validate version wc write""".split()
 )
 _PLURALS_OF_TEXT = frozenset(
     "bytes contents docs files fs headers less lines paths resources settings sources texts".split()

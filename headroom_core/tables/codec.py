@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from headroom_core.tables.csv.parse import parse_csv
-from headroom_core.tables.frame import Frame, build_frame
+from headroom_core.tables.frame import Frame
+from headroom_core.tables.json_strings import build_opened_frame
 from headroom_core.tables.notation import notation_of
 from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
 from headroom_core.tables.restore import (
@@ -87,7 +88,7 @@ class _TextReader:
                     spelling=spelling,
                     read_string=self._read_string,
                 )
-            frame = build_frame(span.value, span.form)
+            frame = build_opened_frame(span.value, span.form)
         except (RecursionError, ValueError):
             return [source]
         frame.is_python, frame.style, frame.spelling = span.is_python, span.style, spelling

@@ -118,7 +118,9 @@ class Frame:
     @property
     def is_rearranged(self) -> bool:
         """Whether the source is not simply the rows one after the other."""
-        return self.form in ("headed", "columns") or any(item.is_list for item in self.fields)
+        return self.form in ("headed", "columns") or any(
+            item.is_list or item.spelling is not None for item in self.fields
+        )
 
     @property
     def shown_keys(self) -> list[str] | None:

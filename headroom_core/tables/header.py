@@ -9,6 +9,7 @@
 | `name:"Decimal('…')"` | a column of values of Python; the cell is what stands for the ellipsis |
 | `name=value` | no column: the value is the same in all rows |
 | `name{a,b}` | an object whose fields are columns of their own |
+| `name:json{a,b}` | strings that hold an object as JSON, whose fields are columns of their own |
 | `name:{a,b}` | a column of objects, each written as the list of its values |
 | `name[]{a,b}` | a column of lists of objects, each object written as the list of its values |
 | `name&` | a column whose values always come with those of others; the first holds references |
@@ -25,11 +26,12 @@ A name with a character that has a meaning in a header is written as a JSON stri
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headroom_core.text.constructors import Constructor
 from headroom_core.text.exact_json import Value, dumps, quote, scan
 from headroom_core.text.python_literal import SOURCE_SIGN
+from headroom_core.text.spelling import COMPACT, Spelling
 
 # Characters without a meaning in a header or at the start of a cell. Must not match control
 # characters, which would break the line, or surrogates, which cannot be encoded.
@@ -39,6 +41,9 @@ _NAME_CHARACTER = r"[^,{}\[\]\"=:+#^~*!;&\\\x00-\x1f\x7f\ud800-\udfff]"
 _BARE_NAME = re.compile(rf"(?![.@]$|\s)(?:{_NAME_CHARACTER}*(?!\s){_NAME_CHARACTER})")
 # The first character after an unquoted name.
 _NAME_END = re.compile(r"[,{}\[\]=:+&]|$")
+
+JSON_SIGN = ":json"
+"""Sign behind the name of a field whose objects are strings in the original."""
 
 
 class Missing:
@@ -142,6 +147,7 @@ class Field:
         wrapper: The only key of the objects in such a list, or None if it holds the values.
         aside: The value that stands once beside the columns, or `MISSING`.
         constructor: The source of the values of Python around the cells, if they have one.
+        spelling: How the objects are written as JSON if the original has strings that hold them.
     """
 
     name: str | None
@@ -155,6 +161,7 @@ class Field:
     wrapper: str | None = None
     aside: Value = MISSING
     constructor: Constructor | None = None
+    spelling: Spelling | None = None
 
 
 def write_fields(fields: list[Field]) -> str:
@@ -166,6 +173,9 @@ def _write_field(item: Field) -> str:
     if item.is_list:
         return _write_list(item)
     name = "." if item.name is None else _write_name(item.name)
+    if item.spelling is not None:
+        description = item.spelling.describe()
+        name += f"{JSON_SIGN}{quote(description) if description else ''}"
     if item.aside is not MISSING:
         return f"{name}=={dumps(item.aside)}"
     if item.children:
@@ -238,6 +248,14 @@ class HeaderReader:
         if self._accept("["):
             return self._read_list(None)
         name = None if self._accept_lone_dot() else self._read_name()
+        spelling = None
+        if self._accept(JSON_SIGN):
+            is_described = self.text.startswith('"', self.position)
+            spelling = Spelling.from_description(self._read_json()) if is_described else COMPACT
+        return replace(self._read_value(name), spelling=spelling)
+
+    def _read_value(self, name: str | None) -> Field:
+        """Read the part of a field behind its name."""
         if self._accept("=="):
             return Field(name, aside=self._read_json())
         if not self.text.startswith("[]", self.position) and self._accept("["):

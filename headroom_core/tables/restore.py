@@ -9,25 +9,31 @@ from headroom_core.text.exact_json import Value, dumps
 
 
 def restore_rows(rows: list[Value], fields: Sequence[Field]) -> list[Value]:
-    """Return rows with a list wherever the original has one instead of an object of columns.
+    """Return rows with a list or a string wherever the original has one instead of an object.
 
     Args:
-        rows: The rows, with an object for each such list.
-        fields: The entries of the header, some of them lists.
+        rows: The rows, with an object for each list of columns and each string with an object.
+        fields: The entries of the header.
     """
-    lists = [item for item in fields if item.is_list]
-    return [_restore_row(row, lists) for row in rows] if lists else rows
+    changed = [item for item in fields if item.is_list or item.spelling is not None]
+    return [_restore_row(row, changed) for row in rows] if changed else rows
 
 
-def _restore_row(row: Value, lists: list[Field]) -> Value:
+def _restore_row(row: Value, changed: list[Field]) -> Value:
     if type(row) is not dict:
         return row
-    if lists[0].name is None:
-        return _restore_list(row, lists[0])
+    if changed[0].name is None:
+        return _restore_list(row, changed[0])
     restored = {
-        item.name: _restore_list(row[item.name], item) for item in lists if item.name in row
+        item.name: _restore_field(row[item.name], item) for item in changed if item.name in row
     }
     return {**row, **restored}
+
+
+def _restore_field(value: Value, item: Field) -> Value:
+    if item.spelling is None:
+        return _restore_list(value, item)
+    return item.spelling.dumps(value) if type(value) is dict else value
 
 
 def _restore_list(values: dict[str | None, Value], item: Field) -> list[Value]:
@@ -73,6 +79,7 @@ def describe_layout(fields: Sequence[Field]) -> list[object]:
             item.name,
             item.is_list,
             item.wrapper,
+            item.spelling,
             "" if item.aside is MISSING else dumps(item.aside),
             describe_layout(item.children),
         )

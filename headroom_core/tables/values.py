@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from headroom_core.tables.aligned import are_series, link_aligned, measure
-from headroom_core.tables.frame import Frame, build_frame, place_frame
+from headroom_core.tables.frame import Frame, place_frame
+from headroom_core.tables.json_strings import build_opened_frame
 from headroom_core.tables.maps import contains_containers, is_map
 from headroom_core.tables.members import MemberRun, find_member_runs
 from headroom_core.tables.named_rows import build_named_frame
@@ -140,7 +141,7 @@ class _ValueSplitter:
             return None
         frame = build_named_frame(items, path, self._names)
         if frame is None and _is_array_of_rows(items):
-            frame = build_frame(items)
+            frame = build_opened_frame(items)
         return frame
 
     def _append_frame(self, frame: Frame, path: Path) -> None:
@@ -165,7 +166,7 @@ class _ValueSplitter:
         is_object = self._is_python and CLASS_KEY in value
         runs = [] if is_object else find_member_runs(value, path, self._names)
         if not runs and not is_object and is_map(value):
-            frame = build_frame(list(value.values()), "object", keys=list(value))
+            frame = build_opened_frame(list(value.values()), "object", keys=list(value))
             self._append_frame(frame, path)
         else:
             self._append_members(value, path, runs)

@@ -209,6 +209,8 @@ def _describe_cells(frame: Frame, views: list[_ColumnView]) -> list[str]:
     notes = [note for sign, note in signs if any(sign in view.cells for view in views)]
     if any(item.aside is not MISSING for item in frame.fields):
         notes.append("== stands beside the columns")
+    if any(item.spelling is not None for item in frame.fields):
+        notes.append("json = a string that holds JSON")
     if any(view.is_nested for view in views):
         notes.append("+n = n rows of the next table")
     if any(view.is_packed for view in views):

@@ -103,6 +103,56 @@ def test_a_string_that_would_not_come_back_stays(inner: str) -> None:
     assert json.loads(decode_table(crush(text)))["body"] == inner
 
 
+BODIES = [
+    {"order": n, "total": 1.5 * n, "buyer": {"name": f"Zoë {n}"}, "state": "paid"}
+    for n in range(40)
+]
+ROW_SHAPES: dict[str, Callable[[list[str]], Any]] = {
+    "blocks of MCP": lambda bodies: {"content": [{"type": "text", "text": b} for b in bodies]},
+    "records of a queue": lambda bodies: {
+        "Records": [{"messageId": f"m{n}", "body": body} for n, body in enumerate(bodies)]
+    },
+    "entries of an object": lambda bodies: {f"key-{n}": {"data": b} for n, b in enumerate(bodies)},
+    "two fields": lambda bodies: [{"before": b, "n": n, "after": b} for n, b in enumerate(bodies)],
+    "some without": lambda bodies: [
+        {"n": n, "body": None if n % 9 == 4 else "none" if n % 9 == 5 else body}
+        for n, body in enumerate(bodies)
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "spelling", ["compact", "Python's default", "with spaces", "indented by 2"]
+)
+@pytest.mark.parametrize("shape", ROW_SHAPES)
+@pytest.mark.parametrize("write", [compact, str])
+def test_strings_with_an_object_in_each_row_become_columns(
+    spelling: str, shape: str, write: Callable[[Any], str]
+) -> None:
+    text = write(ROW_SHAPES[shape]([SPELLINGS[spelling](body) for body in BODIES]))
+    shorter = crush(text)
+    assert decode_table(shorter) == text
+    assert '\\"order' not in shorter
+    assert shape == "some without" or "{order,total,buyer{name},state" in shorter
+    store = MemoryStore()
+    store.put_many({content_key(text): text})
+    field = "before." if shape == "two fields" else ""
+    where = f"{field}order == 17 and {field}buyer.name == 'Zoë 17'"
+    found = retrieve(content_key(text), where=where, store=store)
+    assert "25.5" in found.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"a": 1, "a": 2}', '{"a" : 1}', "{a}", "{}", '{"a": "\\/"}', '{"a": [1,2]}'],
+)
+def test_objects_that_would_not_give_the_same_string_stay_strings(body: str) -> None:
+    text = compact([{"n": n, "body": body, "text": f"row {n}"} for n in range(20)])
+    shorter = crush(text)
+    assert ":json" not in shorter
+    assert decode_table(shorter) == text
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('a"\\\n[]é\x00:,', max_size=8),
     lambda within: (
@@ -123,3 +173,16 @@ def test_any_string_comes_back(rows: list[Any], inner: str, outer: str, text: st
     nested = SPELLINGS[outer if outer != "lines" else "compact"]({"r": text + body + text})
     message = compact({"s": nested, "t": body})
     assert json.loads(decode_table(crush(message))) == json.loads(message)
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from("abc"), json_values, min_size=1), min_size=2, max_size=20
+    ),
+    st.sampled_from(["compact", "Python's default", "with spaces", "indented by 2"]),
+    st.lists(st.sampled_from(["{", "{}", None, 1, {"a": 1}]), max_size=3),
+)
+def test_any_objects_in_rows_come_back(rows: list[Any], inner: str, odd: list[Any]) -> None:
+    bodies = [SPELLINGS[inner](row) for row in rows] + odd
+    text = compact([{"n": n, "b": body} for n, body in enumerate(bodies)])
+    assert json.loads(decode_table(crush(text))) == json.loads(text)

@@ -58,6 +58,12 @@ HEADER_FORMS: dict[str, tuple[Any, str]] = {
         [{"river": "Elbe", "sea": "North Sea"}, {"river": "Ems", "sea": "North Sea"}],
         '[table 2 rows: river,sea="North Sea"]\nElbe\nEms\n',
     ),
+    "name:json{a,b}": (
+        [{"river": "Elbe", "at": '{"lat": 53.9, "lon": 8}'}, {"river": "Ems", "at": '{"lat": 53}'}]
+        * 3,
+        "[table 6 rows; ~ = no such key; json = a string that holds JSON: "
+        'river,at:json"JSON with spaces"{lat,lon}]\n' + 3 * "Elbe,53.9,8\nEms,53,~\n",
+    ),
     "name{a,b}": (
         [
             {"river": "Elbe", "mouth": {"lat": 53.9, "lon": 8.7}},

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from headroom_core.tables.frame import Frame, build_frame
 from headroom_core.tables.header import Field
-from headroom_core.tables.names import DocumentNames, Path
+from headroom_core.tables.names import DocumentNames, Path, name_values
 from headroom_core.tables.restore import restore_members, restore_rows
 from headroom_core.text.exact_json import Value, fingerprint
 
@@ -123,7 +123,7 @@ def _collect_columns(
     tables = {
         key: named
         for key, item in columns.items()
-        if (named := _name_values(item, (*path, key), names))
+        if (named := _name_rows(item, (*path, key), names))
     }
     uniform = [kind for kind in kinds.values() if len(kind) == 1 and kind != {dict}]
     if not _are_aligned(uniform, len(next(iter(group.values())))):
@@ -164,14 +164,14 @@ def _are_columns(columns: dict[str, list[Value]], keys: list[str]) -> bool:
     return len(set(kinds)) > 1 or len(keys) >= _MIN_KEYS_PER_COLUMN * len(columns)
 
 
-def _name_values(
+def _name_rows(
     rows: list[Value], path: Path, names: DocumentNames
 ) -> list[dict[str, Value]] | None:
     """Return rows that are lists as objects, if something names their places."""
     if set(map(type, rows)) != {list} or len(set(map(len, rows))) > 1 or not rows[0]:
         return None
     columns = names.find(path, "", len(rows[0]))
-    return [dict(zip(columns, row)) for row in rows] if columns else None
+    return [name_values(row, columns) for row in rows] if columns else None
 
 
 def _build_frame(value: dict[str, Value], span: tuple[int, int], columns: _Columns) -> Frame | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headroom_core.tables.frame import Form, Frame, build_frame
-from headroom_core.tables.names import DocumentNames, Path, is_header
+from headroom_core.tables.names import DocumentNames, Path, is_header, name_values
 from headroom_core.tables.restore import restore_header_row, restore_rows
 from headroom_core.text.exact_json import Value, fingerprint
 
@@ -79,7 +79,7 @@ def _name_rows(items: list[Value], path: Path, names: DocumentNames) -> _Named |
     ):
         return None
     named = [
-        _name_values(row, columns, wrapper)
+        name_values(row, columns, wrapper)
         if type(row) is list and len(row) <= len(columns)
         else row
         for row in rows
@@ -103,7 +103,7 @@ def _name_fields(items: list[Value], path: Path, names: DocumentNames) -> _Named
         wrapper = _find_wrapper(lists)
         columns = _unwrap_header(lists, wrapper)
         if columns:
-            rows: list[Value] = [{key: _name_values(row, columns, wrapper)} for row in lists[1:]]
+            rows: list[Value] = [{key: name_values(row, columns, wrapper)} for row in lists[1:]]
             return _Named(rows, {key: wrapper}, is_headed=True)
     columns_of: dict[str, tuple[str, ...]] = {}
     for key, lists in lists_of.items():
@@ -121,7 +121,7 @@ def _name_fields(items: list[Value], path: Path, names: DocumentNames) -> _Named
     }
     rows = [
         {
-            key: _name_values(value, columns_of[key], wrappers[key]) if key in columns_of else value
+            key: name_values(value, columns_of[key], wrappers[key]) if key in columns_of else value
             for key, value in item.items()
         }
         for item in items
@@ -164,11 +164,3 @@ def _unwrap_header(rows: list[Value], wrapper: str | None) -> tuple[str, ...] | 
     if wrapper is not None:
         lists = [[item.get(wrapper) for item in row] for row in lists]
     return tuple(lists[0]) if is_header(lists) else None
-
-
-def _name_values(
-    values: list[Value], columns: Sequence[str], wrapper: str | None
-) -> dict[str, Value]:
-    if wrapper is None:
-        return dict(zip(columns, values))
-    return {name: item[wrapper] for name, item in zip(columns, values) if item}

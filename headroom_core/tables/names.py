@@ -34,6 +34,9 @@ _NAMES_KEY = re.compile(
     r"|^keys$",
     re.IGNORECASE,
 )
+# Keys of lists that describe columns, an object or a list for each, besides those: `metaData`,
+# `rowType`, `description`. Must not be tried for a list of strings.
+_DESCRIPTIONS_KEY = re.compile(r"meta|type|descri|info|element", re.IGNORECASE)
 # Key of the name in the description of a column.
 _NAME_KEY = re.compile(r".*(?:name|label|title|field|column|id|key)", re.IGNORECASE)
 # Beside the rows, a list of this many names is as long as a row hardly by chance.
@@ -93,10 +96,12 @@ class _NameList:
     Attributes:
         path: Where it is.
         names: The names, all distinct.
+        is_described: Whether they stand in descriptions of the columns.
     """
 
     path: Path
     names: tuple[str, ...]
+    is_described: bool
 
     @property
     def key(self) -> str:
@@ -127,7 +132,9 @@ class DocumentNames:
             elif type(value) is list:
                 names = _read_names(value)
                 if names:
-                    found.setdefault(len(names), []).append(_NameList(path, names))
+                    is_described = type(value[0]) is not str
+                    name_list = _NameList(path, names, is_described)
+                    found.setdefault(len(names), []).append(name_list)
                 if len(value) <= _MAX_SEARCHED_ITEMS:
                     entries = list(enumerate(value))
             stack += [
@@ -173,6 +180,8 @@ def _may_name(candidate: _NameList, path: Path) -> bool:
         return False
     if _NAMES_KEY.search(candidate.key):
         return True
+    if candidate.is_described and _DESCRIPTIONS_KEY.search(candidate.key):
+        return True
     is_beside = candidate.path[:-1] == path[:-1] and isinstance(candidate.path[-1], str)
     return is_beside and len(candidate.names) >= _MIN_TELLING_NAMES
 
@@ -193,12 +202,35 @@ def _read_names(items: list[Value]) -> tuple[str, ...] | None:
         return None
     kinds = set(map(type, items))
     if kinds == {str}:
-        return tuple(items) if len(set(items)) == len(items) and all(items) else None
+        return tuple(items) if _are_names(items) else None
+    if kinds == {list}:
+        names = [item[0] for item in items if item]
+        return tuple(names) if len(names) == len(items) and _are_names(names) else None
     if kinds != {dict}:
         return None
     keys = sorted(items[0], key=lambda key: (key.lower() != "name", not _NAME_KEY.fullmatch(key)))
     for key in keys:
         names = [item.get(key) for item in items]
-        if set(map(type, names)) == {str} and all(names) and len(set(names)) == len(names):
+        if _are_names(names):
             return tuple(names)
     return None
+
+
+def _are_names(values: Sequence[Value]) -> bool:
+    """Return whether values are distinct strings, none of them empty."""
+    return set(map(type, values)) == {str} and all(values) and len(set(values)) == len(values)
+
+
+def name_values(
+    values: list[Value], columns: Sequence[str], wrapper: str | None = None
+) -> dict[str, Value]:
+    """Return the values of a list by their names.
+
+    Args:
+        values: The values; fewer than there are columns if the last are missing.
+        columns: The names.
+        wrapper: The only key of the objects that hold the values. Defaults to bare values.
+    """
+    if wrapper is None:
+        return dict(zip(columns, values))
+    return {name: item[wrapper] for name, item in zip(columns, values) if item}

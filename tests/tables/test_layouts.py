@@ -74,6 +74,18 @@ HEADERS: dict[str, tuple[Any, str]] = {
         {"columns": [{"type": "text", "name": name} for name in NAMES], "data_array": ROWS},
         "[table 60 rows: [day,rain,wind]]",
     ),
+    "columns described under another key": (
+        {"metaData": [{"name": name, "dbType": 2} for name in NAMES], "rowSet": ROWS},
+        "[table 60 rows: [day,rain,wind]]",
+    ),
+    "a type for each column": (
+        {"meta": {"rowType": [{"table": "t", "name": n} for n in NAMES], "n": 60}, "data": TEXTS},
+        "[table 60 rows: [day,rain:str,wind]]",
+    ),
+    "descriptions of a cursor": (
+        {"description": [[name, 1, None] for name in NAMES], "rows": ROWS},
+        "[table 60 rows: [day,rain,wind]]",
+    ),
     "names above the rows": (
         {"manifest": {"schema": {"columns": [{"name": n} for n in NAMES]}}, "result": {"a": ROWS}},
         "[table 60 rows: [day,rain,wind]]",
@@ -208,3 +220,9 @@ def test_what_is_large_between_columns_is_a_table_of_its_own() -> None:
 def test_lists_longer_than_the_array_that_holds_them_are_rows_themselves() -> None:
     value = {"names": [f"n{n}" for n in range(6)], "units": ["mm"] * 6, "series": [RAIN] * 6}
     assert "series" not in find_frames(value)[0].columns[-1].path
+
+
+def test_records_that_do_not_describe_columns_name_none() -> None:
+    users = [{"name": f"u{n}", "role": "admin"} for n in range(3)]
+    *_, points = find_frames({"users": users, "points": [[n, n * 2, n * 3] for n in range(20)]})
+    assert points.is_scalar

@@ -165,8 +165,7 @@ def _show_families(
     heading = _rows_heading(row_sets, rows, total, request)
     count = len(locations) - len(rows)
     if count:
-        heading += f", with {count} {'rows' if count > 1 else 'row'} that belong to "
-        heading += "it" if len(rows) == 1 else "them"
+        heading += f", with {count} child {'rows' if count > 1 else 'row'}"
     return _render_rows(row_sets, sorted(locations)) + notes, heading
 
 

@@ -55,7 +55,7 @@ def test_a_row_comes_with_its_children_and_theirs(where: str) -> None:
         assert f"57,sku-57-{i},{i + 1}" in text
         assert all(f"p57.{i}.{p},maker {p}" in text for p in range(2))
     assert "sku-58" not in text
-    assert text.splitlines()[0].endswith(f"{where}, with 9 rows that belong to it")
+    assert text.splitlines()[0].endswith(f"{where}, with 9 child rows")
 
 
 @pytest.mark.parametrize(

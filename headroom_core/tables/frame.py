@@ -371,10 +371,10 @@ def _extract_nested_list(
     column.cells = write_cells(column.values, is_text=False)
     for row, value in zip(frame.regular_rows, column.values):
         if value is not MISSING:
-            frame.rows[row] = _replace_value(frame.rows[row], column.path, value)
+            frame.rows[row] = replace_value(frame.rows[row], column.path, value)
 
 
-def _replace_value(row: dict[str, Value], path: tuple[str, ...], value: Value) -> dict[str, Value]:
-    """Return a copy of a row with the value at a path replaced."""
+def replace_value(row: dict[str, Value], path: tuple[str, ...], value: Value) -> dict[str, Value]:
+    """Return a copy of a row with another value at a path."""
     rest = path[1:]
-    return {**row, path[0]: _replace_value(row[path[0]], rest, value) if rest else value}
+    return {**row, path[0]: replace_value(row[path[0]], rest, value) if rest else value}

@@ -16,9 +16,10 @@ from headroom_core.results import CrushResult
 from headroom_core.stores import Store, store_or_default
 from headroom_core.tables.codec import render_lossless
 from headroom_core.tables.frame import Frame
+from headroom_core.tables.kept_rows import render_kept_rows
 from headroom_core.tables.table_names import name_tables
-from headroom_core.tables.values import parse_value
-from headroom_core.text.exact_json import Value, dumps, from_plain, to_plain
+from headroom_core.tables.values import TextPart, parse_value
+from headroom_core.text.exact_json import dumps, from_plain, parse, to_plain
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.router import ContentRouter
 
@@ -84,14 +85,15 @@ class SmartCrusher(TableCompressor):
         original = dumps(value)
         tokens = tokenizer.count_text(original)
         request = Request(content_key(original), tokens, query, selecting=True, hints=hints)
-        shortened = self._shorten(value, request)
+        parts = [] if self.refusal(request) else parse_value(value)
+        shortened = self._shorten(parts, request)
         if isinstance(shortened, RowSelectionResult):
             tokens_after = tokenizer.count_text(shortened.text)
             if tokens_after < tokens:
                 store_or_default(store).put_many({request.key: original})
                 return CrushResult(
                     text=shortened.text,
-                    data=to_plain(_prune(value, shortened)),
+                    data=to_plain(parse(render_kept_rows(parts, shortened.kept))),
                     tokens_before=tokens,
                     tokens_after=tokens_after,
                     markers=tuple(shortened.markers),
@@ -108,42 +110,9 @@ class SmartCrusher(TableCompressor):
             estimated=tokenizer.estimated,
         )
 
-    def _shorten(self, value: Value, request: Request) -> RowSelectionResult | str | None:
-        """Return the value with rows left out, or its lossless form, or None if it stays."""
-        if self.refusal(request):
+    def _shorten(self, parts: list[TextPart], request: Request) -> RowSelectionResult | str | None:
+        """Return the parts with rows left out, or their lossless form, or None if they stay."""
+        if not parts:
             return None
-        parts = parse_value(value)
         name_tables([part for part in parts if isinstance(part, Frame)])
         return self.select(parts, request) or render_lossless(parts)
-
-
-def _prune(value: Value, shortened: RowSelectionResult) -> Value:
-    """Return the value without the rows that were left out."""
-    kept_indices: dict[int, set[int]] = {}
-    dropped_rows: set[int] = set()
-    for frame, kept in shortened.kept:
-        if frame.form == "array" and frame.parents is None:
-            kept_indices[id(frame.source)] = set(kept)
-            continue
-        # Rows of other frames are objects, which identity tells apart. Items of arrays may
-        # be null or short strings, which Python shares.
-        stays = set(kept)
-        dropped_rows |= {id(row) for index, row in enumerate(frame.source) if index not in stays}
-    return _without_rows(value, dropped_rows, kept_indices)
-
-
-def _without_rows(value: Value, dropped: set[int], kept_indices: dict[int, set[int]]) -> Value:
-    if isinstance(value, dict):
-        return {
-            key: _without_rows(item, dropped, kept_indices)
-            for key, item in value.items()
-            if id(item) not in dropped
-        }
-    if isinstance(value, list):
-        kept = kept_indices.get(id(value))
-        return [
-            _without_rows(item, dropped, kept_indices)
-            for index, item in enumerate(value)
-            if id(item) not in dropped and (kept is None or index in kept)
-        ]
-    return value

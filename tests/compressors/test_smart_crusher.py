@@ -478,6 +478,100 @@ def test_a_nested_array_is_reduced_and_the_rest_of_the_document_stays() -> None:
     assert 5 < len(result.data["result"]["jobs"]) < 100
 
 
+NUMBERS = range(300)
+FOUND = {77: "failed"}
+LISTED = [[f"job-{n}", FOUND.get(n, "ok"), n % 7] for n in NUMBERS]
+NAMES = ["id", "state", "ms"]
+COLUMNS = {
+    "time": [f"2026-01-{1 + n // 24:02}T{n % 24:02}:00" for n in NUMBERS],
+    "celsius": [n % 17 / 2 for n in NUMBERS],
+    "rain": [None if n % 5 else 0.25 for n in NUMBERS],
+}
+NOTES = [
+    {"id": n, "note": json.dumps({"state": FOUND.get(n, "ok"), "user": f"user-{n % 5}"})}
+    for n in NUMBERS
+]
+CELLS = [{"f": [{"v": str(n)}, {"v": f"kind {n % 3}"}]} for n in NUMBERS]
+
+
+def zip_columns(columns: dict[str, Any]) -> list[Any]:
+    lists = [list(item.values()) if isinstance(item, dict) else item for item in columns.values()]
+    return list(zip(*lists, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("data", "list_rows"),
+    [
+        ({"unit": "h", "hourly": COLUMNS}, lambda data: zip_columns(data["hourly"])),
+        (
+            {name: {str(n): n % size for n in NUMBERS} for name, size in (("a", 7), ("b", 300))},
+            zip_columns,
+        ),
+        (
+            {
+                "labels": [f"day {n}" for n in NUMBERS],
+                "series": [{"data": [n % size for n in NUMBERS]} for size in (7, 11)],
+            },
+            lambda data: zip_columns(
+                {"": data["labels"], **dict(enumerate(series["data"] for series in data["series"]))}
+            ),
+        ),
+        ([NAMES, *LISTED], lambda data: data[1:]),
+        ({"columns": NAMES, "rows": LISTED}, lambda data: data["rows"]),
+        (
+            {"schema": {"fields": [{"name": "a"}, {"name": "b"}]}, "rows": CELLS},
+            lambda data: data["rows"],
+        ),
+        (NOTES, list),
+        ({"page": 1, "notes": NOTES}, lambda data: data["notes"]),
+        ({f"node {row['id']}": row for row in NOTES}, lambda data: list(data.items())),
+        ([{"id": n, "user": f"user-{n}"} if n % 10 else None for n in NUMBERS], list),
+    ],
+    ids=[
+        "columns",
+        "columns of objects",
+        "aligned series",
+        "header row",
+        "names beside rows",
+        "wrapped cells",
+        "strings",
+        "strings in an array of an object",
+        "entries",
+        "nulls",
+    ],
+)
+def test_the_data_hold_exactly_the_kept_rows(
+    data: Any, list_rows: Callable[[Any], list[Any]]
+) -> None:
+    result = crush(data)
+    before, after = list_rows(data), list_rows(result.data)
+    counts = {
+        re.match(r"\[headroom: (\d+) of (\d+) ", marker).groups() for marker in result.markers
+    }
+    assert counts == {(str(len(before) - len(after)), str(len(before)))}
+    assert after[0] == before[0]
+    assert after[-1] == before[-1]
+    rest = iter(before)
+    assert all(row in rest for row in after)
+
+
+def test_the_data_hold_the_kept_items_of_lists_in_rows() -> None:
+    data = [
+        {"group": group, "items": [{"sku": f"A-{group}-{n}", "state": "sent"} for n in range(90)]}
+        for group in range(6)
+    ]
+    result = crush(data)
+    kept = [item for row in result.data for item in row["items"]]
+    assert [row["group"] for row in result.data] == list(range(6))
+    assert f"{540 - len(kept)} of 540 rows left out" in result.markers[0]
+    assert all(
+        item in row["items"]
+        for row in data
+        for item in kept
+        if item["sku"].startswith(f"A-{row['group']}-")
+    )
+
+
 def test_each_reduced_array_of_a_document_has_its_own_marker() -> None:
     users = [{"login": f"user{n}", "role": "owner" if n == 55 else "member"} for n in range(300)]
     result = crush(

@@ -130,15 +130,29 @@ def _table_matches(table: ParsedTable, source: list[Value]) -> bool:
 
 
 def _row_matches(row: Value, source: Value, table: ParsedTable) -> bool:
-    with_counts = source
+    source = with_counts = _open_strings(source, row)
     for path in table.nested:
         with_counts = _with_item_count(with_counts, path)
     return fingerprint(row) in (fingerprint(source), fingerprint(with_counts))
 
 
+def _open_strings(source: Value, row: Value) -> Value:
+    """Return a row of a document with an object for each string that a table shows as one."""
+    if not isinstance(source, dict) or not isinstance(row, dict):
+        return source
+    return {
+        key: _open(value) if isinstance(row.get(key), dict) else value
+        for key, value in source.items()
+    }
+
+
+def _open(value: Value) -> Value:
+    return scan(value, 0)[0] if isinstance(value, str) and value.startswith("{") else value
+
+
 def _nested_list(row: Value, path: tuple[str, ...]) -> list[Value]:
     for name in path:
-        row = row.get(name) if isinstance(row, dict) else None
+        row = _open(row.get(name)) if isinstance(row, dict) else None
     return row if isinstance(row, list) else []
 
 

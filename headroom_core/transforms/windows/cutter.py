@@ -47,7 +47,7 @@ _MAX_ROOM_SHARE = 0.5
 _MAX_DECISIONS = 4096
 _DECISION_KEY_DIGITS = 24
 
-_DECISION_VERSION = "2"
+_DECISION_VERSION = "3"
 """Part of every decision key: to be changed whenever the same input is decided differently."""
 
 _decisions: LRUCache[str, dict[int, str]] = process_caches.lru(_MAX_DECISIONS)
@@ -96,7 +96,7 @@ class WindowCutter:
         self._received_tokens = 0
         self._kept_tokens = TOKENS_PER_REPLY
         self._marker_tokens = 0
-        self._archive = DroppedMessages()
+        self._archive = DroppedMessages.within(limits.hard)
         self._dropped_at: dict[int, int] = {}
         settings = (policy.name, policy.settings, limits.hard, limits.soft, tokenizer.encoding)
         self._history = hashlib.sha256(repr((_DECISION_VERSION, *settings)).encode())
@@ -193,8 +193,6 @@ class WindowCutter:
         # The decision may come from a store: never drop a message that has not been added yet.
         known = {message: reason for message, reason in decision.items() if message <= index}
         self._drop(known, index)
-        room = self._limits.hard - self._kept_tokens
-        self._marker_tokens = self._archive.fit_marker(room, self._tokenizer)
 
     def _decision_key(self, index: int) -> str:
         """Return a hash of everything that a decision depends on."""
@@ -303,7 +301,9 @@ class WindowCutter:
         weight = sum(self.sizes[message] for message in new)
         self._kept_tokens -= weight
         self._archive.add(sorted(new), weight)
-        self._marker_tokens = self._archive.count_marker_tokens(self._tokenizer)
+        # Only here: the marker stays the same until more messages are dropped.
+        room = self._limits.hard - self._kept_tokens
+        self._marker_tokens = self._archive.fit_marker(room, self._tokenizer)
         for message in new:
             self.turns.unit_of[message].dropped = True
         self.dropped |= new

@@ -20,6 +20,9 @@ MAX_MARKER_TOKENS = 52
 MAX_FURTHER_KEY_TOKENS = 34
 """Maximum number of tokens that each further key adds."""
 
+_MIN_TOKENS_PER_FURTHER_KEY = 2_000
+"""Tokens of the limit for each further key: in a small one, the newest turn may need the room."""
+
 _MAX_ROLE_TOKENS = 1
 _MAX_KEY_TOKENS = 24
 """A key has 24 hexadecimal digits; if digits and letters alternate, each is a token of its own."""
@@ -31,16 +34,24 @@ class DroppedMessages:
 
     Each part has more than twice as many tokens as the next. So there are few parts, which keeps
     the marker short, and a new drop stores only the small parts again, unless the marker has room
-    for a single key only.
+    for a single key only. The parts change only at a drop: between two drops, the marker must stay
+    the same.
 
     Attributes:
+        max_parts: Maximum number of parts.
         parts: Indices of the messages of each part, in order.
         key_of: The key under which each message is stored, by the message's index.
     """
 
+    max_parts: int
     parts: list[list[int]] = field(default_factory=list)
     key_of: dict[int, str] = field(default_factory=dict)
     _part_tokens: list[int] = field(default_factory=list)
+
+    @classmethod
+    def within(cls, limit: int) -> DroppedMessages:
+        """Return an empty collection for a conversation of at most `limit` tokens."""
+        return cls(1 + limit // _MIN_TOKENS_PER_FURTHER_KEY)
 
     @property
     def messages(self) -> list[int]:
@@ -61,7 +72,7 @@ class DroppedMessages:
 
     def copy_with(self, messages: list[int], tokens: int) -> DroppedMessages:
         """Return a copy to which further messages have been added."""
-        copy = DroppedMessages([*self.parts], {}, [*self._part_tokens])
+        copy = DroppedMessages(self.max_parts, [*self.parts], {}, [*self._part_tokens])
         copy.add(messages, tokens)
         return copy
 
@@ -83,7 +94,9 @@ class DroppedMessages:
         """Add further dropped messages, which have so many tokens together."""
         self.parts.append(messages)
         self._part_tokens.append(tokens)
-        while len(self.parts) > 1 and self._part_tokens[-2] <= 2 * self._part_tokens[-1]:
+        while len(self.parts) > self.max_parts or (
+            len(self.parts) > 1 and self._part_tokens[-2] <= 2 * self._part_tokens[-1]
+        ):
             last = self.parts.pop()
             self.parts[-1] = sorted([*self.parts[-1], *last])
             self._part_tokens[-2:] = [sum(self._part_tokens[-2:])]

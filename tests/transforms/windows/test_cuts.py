@@ -229,11 +229,38 @@ def _grow(talk: Talk, limit: int, kind: WindowKind) -> None:
         if before is not None:
             assert before[0].keys() <= now[0].keys()
             if before[0].keys() == now[0].keys():
-                assert before[0] == now[0] or len({*now[0].values()}) == 1
+                assert before[0] == now[0]
             assert {place for place in before[1] if place[0] not in now[0]} <= now[1]
             if before[:2] == now[:2]:
                 assert now[2][: len(before[2])] == before[2]
         before = now
+
+
+def _gap_markers(messages: Sequence[Any]) -> list[str]:
+    """Return the marker of the dropped messages, if there is one."""
+    return re.findall(r"\[headroom: \d+ messages left out.*?\)\]", "".join(dump_messages(messages)))
+
+
+@fewer_examples(4)
+@given(utterances(most_turns=3), st.sampled_from(FORMS), st.integers(60, 400), window_kinds)
+def test_the_marker_changes_only_when_more_messages_are_dropped(
+    start: list[Utterance], form: Form, limit: int, kind: WindowKind
+) -> None:
+    # System messages between and after the turns cannot be dropped, so that nothing is cut.
+    spoken = [
+        part
+        for index, utterance in enumerate(start)
+        for part in (utterance, Utterance("system", f"rule {index}: {'be brief ' * (index % 9)}"))
+    ]
+    talk = write_talk(spoken, form)
+    dropped, marker = 0, [""]
+    for count in range(1, len(talk.messages) + 1):
+        result = cut(talk, limit, kind, count=count)
+        now = len(dropped_messages(result))
+        if now == dropped > 0:
+            assert _gap_markers(result.messages) == marker
+        dropped, marker = now, _gap_markers(result.messages)
+        assert len(marker) == (now > 0)
 
 
 def _state(result: TransformResult) -> tuple[dict[int, str], set[tuple[Any, ...]], list[str]]:

@@ -68,9 +68,9 @@ class LineStyle:
     end: str = "\n"
 
     @property
-    def columns(self) -> tuple[str, str]:
-        """The names of the columns of the prefix and of the suffix, empty if there are none."""
-        return self.prefix.column, self.suffix.column
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of the prefix and of the suffix, if they have columns."""
+        return tuple(name for name in (self.prefix.column, self.suffix.column) if name)
 
     def render(self, rows: Iterable[Value], dumps: Callable[[Value], str]) -> str:
         """Return the text of rows; a row that is a string is a line of its own."""

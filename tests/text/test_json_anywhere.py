@@ -84,6 +84,15 @@ def test_an_object_a_line_becomes_a_table(kind: str, tail: str) -> None:
     assert len(table) < 0.65 * len(text)
 
 
+@pytest.mark.parametrize("prefix", ["", "x ", "api | "])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_empty_key_in_lines_reads_back(prefix: str, end: str) -> None:
+    lines = [f'{prefix}{{"id":{n},"":"value {n}"}}' for n in range(60)]
+    text = end.join(lines)
+    assert crush(text).startswith("[table 60 lines")
+    assert decode_table(crush(text)) == text
+
+
 def test_the_header_shows_how_a_line_is_written() -> None:
     text = "\n".join(f"[pod/web-{n % 3}] {line}" for n, line in enumerate(LINES))
     assert crush(text).startswith(

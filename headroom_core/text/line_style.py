@@ -9,6 +9,9 @@ from typing import Any
 
 from headroom_core.text.exact_json import Value, parse, quote
 
+OBJECT_SIGN = "\0"
+"""What stands for the object in the outline of a line."""
+
 ROW = "row"
 """The word for the object in the description of a line."""
 
@@ -93,6 +96,17 @@ class LineStyle:
         if self.end != "\n":
             pieces += ["end", quote(self.end)]
         return " ".join(pieces) if len(pieces) > 1 else ""
+
+    def outline(self) -> str:
+        r"""Return a line with a sign for the object, empty if lines begin in different ways.
+
+        Example:
+            >>> LineStyle(Affix("db.insert("), Affix(");")).outline()
+            'db.insert(\x00);'
+        """
+        if not self.prefix.before:
+            return ""
+        return f"{self.prefix.wrap({})}{OBJECT_SIGN}{self.suffix.wrap({})}"
 
     @classmethod
     def from_description(cls, description: str) -> LineStyle:

@@ -22,6 +22,7 @@ from headroom_core.text.commands import (
     source_of_command,
 )
 from headroom_core.text.kinds import CODE_START, MARKUP_START
+from headroom_core.text.line_style import OBJECT_SIGN
 from headroom_core.text.numbered import has_line_numbers
 from headroom_core.text.tool_names import (
     is_file_editor,
@@ -67,13 +68,29 @@ _NAMED_DATA = re.compile(
         (?:(?:export|const|let|var|static|final|public|private|pub|module)\b[^=\n]{1,80}=
             | [A-Z][A-Z0-9_]+[ ]?(?::[^=\n]{1,80})?=
             | export[ ]default\b
-        )\s*[\[({]?
+        )\s*(?:[\w.]{1,80}\()?["'`]{0,3}[\[({]?
         | [A-Za-z_][\w.]{0,80}[ ]?(?::[^=\n]{1,80})?=\s*[\[({]
         | [^\n]{0,200}<<[-~]?["']?[A-Z_]+["']?;?
     )\s*$
     """,
     re.VERBOSE | re.MULTILINE,
 )
+# Data in a call, or before the semicolon at the end of a statement, in the outline of a line.
+_DATA_IN_STATEMENT = re.compile(
+    rf"\w\([^()\n{OBJECT_SIGN}]{{0,80}}{OBJECT_SIGN}[^()\w\n]{{0,4}}\)"
+    rf"|{OBJECT_SIGN}[^\n]{{0,80}};[ ]*$",
+    re.MULTILINE,
+)
+# Lines that only programs have. Must not match prose that begins with `from` or `import`.
+_PROGRAM_LINE = re.compile(
+    r"""
+    ^\s*(?:from\s[\w.]+\simport\s | import\s[\w.{*"']+(?:\s(?:as|from)\s.*)?;?\s*$
+    | (?:export\s|async\s)?(?:def|class|function|func|fn|interface)\s\w+\s?[<({:]
+    | \#include\s | require\s["'] | ["']{3})
+    """,
+    re.VERBOSE,
+)
+_MIN_PROGRAM_LINES = 2
 _MIN_SOURCE_LINES = 4
 _MIN_SOURCE_SHARE = 0.3
 _MIN_OUTSIDE_SHARE = 0.25
@@ -106,7 +123,8 @@ def reads_as_source(outside: str, size: int) -> bool:
     r"""Return whether the text around some data is that of a program or of documentation.
 
     Args:
-        outside: The text without the data, such as JSON in a docstring.
+        outside: The text without the data, such as JSON in a docstring. Of lines with an object
+            each, their outline.
         size: Number of characters of the whole text.
 
     Example:
@@ -114,13 +132,16 @@ def reads_as_source(outside: str, size: int) -> bool:
         >>> reads_as_source(code, 120), reads_as_source("HTTP 200 OK\n", 120)
         (True, False)
     """
-    if _NAMED_DATA.search(outside[:_SAMPLED_CHARACTERS]):
+    sample = outside[:_SAMPLED_CHARACTERS]
+    if _NAMED_DATA.search(sample) or _DATA_IN_STATEMENT.search(sample):
         return True
     if len(outside) < _MIN_OUTSIDE_SHARE * size:
-        return False
-    lines = [line for line in outside[:_SAMPLED_CHARACTERS].split("\n") if line.strip()]
-    signs = sum(bool(_SOURCE_LINE.search(line[:200])) for line in lines)
-    return signs >= max(_MIN_SOURCE_LINES, _MIN_SOURCE_SHARE * len(lines))
+        sign, least = _PROGRAM_LINE, _MIN_PROGRAM_LINES
+    else:
+        sign, least = _SOURCE_LINE, _MIN_SOURCE_LINES
+    lines = [line for line in sample.split("\n") if line.strip()]
+    signs = sum(bool(sign.search(line[:200])) for line in lines)
+    return signs >= max(least, _MIN_SOURCE_SHARE * len(lines))
 
 
 def can_edit(tool: str | None, call: str | None = None) -> bool:

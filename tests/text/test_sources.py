@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from crushing import crush
 
 from headroom_core.text.sources import can_edit, source_of
 
@@ -164,3 +165,32 @@ def test_hostile_texts_take_no_time(hostile: str) -> None:
     can_edit(hostile, hostile)
     can_edit("bash", json.dumps({"command": hostile}))
     assert time.process_time() - started < 1
+
+
+ROWS = [{"id": n, "name": f"user {n}", "state": "ok" if n % 9 else "failed"} for n in range(120)]
+JSON = json.dumps(ROWS[:40], indent=2)
+PROGRAMS = {
+    "inserts": [f"INSERT INTO t VALUES ({r['id']}, '{json.dumps(r)}');" for r in ROWS],
+    "statements": [f"await db.insert({json.dumps(r)});" for r in ROWS],
+    "calls": [f"users.append({r!r})" for r in ROWS],
+    "keyword arguments": [f"    User(**{r!r})," for r in ROWS],
+    "Go": [f"\tdata = append(data, `{json.dumps(r)}`)" for r in ROWS],
+    "assertions": [f"assert load('{json.dumps(r)}') == {n}" for n, r in enumerate(ROWS)],
+    "a docstring": ['"""Load users.', "", JSON, '"""', "import os", "", "def f(a):", "    pass"],
+    "a parsed constant": ["require 'json'", "", f"USERS = JSON.parse('{JSON}')", "", "p USERS"],
+}
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_programs_with_data_in_their_statements_stay_as_they_are(kind: str) -> None:
+    text = "\n".join(PROGRAMS[kind]) + "\n"
+    assert crush(text) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("2026-01-05 12:00:01 saved(", ")"), ("- ", ";"), ("data: ", ""), ("row = (", ") ok")],
+)
+def test_lines_of_outputs_are_no_statements(before: str, after: str) -> None:
+    lines = [f"{n}: {before}{json.dumps(r)}{after}" for n, r in enumerate(ROWS)]
+    assert crush("\n".join(lines)).startswith("[table 120 lines")

@@ -129,7 +129,9 @@ class TableCompressor:
         parts = parse_text(text, is_declared=is_declared)
         if parts is None:
             return _leave_out_lines(text, request)
-        outside = "\n".join(part for part in parts if isinstance(part, str))
+        outside = "\n".join(
+            part if isinstance(part, str) else part.style.outline() for part in parts
+        )
         if reads_as_source(outside, len(text)):
             return None
         if request.selecting:

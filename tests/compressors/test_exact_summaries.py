@@ -40,6 +40,19 @@ def test_a_sum_of_too_many_digits_is_marked_as_rounded() -> None:
     assert "0.25…1.5e+300, sum ≈1.5" in marker_of(json.dumps(rows))
 
 
+def test_values_that_are_no_numbers_are_counted_beside_the_sum() -> None:
+    rows = [{"name": f"item {n}", "cost": n + 0.5, "rest": n + 0.25} for n in range(300)]
+    for n in range(0, 300, 10):
+        rows[n]["cost"] = "unknown" if n % 20 else None
+    for n in range(0, 300, 50):
+        del rows[n]["rest"]
+    marker = marker_of(json.dumps(rows))
+    assert "cost 1.5…299.5, sum 40635.0, null 15, other values 15" in marker
+    assert "rest 1.25…299.25, sum 44173.50, no key 6" in marker
+    values = "\n".join(f"item {n},{n}.5" if n % 10 else f"item {n},NaN" for n in range(300))
+    assert "cost 1.5…299.5, sum 40635.0, other values 30" in marker_of(f"name,cost\n{values}")
+
+
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
 @pytest.mark.parametrize(
     "footer",

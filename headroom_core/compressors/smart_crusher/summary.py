@@ -142,7 +142,8 @@ def _describe_numbers(column: ColumnStats) -> str:
     # As written in the rows, with the same digits.
     low = column.lexemes[numbers.index(min(numbers))]
     high = column.lexemes[numbers.index(max(numbers))]
-    return f"{_get_name(column)} {low}…{high}, sum {_write_sum(numbers)}{_count_nulls(column)}"
+    others = _count_nulls(column) + _count_other_values(column)
+    return f"{_get_name(column)} {low}…{high}, sum {_write_sum(numbers)}{others}"
 
 
 def _describe_times(column: ColumnStats) -> str:
@@ -180,3 +181,11 @@ def _write_sum(numbers: list[Decimal]) -> str:
 def _count_nulls(column: ColumnStats) -> str:
     nulls = column.counts[""]
     return f", null {nulls}" if nulls else ""
+
+
+def _count_other_values(column: ColumnStats) -> str:
+    """Return how many cells have text, no finite number, or no key, among those with numbers."""
+    absent = column.counts["~"]
+    others = len(column.cells) - len(column.numbers) - column.counts[""] - absent
+    counts = {"no key": absent, "other values": others}
+    return "".join(f", {name} {count}" for name, count in counts.items() if count > 0)

@@ -22,6 +22,7 @@ from headroom_core import (
 )
 from headroom_core.tables.codec import parse_text
 from headroom_core.tables.csv.parse import parse_csv
+from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
 from headroom_core.text.kinds import TextKind
 
@@ -193,6 +194,22 @@ def test_a_table_is_decoded_byte_for_byte(kind: str) -> None:
     assert decode_table(written) == text
     assert lossless(text) in (None, text, written)
     assert (frames[0].layout.header is None) == kind.startswith("no header")
+
+
+def frames_in(text: str) -> list[Frame]:
+    return [part for part in parse_csv(text) or () if isinstance(part, Frame)]
+
+
+@pytest.mark.parametrize("header", ["2023,2024,2025", "2024,2025", "2025,2024,2023"])
+def test_years_alone_are_names(header: str) -> None:
+    rows = [",".join(str(n * k) for k in range(3, 4 + header.count(","))) for n in range(100)]
+    (frame,) = frames_in("\n".join([header, *rows]))
+    assert [field.name for field in frame.fields] == header.split(",")
+
+
+def test_years_in_each_record_are_no_names() -> None:
+    (frame,) = frames_in("\n".join(f"{1900 + n},{1901 + n},{1902 + n}" for n in range(100)))
+    assert len(frame.source) == 100
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ _MAX_NAME_WORDS = 9
 # Must not match a short word in capitals that is cut off: `Ticket No.`.
 _SENTENCE_END = re.compile(r"\w\s.*(?<!\s[A-Z]\w)(?<!\s[A-Z]\w{2})[.!?:,]$", re.DOTALL)
 
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
 _ALIKE_SHARE = 0.9
 _BROKEN_SHARE = 0.1
 _MAX_CONTRAST = 3.0
@@ -114,7 +116,9 @@ class Evidence:
         """Return how unlike the other records a header is, as a logarithm of improbability."""
         names = [unquote_cell(cell) for cell in header]
         total = sum(map(_contrast, names, self.columns))
-        if not _are_rising(names):
+        if _are_years(names) and not any(map(_are_years, self.records)):
+            total += _MAX_CONTRAST
+        elif not _are_rising(names):
             total += _SEEN_CONTRAST * sum(map(_is_typed_alike, names, self.columns))
         return min(total, _MAX_TOTAL_CONTRAST)
 
@@ -173,6 +177,15 @@ def _are_rising(names: Sequence[str]) -> bool:
     if not all(name.isdecimal() and len(name) < _MAX_YEAR_DIGITS for name in numbers):
         return False
     return all(int(before) < int(after) for before, after in pairwise(numbers))
+
+
+def _are_years(names: Sequence[str]) -> bool:
+    """Return whether the numbers among names are years, one after the other."""
+    years = [name for name in names if name.isdecimal()]
+    if len(years) < 2 or not all(map(_YEAR.fullmatch, years)):
+        return False
+    steps = {int(after) - int(before) for before, after in pairwise(years)}
+    return steps in ({1}, {-1})
 
 
 def _improbability(count: int, size: int) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from headroom_core.dialects.access import get_field, is_mapping, part_spot, value_at
 from headroom_core.messages import Block
+from headroom_core.text import python_literal
 
 _MIN_ROWS = 5
 """Number of parts from which they are taken for the rows of one array."""
@@ -16,14 +18,18 @@ _MIN_ROWS = 5
 _PLAIN_FIELDS = frozenset(("type", "block_type", "text", "json", "id", "index", "annotations"))
 """Fields of a part that has nothing but a text. Frameworks make up the ids of parts."""
 
+# The start of a dict as Python writes it.
+_PYTHON_START = re.compile(r"\{\s*'")
+
 _PLAIN_DOCUMENT_FIELDS = ("data",)
 """Fields of a document that has nothing but data. Answers cite the id of one that has an id."""
 
 
 def join_rows(holder: Any, blocks: Sequence[Block], skipped: int = 0) -> Iterator[Block]:
-    """Yield the blocks of a tool's result, with parts that hold one JSON object each as one array.
+    """Yield the blocks of a tool's result, with parts that hold one object each as one array.
 
-    MCP servers return a part for each item. Read as one array, the items become one table.
+    The objects are JSON, or dicts as Python writes them. MCP servers return a part for each item.
+    Read as one array, the items become one table.
 
     Args:
         holder: The message, or a part of it, that the blocks were read from.
@@ -64,7 +70,7 @@ def _join(run: list[Block]) -> list[Block]:
 
 
 def _is_row(holder: Any, block: Block, skipped: int) -> bool:
-    """Return whether a block is the JSON object that a part without anything else holds."""
+    """Return whether a block is the object that a part without anything else holds."""
     text = block.text
     if block.kind != "tool_result" or block.pinned or not (text[0] == "{" and text[-1] == "}"):
         return False
@@ -95,7 +101,11 @@ def _has_only(part: Any, names: Container[str]) -> bool:
 
 
 def _is_object(text: str) -> bool:
+    """Return whether a text is an object as JSON, or a dict as Python writes it."""
     try:
+        if _PYTHON_START.match(text):
+            value, end = python_literal.read(text, 0)
+            return type(value) is dict and end == len(text)
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False

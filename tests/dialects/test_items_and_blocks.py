@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from headroom_core import HeadroomConfig, MemoryStore, Tokenizer, compress
+from headroom_core import HeadroomConfig, MemoryStore, Tokenizer, compress, retrieve
 from headroom_core.dialects import BedrockDialect, OpenAIDialect, ResponsesDialect
 
 IMAGE = 765
@@ -199,3 +200,14 @@ def test_messages_without_a_sign_are_read_and_counted_alike() -> None:
     dialects = (OpenAIDialect(), ResponsesDialect(), BedrockDialect())
     assert len({dialect.parse(messages).blocks for dialect in dialects}) == 1
     assert len({COUNT.count_messages(messages, dialect) for dialect in dialects}) == 1
+
+
+@pytest.mark.parametrize("write", [json.dumps, str], ids=["JSON", "Python"])
+def test_an_object_in_each_part_becomes_one_table(write: Callable[[Any], str]) -> None:
+    parts = [{"type": "text", "text": write({"id": n, "name": f"it's {n}"})} for n in range(300)]
+    message = {"role": "tool", "tool_call_id": "c", "content": parts}
+    store = MemoryStore()
+    result = compress([message], store=store)
+    (part,) = result.messages[0]["content"]
+    assert part["text"].startswith("[table ")
+    assert "203,203,it's 203" in retrieve(result.ccr_hashes[0], where="id == 203", store=store).text

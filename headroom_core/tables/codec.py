@@ -21,7 +21,7 @@ from headroom_core.tables.values import TextPart, merge_strings, parse_value
 from headroom_core.tables.writer import write_table
 from headroom_core.text.exact_json import Value, fingerprint
 from headroom_core.text.json_runs import JSONSpan
-from headroom_core.text.json_spans import find_json
+from headroom_core.text.json_spans import find_json, find_string
 from headroom_core.text.spelling import COMPACT, guess_spelling
 
 # Strings in strings in strings: deeper, each escape is written with so many backslashes that no
@@ -65,6 +65,10 @@ class _TextReader:
         spans = _drop_examples(find_json(text), len(text))
         if spans:
             return merge_strings(self._split_at_spans(text, spans))
+        string = find_string(text)
+        if string:
+            parts = merge_strings(self._split_at_spans(text, [string]))
+            return parts if any(isinstance(part, Frame) for part in parts) else None
         parsed = parse_csv(text, is_declared=self._is_declared)
         return None if parsed is None else merge_strings(parsed)
 

@@ -97,6 +97,24 @@ def find_json(text: str) -> list[JSONSpan]:
     return [span for span in join_runs(spans, text) if _is_data(span, text)]
 
 
+def find_string(text: str) -> JSONSpan | None:
+    r"""Return the JSON string that a whole text is, as where a tool writes JSON twice.
+
+    Example:
+        >>> find_string('"[{\\"id\\": 7}, {\\"id\\": 8}, {\\"id\\": 9}]"').value
+        '[{"id": 7}, {"id": 8}, {"id": 9}]'
+    """
+    start = len(text) - len(text.lstrip())
+    if text[start : start + 1] != '"':
+        return None
+    try:
+        value, end = scan(text, start)
+    except (StopIteration, json.JSONDecodeError):
+        return None
+    is_whole = end == len(text.rstrip()) and end - start >= _MIN_CHARACTERS
+    return JSONSpan(start, end, value) if is_whole else None
+
+
 def _find_rows(text: str) -> list[JSONSpan]:
     """Find lines that are tuples or objects of Python, if they are most of a text."""
     if not _ROW_LINE.search(text[:_MAX_CHARACTERS_ABOVE]):

@@ -44,6 +44,7 @@ ENVELOPES: dict[str, Callable[[str], Any]] = {
     },
     "a Lambda's body": lambda text: {"statusCode": 200, "headers": {}, "body": text},
     "a result": lambda text: {"result": text},
+    "a string and nothing else": lambda text: text,
     "the output of a command": lambda text: {"stdout": text, "stderr": "", "code": 0},
 }
 

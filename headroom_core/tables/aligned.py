@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import takewhile
 from typing import Any
 
@@ -80,7 +81,23 @@ def _put(row: dict[str, Any], path: list[str], value: Value) -> None:
         row[path[-1]] = value
 
 
-def are_series(items: Sequence[Value], document: Value) -> bool:
+class ArrayLengths:
+    """How many longer arrays of each length a document has.
+
+    Args:
+        document: The document.
+    """
+
+    def __init__(self, document: Value) -> None:
+        self._document = document
+
+    @cached_property
+    def counts(self) -> Counter[int]:
+        """The number of arrays of each length; counted once, when first asked for."""
+        return Counter(map(len, _find_arrays(self._document)))
+
+
+def are_series(items: Sequence[Value], lengths: ArrayLengths) -> bool:
     """Return whether objects mostly hold series: longer arrays, whose items are the rows.
 
     Arrays of lists are series of points. Arrays of numbers may be vectors as well, unless the
@@ -88,7 +105,7 @@ def are_series(items: Sequence[Value], document: Value) -> bool:
 
     Args:
         items: The items of an array.
-        document: The document that they are in.
+        lengths: The lengths of the arrays in their document.
     """
     if not items or type(items[0]) is not dict:
         return False
@@ -97,12 +114,11 @@ def are_series(items: Sequence[Value], document: Value) -> bool:
     series = [array for array in arrays if len(array) >= len(items)]
     if not series or 2 * sum(map(measure, series)) <= sum(map(measure, items)):
         return False
-    lengths = {len(array) for array in series if type(array[0]) is not list}
-    if not lengths:
+    wanted = {len(array) for array in series if type(array[0]) is not list}
+    if not wanted:
         return True
-    others = Counter(map(len, _find_arrays(document)))
-    others.subtract(map(len, arrays))
-    return all(others[length] > 0 for length in lengths)
+    own = Counter(map(len, arrays))
+    return all(lengths.counts[length] > own[length] for length in wanted)
 
 
 def _find_arrays(value: Value) -> Iterator[list[Value]]:

@@ -117,13 +117,13 @@ class DocumentNames:
     """
 
     def __init__(self, document: Value) -> None:
-        self.document = document
+        self._document = document
 
     @cached_property
     def _by_width(self) -> dict[int, list[_NameList]]:
         """The lists by their length; found when rows first need names."""
         found: dict[int, list[_NameList]] = {}
-        stack: list[tuple[Path, Value]] = [((), self.document)]
+        stack: list[tuple[Path, Value]] = [((), self._document)]
         while stack:
             path, value = stack.pop()
             entries: list[tuple[str | int, Value]] = []

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from headroom_core.tables.aligned import are_series, link_aligned, measure
+from headroom_core.tables.aligned import ArrayLengths, are_series, link_aligned, measure
 from headroom_core.tables.frame import Frame, place_frame
 from headroom_core.tables.json_strings import build_opened_frame
 from headroom_core.tables.maps import contains_containers, is_map
@@ -99,6 +99,7 @@ class _ValueSplitter:
         self.parts: list[TextPart] = []
         self.frames: list[Frame] = []
         self._names = DocumentNames(document)
+        self._lengths = ArrayLengths(document)
         self._is_python = is_python
         self._spelling = spelling
         self._read_string = read_string
@@ -137,7 +138,7 @@ class _ValueSplitter:
 
     def _build_frame(self, items: list[Value], path: Path) -> Frame | None:
         """Return the frame of a list, or None if it is not an array of rows."""
-        if are_series(items, self._names.document):
+        if are_series(items, self._lengths):
             return None
         frame = build_named_frame(items, path, self._names)
         if frame is None and _is_array_of_rows(items):

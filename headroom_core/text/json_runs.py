@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -78,7 +79,11 @@ def _find_form(previous: JSONSpan, span: JSONSpan, text: str) -> SpanForm | None
     size = span.start - previous.end
     if span.is_python is not previous.is_python or size > _MAX_GAP_CHARACTERS:
         return None
-    gap = text[previous.end : span.start]
+    return _find_form_of_gap(text[previous.end : span.start])
+
+
+@lru_cache(maxsize=256)
+def _find_form_of_gap(gap: str) -> SpanForm | None:
     if gap == "\n":
         return "lines"
     if _BETWEEN_ITEMS.fullmatch(gap):
@@ -121,10 +126,12 @@ def _join_lines(run: list[JSONSpan], text: str, bounds: tuple[int, int]) -> JSON
     objects = [span.value for span in run]
     if set(gaps) == {"\n"}:
         return _make_span(run, (run[0].start, run[-1].end), objects, "lines")
-    end = _find_line_end(gaps)
-    parts = [gap.split(end) for gap in gaps]
+    end = _find_line_end(set(gaps))
+    # Most gaps of a list are alike.
+    parts_of = {gap: gap.split(end) for gap in set(gaps)}
+    parts = [parts_of[gap] for gap in gaps]
     plain = [part[1:-1] for part in parts]
-    if any(len(part) < 2 for part in parts) or sum(map(len, plain)) > len(run):
+    if any(len(part) < 2 for part in parts_of.values()) or sum(map(len, plain)) > len(run):
         return None
     suffixes = [part[0] for part in parts]
     prefixes = [part[-1] for part in parts]
@@ -161,7 +168,7 @@ def _are_data(run: Sequence[JSONSpan], size: int) -> bool:
     return sum(len(span.value) for span in run) >= _MIN_ALIKE * len(names) * len(run)
 
 
-def _find_line_end(gaps: Sequence[str]) -> str:
+def _find_line_end(gaps: Collection[str]) -> str:
     """Return the line end that all gaps have, with a blank line if there always is one."""
     end = "\r\n" if all(gap.count("\n") == gap.count("\r\n") for gap in gaps) else "\n"
     return end * 2 if all(end * 2 in gap for gap in gaps) else end

@@ -173,7 +173,7 @@ def _write_body(frame: Frame, rows: Sequence[int]) -> _TableBody:
     if len(regular_rows) < len(rows):
         line_of = dict(zip(regular_rows, lines))
         lines = [line_of[row] if row in line_of else _write_irregular(frame, row) for row in rows]
-        notes.append("! = as it stood")
+        notes.append("! = unchanged line" if frame.form == "csv" else "! = row as JSON")
     if combinations:
         notes.append(f"{len(groups)} group lines, &n = the cells of line n, for the columns with &")
     if legend:
@@ -208,7 +208,7 @@ def _describe_cells(frame: Frame, views: list[_ColumnView]) -> list[str]:
     signs = (("", "empty = null"), ("~", "~ = no such key"))
     notes = [note for sign, note in signs if any(sign in view.cells for view in views)]
     if any(item.aside is not MISSING for item in frame.fields):
-        notes.append("== stands beside the columns")
+        notes.append("== is no column")
     if any(item.spelling is not None for item in frame.fields):
         notes.append("json = a string that holds JSON")
     if any(view.is_nested for view in views):

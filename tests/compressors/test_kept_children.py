@@ -120,7 +120,7 @@ def test_identical_errors_are_one_exemplar_and_a_count() -> None:
     rows += [{"level": "INFO", "text": f"ready {n}"} for n in range(140)]
     result = crush(rows, "Find errors")
     assert sum(row["level"] == "ERROR" for row in result.data) <= 2
-    assert "row 0 stands for 60 identical" in result.text
+    assert "row 0 occurs 60 times" in result.text
 
 
 def test_json_of_a_kept_row_has_its_values() -> None:

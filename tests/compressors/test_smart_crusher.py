@@ -167,7 +167,7 @@ def test_dedup_identical_items() -> None:
     ]
     deduplicated, repeated = crush(data), crush(data, dedup_identical_items=False)
     assert deduplicated.data.count(data[0]) == 1
-    assert "row 0 stands for 300 identical" in deduplicated.markers[0]
+    assert "row 0 occurs 300 times" in deduplicated.markers[0]
     assert repeated.data.count(data[0]) > 1
 
 
@@ -176,7 +176,7 @@ def test_identical_rows_are_kept_once_with_their_count() -> None:
     data[20:20] = [{"id": 7, "town": "the same town"}] * 300
     result = crush(data)
     assert data[20] in result.data
-    assert "row 20 stands for 300 identical" in result.markers[0]
+    assert "row 20 occurs 300 times" in result.markers[0]
 
 
 def test_preserve_fields() -> None:

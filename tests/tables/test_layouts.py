@@ -27,7 +27,7 @@ HEADERS: dict[str, tuple[Any, str]] = {
     ),
     "arrays with other members between": (
         {"s": "ok", "day": DAYS, "unit": "mm", "rain": RAIN, "wind": WIND, "v": 1},
-        '[table 60 rows; by column; == stands beside the columns: day,unit=="mm",rain,wind]',
+        '[table 60 rows; by column; == is no column: day,unit=="mm",rain,wind]',
     ),
     "arrays beside a list of objects": (
         {"ids": DAYS, "texts": WIND, "meta": [{"rain": rain} for rain in RAIN], "none": None},

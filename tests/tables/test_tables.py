@@ -142,7 +142,7 @@ HEADER_FORMS: dict[str, tuple[Any, str]] = {
             "unit": "km",
             "length": [n * 7 for n in range(60)],
         },
-        "{[table 60 rows; by column; == stands beside the columns: "
+        "{[table 60 rows; by column; == is no column: "
         'river,unit=="km",length]\n' + table_rows(",", "}", count=60),
     ),
 }
@@ -182,7 +182,7 @@ SIGNS = {
                 {"river": "Inn", "length": 3},
             ]
         ),
-        '[table 4 rows; ! = as it stood: river,length]\nElbe,1\nOder,2\n!"dry"\nInn,3\n',
+        '[table 4 rows; ! = row as JSON: river,length]\nElbe,1\nOder,2\n!"dry"\nInn,3\n',
     ),
     "legend": (
         as_json([{"id": n, "note": LONG if n != 1 else "closed"} for n in range(4)]),

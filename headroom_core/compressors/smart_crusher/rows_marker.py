@@ -51,7 +51,7 @@ def write_rows_marker(frame: Frame, selection: Selection, key: str) -> str:
     if naming_column and are_names_useful(naming_column, selection.is_targeted):
         names = list_row_names(naming_column, set(dropped), selection.size)
         if names:
-            about += f"; they are {names}"
+            about += f"; their {names}"
     omission = f"{len(dropped)} of {total} {UNITS[frame.form]} left out here{about}"
     if not key:
         return write_marker(omission)
@@ -62,10 +62,11 @@ def write_rows_marker(frame: Frame, selection: Selection, key: str) -> str:
 
 def _summarize_duplicates(duplicates: dict[int, int]) -> str:
     described = list(duplicates.items())[:_MAX_DUPLICATED_ROWS]
-    texts = [f"row {row} stands for {count} identical" for row, count in described]
+    texts = [f"row {row} occurs {count} times" for row, count in described]
     others = list(duplicates.values())[_MAX_DUPLICATED_ROWS:]
     if others:
-        texts.append(f"{len(others)} other rows for {sum(others)}")
+        rows = "1 other row" if len(others) == 1 else f"{len(others)} other rows"
+        texts.append(f"{rows} {sum(others)} times")
     return ", ".join(texts)
 
 

@@ -32,6 +32,13 @@ _NAME_FIELDS = (
     re.compile(r".*(?:_id|ID|Id|_key|Key|_code|Code)"),
     re.compile(r"(?:@|id|key|name|code|slug|sku|cid)", re.IGNORECASE),
 )
+# Names of columns whose numbers name things: their sum says nothing. Must match the whole name.
+_REFERENCE = re.compile(
+    r"(?:.*[_\s.-])?(?:no|nr|num|number|code|ref|reference|account|customer|user|order|parent|sku|ean"
+    r"|isbn|serial|year)|.*(?:No|Nr|Number|Code|Ref|Account|Customer|User|Order|Parent|Serial|Year)",
+)
+# Seconds, milliseconds, microseconds and nanoseconds of Unix time, from 2000 to 2040.
+_UNIX_TIMES = [(946_684_800 * unit, 2_208_988_800 * unit) for unit in (1, 10**3, 10**6, 10**9)]
 # A month, a date, or a date with a time, in ISO format: these sort as text. Must not match a year
 # alone, which may be any number.
 _TIME = re.compile(r"\d{4}-\d\d(?:-\d\d.*)?")
@@ -40,13 +47,16 @@ _TIME = re.compile(r"\d{4}-\d\d(?:-\d\d.*)?")
 def summarize_columns(stats: list[ColumnStats], size: int) -> str:
     """Return ranges of times, counts of values, ranges and sums of numbers, and counts of nulls.
 
+    Each column is described once, and not at all if all of its values are the same.
+
     Args:
         stats: The statistics of the columns over all rows, including dropped ones.
         size: Number of characters of the rows; the summary takes about a hundredth of that.
     """
     room = max(_MIN_SUMMARY_CHARACTERS, int(_MAX_SUMMARY_SHARE * size))
     # The fewer the distinct values, the more informative are their counts.
-    columns = sorted(stats, key=lambda column: len(column.counts))
+    varying = [column for column in stats if len(column.counts) > 1 and not column.column.child]
+    columns = sorted(varying, key=lambda column: len(column.counts))
     descriptions: list[str] = []
     for describe in (_describe_times, _describe_counts, _describe_numbers, _describe_nulls):
         for description in map(describe, columns):
@@ -95,7 +105,7 @@ def list_row_names(column: ColumnStats, dropped: Collection[int], size: int) -> 
     if len(names) > max_characters and column.is_key:
         names = _list_first_names(cells)
         max_characters = len(names)
-    text = f"{_get_name(column)} {names}"
+    text = f"{'keys' if column.is_key else _get_name(column)}: {names}"
     return text if 0 < len(names) <= max_characters and text.isprintable() else ""
 
 
@@ -122,7 +132,7 @@ def is_row_counter(column: ColumnStats) -> bool:
 
 
 def _describe_counts(column: ColumnStats) -> str:
-    if not column.is_categorical:
+    if not column.is_categorical or _describe_times(column):
         return ""
     common = column.counts.most_common(_MAX_VALUES)
     if any(len(cell) > _MAX_VALUE_CHARACTERS for cell, _ in common):
@@ -143,12 +153,23 @@ def _describe_numbers(column: ColumnStats) -> str:
     low = column.lexemes[numbers.index(min(numbers))]
     high = column.lexemes[numbers.index(max(numbers))]
     others = _count_nulls(column) + _count_other_values(column)
-    return f"{_get_name(column)} {low}…{high}, sum {_write_sum(numbers)}{others}"
+    total = f", sum {_write_sum(numbers)}" if _is_summable(column, numbers) else ""
+    return f"{_get_name(column)} {low}…{high}{total}{others}"
+
+
+def _is_summable(column: ColumnStats, numbers: Collection[Decimal]) -> bool:
+    """Return whether numbers are amounts, rather than names or times."""
+    if _REFERENCE.fullmatch(column.name):
+        return False
+    low, high = min(numbers), max(numbers)
+    return not any(first <= low and high < last for first, last in _UNIX_TIMES)
 
 
 def _describe_times(column: ColumnStats) -> str:
     cells = [cell for cell in column.counts if cell]
-    if column.numbers or len(cells) < 2 or not all(map(_TIME.fullmatch, cells)):
+    # A few times are counted.
+    is_counted = column.is_categorical and len(column.counts) <= _MAX_VALUES
+    if column.numbers or is_counted or len(cells) < 2 or not all(map(_TIME.fullmatch, cells)):
         return ""
     return f"{_get_name(column)} {min(cells)}…{max(cells)}{_count_nulls(column)}"
 

@@ -179,6 +179,7 @@ def _json_default(value: Any) -> Any:
 def _render_marker(messages: Sequence[int], keys: Sequence[str]) -> str:
     are_adjacent = messages[-1] - messages[0] < len(messages)
     place = "here" if are_adjacent else "from here on"
-    omission = f"{len(messages)} messages left out {place}"
+    count = "1 message" if len(messages) == 1 else f"{len(messages)} messages"
+    omission = f"{count} left out {place}"
     calls = [retrieve_call(key) for key in keys]
     return write_marker(omission, calls, label="originals", without=NO_LONGER_AVAILABLE)

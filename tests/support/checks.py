@@ -16,7 +16,7 @@ from documents import Document, JSONPiece
 from headroom_core.errors import ConfigurationError
 from headroom_core.tables.csv.records import join_records
 from headroom_core.tables.reader import ParsedTable, read_tables
-from headroom_core.text.exact_json import Value, fingerprint, scan
+from headroom_core.text.exact_json import Value, fingerprint, parse, scan
 from headroom_core.text.sentences import ELLIPSIS
 
 
@@ -147,7 +147,13 @@ def _open_strings(source: Value, row: Value) -> Value:
 
 
 def _open(value: Value) -> Value:
-    return scan(value, 0)[0] if isinstance(value, str) and value.startswith("{") else value
+    """Return the object that a string holds, or the value if it is anything else."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return value
+    try:
+        return parse(value)
+    except ValueError:
+        return value
 
 
 def _nested_list(row: Value, path: tuple[str, ...]) -> list[Value]:

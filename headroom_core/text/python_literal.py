@@ -51,6 +51,8 @@ _PLAIN_STRING = r"""'[^'\\\n]*(?:\\.[^'\\\n]*)*'|"[^"\\\n]*(?:\\.[^"\\\n]*)*\"""
 _TOKEN = re.compile(
     rf"""\s*(?:
     (?P<string>{_PLAIN_STRING})
+    | (?P<complex>\((?:-?[\d.]+(?:e[-+]?\d+)?|-?nan|-?inf)[-+](?:[\d.]+(?:e[-+]?\d+)?|nan|inf)j\)
+        | -?[\d.]+(?:e[-+]?\d+)?j)
     | (?P<sign>[\[\](){{}},:])
     | (?P<number>-?\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?)
     | (?P<simple>{_NAME}\((?:'[^'\\\n]*'|[-\d., ]*)\))
@@ -65,6 +67,8 @@ _TOKEN = re.compile(
 _FIELD = re.compile(r" ?([^\W\d]\w*)=")
 # A word without quotes, as in `level=info` of a log. Must not match words of Python.
 _BARE_WORD = re.compile(rf"\\(?!-?(?:nan|inf)\b)-?{_NAME}")
+# The next part of a string that `pprint` has broken into several.
+_NEXT_PART = re.compile(rf"[ \t]*\n\s*({_PLAIN_STRING})")
 _LINE_BREAK = re.compile(r"\n\s*")
 # Deeper values are no data, and the reader is recursive.
 _MAX_DEPTH = 100
@@ -110,7 +114,7 @@ def read(text: str, start: int) -> tuple[Value, int]:
     reader = _Reader(text, start)
     value = reader.read_value()
     end = reader.position
-    source, written = text[start:end], dumps(value)
+    source, written = reader.source_of_value(start), dumps(value)
     if not isinstance(value, (list, dict)) or not _is_written_as(written, source):
         raise PythonLiteralError(end)
     return value, end
@@ -217,11 +221,21 @@ class _Reader:
     Attributes:
         text: The text.
         position: Index of the next character to read.
+        joined: Where strings stand that were broken into several, and how `repr` writes each.
     """
 
     def __init__(self, text: str, position: int) -> None:
         self.text = text
         self.position = position
+        self.joined: list[tuple[int, int, str]] = []
+
+    def source_of_value(self, start: int) -> str:
+        """Return the source from `start` up to here, with each broken string in one piece."""
+        pieces = []
+        for first, end, whole in self.joined:
+            pieces += [self.text[start:first], whole]
+            start = end
+        return "".join([*pieces, self.text[start : self.position]])
 
     def read_value(self, depth: int = 0, *, in_list: bool = False) -> Value:
         """Read a value.
@@ -233,7 +247,7 @@ class _Reader:
         match = self._next()
         kind, token = match.lastgroup, match[match.lastindex or 0]
         if kind == "string":
-            return _read_string(token)
+            return self._read_strings(match.start("string"), token)
         if kind == "number" and NUMBER.fullmatch(token):
             return (token,)
         if kind == "word" and token in _WORDS:
@@ -253,6 +267,21 @@ class _Reader:
             return self._read_call(start, token, depth)
         raise PythonLiteralError(self.position)
 
+    def _read_strings(self, start: int, token: str) -> str:
+        """Read the rest of a string, which `pprint` may have broken into several."""
+        tokens = [token]
+        while match := _NEXT_PART.match(self.text, self.position):
+            self.position = match.end()
+            tokens.append(match[1])
+        if len(tokens) == 1:
+            return _read_string(token)
+        parts = [_read_text(part) for part in tokens]
+        if None in parts:
+            raise PythonLiteralError(self.position)
+        written = repr("".join(filter(None, parts)))
+        self.joined.append((start, self.position, written))
+        return _read_string(written)
+
     def read_fields(self) -> Value:
         """Read fields up to the end, as values of an object without a name."""
         fields: dict[str, Value] = {CLASS_KEY: FIELDS}
@@ -270,10 +299,6 @@ class _Reader:
             raise PythonLiteralError(self.position)
         self.position = match.end()
         return match
-
-    def _peek(self) -> str:
-        match = _TOKEN.match(self.text, self.position)
-        return match[match.lastindex or 0] if match else ""
 
     def _accept(self, sign: str) -> bool:
         """Consume a sign if it is next."""
@@ -316,15 +341,10 @@ class _Reader:
 
     def _read_parentheses(self, start: int, depth: int, in_list: bool) -> Value:
         """Read a tuple in a list as a row, and any other tuple or broken string as its source."""
-        items: list[Value] = []
-        is_row = in_list
-        for _ in self._items(")"):
-            items.append(self.read_value(depth + 1))
-            # A long string is broken into several by `pprint`.
-            while type(items[-1]) is str and self._peek()[:1] in _QUOTES:
-                items[-1] = self.read_value(depth + 1)
-                is_row = False
-        if is_row and items:
+        items = [self.read_value(depth + 1) for _ in self._items(")")]
+        # A single string in brackets is one that `pprint` has broken into several.
+        is_string = len(items) == 1 and not self.text.endswith(",)", start, self.position)
+        if in_list and items and not is_string:
             return {CLASS_KEY: TUPLE} | {f"c{n}": item for n, item in enumerate(items, 1)}
         return self._source_from(start)
 
@@ -345,18 +365,26 @@ class _Reader:
 
     def _source_from(self, start: int) -> str:
         source = self.text[start : self.position]
+        while self.joined and self.joined[-1][0] >= start:
+            self.joined.pop()
         return SOURCE_SIGN + _LINE_BREAK.sub(" ", source)
 
 
 def _read_string(token: str) -> str:
     """Return the value of a string, or its source if `repr` writes it in another way."""
+    text = _read_text(token)
+    return SOURCE_SIGN + token if text is None or text[:1] == SOURCE_SIGN else text
+
+
+def _read_text(token: str) -> str | None:
+    """Return the value of a string, or None if `repr` writes it in another way."""
     text = token[1:-1]
     if "\\" in text:
         try:
             text = json.loads(f'"{_convert_escapes(text)}"')
         except ValueError:
-            return SOURCE_SIGN + token
-    return text if repr(text) == token and text[:1] != SOURCE_SIGN else SOURCE_SIGN + token
+            return None
+    return text if repr(text) == token else None
 
 
 def to_bare(value: Value) -> Value:

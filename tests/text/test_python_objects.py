@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import enum
 import json
@@ -73,6 +74,12 @@ ROWS: dict[str, list[Any]] = {
     "named tuples": [Visit(f"/p/{n}", dt.datetime(2026, 1, 5, n % 24, 0)) for n in range(60)],
     "local classes": [
         Shown(f"main.<locals>.Item(id={n}, name='n{n}', at=None)") for n in range(60)
+    ],
+    "complex": [{"id": n, "z": complex(n - 30, 0.5 - n), "i": complex(0, n)} for n in range(60)],
+    "odd complex": [(n, complex("nan+infj"), complex(-0.0, 1e300), 2j) for n in range(60)],
+    "arrays": [
+        {"id": n, "x": Shown(f"array([[1., {n}.],\n       [3., 4.]])".replace("\n      ", ""))}
+        for n in range(60)
     ],
     "keys that are numbers": [{"id": n, "by_day": {1: n, 2: n}} for n in range(60)],
     "backslashes": [{"id": n, "path": f"\\share\\{n}", "pattern": "\\d+"} for n in range(60)],
@@ -177,6 +184,39 @@ def test_rows_can_be_asked_for_by_their_bare_values(kind: str, where: str, row: 
 def test_the_line_breaks_of_pprint_are_no_part_of_the_data(kind: str) -> None:
     rows = ROWS[kind]
     assert decode_table(crush(pprint.pformat(rows, sort_dicts=False))) == str(rows)
+
+
+LONG = 'it\'s the "gate" that is \\ inspected in spring\nand in autumn, unless the river is high é '
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [{"id": n, "text": LONG * 3} for n in range(40)],
+        [{"id": n, "text": f"{n} {LONG}", "more": {"text": LONG * 2}} for n in range(40)],
+        [(n, LONG * 2, "\\" + LONG) for n in range(40)],
+        [{"id": n, "texts": {LONG * 2}, "pair": (LONG * 2, n)} for n in range(40)],
+        {"note": LONG * 4, "rows": [{"n": n, "text": "level crossing " * 40} for n in range(40)]},
+        [Shown(f"Job(id={n}, text={LONG!r})") for n in range(40)],
+    ],
+    ids=["strings", "nested", "tuples", "sets", "beside rows", "objects"],
+)
+def test_strings_that_pprint_breaks_are_joined(data: Any) -> None:
+    text = pprint.pformat(data, sort_dicts=False)
+    table = crush(text)
+    assert "[table 40 rows; from Python: " in table
+    assert "".join(decode_table(table).split()).startswith("".join(str(data)[:20].split()))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"id": st.integers(), "text": st.text("ab '\"\\\n", max_size=300)}),
+        min_size=2,
+    )
+)
+def test_broken_strings_decode_to_the_same_data(data: list[Any]) -> None:
+    restored = decode_table(crush(pprint.pformat(data, sort_dicts=False)))
+    assert ast.literal_eval(restored) == data
 
 
 def test_objects_inside_other_objects_are_found() -> None:

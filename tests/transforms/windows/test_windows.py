@@ -209,6 +209,12 @@ def test_a_user_text_beside_recent_answers_is_kept() -> None:
 # The marker.
 
 
+def test_a_single_dropped_message_is_counted_in_the_singular() -> None:
+    messages = [say("user", "word " * 300), say("user", "And now?")]
+    result = apply_rolling(messages, 100, preserve_recent_turns=0)
+    assert result.messages[0]["content"].startswith("[headroom: 1 message left out here; ")
+
+
 def test_the_marker_replaces_the_first_dropped_message_with_a_count() -> None:
     store = MemoryStore()
     messages = [say("system", "Be brief."), *turns(8)]

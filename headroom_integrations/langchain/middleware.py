@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain.agents.middleware.types import (
     AgentMiddleware,
@@ -233,7 +233,13 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         return ToolResultCompressor(self._compression, request.tool_call, history)
 
 
-class _CompressedRequest(ModelRequest[Any]):
+if TYPE_CHECKING:
+    _ModelRequest = ModelRequest[Any]
+else:
+    _ModelRequest = ModelRequest  # Not generic before LangChain 1.1.
+
+
+class _CompressedRequest(_ModelRequest):
     """Compressed request that is compressed anew if a later middleware calls another model.
 
     A fallback may have a smaller window than the model that the request was compressed for.

@@ -308,8 +308,9 @@ class CCRConfig(Settings):
             age limit below a day. Defaults to True.
         store_max_entries: Maximum number of originals to store; the least recently used are
             evicted first. Defaults to no limit.
-        store_ttl_seconds: Seconds after its last use at which an original expires. Defaults to no
-            limit.
+        store_ttl_seconds: Seconds after its last use at which an original expires: when it was
+            last stored, or sent in shortened form. Defaults to 30 days; None keeps originals for
+            ever.
         min_tokens_saved: Minimum number of tokens that must be saved, compared with the lossless
             form, for content to be dropped. More must be saved where content is likely to be
             retrieved. With 0, every saving counts. Defaults to 400.
@@ -321,7 +322,7 @@ class CCRConfig(Settings):
     inject_marker: bool = True
     feedback_enabled: bool = True
     store_max_entries: int | None = Field(None, ge=1)
-    store_ttl_seconds: float | None = Field(None, gt=0)
+    store_ttl_seconds: float | None = Field(2_592_000, gt=0)
     min_tokens_saved: int = Field(400, ge=0)
     expected_requests: int = Field(10, ge=1)
 

@@ -148,7 +148,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "inject_marker": True,
         "feedback_enabled": True,
         "store_max_entries": None,
-        "store_ttl_seconds": None,
+        "store_ttl_seconds": 2_592_000.0,
     },
 }
 

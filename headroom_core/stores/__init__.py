@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headroom_core.environment import store_url
 from headroom_core.errors import ConfigurationError
-from headroom_core.stores.base import CounterStore, Store
+from headroom_core.stores.base import DEFAULT_MAX_AGE_SECONDS, CounterStore, Store
 from headroom_core.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def open_store(
     *,
     namespace: str = "default",
     max_entries: int | None = None,
-    max_age_seconds: float | None = None,
+    max_age_seconds: float | None = DEFAULT_MAX_AGE_SECONDS,
 ) -> Store:
     """Open the store at a URL. A file is opened, and created if missing, when it is first used.
 
@@ -52,7 +52,7 @@ def open_store(
             namespaces never see each other's.
         max_entries: Maximum number of originals, and of records. Defaults to no limit.
         max_age_seconds: Seconds after their last use at which originals and records expire.
-            Defaults to no limit.
+            Defaults to 30 days; None keeps them for ever.
 
     Raises:
         ConfigurationError: The URL names no known kind of store.
@@ -99,7 +99,9 @@ _OPENERS: dict[str, Callable[..., Store | None]] = {
 
 
 def shared_store(
-    url: str | None = None, max_entries: int | None = None, max_age_seconds: float | None = None
+    url: str | None = None,
+    max_entries: int | None = None,
+    max_age_seconds: float | None = DEFAULT_MAX_AGE_SECONDS,
 ) -> Store:
     """Return the store that this process shares for these arguments, opening it the first time.
 

@@ -11,6 +11,9 @@ from headroom_core.markers import content_key
 MAX_COUNTERS = 4096
 """Maximum number of counters that a store keeps per namespace."""
 
+DEFAULT_MAX_AGE_SECONDS = 2_592_000.0
+"""Seconds after their last use at which originals and records expire: 30 days."""
+
 _DURABLE_SECONDS = 86_400.0
 """Minimum age limit of a durable store: no provider's prompt cache keeps a prefix for a day."""
 

@@ -12,8 +12,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from headroom_core._internal.fork import ForkSafeLock
-from headroom_core.errors import StorageError
-from headroom_core.stores.base import MAX_COUNTERS, is_durable, require_matching_key
+from headroom_core.stores.base import (
+    DEFAULT_MAX_AGE_SECONDS,
+    MAX_COUNTERS,
+    is_durable,
+    require_matching_key,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +28,8 @@ class MemoryStore:
     Suited to tests, one-off scripts, and environments where nothing may be written to disk: its
     markers resolve in this process only.
 
-    The limits are off by default and apply to originals and to records separately. The least
-    recently used entries are evicted first, and entries that the same call adds never.
+    The limits apply to originals and to records separately. The least recently used entries are
+    evicted first, and entries that the same call adds never.
 
     Copies and unpickled copies in the same process are the same store. Unpickled in another
     process, the store is empty, which is logged as a warning.
@@ -36,7 +40,7 @@ class MemoryStore:
         max_entries: Maximum number of originals, and of records. Defaults to no limit.
         max_bytes: Maximum memory for originals, and for records, in bytes. Defaults to no limit.
         max_age_seconds: Seconds after their last use at which entries expire. They are removed
-            when the next entry is added. Defaults to no limit.
+            when the next entry is added. Defaults to 30 days; None keeps them for ever.
 
     Example:
         >>> from headroom_core.markers import content_key
@@ -52,7 +56,7 @@ class MemoryStore:
         namespace: str = "default",
         max_entries: int | None = None,
         max_bytes: int | None = None,
-        max_age_seconds: float | None = None,
+        max_age_seconds: float | None = DEFAULT_MAX_AGE_SECONDS,
     ) -> None:
         self.namespace = namespace
         self._max_entries = max_entries
@@ -73,7 +77,7 @@ class MemoryStore:
         """Save the texts under their keys.
 
         Raises:
-            StorageError: A key was not made from its text, or is taken by another text.
+            StorageError: A key was not made from its text.
         """
         now = time.time()
         with self._lock:
@@ -82,15 +86,9 @@ class MemoryStore:
             self._evict(self._originals, originals, now)
 
     def _put(self, key: str, text: str, now: float) -> None:
-        stored = self._originals.get(key)
-        if stored is None:
+        if self._originals.get(key) != text:
             require_matching_key(key, text)
-            stored = text
-        elif stored != text:
-            raise StorageError(
-                f"another text is saved under the key {key}; purge the store", {"key": key}
-            )
-        self._originals.put(key, stored, now)
+        self._originals.put(key, text, now)
 
     def get(self, key: str) -> str | None:
         """Return the text saved under the key, or None if there is none."""

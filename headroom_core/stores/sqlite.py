@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from headroom_core.errors import StorageError
-from headroom_core.stores.base import MAX_COUNTERS, is_durable, require_matching_key
-from headroom_core.stores.sqlite_file import SQLiteFile, transaction
-
-# Counters are in the table `tallies`: existing files have it under that name.
-_SCHEMA = "".join(
-    f"""
-    CREATE TABLE IF NOT EXISTS headroom_{table} (
-        namespace TEXT NOT NULL, key {key_type} NOT NULL, used REAL NOT NULL,
-        {value_column} NOT NULL, UNIQUE (namespace, key)
-    );
-    CREATE INDEX IF NOT EXISTS headroom_{table}_used ON headroom_{table} (namespace, used);
-    """
-    for table, key_type, value_column in (
-        ("originals", "TEXT", "text BLOB"),
-        ("records", "TEXT", "text BLOB"),
-        ("tallies", "BLOB", "count INTEGER"),
-    )
+from headroom_core.stores.base import (
+    DEFAULT_MAX_AGE_SECONDS,
+    MAX_COUNTERS,
+    is_durable,
+    require_matching_key,
 )
-_Key = TypeVar("_Key", bound="str | bytes")
+from headroom_core.stores.sqlite_file import SQLiteFile, is_for_want_of_space, transaction
+from headroom_core.stores.sqlite_tables import SCHEMA, Table, decode, encode
+
+_log = logging.getLogger(__name__)
 
 _HOUR = 3600.0
+_DAY = 86_400.0
 
-_MAX_KEYS_PER_QUERY = 500
-"""SQLite before 3.32 takes at most 999 parameters in one statement."""
+_MAX_PROVED = 100_000
+"""Maximum number of originals that are remembered as intact."""
 
 
 class SQLiteStore:
@@ -45,9 +37,9 @@ class SQLiteStore:
     saved survives the end of the process, however it ends; a power failure may lose the last
     moments.
 
-    The limits are off by default, apply to each namespace, and are enforced when something new is
-    saved: the least recently used entries are evicted first, and entries that the same call adds
-    or uses never. Records are limited like originals, by their own last use; a record that outlives
+    The limits apply to each namespace, and are enforced when something new is saved, that of age
+    also when the file is opened: the least recently used entries are evicted first, and entries
+    that the same call adds or uses never. Records are limited like originals, by their own last use; a record that outlives
     its originals is harmless, because replaying it saves them again. Times of last use are exact
     with `max_entries`, and otherwise up to an hour late, so a replay normally writes nothing.
 
@@ -61,9 +53,10 @@ class SQLiteStore:
         namespace: Tenant whose originals and records the store contains. Those of other
             namespaces are neither visible nor affected.
         max_entries: Maximum number of originals, and of records. Defaults to no limit.
-        max_age_seconds: Seconds after their last use at which entries expire. Defaults to no
-            limit.
-        timeout: Seconds to wait for another process that is writing.
+        max_age_seconds: Seconds after their last use at which entries expire. Defaults to 30 days;
+            None keeps them for ever.
+        timeout: Seconds to wait for another process that is writing. The operations of one request
+            share them.
 
     Example:
         >>> import tempfile
@@ -82,11 +75,17 @@ class SQLiteStore:
         *,
         namespace: str = "default",
         max_entries: int | None = None,
-        max_age_seconds: float | None = None,
-        timeout: float = 5.0,
+        max_age_seconds: float | None = DEFAULT_MAX_AGE_SECONDS,
+        timeout: float = 1.0,
     ) -> None:
         self.namespace = namespace
-        self._file = SQLiteFile(path, _SCHEMA, timeout=timeout)
+        self._file = SQLiteFile(path, SCHEMA, timeout=timeout, on_open=self._prepare)
+        self._originals = Table("originals", namespace)
+        self._records = Table("records", namespace)
+        self._counters = Table("tallies", namespace)
+        # The originals that were compared with a text at hand since the file was last changed.
+        self._proved: set[str] = set()
+        self._proved_at = 0
         self._timeout = timeout
         self._max_entries = max_entries
         self._max_age = max_age_seconds
@@ -109,42 +108,62 @@ class SQLiteStore:
         """Whether only an age limit of a day or more can evict a record."""
         return is_durable(self._max_age, self._max_entries)
 
+    def _prepare(self, connection: sqlite3.Connection, is_new: bool) -> None:
+        age = self._max_age
+        if is_new:
+            until = "until they are purged"
+            if age is not None:
+                until = f"for {_in_words(age)} after their last use"
+            _log.info("originals of what is left out are kept in %s, %s", self._file.path, until)
+        elif age is not None:
+            before = time.time() - age
+            self._file.try_at_once(connection, lambda: self._expire(connection, before))
+
     def put_many(self, originals: Mapping[str, str]) -> None:
         """Save the texts under their keys before returning.
 
-        A text that is saved already is compared by its length only: that it belongs to its key,
-        which is a hash, was checked when it was saved, and is checked again whenever it is read.
+        A text that is saved already is compared, and mended if the stored one is damaged.
 
         Raises:
-            StorageError: A key was not made from its text or is taken by another text, or the
-                file cannot be written.
+            StorageError: A key was not made from its text, or the file cannot be written.
         """
         self._file.run("put_many", lambda connection: self._put(connection, originals, time.time()))
 
     def _put(
         self, connection: sqlite3.Connection, originals: Mapping[str, str], now: float
     ) -> None:
-        known = self._select(connection, "originals", "length(text)", originals)
-        for key, (length, _) in known.items():
-            if not _may_have_length(originals[key], length):
-                raise self._file.error(
-                    "put_many", f"another text is saved under the key {key}; purge the store"
-                )
-        missing = originals.keys() - known.keys()
-        for key in missing:
+        if self._proved_at != self._file.changes_by_others or len(self._proved) > _MAX_PROVED:
+            self._proved.clear()
+            self._proved_at = self._file.changes_by_others
+        known = self._originals.select(connection, originals, length=True)
+        missing = [key for key in originals if key not in known]
+        damaged = [
+            key
+            for key, (length, _) in known.items()
+            if not self._is_intact(connection, key, originals[key], length)
+        ]
+        for key in (*missing, *damaged):
             require_matching_key(key, originals[key])
         # Stale originals are saved again instead of being marked as used: another process may be
         # evicting them at this moment.
-        due = [key for key in originals if key in missing or self._is_stale(known[key], now)]
-        rows = [(key, _encode(originals[key])) for key in due]
-        if missing:
+        stale = [key for key, (_, used) in known.items() if self._is_stale(used, now)]
+        rows = [(key, encode(originals[key])) for key in {*missing, *damaged, *stale}]
+        if missing or damaged:
             with transaction(connection):
-                self._insert(connection, "originals", rows, now)
-                self._evict(connection, "originals", now)
+                self._originals.delete(connection, damaged)
+                self._originals.insert(connection, rows, now)
+                self._evict(self._originals, connection, now)
         elif rows:
-            _try_in_transaction(
-                connection, lambda: self._insert(connection, "originals", rows, now)
+            self._file.try_at_once(
+                connection, lambda: self._originals.insert(connection, rows, now)
             )
+        self._proved.update(originals)
+
+    def _is_intact(self, connection: sqlite3.Connection, key: str, text: str, length: Any) -> bool:
+        """Return whether the stored original is the text."""
+        if not (isinstance(length, int) and _may_have_length(text, length)):
+            return False
+        return key in self._proved or self._originals.has(connection, key, encode(text))
 
     def get(self, key: str) -> str | None:
         """Return the text saved under the key, or None if there is none.
@@ -152,13 +171,11 @@ class SQLiteStore:
         Raises:
             StorageError: The text is damaged, or the file cannot be read.
         """
-        rows = self._file.run(
-            "get", lambda connection: self._select(connection, "originals", "text", [key])
-        )
+        rows = self._file.run("get", lambda connection: self._originals.select(connection, [key]))
         if key not in rows:
             return None
         blob, _ = rows[key]
-        return require_matching_key(key, _decode(blob))
+        return require_matching_key(key, decode(blob))
 
     def record(self, records: Mapping[str, str]) -> dict[str, str]:
         """Save the records that are new, and return the stored record of every key.
@@ -178,16 +195,16 @@ class SQLiteStore:
             return known
         with transaction(connection):
             # Selected again, because another process may have written since the recall.
-            earlier = self._select(connection, "records", "text", missing)
-            new = [(key, _encode(records[key])) for key in missing if key not in earlier]
-            self._insert(connection, "records", new, now)
-            self._evict(connection, "records", now)
+            earlier = self._records.select(connection, missing)
+            new = [(key, encode(records[key])) for key in missing if key not in earlier]
+            self._records.insert(connection, new, now)
+            self._evict(self._records, connection, now)
         for key in missing:
-            known[key] = _decode(earlier[key][0]) if key in earlier else records[key]
+            known[key] = _decode_record(earlier[key][0]) if key in earlier else records[key]
         return known
 
     def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the existing records of these keys."""
+        """Return the existing records of these keys. One that cannot be read is an empty text."""
         requested = list(keys)
         return self._file.run(
             "recall", lambda connection: self._recall(connection, requested, time.time())
@@ -196,70 +213,49 @@ class SQLiteStore:
     def _recall(
         self, connection: sqlite3.Connection, keys: Iterable[str], now: float
     ) -> dict[str, str]:
-        known = self._select(connection, "records", "text", keys)
-        stale = [key for key, row in known.items() if self._is_stale(row, now)]
+        known = self._records.select(connection, keys)
+        stale = [key for key, (_, used) in known.items() if self._is_stale(used, now)]
         if stale:
-            statement = "UPDATE headroom_records SET used = ? WHERE namespace = ? AND key = ?"
-            rows = [(now, self.namespace, key) for key in stale]
-            _try_in_transaction(connection, lambda: connection.executemany(statement, rows))
-        return {key: _decode(blob) for key, (blob, _) in known.items()}
+            self._file.try_at_once(connection, lambda: self._records.touch(connection, stale, now))
+        return {key: _decode_record(blob) for key, (blob, _) in known.items()}
 
     def add(self, increments: Mapping[str, int]) -> dict[str, int]:
         """Add to counters, none of which falls below 0, and return their new values."""
-        encoded = {_encode(name): increment for name, increment in increments.items()}
+        encoded = {encode(name): increment for name, increment in increments.items()}
         counts = self._file.run(
             "add", lambda connection: self._add(connection, encoded, time.time())
         )
-        return {name: counts.get(_encode(name), 0) for name in increments}
+        return {name: counts.get(encode(name), 0) for name in increments}
 
     def _add(
         self, connection: sqlite3.Connection, increments: Mapping[bytes, int], now: float
     ) -> dict[bytes, int]:
-        statement = (
-            "INSERT INTO headroom_tallies (namespace, key, used, count) "
-            "VALUES (:namespace, :key, :now, max(0, :increment)) "
-            "ON CONFLICT (namespace, key) DO UPDATE "
-            "SET used = :now, count = max(0, count + :increment)"
-        )
-        rows = [
-            {"namespace": self.namespace, "key": key, "now": now, "increment": increment}
-            for key, increment in increments.items()
-        ]
         with transaction(connection):
-            connection.executemany(statement, rows)
-            found = self._select(connection, "tallies", "count", increments)
+            self._counters.add(connection, increments.items(), now)
+            found = self._counters.select(connection, increments)
             counts = {key: count for key, (count, _) in found.items()}
-            zeros = [(self.namespace, key) for key, count in counts.items() if count == 0]
-            connection.executemany(
-                "DELETE FROM headroom_tallies WHERE namespace = ? AND key = ?", zeros
-            )
-            self._limit(connection, "tallies", MAX_COUNTERS, now)
+            self._counters.delete(connection, [key for key, count in counts.items() if count == 0])
+            self._counters.limit(connection, MAX_COUNTERS, now)
         return counts
 
     def counters(self, prefixes: Iterable[str]) -> dict[str, int]:
         """Return the counters whose names start with any of the prefixes."""
-        encoded = [_encode(prefix) for prefix in prefixes]
-        counts = self._file.run(
-            "counters", lambda connection: self._select_counters(connection, encoded)
-        )
-        return {_decode(name): count for name, count in counts.items()}
+        ranges = [(start, _upper_bound(start)) for start in map(encode, prefixes)]
 
-    def _select_counters(
-        self, connection: sqlite3.Connection, prefixes: Iterable[bytes]
-    ) -> dict[bytes, int]:
-        statement = (
-            "SELECT key, count FROM headroom_tallies WHERE namespace = ? AND key >= ? AND key < ?"
-        )
-        counts: dict[bytes, int] = {}
-        for prefix in prefixes:
-            bounds = (self.namespace, prefix, _upper_bound(prefix))
-            counts.update(connection.execute(statement, bounds))
-        return counts
+        def select(connection: sqlite3.Connection) -> dict[bytes, Any]:
+            counts: dict[bytes, Any] = {}
+            for start, end in ranges:
+                counts |= self._counters.select_range(connection, start, end)
+            return counts
+
+        counts = self._file.run("counters", select)
+        return {decode(name): count for name, count in counts.items() if isinstance(count, int)}
 
     def purge(self, *, older_than: float | None = None) -> int:
         """Delete originals, records and counters, and shrink the file.
 
-        No part of a deleted text remains in the file.
+        No part of a deleted text remains in the file or in its log. It works on a full disk as
+        well, if no other process has the file open.
 
         Args:
             older_than: Delete entries last used more than this many seconds ago. Defaults to
@@ -267,76 +263,71 @@ class SQLiteStore:
 
         Returns:
             The number of originals deleted.
+
+        Raises:
+            StorageError: The file cannot be written; or the entries are deleted (`details` has
+                their number as `deleted`), but another process is reading the file, so that their
+                texts can only be removed when it ends.
         """
         before = float("inf") if older_than is None else time.time() - older_than
-        return self._file.run("purge", lambda connection: self._purge(connection, before))
-
-    def _purge(self, connection: sqlite3.Connection, before: float) -> int:
-        with transaction(connection):
-            self._expire(connection, "records", before)
-            self._expire(connection, "tallies", before)
-            deleted = self._expire(connection, "originals", before)
-        # A script, because `execute` would take a single step of the vacuum, which frees one page.
-        connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+        deleted = 0
+        try:
+            deleted = self._file.run(
+                "purge", lambda connection: self._delete_old(connection, before)
+            )
+            is_erased = self._file.erase()
+        except StorageError as error:
+            if not is_for_want_of_space(error):
+                raise
+            # SQLite can delete nothing on a full disk, because its log has to grow for that.
+            deleted += self._file.rewrite(
+                "purge", lambda source, target: self._copy_recent(source, target, before)
+            )
+            is_erased = True
+        if not is_erased:
+            raise self._file.error(
+                "purge",
+                f"{deleted} originals are deleted, but their texts stay in its log (-wal) as long "
+                "as another process reads the file; end that process, and they are removed when it "
+                "closes the file or with the next operation",
+                deleted=deleted,
+            )
         return deleted
+
+    def _delete_old(self, connection: sqlite3.Connection, before: float) -> int:
+        with transaction(connection):
+            return self._expire(connection, before)
+
+    def _expire(self, connection: sqlite3.Connection, before: float) -> int:
+        """Delete everything last used before that time, and return the number of originals."""
+        self._records.expire(connection, before)
+        self._counters.expire(connection, before)
+        return self._originals.expire(connection, before)
+
+    def _copy_recent(
+        self, source: sqlite3.Connection, target: sqlite3.Connection, before: float
+    ) -> int:
+        """Copy all but what is to be deleted, and return the number of originals that are."""
+        self._records.copy_recent(source, target, before)
+        self._counters.copy_recent(source, target, before)
+        return self._originals.copy_recent(source, target, before)
 
     def close(self) -> None:
         """Close the file. The next use opens it again."""
         self._file.close()
 
-    # The statements below are built from table and column names, which this module alone chooses.
-    # Every value is bound as a parameter.
+    def _is_stale(self, used: Any, now: float) -> bool:
+        """Return whether a time of last use must be written again.
 
-    def _select(
-        self, connection: sqlite3.Connection, table: str, column: str, keys: Iterable[_Key]
-    ) -> dict[_Key, tuple[Any, float]]:
-        """Return the column and the time of last use of each key that exists."""
-        rows: dict[_Key, tuple[Any, float]] = {}
-        for batch in _batches(keys):
-            placeholders = ",".join("?" * len(batch))
-            statement = (
-                f"SELECT key, {column}, used FROM headroom_{table} "
-                f"WHERE namespace = ? AND key IN ({placeholders})"
-            )
-            for key, value, used in connection.execute(statement, (self.namespace, *batch)):
-                rows[key] = (value, used)
-        return rows
+        It is too old, or lies in the future, because the clock was set back or it is damaged.
+        """
+        return not isinstance(used, float) or not 0 <= now - used < self._use_precision
 
-    def _insert(
-        self, connection: sqlite3.Connection, table: str, rows: list[tuple[str, bytes]], now: float
-    ) -> None:
-        connection.executemany(
-            f"INSERT INTO headroom_{table} (namespace, key, used, text) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (namespace, key) DO UPDATE SET used = excluded.used",
-            [(self.namespace, key, now, blob) for key, blob in rows],
-        )
-
-    def _is_stale(self, row: tuple[Any, float], now: float) -> bool:
-        """Return whether the time of last use is so old that it must be written again."""
-        _, used = row
-        return used <= now - self._use_precision
-
-    def _evict(self, connection: sqlite3.Connection, table: str, now: float) -> None:
+    def _evict(self, table: Table, connection: sqlite3.Connection, now: float) -> None:
         if self._max_age is not None:
-            self._expire(connection, table, now - self._max_age)
+            table.expire(connection, now - self._max_age)
         if self._max_entries is not None:
-            self._limit(connection, table, self._max_entries, now)
-
-    def _limit(self, connection: sqlite3.Connection, table: str, max_rows: int, now: float) -> None:
-        """Delete the least recently used rows beyond the limit, but none used at this moment."""
-        excess = (
-            f"SELECT rowid FROM headroom_{table} WHERE namespace = ? "
-            "ORDER BY used DESC LIMIT -1 OFFSET ?"
-        )
-        connection.execute(
-            f"DELETE FROM headroom_{table} WHERE used < ? AND rowid IN ({excess})",
-            (now, self.namespace, max_rows),
-        )
-
-    def _expire(self, connection: sqlite3.Connection, table: str, before: float) -> int:
-        """Delete the rows last used before that time, and return their number."""
-        statement = f"DELETE FROM headroom_{table} WHERE namespace = ? AND used < ?"
-        return connection.execute(statement, (self.namespace, before)).rowcount
+            table.limit(connection, self._max_entries, now)
 
 
 def _use_precision(max_entries: int | None, max_age_seconds: float | None) -> float:
@@ -351,13 +342,21 @@ def _use_precision(max_entries: int | None, max_age_seconds: float | None) -> fl
     return min(_HOUR, max_age_seconds / 10)
 
 
-def _try_in_transaction(connection: sqlite3.Connection, write: Callable[[], object]) -> None:
-    """Write times of last use if possible: a replay must not fail for want of them."""
+def _in_words(seconds: float) -> str:
+    """Return a length of time, rounded to days or hours.
+
+    Example:
+        >>> _in_words(2_592_000), _in_words(5400)
+        ('30 days', '1.5 hours')
+    """
+    return f"{seconds / _DAY:.3g} days" if seconds >= _DAY else f"{seconds / _HOUR:.3g} hours"
+
+
+def _decode_record(blob: Any) -> str:
     try:
-        with transaction(connection):
-            write()
-    except sqlite3.OperationalError:
-        return
+        return decode(blob)
+    except StorageError:
+        return ""
 
 
 def _upper_bound(prefix: bytes) -> bytes:
@@ -371,31 +370,8 @@ def _upper_bound(prefix: bytes) -> bytes:
     return prefix[:-1] + bytes([prefix[-1] + 1])
 
 
-def _batches(keys: Iterable[_Key]) -> Iterator[list[_Key]]:
-    remaining = iter(keys)
-    batch = list(islice(remaining, _MAX_KEYS_PER_QUERY))
-    while batch:
-        yield batch
-        batch = list(islice(remaining, _MAX_KEYS_PER_QUERY))
-
-
 def _may_have_length(text: str, byte_length: int) -> bool:
     """Return whether the text may be that many bytes long, without encoding it."""
     if text.isascii():
         return byte_length == len(text)
     return len(text) < byte_length <= 4 * len(text)
-
-
-def _encode(text: str) -> bytes:
-    # Lone surrogates, which JSON can contain, must survive the round trip.
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _decode(blob: Any) -> str:
-    try:
-        return str(blob, "utf-8", "surrogatepass")
-    except (TypeError, UnicodeDecodeError) as error:
-        raise StorageError(
-            "a stored text is damaged; purge the store, and originals are saved again when they "
-            "are next compressed"
-        ) from error

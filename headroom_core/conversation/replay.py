@@ -6,7 +6,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 from headroom_core._internal.caches import process_caches
 from headroom_core._internal.guard import Failure, Success, WarningCollector, attempt
@@ -16,19 +15,23 @@ from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
 from headroom_core.markers import content_key
 from headroom_core.messages import Block
 from headroom_core.stores import CounterStore, MemoryStore, Store
+from headroom_core.stores.records import Records, are_saved, keep_unsaved
 from headroom_core.transforms.router import ContentRouter, PendingBlock, RoutedBlock, RouteResult
 
-_VERSION = "2"
+_VERSION = "3"
 """To be raised whenever recorded results can no longer be used."""
 
 _MEMO_SHARE = 0.4
 _LOADED_SHARE = 0.2
 _MAX_LOADED = 16_384
-_UNRECORDED_BYTES = 16 * 2**20
 
 _NOTHING_LEARNED = "nothing is learnt from retrievals"
 _NOT_FOLLOWED = "results cannot be recorded, and what was learnt is not followed"
 _REMEMBERED = "results cannot be recorded, and this process remembers them"
+_DAMAGED = (
+    "records of the store are damaged, and their texts were worked out anew: purge the store if "
+    "this goes on"
+)
 _NOT_REMEMBERED = "results cannot be recorded or remembered, so texts may change"
 
 _hash_parts = process_caches.memoized(lambda parts: content_key(json.dumps(parts)))
@@ -43,13 +46,6 @@ _loaded_results: LRUCache[str, tuple[str, RouteResult]] = process_caches.lru(
     _MAX_LOADED, lambda loaded: len(loaded[0]), _LOADED_SHARE
 )
 """Results by the keys of their records, each with the line from which it was loaded."""
-
-_unrecorded: WeakKeyDictionary[Store, MemoryStore] = WeakKeyDictionary()
-"""Results that were sent while their store could not record them.
-
-The same must be sent until the store can, whatever is asked or learnt meanwhile. This is no
-cache, so its size is fixed, and `clear` leaves it alone.
-"""
 
 
 def _memo_store() -> MemoryStore:
@@ -108,21 +104,19 @@ class Replay:
         self, pending: Mapping[int, PendingBlock], router: ContentRouter
     ) -> Mapping[int, RouteResult]:
         """Return the results of blocks. Originals of left out units are stored when it returns."""
-        store = _memo_store() if self.store is None else self.store
+        records = Records(_memo_store() if self.store is None else self.store)
         items = {item.record: item for item in pending.values()}
-        recalled = self._recall(store, items)
-        unrecorded = _recall_unrecorded(store, items.keys() - (recalled or {}).keys())
-        current = unrecorded | (recalled or {})
+        current, is_readable = self._recall(records, items)
         known = _load_results(current)
         unknown = {key: item for key, item in items.items() if key not in current}
-        sources = {} if recalled is None else self._sources(unknown)
+        sources = self._sources(unknown) if is_readable else {}
         lessons = self._lessons(sources)
         new = {
             key: self._route(router, item, item.selecting, lessons.get(key))
             for key, item in items.items()
             if key not in known
         }
-        for key in self._store_originals(known | new, items):
+        for key in self._store_originals(records, known | new, items):
             # Recorded as it is sent: if the store recovers, the same block must not change.
             without = self._route(router, items[key], selecting=False)
             (new if key in new else known)[key] = without
@@ -132,9 +126,11 @@ class Replay:
             if new[key].action == "selected"
         }
         lines = {key: result.dumps() for key, result in new.items() if not result.failed}
-        outcome = self._record(store, unrecorded | lines, current, selected)
+        missing = {key: line for key, line in current.items() if key not in records.stored}
+        outcome = self._record(records, missing | lines, current, selected)
+        recorded = current | lines
         if isinstance(outcome, Success):
-            recorded = outcome.value
+            recorded |= outcome.value
             whole = [sources[key] for key, lesson in lessons.items() if not lesson.pays]
             self._count_outputs(selected.values(), whole)
         elif lessons:
@@ -142,11 +138,12 @@ class Replay:
             # Unrecorded, the blocks would change as soon as something else is learnt.
             unlearned = replace(self, intelligence=None, collector=WarningCollector())
             return unlearned.resolve(pending, router)
-        else:
-            recorded, are_kept = _keep_unrecorded(store, unrecorded | lines)
+        are_kept = records.remember(recorded)
+        if isinstance(outcome, Failure):
             message = _REMEMBERED if are_kept else _NOT_REMEMBERED
             self.collector.warn(f"{message}: {outcome.reason}")
-        # Another process may have been first: then its results hold.
+        # Another process, or another thread, may have been first: then its results hold.
+        recorded |= records.remembered(recorded)
         first = _load_results({key: recorded[key] for key in new.keys() & recorded.keys()})
         results = known | new | first
         return {index: results[item.record] for index, item in pending.items()}
@@ -173,19 +170,21 @@ class Replay:
             return replace(result, reason=f"{result.reason}, {why}")
         return result
 
-    def _recall(self, store: Store, keys: Collection[str]) -> dict[str, str] | None:
-        """Return recorded results as lines, or None if the store cannot be read."""
-        outcome = attempt(lambda: store.recall(keys))
+    def _recall(self, records: Records, keys: Collection[str]) -> tuple[dict[str, str], bool]:
+        """Return known results as lines, and whether the store can be read."""
+        outcome = attempt(lambda: records.recall(keys))
+        if records.damaged:
+            self.collector.warn(_DAMAGED)
         if isinstance(outcome, Success):
-            return outcome.value
+            return outcome.value, True
         self.collector.warn(
             f"earlier results cannot be read, so texts may change: {outcome.reason}"
         )
-        return None
+        return records.remembered(keys), False
 
     def _record(
         self,
-        store: Store,
+        records: Records,
         lines: Mapping[str, str],
         current: Mapping[str, str],
         origins: Mapping[str, Source],
@@ -203,10 +202,10 @@ class Replay:
             return Success({})
         more = self.intelligence.origins(origins) if self.intelligence else {}
         # A store that evicts keeps what the same call names: here, all results of the request.
-        is_durable = isinstance(store, CounterStore) and store.durable
+        is_durable = isinstance(self.store, CounterStore) and self.store.durable
         used = {} if is_durable else current
         named = {**used, **lines, **more}
-        return attempt(lambda: store.record(named))
+        return attempt(lambda: records.record(named))
 
     def _sources(self, items: Mapping[str, PendingBlock]) -> dict[str, Source]:
         """Return the tools of new blocks that may lose units, by the keys of the records."""
@@ -243,7 +242,10 @@ class Replay:
             )
 
     def _store_originals(
-        self, results: Mapping[str, RouteResult], items: Mapping[str, PendingBlock]
+        self,
+        records: Records,
+        results: Mapping[str, RouteResult],
+        items: Mapping[str, PendingBlock],
     ) -> list[str]:
         """Store the originals of texts that lost units.
 
@@ -261,32 +263,19 @@ class Replay:
         self.collector.warn(
             f"the originals cannot be stored, so nothing further is left out: {outcome.reason}"
         )
-        return [key for key in selected if not _is_stored(store, items[key])]
+        sent = records.remembered(selected)
+        return [key for key in selected if not _holds(store, items[key], was_sent=key in sent)]
 
 
-def _is_stored(store: Store, item: PendingBlock) -> bool:
-    return attempt(lambda: store.get(item.key)) == Success(item.block.text)
-
-
-def _recall_unrecorded(store: Store, keys: Collection[str]) -> dict[str, str]:
-    """Return the results that were sent while the store could not record them."""
-    # A store may have no hash, or not support weak references.
-    with suppress(TypeError):
-        if keys and store in _unrecorded:
-            return _unrecorded[store].recall(keys)
-    return {}
-
-
-def _keep_unrecorded(store: Store, lines: dict[str, str]) -> tuple[dict[str, str], bool]:
-    """Keep results until the store can record them.
-
-    Returns:
-        The results that hold, and whether they are kept.
-    """
-    with suppress(TypeError):
-        kept = _unrecorded.setdefault(store, MemoryStore(max_bytes=_UNRECORDED_BYTES))
-        return kept.record(lines), True
-    return lines, False
+def _holds(store: Store, item: PendingBlock, *, was_sent: bool) -> bool:
+    """Return whether the marker of a text may be sent although the text cannot be stored now."""
+    original = {item.key: item.block.text}
+    saved = are_saved(store, original)
+    if saved is None and was_sent:
+        # It was stored when it was sent first. Until the store can be read, this process has it.
+        keep_unsaved(store, original)
+        return True
+    return bool(saved)
 
 
 def _load_results(lines: Mapping[str, str]) -> dict[str, RouteResult]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from headroom_core.compressors.base import Hints
 from headroom_core.markers import content_key
 from headroom_core.stores import CounterStore, Store, default_store
+from headroom_core.stores.records import Records
 
 _MAX_NAME_LENGTH = 200
 _MAX_FIELDS = 32
@@ -183,7 +184,7 @@ class ToolIntelligence:
         """
         source = Source.of(tool, shape)
         if self.learns:
-            self._store.record(self.origins({key: source}))
+            Records(self._store).record(self.origins({key: source}))
             self.seen([source])
 
     def origins(self, sources: Mapping[str, Source]) -> dict[str, str]:
@@ -263,7 +264,7 @@ class ToolIntelligence:
             return None
         origin_key = _origin_key(key)
         with suppress(KeyError, TypeError, ValueError):
-            return Source(*json.loads(self._store.recall([origin_key])[origin_key]))
+            return Source(*json.loads(Records(self._store).recall([origin_key])[origin_key]))
         return None
 
     # Conclusions.

@@ -39,9 +39,10 @@ class SQLiteStore:
 
     The limits apply to each namespace, and are enforced when something new is saved, that of age
     also when the file is opened: the least recently used entries are evicted first, and entries
-    that the same call adds or uses never. Records are limited like originals, by their own last use; a record that outlives
-    its originals is harmless, because replaying it saves them again. Times of last use are exact
-    with `max_entries`, and otherwise up to an hour late, so a replay normally writes nothing.
+    that the same call adds or uses never. Records are limited like originals, by their own last
+    use; a record that outlives its originals is harmless, because replaying it saves them again.
+    Times of last use are exact with `max_entries`, and otherwise up to an hour late, so a replay
+    normally writes nothing.
 
     Copies are the same store. A pickle contains the path, and the unpickled store uses that file.
 
@@ -83,7 +84,7 @@ class SQLiteStore:
         self._originals = Table("originals", namespace)
         self._records = Table("records", namespace)
         self._counters = Table("tallies", namespace)
-        # The originals that were compared with a text at hand since the file was last changed.
+        # The originals that were compared with a given text since the file was last changed.
         self._proved: set[str] = set()
         self._proved_at = 0
         self._timeout = timeout

@@ -257,3 +257,14 @@ class ToolMessage(TypedDict):
     role: Literal["tool"]
     tool_call_id: str
     content: str | list[dict[str, Any]]
+
+
+def stored_originals(draft: Draft) -> dict[str, str]:
+    """Return the originals of the blocks that lost units, by the keys in their markers."""
+    texts = {(block.message, block.path): original_text(block) for block in draft.blocks}
+    return {
+        key: texts[change.message, change.path]
+        for change in draft.changes
+        if change.action == "selected" and (change.message, change.path) in texts
+        for key in change.keys
+    }

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from headroom_core._internal.waiting import shared_wait
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.run import CompressionRun, RunOutcome
 from headroom_core.dialects import Dialect
@@ -58,6 +59,7 @@ class CompressionHooks:
         return self._after(result) if self._after else None
 
 
+@shared_wait()
 def compress(
     messages: Sequence[Any],
     *,

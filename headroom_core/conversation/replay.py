@@ -14,7 +14,8 @@ from headroom_core.conversation.prefix_cache import CachedConversation
 from headroom_core.insight import Lesson, Source, ToolIntelligence, shape_of
 from headroom_core.markers import content_key
 from headroom_core.messages import Block
-from headroom_core.stores import CounterStore, MemoryStore, Store
+from headroom_core.stores import MemoryStore, Store
+from headroom_core.stores.base import may_evict
 from headroom_core.stores.records import Records, are_saved, keep_unsaved
 from headroom_core.transforms.router import ContentRouter, PendingBlock, RoutedBlock, RouteResult
 
@@ -202,8 +203,7 @@ class Replay:
             return Success({})
         more = self.intelligence.origins(origins) if self.intelligence else {}
         # A store that evicts keeps what the same call names: here, all results of the request.
-        is_durable = isinstance(self.store, CounterStore) and self.store.durable
-        used = {} if is_durable else current
+        used = current if self.store is not None and may_evict(self.store) else {}
         named = {**used, **lines, **more}
         return attempt(lambda: records.record(named))
 

@@ -20,9 +20,11 @@ from headroom_core.dialects.declarations import declared_names, declares_retriev
 from headroom_core.dialects.unread import unread_warnings
 from headroom_core.errors import ConfigurationError
 from headroom_core.insight import ToolIntelligence
-from headroom_core.messages import Change, Draft
+from headroom_core.messages import Change, Draft, stored_originals
 from headroom_core.relevance import Scorer, fallback_reason, scorer_from_config
 from headroom_core.stores import Store, check_store, shared_store
+from headroom_core.stores.base import may_evict
+from headroom_core.stores.records import Records, are_saved, keep_unsaved
 from headroom_core.text.sources import can_edit
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.base import Transform, transform_name
@@ -32,6 +34,9 @@ from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.tool_policy import ToolPolicy
 from headroom_core.transforms.windows.gap import without_originals
 from headroom_core.transforms.windows.limits import DraftCounter, budget_warnings
+
+_SENT_ORIGINAL = "sent original:"
+"""What the keys of originals begin with that this process remembers to have named in a marker."""
 
 
 @lru_cache(maxsize=1)
@@ -263,29 +268,38 @@ class CompressionRun(RunContext):
 
         Args:
             draft: The draft after the transform.
-            previous: The draft before it, which is returned if the originals cannot be stored.
-                If its messages do not fit, they are dropped all the same, behind a marker that says
-                that they are not available.
+            previous: The draft before it, which is returned if the originals cannot be stored,
+                unless its messages do not fit or were left out before.
         """
-        if draft.originals.keys() <= previous.originals.keys():
+        new = {key: text for key, text in draft.originals.items() if key not in previous.originals}
+        if not new:
             return draft
         store = self.store
-        reason = ""
-        if store is not None:
-            outcome = attempt(lambda: store.put_many(draft.originals))
-            if isinstance(outcome, Success):
-                return draft
-            reason = outcome.reason
-        holds = draft.gap is None or self._fits(previous)
-        if reason and holds:
+        if store is None:
+            return previous if self._fits(previous) else without_originals(draft)
+        records = Records(store)
+        sent = {f"{_SENT_ORIGINAL}{key}": "" for key in new}
+        named = new if not may_evict(store) else {**stored_originals(draft), **draft.originals}
+        outcome = attempt(lambda: store.put_many(named))
+        if isinstance(outcome, Success):
+            records.remember(sent)
+            return draft
+        was_sent = records.remembered(sent).keys() == sent.keys() or are_saved(store, new)
+        if not was_sent and self._fits(previous):
             self._omissions.append(
-                "nothing was left out of the conversation, because it cannot be kept: " + reason
+                "nothing was left out of the conversation, because it cannot be kept: "
+                + outcome.reason
             )
-        elif reason:
-            self._omissions.append(
-                "messages that cannot be kept were left out, to make it fit: " + reason
-            )
-        return previous if holds else without_originals(draft)
+            return previous
+        # What was sent once is sent again, and what does not fit must be left out. The marker is
+        # the same in any case: its originals are stored as soon as the store works again.
+        keep_unsaved(store, new)
+        records.remember(sent)
+        self._omissions.append(
+            "messages that were left out are kept in the memory of this process alone, until they "
+            "can be stored: " + outcome.reason
+        )
+        return draft
 
     def render(self, draft: Draft) -> RunOutcome:
         """Write messages, and count them."""

@@ -13,6 +13,7 @@ from headroom_core.messages import Draft
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.stores import Store
+from headroom_core.stores.records import Records
 from headroom_core.transforms.router import ContentRouter
 from headroom_core.transforms.windows.intelligent import IntelligentContextManager
 from headroom_core.transforms.windows.limits import (
@@ -104,7 +105,7 @@ class ConversationWindow:
         return manager.fit(
             draft,
             limits,
-            records=records,
+            records=None if records is None else Records(records),
             shorten=shorten,
             shorten_within=math.inf,
             counted=counted,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from headroom_core._internal.checks import require_count, require_fraction, require_positive_int
+from headroom_core._internal.waiting import shared_wait
 from headroom_core.config import HeadroomConfig
 from headroom_core.conversation.run import RunContext, block_tokens
 from headroom_core.documents.budget import BudgetFiller, tokens_used
@@ -30,6 +31,7 @@ from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.windows.limits import check_budget
 
 
+@shared_wait()
 def compress_documents(
     texts: Sequence[str],
     query: str | None = None,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from headroom_core.compressors.base import Hints
 from headroom_core.markers import content_key
 from headroom_core.stores import CounterStore, Store, default_store
-from headroom_core.stores.records import Records
+from headroom_core.stores.records import Records, call_store
 
 _MAX_NAME_LENGTH = 200
 _MAX_FIELDS = 32
@@ -298,7 +298,8 @@ class ToolIntelligence:
         if store is None or tool is None:
             return Lesson().importance
         prefix = _counter_prefix(Source.of(tool, "").tool)
-        return _sum_lessons(_read_lessons(store.counters([prefix])).values()).importance
+        counts = call_store(lambda: store.counters([prefix]))
+        return _sum_lessons(_read_lessons(counts).values()).importance
 
     def report(self) -> dict[str, dict[str, Any]]:
         """Return the recent counts by tool.

@@ -9,12 +9,14 @@ from typing import Any
 
 from headroom_core._internal.checks import is_int
 from headroom_core._internal.guard import attempt
+from headroom_core._internal.waiting import shared_wait
 from headroom_core.errors import StorageError, ValidationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.pages import DEFAULT_LIMIT, PageRequest, read_page
 from headroom_core.retrieval.where import parse_where
 from headroom_core.stores import Store, store_or_default
+from headroom_core.stores.records import find_unsaved
 
 # A content key as markers spell it.
 _KEY = re.compile(r"[0-9a-f]{24}")
@@ -39,6 +41,7 @@ _EXPECTED = {
 """Accepted values of each argument. Models read them too, as answers to their calls."""
 
 
+@shared_wait()
 def retrieve(
     key: str,
     *,
@@ -93,10 +96,13 @@ def retrieve(
     store = store_or_default(store)
     try:
         text = store.get(key)
+        reason = _UNKNOWN_KEY
     except StorageError as error:
-        return _not_found(error.message)
+        text, reason = None, error.message
     if text is None:
-        return _not_found(_UNKNOWN_KEY)
+        text = find_unsaved(store, key)
+    if text is None:
+        return _not_found(reason)
     request = PageRequest(key=key, where=where, query=query, lines=lines, limit=limit, page=page)
     result = read_page(text, request)
     if result.found and page == 1:

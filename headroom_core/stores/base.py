@@ -100,6 +100,11 @@ class CounterStore(Protocol):
         ...
 
 
+def may_evict(store: Store) -> bool:
+    """Return whether a store may evict what was used less than a day ago."""
+    return not (isinstance(store, CounterStore) and store.durable)
+
+
 def is_durable(max_age_seconds: float | None, *other_limits: float | None) -> bool:
     """Return whether a store with these limits keeps records for a day or more.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from headroom_core._internal.guard import Failure, attempt
@@ -12,6 +13,8 @@ from headroom_core.errors import HeadroomError, StorageError
 from headroom_core.markers import content_key
 from headroom_core.stores.base import Store
 from headroom_core.stores.memory import MemoryStore
+
+_T = TypeVar("_T")
 
 _MAX_BYTES = 32 * 2**20
 """Maximum memory for the records of a store, and for originals that it could not save."""
@@ -76,7 +79,7 @@ class Records:
         remembered = self.remembered(requested)
         # All are asked for: the store marks them as used.
         try:
-            lines = _call(lambda: self._store.recall(requested))
+            lines = call_store(lambda: self._store.recall(requested))
         except HeadroomError:
             if len(remembered) < len(set(requested)):
                 raise
@@ -89,7 +92,7 @@ class Records:
         """Save the records that are new, and return the stored record of every key."""
         names = {self._name(key): key for key in records}
         sealed = {name: _seal(name, records[key]) for name, key in names.items()}
-        lines = _call(lambda: self._store.record(sealed))
+        lines = call_store(lambda: self._store.record(sealed))
         stored = {names[name]: _unseal(name, line) for name, line in lines.items() if name in names}
         return {key: stored.get(key) or text for key, text in records.items()}
 
@@ -117,7 +120,7 @@ class Records:
                 texts[key] = text
         if replacements:
             self.damaged.update(replacements.values())
-            for name, line in _call(lambda: self._store.recall(replacements)).items():
+            for name, line in call_store(lambda: self._store.recall(replacements)).items():
                 text = _unseal(name, line)
                 if text is not None:
                     texts[replacements[name]] = text
@@ -151,7 +154,12 @@ def are_saved(store: Store, originals: Mapping[str, str]) -> bool | None:
     return True
 
 
-def _call(work: Callable[[], dict[str, str]]) -> dict[str, str]:
+def call_store(work: Callable[[], _T]) -> _T:
+    """Return what a call of a store returns.
+
+    Raises:
+        StorageError: The store raised anything.
+    """
     try:
         return work()
     except HeadroomError:

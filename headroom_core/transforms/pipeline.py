@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from headroom_core._internal.waiting import shared_wait
 from headroom_core.dialects import Dialect, dialect_for
 from headroom_core.errors import HeadroomError, TransformError
 from headroom_core.messages import Draft, require_list
@@ -103,6 +104,7 @@ class TransformPipeline:
         return transform_messages(self, messages, self.tokenizer, store=store, dialect=dialect)
 
 
+@shared_wait()
 def transform_messages(
     transform: Callable[[Draft], Draft],
     messages: Sequence[Any],

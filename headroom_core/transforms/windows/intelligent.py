@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from headroom_core.compressors import REGISTRY
 from headroom_core.config import HeadroomConfig, IntelligentContextConfig
@@ -15,6 +15,7 @@ from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import TransformResult
 from headroom_core.stores import Store, store_or_default
+from headroom_core.stores.records import Records
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.pipeline import transform_messages
 from headroom_core.transforms.router import ContentRouter
@@ -28,18 +29,6 @@ from headroom_core.transforms.windows.policy import (
 )
 from headroom_core.transforms.windows.ranking import ImportanceRanking
 from headroom_core.transforms.windows.shorten import block_shortener
-
-
-class Records(Protocol):
-    """The part of a store that remembers decisions."""
-
-    def record(self, records: Mapping[str, str]) -> dict[str, str]:
-        """Store records under keys that are new, and return the stored record of every key."""
-        ...
-
-    def recall(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the stored records of those keys that are known."""
-        ...
 
 
 class IntelligentContextManager:
@@ -141,7 +130,7 @@ class IntelligentContextManager:
             return self.fit(
                 draft,
                 limits,
-                records=kept,
+                records=Records(kept),
                 shorten=block_shortener(draft, router, stored=True),
                 counter=counter,
             )
@@ -239,13 +228,20 @@ class IntelligentContextManager:
                 stored = records.recall([key]).get(key)
                 if not stored:
                     stored = records.record({key: json.dumps(decide())})[key]
-                return {int(message): reason for message, reason in json.loads(stored).items()}
+                decision = _read_decision(stored)
             except (StorageError, ValueError):
                 # A decision that cannot be stored or read back must not depend on statistics.
                 ranking.ignore_toin()
-                return decide()
+                decision = decide()
+            records.remember({key: json.dumps(decision)})
+            remembered = records.remembered([key])
+            return _read_decision(remembered[key]) if remembered else decision
 
         return remember
+
+
+def _read_decision(text: str) -> dict[int, str]:
+    return {int(message): reason for message, reason in json.loads(text).items()}
 
 
 def _decide_anew(_key: str, decide: Callable[[], dict[int, str]]) -> dict[int, str]:

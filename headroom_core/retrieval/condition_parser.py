@@ -86,8 +86,8 @@ _Key = tuple[list[str], bool]
 """Readings of a key of a path, and whether it stands in quotes."""
 
 
-Test = Callable[[FieldValues, int], bool]
-"""Test of the row with an index."""
+Test = Callable[[FieldValues], set[int]]
+"""Function that returns the indices of the rows that pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class ConditionParser:
         self._depth -= 1
         if len(tests) == 1:
             return tests[0]
-        return lambda rows, index: any(test(rows, index) for test in tests)
+        return lambda rows: set().union(*(test(rows) for test in tests))
 
     def _parse_conjunction(self) -> Test:
         tests = [self._parse_negation()]
@@ -154,7 +154,7 @@ class ConditionParser:
             tests.append(self._parse_negation())
         if len(tests) == 1:
             return tests[0]
-        return lambda rows, index: all(test(rows, index) for test in tests)
+        return lambda rows: set.intersection(*(test(rows) for test in tests))
 
     def _parse_negation(self) -> Test:
         is_negated = False
@@ -162,7 +162,7 @@ class ConditionParser:
             is_negated = not is_negated
         is_group = not self._is_next(CLASS_KEY) and self._accept_sign("(")
         test = self._parse_group() if is_group else self._parse_comparison()
-        return (lambda rows, index: not test(rows, index)) if is_negated else test
+        return (lambda rows: rows.indices - test(rows)) if is_negated else test
 
     def _parse_group(self) -> Test:
         test = self._parse_disjunction()
@@ -210,10 +210,13 @@ class ConditionParser:
         others = value.readings
         if base == "in":
             others = [Among([item for items in others for item in items])]
-        return lambda rows, index: (
-            any(check(found, other) for found in rows.values(name, index) for other in others)
-            is not is_negated
-        )
+
+        def passes(found: Any) -> bool:
+            return any(check(found, other) for other in others)
+
+        if is_negated:
+            return lambda rows: rows.indices - rows.having(name, passes)
+        return lambda rows: rows.having(name, passes)
 
     def _parse_operator(self) -> str:
         match = self._match(_COMPARISON)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import compress
 from typing import Any, NamedTuple
 
+from headroom_core.errors import ValidationError
 from headroom_core.retrieval.comparisons import compose_letters, leaves
 from headroom_core.tables.conditions import write_path
 from headroom_core.tables.rows import RowSet
@@ -12,11 +15,27 @@ from headroom_core.tables.rows import RowSet
 Path = tuple[str, ...]
 """Keys that lead to a field."""
 
-Reader = Callable[[int], list[Any]]
-"""Returns the values of a field in the row with an index."""
+
+class Reader(NamedTuple):
+    """Reader of the values of a field.
+
+    Attributes:
+        level: 0 if the rows have the field, 1 if those have it that they belong to, and so on.
+        read: Returns the values in the row with an index, of the rows of that level.
+    """
+
+    level: int
+    read: Callable[[int], list[Any]]
+
 
 MAX_KEYS = 20
 """Maximum number of keys in a path: deeper than data is nested, and bounds the work of a lookup."""
+
+_MAX_CHECKS = 500_000
+"""Maximum number of values that one condition may check: about half a second."""
+
+_CHARS_PER_CHECK = 200
+"""A longer string counts as several values."""
 
 # An index into a list that Python can hold; longer digits are a key.
 _MAX_INDEX_DIGITS = 9
@@ -133,30 +152,123 @@ def _nested_objects(items: list[Any]) -> Iterator[dict[str, Any]]:
             stack.extend(reversed(item))
 
 
-def find_path(paths: Sequence[Path], rows: Sequence[Any]) -> Path | None:
-    """Return the full path of a field that a user or model may have named by the end of its path.
-
-    It is the first of the paths that any row has, else the only path that ends with one of them,
-    else that of the value of a bare row if the first begins with one of its names. None if there
-    is no such field.
+class _KnownPaths:
+    """The paths of the fields of rows, collected once when they are first asked for.
 
     Args:
-        paths: What the name may mean.
-        rows: Rows to find it in.
+        rows: Rows, as objects.
     """
-    for path in paths:
-        if any(_lookup(row, path) for row in rows):
-            return path
-    ends = tuple(compose_letters(f".{'.'.join(path)}") for path in paths)
-    # Not inside lists, whose items may be the rows of a table of their own.
-    known = {path for row in rows for path, _, is_in_list in _walk(row) if not is_in_list}
-    endings = {path for path in known if compose_letters(f".{'.'.join(path)}").endswith(ends)}
-    if len(endings) == 1:
-        return endings.pop()
-    first, *rest = paths[0]
-    bare = (_VALUE_NAMES[0], *rest)
-    is_bare = first in _VALUE_NAMES and any(_lookup(row, bare) for row in rows)
-    return bare if is_bare else None
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows = rows
+
+    def find(self, paths: Sequence[Path]) -> Path | None:
+        """Return the full path of a field that may have been named by the end of its path.
+
+        It is the first of the paths that any row has, else the only path that ends with one of
+        them, else that of the value of a bare row if the first begins with one of its names. None
+        if there is no such field.
+
+        Args:
+            paths: What the name may mean.
+        """
+        for path in paths:
+            if self._may_have(path) and any(_lookup(row, path) for row in self._rows):
+                return path
+        ends = tuple(compose_letters(f".{'.'.join(path)}") for path in paths)
+        endings = {path for name, path in self._outside_lists.items() if name.endswith(ends)}
+        if len(endings) == 1:
+            return endings.pop()
+        first, *rest = paths[0]
+        bare = (_VALUE_NAMES[0], *rest)
+        is_bare = first in _VALUE_NAMES and any(_lookup(row, bare) for row in self._rows)
+        return bare if is_bare else None
+
+    def _may_have(self, path: Path) -> bool:
+        """Return whether any row may have a path, which saves looking for it in each."""
+        # Indices into lists are in no path of a field.
+        has_index = any(key.removeprefix("-").isdecimal() for key in path)
+        return has_index or compose_letters(f".{'.'.join(path)}") in self._names
+
+    @cached_property
+    def _names(self) -> set[str]:
+        """Full names of all fields, also of those in lists, with a dot before each key."""
+        return {compose_letters(f".{'.'.join(path)}") for path, _ in self._found}
+
+    @cached_property
+    def _outside_lists(self) -> dict[str, Path]:
+        """Paths of the fields that are in no list, whose items may be rows of their own table."""
+        return {
+            compose_letters(f".{'.'.join(path)}"): path
+            for path, is_in_list in self._found
+            if not is_in_list
+        }
+
+    @cached_property
+    def _found(self) -> set[tuple[Path, bool]]:
+        found: set[tuple[Path, bool]] = set()
+        # Objects of the same keys at the same place are looked at again only for their values.
+        shapes: set[tuple[Path, bool, tuple[str, ...]]] = set()
+        stack: list[tuple[Path, Any, bool]] = [((), row, False) for row in self._rows]
+        while stack:
+            path, value, is_in_list = stack.pop()
+            if isinstance(value, list):
+                stack.extend((path, nested, True) for nested in _nested_objects(value))
+                continue
+            shape = (path, is_in_list, tuple(value))
+            if shape not in shapes:
+                shapes.add(shape)
+                found.update(((*path, key), is_in_list) for key in value)
+            if len(path) + 1 < MAX_KEYS:
+                stack.extend(
+                    ((*path, key), item, is_in_list)
+                    for key, item in value.items()
+                    if isinstance(item, (dict, list))
+                )
+        return found
+
+
+class _Column(NamedTuple):
+    """Values of a field in rows.
+
+    Attributes:
+        rows: Index of the row of each value.
+        codes: Index of each value in `distinct`.
+        distinct: Distinct values.
+        weight: Number of values that a check of all of them counts for.
+    """
+
+    rows: Sequence[int]
+    codes: list[int]
+    distinct: list[Any]
+    weight: int
+
+
+def _collect_values(read: Callable[[int], list[Any]], count: int) -> _Column:
+    """Return the values of a field in so many rows."""
+    rows: list[int] = []
+    codes: list[int] = []
+    distinct: list[Any] = []
+    code_of: dict[Any, int] = {}
+    for index in range(count):
+        for value in read(index):
+            # 1 and True are equal, but no comparison takes them for the same.
+            key = (type(value), value)
+            # Lists and objects have no hash: each is a value of its own.
+            code = len(distinct) if isinstance(value, (list, dict)) else code_of.get(key)
+            if code is None:
+                code = code_of[key] = len(distinct)
+            if code == len(distinct):
+                distinct.append(value)
+            rows.append(index)
+            codes.append(code)
+    return _Column(rows, codes, distinct, sum(map(_weigh, distinct)))
+
+
+def _weigh(value: Any) -> int:
+    if isinstance(value, str):
+        return 1 + len(value) // _CHARS_PER_CHECK
+    return 1 + len(leaves(value)) if isinstance(value, (list, dict)) else 1
 
 
 def _walk(row: Any) -> Iterator[tuple[Path, Any, bool]]:
@@ -190,6 +302,7 @@ class FieldValues:
             with its end. None for rows without a table.
 
     Attributes:
+        indices: Indices of all rows.
         names_table: Whether a name begins with the name of the table.
         readers: Function for each field that returns its values in the row with an index. None if
             there is no such field.
@@ -203,13 +316,43 @@ class FieldValues:
         self._levels = [as_objects(rows), *[as_objects(ancestor.rows) for ancestor in ancestors]]
         self._tables = row_set.tables if row_set else []
         self._is_joined = row_set is not None and bool(row_set.frame.aligned)
+        self.indices = set(range(len(rows)))
+        self._paths = [_KnownPaths(level) for level in self._levels]
+        self._columns: dict[FieldName, _Column] = {}
+        self._checks = 0
         self.names_table = False
         self.readers = {name: self._find(name) for name in names}
 
-    def values(self, name: FieldName, index: int) -> list[Any]:
-        """Return the values of a field of the condition in a row."""
-        read = self.readers[name]
-        return [None] if read is None else read(index)
+    def having(self, name: FieldName, passes: Callable[[Any], bool]) -> set[int]:
+        """Return the indices of the rows in which a value of a field passes a check.
+
+        Raises:
+            ValidationError: There are more values to check than can be checked in a moment.
+        """
+        reader = self.readers[name]
+        if reader is None:
+            return set(self.indices) if passes(None) else set()
+        column = self._column(name, reader)
+        self._checks += column.weight
+        if self._checks > _MAX_CHECKS:
+            raise ValidationError(
+                f"where: too many comparisons for {len(self.indices)} rows: give fewer, or one "
+                "with a list, such as id in [1, 2, 3]",
+                {"where": name.written, "rows": len(self.indices)},
+            )
+        passing = list(map(passes, column.distinct))
+        found = set(compress(column.rows, map(passing.__getitem__, column.codes)))
+        if reader.level == 0:
+            return found
+        # The rows that belong to those.
+        return {index for index, above in enumerate(self._numbers[reader.level]) if above in found}
+
+    def _column(self, name: FieldName, reader: Reader) -> _Column:
+        column = self._columns.get(name)
+        if column is None:
+            column = _collect_values(reader.read, len(self._levels[reader.level]))
+            self._columns[name] = column
+        return column
 
     def _find(self, name: FieldName) -> Reader | None:
         if name.tables:
@@ -217,16 +360,16 @@ class FieldValues:
                 return None
             self.names_table = True
         for level in range(name.level, len(self._levels)):
-            path = find_path(name.paths, self._levels[level]) if name.paths else ()
+            path = self._paths[level].find(name.paths) if name.paths else ()
             if path is not None:
                 return self._reader(level, path)
         return self._find_behind_table(name) or self._find_any_cell(name)
 
     def _reader(self, level: int, path: Path) -> Reader:
-        numbers, rows = self._numbers[level], self._levels[level]
+        rows = self._levels[level]
         if not path:
-            return lambda index: [numbers[index]]
-        return lambda index: values_at(rows[numbers[index]], path)
+            return Reader(level, lambda index: [index])
+        return Reader(level, lambda index: values_at(rows[index], path))
 
     def _find_behind_table(self, name: FieldName) -> Reader | None:
         """Find a field that is named with its table before it: `data.orders.id`, `orders.id`.
@@ -240,7 +383,7 @@ class FieldValues:
             for end in ends
             if path[: len(end)] == end
         ]
-        path = find_path(paths, self._levels[0]) if paths else None
+        path = self._paths[0].find(paths) if paths else None
         if path is None:
             return None
         self.names_table = True
@@ -251,7 +394,7 @@ class FieldValues:
         bare = {(value_name,) for value_name in _VALUE_NAMES}
         if not self._is_joined or bare.isdisjoint(name.paths):
             return None
-        return lambda index: leaves(self._levels[0][index])
+        return Reader(0, lambda index: leaves(self._levels[0][index]))
 
 
 def _ends_with(path: Path, end: Path) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import reprlib
+from collections.abc import Sequence
 from typing import Any
 
 from headroom_core._internal.checks import is_int
+from headroom_core._internal.collection import paused_collection
 from headroom_core._internal.guard import attempt
 from headroom_core._internal.waiting import shared_wait
 from headroom_core.errors import StorageError, ValidationError
 from headroom_core.insight import ToolIntelligence
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.pages import DEFAULT_LIMIT, PageRequest, read_page
-from headroom_core.retrieval.where import parse_where
+from headroom_core.retrieval.word_search import MAX_QUERY_CHARS
 from headroom_core.stores import Store, store_or_default
 from headroom_core.stores.records import find_unsaved
 
@@ -24,6 +26,9 @@ _KEY = re.compile(r"[0-9a-f]{24}")
 # Quotes and spaces that models copy along with a key.
 _AROUND_KEY = " \t\r\n'\"`"
 _MAX_QUOTED_KEY_CHARS = 40
+
+_LARGE = 500_000
+"""Number of characters from which on a text is parsed without collecting garbage meanwhile."""
 
 _UNKNOWN_KEY = (
     "no original is kept under this key: it was never stored here, or it was evicted; "
@@ -103,12 +108,20 @@ def retrieve(
         text = find_unsaved(store, key)
     if text is None:
         return _not_found(reason)
-    request = PageRequest(key=key, where=where, query=query, lines=lines, limit=limit, page=page)
-    result = read_page(text, request)
-    if result.found and page == 1:
+    request = PageRequest(
+        key=key,
+        where=where,
+        query=query and query[:MAX_QUERY_CHARS],
+        lines=lines,
+        limit=limit,
+        page=page,
+    )
+    with paused_collection(len(text) >= _LARGE):
+        answer = read_page(text, request)
+    if answer.result.found and page == 1:
         # Later pages belong to the same request. A failure to count must not cost the answer.
-        attempt(lambda: _count_retrieval(request, store))
-    return result
+        attempt(lambda: _count_retrieval(request, answer.fields, store))
+    return answer.result
 
 
 async def aretrieve(
@@ -143,8 +156,14 @@ def _not_found(reason: str) -> RetrievalResult:
     return RetrievalResult("", found=False, reason=reason)
 
 
-def _count_retrieval(request: PageRequest, store: Store) -> None:
-    """Record a retrieval; more of such content is kept next time."""
+def _count_retrieval(request: PageRequest, fields: Sequence[str], store: Store) -> None:
+    """Record a retrieval; more of such content is kept next time.
+
+    Args:
+        request: The request.
+        fields: Fields of the original that it names. Other names may be any text of the model's.
+        store: The store.
+    """
     by = "all"
     if request.lines:
         by = "lines"
@@ -152,9 +171,6 @@ def _count_retrieval(request: PageRequest, store: Store) -> None:
         by = "where"
     elif request.query:
         by = "query"
-    fields: list[str] = []
-    if request.where:
-        fields = [".".join(path) for path in parse_where(request.where).paths]
     ToolIntelligence(store).retrieved(request.key, by=by, fields=fields)
 
 

@@ -6,13 +6,14 @@ Models read every line that is added here, so its wording is part of the contrac
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import NamedTuple
 
+from headroom_core._internal.caches import process_caches
+from headroom_core._internal.lru import LRUCache
 from headroom_core.markers import RETRIEVE_TOOL
-from headroom_core.relevance import BM25Scorer
-from headroom_core.relevance.words import normalize_text, singular, split_words
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.families import (
     Family,
@@ -30,6 +31,7 @@ from headroom_core.retrieval.lines import (
     split_lines,
 )
 from headroom_core.retrieval.where import Matches, parse_where
+from headroom_core.retrieval.word_search import search
 from headroom_core.tables.rows import RowSet, find_rows
 
 DEFAULT_LIMIT = 50
@@ -38,9 +40,18 @@ DEFAULT_LIMIT = 50
 _PAGE_CHARS = 16_000
 _CHARS_PER_UNIT = _PAGE_CHARS // DEFAULT_LIMIT
 
+_MAX_PAGES_AT_ONCE = 5
+"""How many pages a single row may fill, with its child rows."""
+
+# Parsed, a text takes about ten times as much memory.
+_MAX_PARSED = 16
+_BYTES_PER_CHAR = 10
+_PARSED_SHARE = 0.2
+
 # Bounds of the lists in headings and messages, which cost tokens too.
 _MAX_LISTED_FIELDS = 30
 _MAX_LISTED_RANGES = 12
+_MAX_ECHO_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,19 @@ class PageRequest:
         return f"{RETRIEVE_TOOL}({', '.join(spelled)})"
 
 
-def read_page(text: str, request: PageRequest) -> RetrievalResult:
+class Page(NamedTuple):
+    """Answer to a request.
+
+    Attributes:
+        result: The part of the original, or the reason why there is none.
+        fields: Names of the fields of the original that the condition names.
+    """
+
+    result: RetrievalResult
+    fields: Sequence[str] = ()
+
+
+def read_page(text: str, request: PageRequest) -> Page:
     """Return the part of a text that was requested, below a line that describes it.
 
     Args:
@@ -93,49 +116,75 @@ def read_page(text: str, request: PageRequest) -> RetrievalResult:
         ValidationError: The condition or the line numbers cannot be parsed.
 
     Example:
-        >>> result = read_page("ready\\nsteady\\ngo\\n", PageRequest("3f9a", lines="2"))
-        >>> print(result.text, end="")
+        >>> page = read_page("ready\\nsteady\\ngo\\n", PageRequest("3f9a", lines="2"))
+        >>> print(page.result.text, end="")
         line 2 of 3
         steady
     """
     if request.lines:
-        return _read_lines(text, request)
+        return Page(_read_lines(text, request))
     if request.where:
         # Whoever asks for rows by their fields saw a table.
-        return _read_rows(text, find_rows(text, is_declared=True), request)
+        row_sets = _find_rows(text, request.key, is_declared=True)
+        matches = _match(row_sets, request.where)
+        fields = dict.fromkeys(name for found in matches for name in found.known)
+        return Page(_read_rows(text, row_sets, request, matches), [*fields])
+    return Page(_read_any(text, request))
+
+
+def _read_any(text: str, request: PageRequest) -> RetrievalResult:
+    """Return what a request without conditions and lines asks for: rows if there are any."""
     if request.query:
-        row_sets = find_rows(text)
+        row_sets = _find_rows(text, request.key)
         return _read_rows(text, row_sets, request) if row_sets else _search_lines(text, request)
     if request.limit is None:
         return RetrievalResult(text, found=True) if request.page == 1 else _no_such_page(1)
     # Data on a very long line reads better as rows than as pieces.
     has_long_line = max(map(len, text.split("\n"))) > MAX_LINE_CHARS
-    row_sets = find_rows(text) if has_long_line else []
+    row_sets = _find_rows(text, request.key) if has_long_line else []
     return _read_rows(text, row_sets, request) if row_sets else _read_lines(text, request)
 
 
 # Rows
 
 
-def _read_rows(text: str, row_sets: list[RowSet], request: PageRequest) -> RetrievalResult:
+_parsed: LRUCache[tuple[str, bool], tuple[int, list[RowSet]]] = process_caches.lru(
+    _MAX_PARSED, lambda parsed: _BYTES_PER_CHAR * parsed[0], _PARSED_SHARE
+)
+"""The row sets of the originals that were asked for last, each with the length of its text."""
+
+
+def _find_rows(text: str, key: str, *, is_declared: bool = False) -> list[RowSet]:
+    """Return the row sets of an original. Those who page through one parse it once."""
+    return _parsed.get_or_compute(
+        (key, is_declared), lambda: (len(text), find_rows(text, is_declared=is_declared))
+    )[1]
+
+
+def _read_rows(
+    text: str,
+    row_sets: list[RowSet],
+    request: PageRequest,
+    matches: list[Matches] | None = None,
+) -> RetrievalResult:
     if not row_sets:
         return _not_found(
             "where finds rows, and this original has none: "
             f"ask for some of its {split_lines(text).count} lines"
         )
     total = sum(len(row_set.values) for row_set in row_sets)
-    matches = _match(row_sets, request.where) if request.where else None
     matching = _select_rows(row_sets, matches)
     if matches and not matching:
         return _not_found(_explain_no_match(row_sets, matches, total, request))
     if request.query:
         count = len(matching)
         # Child rows have texts of their own.
-        order = _search([row_sets[n].own_text(index) for n, index in matching], request.query)
+        order = search([row_sets[n].own_text(index) for n, index in matching], request.query)
         matching = [matching[position] for position in order]
         if not matching:
             return _not_found(
-                f"none of the {count} rows{_where_clause(request)} has a word of {request.query!r}"
+                f"none of the {count} rows{_where_clause(request)} has a word of "
+                f"{_quote(request.query)}"
             )
     families = gather_families(row_sets, matching)
     position_of = {family.row: position for position, family in enumerate(families)}
@@ -145,7 +194,14 @@ def _read_rows(text: str, row_sets: list[RowSet], request: PageRequest) -> Retri
     if request.page > len(pages):
         return _no_such_page(len(pages))
     shown = [families[position] for position in pages[request.page - 1]]
-    return _make_page(*_show_families(row_sets, shown, total, request), pages, request)
+    body, heading = _show_families(row_sets, shown, total, request)
+    if request.limit is not None and len(body) > _MAX_PAGES_AT_ONCE * _page_chars(request.limit):
+        call = replace(request, where=None, query=None, lines="1").call(1)
+        return _not_found(
+            f"{heading}: {len(body)} characters, too many for an answer; read the original by its "
+            f"lines, such as {call}"
+        )
+    return _make_page(body, heading, pages, request)
 
 
 def _show_families(
@@ -214,7 +270,7 @@ def _explain_no_match(
     unknown = [name for name in first if all(name in other for other in others)]
     missing = f"no row has {' or '.join(unknown)}; " if unknown else ""
     fields = ", ".join(list(names)[:_MAX_LISTED_FIELDS])
-    return f"none of the {total} rows matches {request.where}; {missing}fields: {fields}"
+    return f"none of the {total} rows matches {_cut(request.where)}; {missing}fields: {fields}"
 
 
 # Lines
@@ -243,9 +299,9 @@ def _read_lines(text: str, request: PageRequest) -> RetrievalResult:
 def _search_lines(text: str, request: PageRequest) -> RetrievalResult:
     lines = split_lines(text)
     pieces = [piece for _, piece in lines.numbered]
-    order = _search(pieces, request.query or "")
+    order = search(pieces, request.query or "")
     if not order:
-        return _not_found(f"none of the {lines.count} lines has a word of {request.query!r}")
+        return _not_found(f"none of the {lines.count} lines has a word of {_quote(request.query)}")
     pages = _paginate(order, pieces, request.limit)
     if request.page > len(pages):
         return _no_such_page(len(pages))
@@ -265,44 +321,6 @@ def _lines_heading(shown: Sequence[NumberedLine], lines: Lines) -> str:
 
 
 # Both
-
-
-def _search(texts: Sequence[str], query: str) -> list[int]:
-    """Return the indices of the texts that share a telling word with a query, the best first."""
-    words = dict.fromkeys(map(singular, split_words(query)))
-    # Splitting is slow, and a word of a text is always a substring of it: first find the texts that
-    # contain the words as substrings, then split only these.
-    normalized = [normalize_text(text) for text in texts]
-    containing = {
-        word: [index for index, text in enumerate(normalized) if word in text] for word in words
-    }
-    candidates = _merge(containing, _telling_words(containing, len(texts)))
-    split_texts = {index: {*map(singular, split_words(texts[index]))} for index in candidates}
-    having = {
-        word: [index for index, text_words in split_texts.items() if word in text_words]
-        for word in words
-    }
-    matching = _merge(having, _telling_words(having, len(texts)))
-    if not matching:
-        return []
-    scores = BM25Scorer().score_items([texts[index] for index in matching], query)
-    return [index for _, index in sorted((-score, index) for index, score in zip(matching, scores))]
-
-
-def _merge(holders: Mapping[str, Sequence[int]], words: Sequence[str]) -> list[int]:
-    """Return the indices of the texts that have any of some words, in order."""
-    return sorted({index for word in words for index in holders[word]})
-
-
-def _telling_words(holders: Mapping[str, Sequence[int]], total: int) -> list[str]:
-    """Return the words that at most half of the texts have, or all words if there is no such word.
-
-    Args:
-        holders: Indices of the texts that have each word.
-        total: Number of texts.
-    """
-    telling = [word for word, indices in holders.items() if 0 < 2 * len(indices) <= total]
-    return telling or list(holders)
 
 
 def _paginate(order: Sequence[int], texts: Sequence[str], limit: int | None) -> list[list[int]]:
@@ -352,12 +370,12 @@ def _make_page(
 
 
 def _where_clause(request: PageRequest) -> str:
-    return f" where {request.where}" if request.where else ""
+    return f" where {_cut(request.where)}" if request.where else ""
 
 
 def _condition(request: PageRequest) -> str:
     clause = _where_clause(request)
-    return f"{clause} that best match {request.query!r}" if request.query else clause
+    return f"{clause} that best match {_quote(request.query)}" if request.query else clause
 
 
 def _list_numbers(unit: str, numbers: Sequence[int], total: int) -> str:
@@ -373,6 +391,16 @@ def _list_numbers(unit: str, numbers: Sequence[int], total: int) -> str:
     listed = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
     units = f"{unit}s" if len(numbers) > 1 else unit
     return f"{units} {listed} of {total}"
+
+
+def _quote(query: str | None) -> str:
+    return repr(_cut(query))
+
+
+def _cut(text: str | None) -> str:
+    """Return a part of a request to be repeated in an answer, which must not grow with it."""
+    text = text or ""
+    return text if len(text) <= _MAX_ECHO_CHARS else f"{text[:_MAX_ECHO_CHARS]}…"
 
 
 def _not_found(reason: str) -> RetrievalResult:

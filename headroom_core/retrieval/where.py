@@ -57,12 +57,14 @@ class Matches(NamedTuple):
     Attributes:
         rows: Indices of the rows, in order.
         unknown: Fields of the condition that no row has, as they were written.
+        known: Names of the other fields.
         is_about: Whether the condition names any field of the rows, or none at all.
         names_table: Whether it names the table before a field: `data.orders.id`.
     """
 
     rows: list[int]
     unknown: list[str]
+    known: list[str]
     is_about: bool
     names_table: bool
 
@@ -106,8 +108,11 @@ class Where:
         unknown = [name for name in self.names if tested.readers[name] is None]
         fields = [name for name in self.names if name.paths or name.level or name.tables]
         return Matches(
-            rows=[index for index in range(len(rows)) if self._test(tested, index)],
+            rows=sorted(self._test(tested)),
             unknown=[name.written for name in unknown],
+            known=[
+                ".".join(name.paths[0]) for name in fields if name.paths and name not in unknown
+            ],
             is_about=not fields or len(unknown) < len(fields),
             names_table=tested.names_table,
         )

@@ -131,9 +131,10 @@ def to_plain(value: Value) -> Any:
     """
     kind = type(value)
     if kind is dict:
-        return {key: to_plain(item) for key, item in value.items()}
+        # Without a call for each string, of which most values are.
+        return {key: item if type(item) is str else to_plain(item) for key, item in value.items()}
     if kind is list:
-        return [to_plain(item) for item in value]
+        return [item if type(item) is str else to_plain(item) for item in value]
     if kind is not tuple:
         return value
     if len(value) == 1:

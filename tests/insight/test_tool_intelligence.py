@@ -170,14 +170,24 @@ def test_selection_is_rarely_retried_while_originals_are_retrieved() -> None:
 async def test_every_kind_of_retrieval_counts_once() -> None:
     store = MemoryStore()
     key = compress_output(0, store).ccr_hashes[0]
-    retrieve(key, where=f"{FAILED} and owner.name contains 'a' or status == 'ok'", store=store)
+    retrieve(key, where=f"{FAILED} and id contains 'a' or status == 'ok'", store=store)
     retrieve(key, lines="1", store=store)
     handle_retrieve_call({"key": key, "query": "zone-7 zone-8"}, store=store)
     await aretrieve(key, store=store)
     report = ToolIntelligence(store).report()["list_jobs"]
     assert report["by"] == {"all": 1, "lines": 1, "query": 1, "where": 1}
-    assert report["fields"] == {"owner.name": 1, "status": 1}
+    assert report["fields"] == {"id": 1, "status": 1}
     assert (report["shortened"], report["asked"]) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    "name", ["'ssn 123-45-6789'", "owner.name", '"my secret"', "status.secret", "^.secret"]
+)
+def test_only_fields_of_the_original_are_learnt(name: str) -> None:
+    store = MemoryStore()
+    key = compress_output(0, store).ccr_hashes[0]
+    assert retrieve(key, where=f"{name} == 1 or status == 'ok'", store=store).found
+    assert ToolIntelligence(store).report()["list_jobs"]["fields"] == {"status": 1}
 
 
 def test_pages_of_a_question_count_once_and_misses_do_not_count() -> None:

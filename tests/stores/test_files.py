@@ -351,7 +351,7 @@ def test_files_that_a_killed_process_left_are_removed(path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == [neighbour.name, path.name]
 
 
-def test_a_new_store_says_once_where_it_is_and_for_how_long_it_keeps_texts(
+def test_a_new_store_says_once_where_texts_are_kept_and_how_long(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="headroom_core")

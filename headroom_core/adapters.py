@@ -57,6 +57,7 @@ from headroom_core.metrics import Ledger, MetricsMixin, Summary
 from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
+from headroom_core.retrieval.tool import refuse_retrieve_call
 from headroom_core.stores import Store, check_store, shared_store
 from headroom_core.transforms.tool_policy import with_tool_settings
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
@@ -115,6 +116,7 @@ __all__ = [
     "pin_reason",
     "read_string",
     "read_usage",
+    "refuse_retrieve_call",
     "render_draft",
     "require_list",
     "shared_store",

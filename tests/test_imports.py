@@ -60,7 +60,7 @@ SHARED = {
     },
     "models": {"load"},
     "dialects": {"access", "base", "counting", "joined", "media", "openai", "parts"},
-    "stores": {"base", "sqlite_file"},
+    "stores": {"base", "memory", "sqlite_file", "sqlite_header", "sqlite_tables"},
     "tables": {
         *(
             "cells",
@@ -100,6 +100,7 @@ SHARED = {
         "originals",
         "pages",
         "where",
+        "word_search",
     },
     "documents": {
         "budget",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -111,6 +111,7 @@ class RetrieveRounds:
 
     Attributes:
         answered: Number of rounds answered so far.
+        allowed: Keys that the conversation was given so far. None for all of the store's namespace.
 
     Raises:
         ConfigurationError: `max_rounds` is not an integer of at least 1.
@@ -129,6 +130,7 @@ class RetrieveRounds:
     ) -> None:
         check_max_rounds(max_rounds)
         self.answered = 0
+        self.allowed: Iterable[str] | None = None
         self._max_rounds = max_rounds
         self._store = store
         self._is_offered = is_offered
@@ -165,7 +167,7 @@ class RetrieveRounds:
         return self._retrieve(call) + (_LAST_CALL if is_last else "")
 
     def _retrieve(self, call: ToolCall) -> str:
-        return handle_retrieve_call(call.arguments or {}, store=self._store)
+        return handle_retrieve_call(call.arguments or {}, allowed=self.allowed, store=self._store)
 
 
 def check_max_rounds(max_rounds: int) -> None:

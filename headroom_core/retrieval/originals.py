@@ -20,8 +20,8 @@ from headroom_core.retrieval.word_search import MAX_QUERY_CHARS
 from headroom_core.stores import Store, store_or_default
 from headroom_core.stores.records import find_unsaved
 
-# A content key as markers spell it.
-_KEY = re.compile(r"[0-9a-f]{24}")
+KEY = re.compile(r"[0-9a-f]{24}")
+"""Matches a content key as markers spell it."""
 
 # Quotes and spaces that models copy along with a key.
 _AROUND_KEY = " \t\r\n'\"`"
@@ -94,8 +94,8 @@ def retrieve(
         go
     """
     _check_arguments(key=key, where=where, query=query, lines=lines, limit=limit, page=page)
-    key = key.strip(_AROUND_KEY).lower()
-    if not _KEY.fullmatch(key):
+    key = normalize_key(key)
+    if not KEY.fullmatch(key):
         quoted = repr(key[:_MAX_QUOTED_KEY_CHARS])
         return _not_found(f"{quoted} is no key: keys are 24 hexadecimal digits")
     store = store_or_default(store)
@@ -141,6 +141,11 @@ async def aretrieve(
     return await asyncio.to_thread(
         retrieve, key, where=where, query=query, lines=lines, limit=limit, page=page, store=store
     )
+
+
+def normalize_key(key: object) -> str:
+    """Return a key as `content_key` writes it, without what models copy along with it."""
+    return key.strip(_AROUND_KEY).lower() if isinstance(key, str) else ""
 
 
 def invalid_argument(name: str, value: object) -> ValidationError:

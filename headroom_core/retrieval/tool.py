@@ -6,12 +6,12 @@ Models read every string here, error messages included: each word costs tokens o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from headroom_core.errors import ConfigurationError, HeadroomError, ValidationError
 from headroom_core.markers import RETRIEVE_TOOL
-from headroom_core.retrieval.originals import invalid_argument, retrieve
+from headroom_core.retrieval.originals import KEY, invalid_argument, normalize_key, retrieve
 from headroom_core.stores import Store, check_store
 
 # Every request pays for the declaration. Markers carry a working call and errors say what is
@@ -29,6 +29,11 @@ _PARAMETERS: dict[str, Any] = {
     "required": ["key"],
 }
 _DESCRIPTION = "Reads what a headroom marker left out: rows where # == 3, or lines 1-5"
+
+_NOT_GIVEN = (
+    "this key is not of this conversation; ask for keys of markers that it was given, or go on "
+    "without it"
+)
 
 _MAX_QUOTED_NAME_CHARS = 40
 
@@ -61,11 +66,19 @@ def retrieve_tool(provider: Literal["openai", "anthropic", "google"] = "openai")
     )
 
 
-def handle_retrieve_call(arguments: str | Mapping[str, Any], *, store: Store | None = None) -> str:
+def handle_retrieve_call(
+    arguments: str | Mapping[str, Any],
+    *,
+    allowed: Iterable[str] | None = None,
+    store: Store | None = None,
+) -> str:
     """Return the answer to a model's call of the retrieve tool.
 
     Args:
         arguments: Arguments of the call, as JSON or as a mapping.
+        allowed: Keys that the conversation was given, such as `CompressResult.ccr_hashes`. A text
+            that reaches the model may imitate a marker with a key of another conversation, which
+            is refused then. Defaults to all keys of the store's namespace.
         store: Store that keeps the originals. Defaults to the default store.
 
     Returns:
@@ -81,10 +94,31 @@ def handle_retrieve_call(arguments: str | Mapping[str, Any], *, store: Store | N
     """
     check_store(store)  # Whoever calls this has to know; the model could only repeat its call.
     try:
+        refusal = None if allowed is None else refuse_retrieve_call(arguments, allowed)
+        if refusal is not None:
+            return refusal
         result = retrieve(**_parse_arguments(arguments), store=store)
     except HeadroomError as error:
         return f"{RETRIEVE_TOOL}: {error.message}"
     return result.text if result.found else f"{RETRIEVE_TOOL}: {result.reason}"
+
+
+def refuse_retrieve_call(arguments: str | Mapping[str, Any], allowed: Iterable[str]) -> str | None:
+    """Return the answer to a call whose key is not allowed, or None if it is.
+
+    A call without a key that can exist is answered by `handle_retrieve_call`, which says why.
+
+    Args:
+        arguments: Arguments of the call, as JSON or as a mapping.
+        allowed: Keys that the conversation was given.
+    """
+    try:
+        key = normalize_key(_parse_arguments(arguments)["key"])
+    except ValidationError:
+        return None
+    if not KEY.fullmatch(key) or key in set(allowed):
+        return None
+    return f"{RETRIEVE_TOOL}: {_NOT_GIVEN}"
 
 
 def _parse_arguments(arguments: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -39,11 +39,17 @@ from headroom_core.adapters import (
     check_retrieve,
     get_field,
     is_retrieve_tool,
+    refuse_retrieve_call,
     with_tool_settings,
 )
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.compression import EVENT, LangChainCompression
-from headroom_integrations.langchain.tool_results import ToolResultCompressor, count_saved_tokens
+from headroom_integrations.langchain.tool_results import (
+    ToolResultCompressor,
+    count_saved_tokens,
+    given_keys,
+    with_given_keys,
+)
 from headroom_integrations.langchain.tools import needs_retrieval, retrieve_tools, retrieves
 
 _log = logging.getLogger(__package__)
@@ -155,7 +161,7 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             dispatch_custom_event(EVENT, calls[0].result)
         response = handler(compressed)
         self._ledger.record(**calls[-1].metrics(response))
-        return response
+        return calls[-1].note_keys(response)
 
     async def awrap_model_call(
         self,
@@ -169,12 +175,15 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
             await adispatch_custom_event(EVENT, calls[0].result)
         response = await handler(compressed)
         self._ledger.record(**calls[-1].metrics(response))
-        return response
+        return calls[-1].note_keys(response)
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]
     ) -> Any:
         """Call the tool and compress its result for the state."""
+        refusal = _refuse_key(request)
+        if refusal is not None:
+            return refusal
         output = handler(request)
         if self._keeps_original(request):
             return output
@@ -184,6 +193,9 @@ class HeadroomMiddleware(MetricsMixin, AgentMiddleware[AgentState[Any], Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
         """Call the tool and compress its result for the state in a thread."""
+        refusal = _refuse_key(request)
+        if refusal is not None:
+            return refusal
         output = await handler(request)
         if self._keeps_original(request):
             return output
@@ -320,6 +332,21 @@ class _ModelCall:
             "latency_ms": (perf_counter() - self.started) * 1000,
         }
 
+    def note_keys(self, response: ModelCallResult[Any]) -> ModelCallResult[Any]:
+        """Note in the response which keys the model was given that the state does not know yet."""
+        known = given_keys(self.original_messages)
+        new = [key for key in self.result.ccr_hashes if key not in known]
+        if not new:
+            return response
+        if isinstance(response, AIMessage):
+            return with_given_keys(response, new)
+        inner: Any = getattr(response, "model_response", response)
+        for index, message in enumerate(inner.result):
+            if isinstance(message, AIMessage):
+                inner.result[index] = with_given_keys(message, new)
+                break
+        return response
+
     def _tokens_without_compression(self) -> int:
         """Count the tokens that an agent without this middleware would have sent."""
         for message in reversed(self.original_messages):
@@ -373,6 +400,18 @@ def _response_messages(response: ModelCallResult[Any]) -> list[AIMessage]:
     inner: Any = getattr(response, "model_response", response)
     messages = [inner] if isinstance(inner, AIMessage) else inner.result
     return [message for message in messages if isinstance(message, AIMessage)]
+
+
+def _refuse_key(request: ToolCallRequest) -> ToolMessage | None:
+    """Return the answer to a retrieve call with a key that its conversation was not given."""
+    call = request.tool_call
+    if not is_retrieve_tool(call["name"]):
+        return None
+    allowed = given_keys(get_field(request.state, "messages") or ())
+    reason = refuse_retrieve_call(call["args"], allowed)
+    if reason is None:
+        return None
+    return ToolMessage(reason, name=call["name"], tool_call_id=call["id"])
 
 
 def _is_retrieval(message: BaseMessage) -> bool:

@@ -40,7 +40,7 @@ class ToolResultCompressor:
         >>> rows = ",".join(f'{{"id": {n}, "state": "done"}}' for n in range(200))
         >>> message = compressor.compress(ToolMessage(f"[{rows}]", tool_call_id="c1"))
         >>> sorted(message.response_metadata["headroom"])
-        ['characters', 'tokens_after', 'tokens_before']
+        ['characters', 'keys', 'tokens_after', 'tokens_before']
     """
 
     compression: LangChainCompression
@@ -130,6 +130,25 @@ def count_saved_tokens(messages: Iterable[Any]) -> int:
     return saved
 
 
+def given_keys(messages: Iterable[Any]) -> set[str]:
+    """Return the keys in markers that messages were given, on arrival or in a request.
+
+    They are in the metadata of the messages, which no tool's output can imitate.
+    """
+    return {
+        key
+        for message in messages
+        if isinstance(message, (AIMessage, ToolMessage))
+        for key in (message.response_metadata.get(SAVINGS_KEY) or {}).get("keys", ())
+    }
+
+
+def with_given_keys(message: AIMessage, keys: Iterable[str]) -> AIMessage:
+    """Return the message with the keys that its request was given in its metadata."""
+    metadata = {**message.response_metadata, SAVINGS_KEY: {"keys": list(keys)}}
+    return message.model_copy(update={"response_metadata": metadata})
+
+
 def _reported_model(message: AIMessage) -> str | None:
     """Return the name of the model that wrote a message, as reported by its provider."""
     for key in ("model_name", "model"):
@@ -168,6 +187,7 @@ def _with_savings(before: Any, after: Any, result: CompressResult, index: int) -
         + count_saved_tokens([before]),
         "tokens_after": sum(change.tokens_after for change in changes),
         "characters": len(after.text),
+        "keys": [key for change in changes for key in change.keys],
     }
     metadata = {**after.response_metadata, SAVINGS_KEY: savings}
     return after.model_copy(update={"response_metadata": metadata})

@@ -172,7 +172,12 @@ every_run = pytest.mark.parametrize("run", RUNS)
 every_wrapper = pytest.mark.parametrize(
     "wrap", [HeadroomChatModel, wrap_chat_model], ids=["HeadroomChatModel", "variant"]
 )
+# The conversation was given these keys with an earlier request.
+GIVEN = AIMessage(
+    "I see.", response_metadata={"headroom": {"keys": [KEY, content_key(ROWS)]}}, id="given"
+)
 QUESTION = [HumanMessage("What is in there?")]
+ASKED: list[BaseMessage] = [GIVEN, *QUESTION]
 RETRIEVE: Step = {"calls": [call()]}
 ANSWER: Step = {"text": "It is done."}
 ORDERS = {"type": "function", "function": {"name": "orders", "parameters": {}}}
@@ -206,10 +211,10 @@ class TestRounds:
         self, wrap: Any, run: Any
     ) -> None:
         inner = scripted(RETRIEVE, ANSWER)
-        answer = run(wrap(inner, retrieve=True, store=store()), QUESTION)
+        answer = run(wrap(inner, retrieve=True, store=store()), ASKED)
         assert answer.text.strip() == "It is done."
         assert answer.tool_calls == []
-        assert inner.sent[1][:1] == inner.sent[0] == QUESTION
+        assert inner.sent[1][:2] == inner.sent[0] == ASKED
         assert inner.sent[1][-1].text.endswith(TEXT)
 
     @every_run
@@ -238,10 +243,20 @@ class TestRounds:
     @every_run
     def test_parallel_calls_are_answered_together(self, run: Any) -> None:
         inner = scripted({"calls": [call(), call(key="0" * 24)]}, ANSWER)
-        run(HeadroomChatModel(inner, retrieve=True, store=store()), QUESTION)
-        _, _, found, missed = inner.sent[1]
+        run(HeadroomChatModel(inner, retrieve=True, store=store()), ASKED)
+        *_, found, missed = inner.sent[1]
         assert (found.tool_call_id, missed.tool_call_id) == ("c0-0", "c0-1")
-        assert "no original is kept" in missed.text
+        assert "not of this conversation" in missed.text
+
+    @every_run
+    def test_keys_of_other_conversations_are_refused(self, run: Any) -> None:
+        kept = store()
+        secret = "the text of another tenant"
+        kept.put_many({content_key(secret): secret})
+        inner = scripted({"calls": [call(key=content_key(secret))]}, ANSWER)
+        marker = f'[headroom: 9 rows left out here; headroom_retrieve(key="{content_key(secret)}")]'
+        run(HeadroomChatModel(inner, retrieve=True, store=kept), [HumanMessage(marker)])
+        assert "not of this conversation" in inner.sent[1][-1].text
 
     @every_run
     def test_the_last_round_is_announced_and_forbids_further_calls(self, run: Any) -> None:
@@ -280,7 +295,7 @@ class TestRounds:
         kept = MemoryStore()
         kept.put_many({content_key(ROWS): ROWS})
         inner = scripted({"calls": [call(key=content_key(ROWS), limit=300)]}, ANSWER)
-        run(HeadroomChatModel(inner, retrieve=True, store=kept), QUESTION)
+        run(HeadroomChatModel(inner, retrieve=True, store=kept), ASKED)
         assert inner.sent[1][-1].text == handle_retrieve_call(
             {"key": content_key(ROWS), "limit": 300}, store=kept
         )
@@ -289,9 +304,7 @@ class TestRounds:
         url = f"sqlite:///{tmp_path}/kept.db"
         open_store(url).put_many({KEY: TEXT})
         inner = scripted(RETRIEVE, ANSWER)
-        HeadroomChatModel(inner, retrieve=True, config=HeadroomConfig(store_url=url)).invoke(
-            QUESTION
-        )
+        HeadroomChatModel(inner, retrieve=True, config=HeadroomConfig(store_url=url)).invoke(ASKED)
         assert inner.sent[1][-1].text.endswith(TEXT)
 
     async def test_events_of_version_2_include_every_round(self) -> None:

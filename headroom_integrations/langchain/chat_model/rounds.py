@@ -45,6 +45,7 @@ from headroom_integrations.langchain.chat_model.carried import (
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.chat_model.stream import VisibleStream, merge_chunks
 from headroom_integrations.langchain.compression import LangChainCompression
+from headroom_integrations.langchain.tool_results import given_keys
 from headroom_integrations.langchain.tools import retrieve_tools
 
 UNKNOWN_MODEL = "the model that is called"
@@ -148,6 +149,7 @@ class CompressedRequest:
         result = self._compression.compress(
             [*self._messages, *self._round_messages], tools=self.kwargs.get("tools")
         )
+        self._rounds.allowed = {*result.ccr_hashes, *given_keys(self._messages)}
         is_first = not self._round_messages
         self._recorder.begin_round(
             result, added_tokens=self._count_restored_tokens() if is_first else 0

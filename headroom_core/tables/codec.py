@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from headroom_core.tables.csv.parse import parse_csv
+from headroom_core.tables.escapes import escape_headers, unescape_headers
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.json_strings import build_opened_frame
 from headroom_core.tables.notation import notation_of
@@ -15,7 +16,7 @@ from headroom_core.tables.restore import (
     restore_members,
     restore_rows,
 )
-from headroom_core.tables.strings import STRING_END, close_strings
+from headroom_core.tables.strings import STRING_END, STRING_START, close_strings
 from headroom_core.tables.table_names import name_tables, walk_frames
 from headroom_core.tables.values import TextPart, merge_strings, parse_value
 from headroom_core.tables.writer import write_table
@@ -30,6 +31,7 @@ _MAX_STRING_DEPTH = 8
 # A text is data if this share of it is. In documentation and code, shorter JSON is an example.
 _MIN_DATA_SHARE = 0.5
 _MIN_CHARACTERS_IN_TEXT = 1_000
+_TABLE_START = "[table "
 
 
 def parse_text(text: str, *, is_declared: bool = False) -> list[TextPart] | None:
@@ -42,8 +44,12 @@ def parse_text(text: str, *, is_declared: bool = False) -> list[TextPart] | None
     Returns:
         The parts, or None if the text has no JSON and is not a table.
     """
-    # A text with the sign would not be decoded to itself.
-    parts = None if STRING_END in text else _TextReader(is_declared=is_declared).read(text)
+    has_start, has_end = STRING_START in text, STRING_END in text
+    if has_start and has_end:
+        return None  # It would not be decoded to itself.
+    # Where one of the signs stands in the text, no string may bring the other.
+    depth = _MAX_STRING_DEPTH if has_start or has_end else 0
+    parts = _TextReader(depth, is_declared=is_declared).read(text)
     name_tables([part for part in parts or () if isinstance(part, Frame)])
     return parts
 
@@ -131,15 +137,23 @@ def render_lossless(parts: list[TextPart]) -> str | None:
     rendered: list[str] = []
     tables: list[Frame] = []
     for part in parts:
-        if isinstance(part, str):
-            rendered.append(part)
-            continue
-        form = render_lossless_frame(part)
+        form = render_part(part)
         rendered.append(form)
-        if form.startswith("[table "):
+        if not isinstance(part, str) and is_table(form):
             tables.append(part)
     text = "".join(rendered)
     return text if _round_trips(text, tables) else None
+
+
+def render_part(part: TextPart) -> str:
+    """Render a part without loss. Nothing but a table begins like one."""
+    form = part if isinstance(part, str) else render_lossless_frame(part)
+    return form if not isinstance(part, str) and is_table(form) else escape_headers(form)
+
+
+def is_table(form: str) -> bool:
+    """Return whether the form of a frame is a table."""
+    return form.startswith(_TABLE_START)
 
 
 def render_lossless_frame(frame: Frame) -> str:
@@ -296,8 +310,10 @@ def _decode_tables(text: str) -> str:
                 f"{dropped} of {table.total} rows were left out of a table: "
                 "retrieve the original to restore them"
             )
-        pieces.append(text[position : table.start])
+        pieces.append(unescape_headers(text[position : table.start]))
         rows, position = _restore_lists(table, tables)
         pieces.append(render_source(table, rows))
-    pieces.append(text[position:])
+    # A text without a table was not escaped.
+    rest = text[position:]
+    pieces.append(unescape_headers(rest) if position else rest)
     return close_strings("".join(pieces))

@@ -36,6 +36,16 @@ _ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
 _LINE_NOTE = re.compile(rf'; {LINE_NOTE}((?:[^;"]|"(?:[^"\\]|\\.)*")+)')
 _SPELLING_NOTE = re.compile(r"; (JSON [^;:]+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items() if form not in FORM_NOTES}
+# What a header of somebody else's may lead to.
+_UNREADABLE = (
+    ValueError,
+    StopIteration,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 _NUMBER_STARTS = frozenset("-0123456789")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
@@ -98,7 +108,7 @@ def read_tables(text: str) -> Iterator[ParsedTable]:
             continue
         try:
             table = _read_table(text, header, line_end)
-        except (ValueError, StopIteration, IndexError, KeyError) as error:
+        except _UNREADABLE as error:
             raise TableReadError(
                 f"the table at character {header.start()} cannot be read: {error}"
             ) from error

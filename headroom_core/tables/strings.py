@@ -12,8 +12,8 @@ import re
 
 from headroom_core.text.spelling import COMPACT, Spelling
 
-STRING_END = "[end of string]"
-"""The end of a string; no string with this text is opened."""
+STRING_START, STRING_END = "[string", "[end of string]"
+"""What a string begins and ends with; no string with the end in it is opened."""
 
 MIN_STRING_CHARACTERS = 200
 """Shorter strings stay strings."""

@@ -20,7 +20,7 @@ from headroom_core.compressors.smart_crusher.select import (
 from headroom_core.config import SmartCrusherConfig
 from headroom_core.relevance import Scorer
 from headroom_core.tables.aligned import join_aligned
-from headroom_core.tables.codec import render_lossless_frame, selection_round_trips
+from headroom_core.tables.codec import is_table, render_part, selection_round_trips
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.values import TextPart
 from headroom_core.tables.writer import write_table
@@ -88,7 +88,9 @@ class SelectionRenderer:
 
     def render(self, parts: list[TextPart]) -> RowSelectionResult | None:
         """Render the parts of a text; None if no row can be left out."""
-        text = "".join(part if isinstance(part, str) else self._render(part) for part in parts)
+        text = "".join(
+            render_part(part) if isinstance(part, str) else self._render(part) for part in parts
+        )
         if not self.markers or not selection_round_trips(text, self.written):
             return None
         return RowSelectionResult(
@@ -115,8 +117,8 @@ class SelectionRenderer:
             selections = self._select_with_children(frame)
         if any(selection for _, selection in selections):
             return "".join(self._render_one(item, selection) for item, selection in selections)
-        text = render_lossless_frame(frame)
-        if text.startswith("[table "):
+        text = render_part(frame)
+        if is_table(text):
             self.written += [(item, None) for item, _ in selections]
         return text
 

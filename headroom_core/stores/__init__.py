@@ -110,8 +110,12 @@ def shared_store(
             in the user's state folder otherwise.
         max_entries: As for `open_store`.
         max_age_seconds: As for `open_store`.
+
+    Raises:
+        ConfigurationError: The URL names no known kind of store, or there is no URL and no home
+            folder.
     """
-    key = (url or store_url(), max_entries, max_age_seconds)
+    key = (url or _default_url(), max_entries, max_age_seconds)
     store = _shared_stores.get(key)
     if store is None:
         opened = open_store(key[0], max_entries=max_entries, max_age_seconds=max_age_seconds)
@@ -119,6 +123,16 @@ def shared_store(
         # discarded at no cost, because a store opens its file only when it is used.
         store = _shared_stores.setdefault(key, opened)
     return store
+
+
+def _default_url() -> str:
+    try:
+        return store_url()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "there is no home folder to keep originals in: name a file or memory:// with "
+            "HEADROOM_STORE_URL"
+        ) from error
 
 
 def default_store() -> Store:

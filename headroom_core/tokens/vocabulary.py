@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -103,17 +104,21 @@ def load_vocabulary(name: str) -> tiktoken.Encoding | None:
 def _load_from_disk(name: str) -> tiktoken.Encoding | None:
     for folder in _candidate_folders():
         if _has_vocabulary(folder, name):
-            with environment.tiktoken_cache(folder):
+            with suppress(OSError, ImportError), environment.tiktoken_cache(folder):
                 return tiktoken.get_encoding(name)
     return None
 
 
 def _candidate_folders() -> Iterator[Path]:
     yield from environment.tiktoken_cache_folders()
-    yield Path(tempfile.gettempdir()) / "data-gym-cache"
+    # Raises where no folder can be written to, as on a read-only file system.
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir()) / "data-gym-cache"
     # LlamaIndex ships vocabularies. Its spec tells where, without importing it.
-    spec = find_spec("llama_index")
-    locations = spec.submodule_search_locations if spec else None
+    locations: Iterable[str] | None = None
+    with suppress(OSError):
+        spec = find_spec("llama_index")
+        locations = spec.submodule_search_locations if spec else None
     for location in locations or ():
         yield Path(location) / "core" / "_static" / "tiktoken_cache"
 

@@ -14,8 +14,17 @@ def entry_points_of(group: str) -> dict[str, EntryPoint]:
     """Return the entry points of a group by name, sorted by name.
 
     Of several with the same name, the first on the path wins, as for modules.
+
+    Raises:
+        ConfigurationError: The packages cannot be read, for want of file descriptors perhaps.
     """
-    points = reversed([*entry_points(group=group)])
+    try:
+        points = reversed([*entry_points(group=group)])
+    except OSError as error:
+        raise ConfigurationError(
+            f"plug-ins of the group {group} cannot be looked for: {error.strerror}",
+            {"group": group},
+        ) from error
     return {point.name: point for point in sorted(points, key=lambda point: point.name)}
 
 

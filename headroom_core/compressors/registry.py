@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint
 from typing import Any, TypeAlias
 
 from headroom_core._internal.fork import ForkSafeLock
-from headroom_core._internal.guard import Success, attempt
+from headroom_core._internal.guard import Failure, Success, attempt
 from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor, Request
 from headroom_core.config import HeadroomConfig
@@ -175,7 +175,14 @@ class CompressorRegistry:
                 cannot be used.
         """
         added: list[Route] = []
-        for registration in [*self._registered, *self._find_installed()]:
+        if skip is None:
+            installed = self._find_installed()
+        else:
+            found = attempt(self._find_installed)
+            installed = found.value if isinstance(found, Success) else []
+            if isinstance(found, Failure):
+                skip(found.reason)
+        for registration in [*self._registered, *installed]:
             if skip is None:
                 added.append(registration.route(config))
                 continue

@@ -98,15 +98,15 @@ def retrieve(
     if not KEY.fullmatch(key):
         quoted = repr(key[:_MAX_QUOTED_KEY_CHARS])
         return _not_found(f"{quoted} is no key: keys are 24 hexadecimal digits")
-    store = store_or_default(store)
+    text, reason = None, _UNKNOWN_KEY
     try:
+        store = store_or_default(store)
         text = store.get(key)
-        reason = _UNKNOWN_KEY
     except StorageError as error:
-        text, reason = None, error.message
-    if text is None:
+        reason = error.message
+    if text is None and store is not None:
         text = find_unsaved(store, key)
-    if text is None:
+    if text is None or store is None:
         return _not_found(reason)
     request = PageRequest(
         key=key,

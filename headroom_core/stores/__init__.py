@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from headroom_core.environment import store_url
-from headroom_core.errors import ConfigurationError
+from headroom_core.errors import ConfigurationError, StorageError
 from headroom_core.stores.base import DEFAULT_MAX_AGE_SECONDS, CounterStore, Store
 from headroom_core.stores.memory import MemoryStore
 
@@ -87,7 +87,15 @@ def _open_sqlite(location: str, **settings: Any) -> Store | None:
     # A path needs the third slash, and the options that may follow a "?" are not supported.
     if path in ("", location) or "?" in path:
         return None
-    store: Store = __getattr__("SQLiteStore")(path, **settings)
+    try:
+        store_class = __getattr__("SQLiteStore")
+    except (OSError, ImportError) as error:
+        raise StorageError(
+            f"store {path}: SQLite cannot be loaded ({type(error).__name__}); free some file "
+            "descriptors, or give memory:// as HEADROOM_STORE_URL",
+            {"path": path},
+        ) from error
+    store: Store = store_class(path, **settings)
     return store
 
 

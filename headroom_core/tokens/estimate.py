@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_BYTES_PER_TOKEN = 4
+"""What a token of any text takes on average, if nothing better is known."""
+
+
 class EstimateModel(NamedTuple):
     """Weights of the estimate.
 
@@ -42,7 +46,11 @@ def estimate_tokens(text: str) -> int:
     """
     if not text:
         return 0
-    classes, weights = _load_model()
+    try:
+        classes, weights = _load_model()
+    except (OSError, ImportError):
+        # A process without a free file descriptor can open neither the weights nor numpy.
+        return max(1, len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
     return max(1, round(float(count_byte_pairs(text, classes) @ weights)))
 
 

@@ -139,12 +139,12 @@ class Replay:
             # Unrecorded, the blocks would change as soon as something else is learnt.
             unlearned = replace(self, intelligence=None, collector=WarningCollector())
             return unlearned.resolve(pending, router)
-        are_kept = records.remember(recorded)
+        are_kept = self.store is None or records.remember(recorded)
         if isinstance(outcome, Failure):
             message = _REMEMBERED if are_kept else _NOT_REMEMBERED
             self.collector.warn(f"{message}: {outcome.reason}")
         # Another process, or another thread, may have been first: then its results hold.
-        recorded |= records.remembered(recorded)
+        recorded |= records.remembered(new)
         first = _load_results({key: recorded[key] for key in new.keys() & recorded.keys()})
         results = known | new | first
         return {index: results[item.record] for index, item in pending.items()}

@@ -66,6 +66,7 @@ class Records:
     def __init__(self, store: Store) -> None:
         self.stored: set[str] = set()
         self.damaged: set[str] = set()
+        self._known: set[str] = set()
         self._store = store
         self._memory = _memory_of(store)
 
@@ -99,12 +100,17 @@ class Records:
     def remember(self, records: Mapping[str, str]) -> bool:
         """Keep records in the memory of this process, and return whether that is possible."""
         if self._memory is not None:
-            self._memory.record(records)
+            new = {key: text for key, text in records.items() if key not in self._known}
+            if new:
+                self._memory.record(new)
+                self._known |= new.keys()
         return self._memory is not None
 
     def remembered(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the records of these keys that this process sent."""
-        return self._memory.recall(keys) if self._memory is not None else {}
+        found = self._memory.recall(keys) if self._memory is not None else {}
+        self._known |= found.keys()
+        return found
 
     def _unseal(self, lines: Mapping[str, str], remembered: Mapping[str, str]) -> dict[str, str]:
         """Return records without their checksums, and replacements of damaged ones."""

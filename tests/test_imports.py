@@ -66,6 +66,7 @@ SHARED = {
             "cells",
             "codec",
             "csv",
+            "escapes",
             "frame",
             "groups",
             "header",

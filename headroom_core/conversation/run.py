@@ -296,8 +296,7 @@ class CompressionRun(RunContext):
         keep_unsaved(store, new)
         records.remember(sent)
         self._omissions.append(
-            "messages that were left out are kept in the memory of this process alone, until they "
-            "can be stored: " + outcome.reason
+            "messages that were left out are in the memory of this process alone: " + outcome.reason
         )
         return draft
 

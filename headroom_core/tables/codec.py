@@ -9,7 +9,7 @@ from headroom_core.tables.escapes import escape_headers, unescape_headers
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.json_strings import build_opened_frame
 from headroom_core.tables.notation import notation_of
-from headroom_core.tables.reader import ParsedTable, TableReadError, read_tables
+from headroom_core.tables.reader import ParsedTable, TableReadError, has_table, read_tables
 from headroom_core.tables.restore import (
     describe_layout,
     restore_header_row,
@@ -47,6 +47,8 @@ def parse_text(text: str, *, is_declared: bool = False) -> list[TextPart] | None
     has_start, has_end = STRING_START in text, STRING_END in text
     if has_start and has_end:
         return None  # It would not be decoded to itself.
+    if has_table(text):
+        return None  # It was shortened before, and must stay the same.
     # Where one of the signs stands in the text, no string may bring the other.
     depth = _MAX_STRING_DEPTH if has_start or has_end else 0
     parts = _TextReader(depth, is_declared=is_declared).read(text)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from headroom_core.tables.cells import LOOKS_TYPED, RISKY_STARTS, TYPED_STARTS, any_looks_typed
 from headroom_core.tables.csv.layout import Layout, read_layout, read_separator
@@ -36,6 +38,8 @@ _ASIDE_LINES = re.compile(r"; (\d+) (?:legend|group) line")
 _LINE_NOTE = re.compile(rf'; {LINE_NOTE}((?:[^;"]|"(?:[^"\\]|\\.)*")+)')
 _SPELLING_NOTE = re.compile(r"; (JSON [^;:]+)")
 _FORMS: dict[str, Form] = {unit: form for form, unit in UNITS.items() if form not in FORM_NOTES}
+_MAX_TRIED_HEADERS = 100
+
 # What a header of somebody else's may lead to.
 _UNREADABLE = (
     ValueError,
@@ -114,6 +118,21 @@ def read_tables(text: str) -> Iterator[ParsedTable]:
             ) from error
         yield table
         position = table.end
+
+
+def has_table(text: str) -> bool:
+    """Return whether a text has a whole table, as the output of an earlier compression does.
+
+    A header without the rows that it announces does not count.
+    """
+    for header in islice(_HEADER.finditer(text), _MAX_TRIED_HEADERS):
+        line_end = text.find("\n", header.end())
+        if line_end < 0 or text[line_end - 1] != "]":
+            continue
+        with suppress(*_UNREADABLE):
+            _read_table(text, header, line_end)
+            return True
+    return False
 
 
 def _read_table(text: str, header: re.Match[str], line_end: int) -> ParsedTable:

@@ -120,7 +120,7 @@ def test_a_cut_is_not_undone_while_the_store_fails(window: str, operation: str) 
     assert compress(talk(21), token_budget=1200, store=store, config=config) == first
 
 
-def test_messages_that_cannot_be_stored_are_found_in_the_process_and_stored_later() -> None:
+def test_messages_that_cannot_be_stored_stay_in_memory_until_they_can() -> None:
     store = FailingStore("put_many")
     first = compress(talk(21), token_budget=1200, store=store)
     assert "memory of this process alone" in str(first.warnings)

@@ -136,20 +136,21 @@ def render_lossless(parts: list[TextPart]) -> str | None:
     Returns:
         The text, or None if it does not decode to the parts.
     """
-    rendered: list[str] = []
-    tables: list[Frame] = []
-    for part in parts:
-        form = render_part(part)
-        rendered.append(form)
-        if not isinstance(part, str) and is_table(form):
-            tables.append(part)
-    text = "".join(rendered)
+    forms = [part if isinstance(part, str) else render_lossless_frame(part) for part in parts]
+    tables = [
+        part for part, form in zip(parts, forms) if not isinstance(part, str) and is_table(form)
+    ]
+    # A text without a table is not escaped: nothing in it would tell a reader that it is.
+    text = "".join(map(_escape_part, parts, forms) if tables else forms)
     return text if _round_trips(text, tables) else None
 
 
 def render_part(part: TextPart) -> str:
     """Render a part without loss. Nothing but a table begins like one."""
-    form = part if isinstance(part, str) else render_lossless_frame(part)
+    return _escape_part(part, part if isinstance(part, str) else render_lossless_frame(part))
+
+
+def _escape_part(part: TextPart, form: str) -> str:
     return form if not isinstance(part, str) and is_table(form) else escape_headers(form)
 
 

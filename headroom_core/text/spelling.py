@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 
@@ -50,9 +51,12 @@ class Spelling:
 
     def open_dict(self, value: dict[str, Value]) -> tuple[str, list[tuple[str, Value]], str]:
         """Return how an object begins, its values with the text before, and its end."""
-        colon = ": " if self.has_spaces else ":"
         opening, closing = self.enclose("{}", value)
-        return opening, [(self.quote(key) + colon, item) for key, item in value.items()], closing
+        return opening, self._entries(value.items()), closing
+
+    def _entries(self, pairs: Iterable[tuple[str, Value]]) -> list[tuple[str, Value]]:
+        colon = ": " if self.has_spaces else ":"
+        return [(self.quote(key) + colon, item) for key, item in pairs]
 
     def enclose(self, brackets: str, value: Value) -> tuple[str, str]:
         """Return the brackets around a value, with the line breaks within them."""
@@ -68,15 +72,15 @@ class Spelling:
             return self.quote(value)
         if is_number(value):
             return str(value[0])
-        if kind is tuple:
-            raise ValueError("an object repeats a key")
-        if kind not in (dict, list):
+        if kind not in (dict, list, tuple):
             return {None: "null", True: "true", False: "false"}[value]
         inner = self.at(1)
         if kind is list:
             opening, closing = self.enclose("[]", value)
             return opening + self.comma.join([inner.dumps(item) for item in value]) + closing
-        opening, entries, closing = self.open_dict(value)
+        # An object that repeats a key is a tuple of pairs.
+        entries = self._entries(value if kind is tuple else value.items())
+        opening, closing = self.enclose("{}", value)
         return (
             opening + self.comma.join([key + inner.dumps(item) for key, item in entries]) + closing
         )

@@ -91,3 +91,32 @@ def test_any_text_around_rows_comes_back(around: str) -> None:
         decode_table(around)
     text = f"{around}\n{ROWS}\n{around}"
     assert crush(text) == text or decode_table(crush(text)) == text
+
+
+FLAT = "[1 ,  " + "2 ,  " * 300 + "3]"
+HEADERS_LIKE_OURS = ("[table 5 rows: id]", "[=table 5 rows: id]", "[==table 2 entries: @,id]\n1,2")
+
+
+@pytest.mark.parametrize("forged", HEADERS_LIKE_OURS)
+def test_a_text_without_a_table_of_ours_comes_back(forged: str) -> None:
+    text = f"{forged}\n{FLAT}\n{forged}"
+    shorter = crush(text)
+    # Without a table, nothing is escaped, so that a header that reads like one prevents the form.
+    assert (shorter == text) == (forged[1] != "=")
+    decoded = decode_table(shorter) if shorter != text else text
+    assert decoded.replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("forged", HEADERS_LIKE_OURS)
+def test_an_opened_string_without_a_table_comes_back(forged: str) -> None:
+    text = json.dumps({"body": f"{forged}\n{json.dumps(['x', 1, None] * 100, indent=2)}\n"})
+    assert json.loads(decode_table(crush(text))) == json.loads(text)
+
+
+@pytest.mark.parametrize("sign", ["[string:\n[1]", "[end of string]"])
+def test_rows_that_repeat_a_key_come_back_beside_a_sign(sign: str) -> None:
+    rows = [f'{{"id": {row}, "state": "ok"}}' for row in range(60)]
+    rows[7] = '{"id": 7, "state": "ok", "id": 8}'
+    text = f"{sign}\n[\n  {(',' + chr(10) + '  ').join(rows)}\n]\n"
+    decoded = decode_table(crush(text))
+    assert "".join(decoded.split()) == "".join(text.split())

@@ -9,8 +9,11 @@ SETUP := pyproject.toml constraints.txt
 # Frameworks that are tested with their lowest and newest versions. The expression selects the tests
 # by their names and the names of their files.
 FRAMEWORKS := langchain or llamaindex
+# Of `make fuzz`: the time of all parts together, and another seed makes other inputs.
+MINUTES ?= 5
+SEED ?= 0
 
-.PHONY: help test demo format lint types notebooks versions lowest newest nightly bench clean
+.PHONY: help test demo format lint types notebooks versions lowest newest nightly fuzz bench clean
 
 help:
 	@echo "make test      run the tests; the first run sets up .venv"
@@ -21,6 +24,7 @@ help:
 	@echo "make notebooks run the notebooks and store their output"
 	@echo "make versions  test the integrations with the lowest and the newest frameworks"
 	@echo "make nightly   run the property tests with 10,000 examples each"
+	@echo "make fuzz      test the promises on random texts, kills, writers and conversations; MINUTES=5"
 	@echo "make bench     run the benchmarks"
 
 test: $(VENV)/.dev
@@ -53,6 +57,9 @@ lowest newest: %: $(VENV)/constraints-%.txt
 
 nightly: $(VENV)/.dev
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n auto tests -m "hypothesis or nightly"
+
+fuzz: $(VENV)/.dev
+	@PYTHONPATH=.:tests:tests/support $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

@@ -1,0 +1,1 @@
+"""Long random tests of the promises: `make fuzz MINUTES=5`."""

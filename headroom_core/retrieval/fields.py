@@ -175,8 +175,12 @@ class _KnownPaths:
         for path in paths:
             if self._may_have(path) and any(_lookup(row, path) for row in self._rows):
                 return path
-        ends = tuple(compose_letters(f".{'.'.join(path)}") for path in paths)
-        endings = {path for name, path in self._outside_lists.items() if name.endswith(ends)}
+        endings = {
+            full
+            for path in paths
+            for name, full in self._by_last_part.get(_last_part(_dotted(path)), ())
+            if name.endswith(_dotted(path))
+        }
         if len(endings) == 1:
             return endings.pop()
         first, *rest = paths[0]
@@ -188,21 +192,25 @@ class _KnownPaths:
         """Return whether any row may have a path, which saves looking for it in each."""
         # Indices into lists are in no path of a field.
         has_index = any(key.removeprefix("-").isdecimal() for key in path)
-        return has_index or compose_letters(f".{'.'.join(path)}") in self._names
+        return has_index or _dotted(path) in self._names
 
     @cached_property
     def _names(self) -> set[str]:
         """Full names of all fields, also of those in lists, with a dot before each key."""
-        return {compose_letters(f".{'.'.join(path)}") for path, _ in self._found}
+        return {_dotted(path) for path, _ in self._found}
 
     @cached_property
-    def _outside_lists(self) -> dict[str, Path]:
-        """Paths of the fields that are in no list, whose items may be rows of their own table."""
-        return {
-            compose_letters(f".{'.'.join(path)}"): path
-            for path, is_in_list in self._found
-            if not is_in_list
-        }
+    def _by_last_part(self) -> dict[str, list[tuple[str, Path]]]:
+        """Names and paths of the fields that are in no list, by what follows the last dot.
+
+        The items of lists may be the rows of a table of their own.
+        """
+        fields: dict[str, list[tuple[str, Path]]] = {}
+        for path, is_in_list in self._found:
+            if not is_in_list:
+                name = _dotted(path)
+                fields.setdefault(_last_part(name), []).append((name, path))
+        return fields
 
     @cached_property
     def _found(self) -> set[tuple[Path, bool]]:
@@ -226,6 +234,15 @@ class _KnownPaths:
                     if isinstance(item, (dict, list))
                 )
         return found
+
+
+def _dotted(path: Path) -> str:
+    """Return a path as one text, with a dot before each key and its letters composed."""
+    return compose_letters(f".{'.'.join(path)}")
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 class _Column(NamedTuple):

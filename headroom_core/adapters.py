@@ -58,7 +58,7 @@ from headroom_core.models.lookup import model_info
 from headroom_core.relevance import Scorer
 from headroom_core.results import CompressResult
 from headroom_core.retrieval.tool import refuse_retrieve_call
-from headroom_core.stores import Store, check_store, shared_store
+from headroom_core.stores import Store, check_store, shared_store, store_or_default
 from headroom_core.transforms.tool_policy import with_tool_settings
 from headroom_core.transforms.windows.limits import budget_warnings, check_budget
 
@@ -120,6 +120,7 @@ __all__ = [
     "render_draft",
     "require_list",
     "shared_store",
+    "store_or_default",
     "to_mapping",
     "view_as",
     "with_tool_settings",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, ConfigDict, Field, field_validator, model_validator
 
+from headroom_core._internal.checks import MAX_NAMESPACE_CHARS
 from headroom_core._internal.validated import ValidatedModel
 from headroom_core.errors import ConfigurationError
 
@@ -333,6 +334,10 @@ class HeadroomConfig(Settings):
     Attributes:
         store_url: URL of the store of originals and records. Defaults to `HEADROOM_STORE_URL` if
             that is set, and to a file in the user's state folder otherwise.
+        namespace: Tenant whose originals and records are kept and found, apart from those of all
+            others. It holds where the store is opened from these settings; a store that is passed
+            as an argument has a namespace of its own. Defaults to the one in the URL, or else
+            "default".
         model_context_limits: Maximum number of input tokens by model name, which take precedence
             over the built-in limits. Defaults to none.
         smart_crusher: Settings of the compression of arrays and tables.
@@ -360,6 +365,7 @@ class HeadroomConfig(Settings):
     """
 
     store_url: str | None = None
+    namespace: str | None = Field(None, min_length=1, max_length=MAX_NAMESPACE_CHARS)
     model_context_limits: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     smart_crusher: SmartCrusherConfig = Field(default_factory=SmartCrusherConfig)
     cache_aligner: CacheAlignerConfig = Field(

@@ -2,7 +2,7 @@
 
 | variable | meaning |
 |---|---|
-| `HEADROOM_STORE_URL` | URL of the default store: `sqlite:///path/to/file.db` or `memory://` |
+| `HEADROOM_STORE_URL` | the default store: `sqlite:///file.db?namespace=acme`, `memory://` |
 | `HEADROOM_MODELS` | JSON file of limits and prices of models, laid over the built-in catalog |
 | `XDG_STATE_HOME` | the user's state folder, for the default store; defaults to `~/.local/state` |
 | `LOCALAPPDATA` | the same on Windows |

@@ -65,7 +65,7 @@ SIGNATURES = {
     " tool_profiles, query, store, dialect, hooks, strict",
     "compress_documents": "texts, query, *, token_budget, model, config, store, titles, overheads,"
     " scorer, max_documents, min_relevance, prefer_diverse",
-    "retrieve": "key, *, where, query, lines, limit, page, store",
+    "retrieve": "key, *, where, query, lines, limit, page, store, namespace",
     "map_proxy_error": "status, type, message",
     "decode_table": "text",
 }

@@ -7,6 +7,9 @@ from typing import TypeGuard
 
 from headroom_core.errors import ConfigurationError, HeadroomError
 
+MAX_NAMESPACE_CHARS = 200
+"""Maximum number of characters in the name of a tenant."""
+
 
 def is_int(value: object, *, minimum: int) -> TypeGuard[int]:
     """Return whether a value is an integer of at least `minimum`, and not a boolean.
@@ -17,6 +20,31 @@ def is_int(value: object, *, minimum: int) -> TypeGuard[int]:
     """
     # Python counts booleans as integers, but True is never meant as the number 1.
     return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+def check_namespace(namespace: object) -> None:
+    """Check the name of a tenant.
+
+    Raises:
+        ConfigurationError: It is not a text of 1 to `MAX_NAMESPACE_CHARS` characters.
+
+    Example:
+        >>> check_namespace("")
+        Traceback (most recent call last):
+        ...
+        headroom_core.errors.ConfigurationError: namespace = '': expected a text of 1 to 200 ...
+    """
+    if isinstance(namespace, str) and 1 <= len(namespace) <= MAX_NAMESPACE_CHARS:
+        try:
+            namespace.encode()
+            return
+        except UnicodeEncodeError:  # Half of a surrogate pair, which no file can contain.
+            pass
+    raise ConfigurationError(
+        f"namespace = {namespace!r:.80}: expected a text of 1 to {MAX_NAMESPACE_CHARS} characters, "
+        "the name of a tenant",
+        {"namespace": namespace},
+    )
 
 
 def require_positive_int(

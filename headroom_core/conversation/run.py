@@ -124,10 +124,11 @@ class RunContext:
         if store is not None:
             return store
         limits = ccr.store_max_entries, ccr.store_ttl_seconds
+        namespace = self.config.namespace
         if self.config.store_url:
-            return shared_store(self.config.store_url, *limits)
+            return shared_store(self.config.store_url, *limits, namespace=namespace)
         return self.collector.attempt(
-            lambda: shared_store(None, *limits),
+            lambda: shared_store(None, *limits, namespace=namespace),
             None,
             "nothing is left out, because there is no store",
         )

@@ -56,6 +56,7 @@ def retrieve(
     limit: int | None = DEFAULT_LIMIT,
     page: int = 1,
     store: Store | None = None,
+    namespace: str | None = None,
 ) -> RetrievalResult:
     """Return an original, or a part of it.
 
@@ -72,6 +73,7 @@ def retrieve(
             everything, and the original byte for byte if nothing else is given.
         page: Page to return, counted from 1.
         store: Store that keeps the originals. Defaults to the default store.
+        namespace: Tenant of the store to whom the original belongs. Defaults to that of the store.
 
     Returns:
         The text below a line that describes it, and above a line that names the call for the next
@@ -80,7 +82,7 @@ def retrieve(
 
     Raises:
         ValidationError: An argument is not valid; the message says which values are allowed.
-        ConfigurationError: `store` is not a store.
+        ConfigurationError: `store` is not a store, or it has no namespaces but one is given.
 
     Example:
         >>> from headroom_core.markers import content_key
@@ -100,7 +102,7 @@ def retrieve(
         return _not_found(f"{quoted} is no key: keys are 24 hexadecimal digits")
     text, reason = None, _UNKNOWN_KEY
     try:
-        store = store_or_default(store)
+        store = store_or_default(store, namespace)
         text = store.get(key)
     except StorageError as error:
         reason = error.message
@@ -133,13 +135,22 @@ async def aretrieve(
     limit: int | None = DEFAULT_LIMIT,
     page: int = 1,
     store: Store | None = None,
+    namespace: str | None = None,
 ) -> RetrievalResult:
     """Return an original, or a part of it, without blocking the event loop.
 
     See `retrieve`, which this runs in a thread, for arguments, result and errors.
     """
     return await asyncio.to_thread(
-        retrieve, key, where=where, query=query, lines=lines, limit=limit, page=page, store=store
+        retrieve,
+        key,
+        where=where,
+        query=query,
+        lines=lines,
+        limit=limit,
+        page=page,
+        store=store,
+        namespace=namespace,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
+from headroom_core._internal.checks import check_namespace
 from headroom_core._internal.fork import ForkSafeLock
 from headroom_core.stores.base import (
     DEFAULT_MAX_AGE_SECONDS,
@@ -35,8 +36,8 @@ class MemoryStore:
     process, the store is empty, which is logged as a warning.
 
     Args:
-        namespace: Name of the tenant. It is only remembered, for symmetry with other stores: every
-            `MemoryStore` is separate from all others, whatever their namespaces.
+        namespace: Name of the tenant. Every `MemoryStore` is separate from all others, whatever
+            their namespaces; `in_namespace` gives the stores of other tenants that belong to it.
         max_entries: Maximum number of originals, and of records. Defaults to no limit.
         max_bytes: Maximum memory for originals, and for records, in bytes. Defaults to no limit.
         max_age_seconds: Seconds after their last use at which entries expire. They are removed
@@ -58,15 +59,35 @@ class MemoryStore:
         max_bytes: int | None = None,
         max_age_seconds: float | None = DEFAULT_MAX_AGE_SECONDS,
     ) -> None:
-        self.namespace = namespace
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._max_age = max_age_seconds
+        self._tenants: dict[str, MemoryStore] = {}
+        self._lock = ForkSafeLock()
+        self._enter(namespace)
+
+    def _enter(self, namespace: str) -> None:
+        check_namespace(namespace)
+        self.namespace = namespace
         self._pickle_id = os.urandom(16).hex()
         self._originals = _LRUTexts()
         self._records = _LRUTexts()
         self._counters: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._lock = ForkSafeLock()
+
+    def in_namespace(self, namespace: str) -> MemoryStore:
+        """Return the store of another tenant that belongs to this one, with the same limits.
+
+        Raises:
+            ConfigurationError: It is no name of a tenant.
+        """
+        if namespace == self.namespace:
+            return self
+        tenant = object.__new__(type(self))
+        tenant.__dict__.update(self.__dict__)
+        tenant._enter(namespace)
+        # Of threads that get here together, all use the store of the first.
+        self._tenants.setdefault(self.namespace, self)
+        return self._tenants.setdefault(namespace, tenant)
 
     @property
     def durable(self) -> bool:

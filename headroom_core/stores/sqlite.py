@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from headroom_core._internal.checks import check_namespace
 from headroom_core.errors import StorageError
 from headroom_core.stores.base import (
     DEFAULT_MAX_AGE_SECONDS,
@@ -52,7 +53,7 @@ class SQLiteStore:
     Args:
         path: Path of the file.
         namespace: Tenant whose originals and records the store contains. Those of other
-            namespaces are neither visible nor affected.
+            namespaces are neither visible nor affected; `in_namespace` gives their stores.
         max_entries: Maximum number of originals, and of records. Defaults to no limit.
         max_age_seconds: Seconds after their last use at which entries expire. Defaults to 30 days;
             None keeps them for ever.
@@ -79,18 +80,38 @@ class SQLiteStore:
         max_age_seconds: float | None = DEFAULT_MAX_AGE_SECONDS,
         timeout: float = 1.0,
     ) -> None:
-        self.namespace = namespace
+        self._enter(namespace)
+        self._tenants: dict[str, SQLiteStore] = {}
         self._file = SQLiteFile(path, SCHEMA, timeout=timeout, on_open=self._prepare)
+        self._timeout = timeout
+        self._max_entries = max_entries
+        self._max_age = max_age_seconds
+        self._use_precision = _use_precision(max_entries, max_age_seconds)
+
+    def _enter(self, namespace: str) -> None:
+        check_namespace(namespace)
+        self.namespace = namespace
         self._originals = Table("originals", namespace)
         self._records = Table("records", namespace)
         self._counters = Table("tallies", namespace)
         # The originals that were compared with a given text since the file was last changed.
         self._proved: set[str] = set()
         self._proved_at = 0
-        self._timeout = timeout
-        self._max_entries = max_entries
-        self._max_age = max_age_seconds
-        self._use_precision = _use_precision(max_entries, max_age_seconds)
+
+    def in_namespace(self, namespace: str) -> SQLiteStore:
+        """Return the store of another tenant in the same open file, with the same limits.
+
+        Raises:
+            ConfigurationError: It is no name of a tenant.
+        """
+        if namespace == self.namespace:
+            return self
+        tenant = object.__new__(type(self))
+        tenant.__dict__.update(self.__dict__)
+        tenant._enter(namespace)
+        # Of threads that get here together, all use the store of the first.
+        self._tenants.setdefault(self.namespace, self)
+        return self._tenants.setdefault(namespace, tenant)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SQLiteStore:
         return self
@@ -118,7 +139,8 @@ class SQLiteStore:
             _log.info("originals of what is left out are kept in %s, %s", self._file.path, until)
         elif age is not None:
             before = time.time() - age
-            self._file.try_at_once(connection, lambda: self._expire(connection, before))
+            for tenant in list(self._tenants.values()) or [self]:
+                self._file.try_at_once(connection, partial(tenant._expire, connection, before))
 
     def put_many(self, originals: Mapping[str, str]) -> None:
         """Save the texts under their keys before returning.

@@ -67,9 +67,12 @@ def retrieve_tools(compression: LangChainCompression) -> list[HeadroomRetrieveTo
         return []
     store = compression.store
     # The same store that `compress` opens for these settings, or the tool would not find anything.
-    if store is None and config.store_url:
+    if store is None and (config.store_url or config.namespace):
         store = shared_store(
-            config.store_url, config.ccr.store_max_entries, config.ccr.store_ttl_seconds
+            config.store_url,
+            config.ccr.store_max_entries,
+            config.ccr.store_ttl_seconds,
+            namespace=config.namespace,
         )
     return [HeadroomRetrieveTool(store=store)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llama_index.core.tools import FunctionTool, ToolMetadata
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from headroom_core import Store, handle_retrieve_call
 from headroom_core import retrieve_tool as core_retrieve_tool
-from headroom_core.adapters import check_store
+from headroom_core.adapters import check_store, store_or_default
 
 
 def _declaration() -> dict[str, Any]:
@@ -31,23 +32,40 @@ class _Arguments(BaseModel):
     model_config = ConfigDict(extra="allow", json_schema_extra=_declare_parameters)
 
 
-def retrieve_tool(store: Store | None = None) -> FunctionTool:
+def retrieve_tool(
+    store: Store | None = None,
+    *,
+    namespace: str | None = None,
+    allowed: Iterable[str] | Callable[[], Iterable[str]] | None = None,
+) -> FunctionTool:
     """Create the tool `headroom_retrieve`, with which an agent retrieves omitted content.
 
     Arguments are parsed leniently, as models write them. A call that cannot be answered returns
     the reason instead of raising an error.
 
+    A LlamaIndex tool sees no conversation: it opens every key that the namespace of its store
+    holds, also one that a text brought from another conversation. Give each tenant a namespace, or
+    the keys of the conversation.
+
     Args:
         store: Store that keeps the originals. Defaults to the default store.
+        namespace: Tenant of the store whose originals the tool opens. Defaults to that of the
+            store.
+        allowed: Keys that the tool opens, or a function that returns them at each call. Defaults
+            to all keys of the namespace.
 
     Raises:
-        ConfigurationError: `store` is not a store.
+        ConfigurationError: `store` is not a store, or it has no namespaces but one is given.
 
     Example:
         >>> print(retrieve_tool().call(id=7).content)
         headroom_retrieve: no parameter is named 'id'; there are key, where, ...
     """
     check_store(store)
+    if namespace is not None:
+        store = store_or_default(store, namespace)
+    if not (allowed is None or callable(allowed)):
+        allowed = frozenset(allowed)
 
     # Named like the tool, and with explicit parameters, because CodeActAgent shows models the name,
     # the signature and the docstring of the function itself.
@@ -69,7 +87,8 @@ def retrieve_tool(store: Store | None = None) -> FunctionTool:
             "limit": limit,
             "page": page,
         }
-        return handle_retrieve_call(arguments, store=store)
+        keys = allowed() if callable(allowed) else allowed
+        return handle_retrieve_call(arguments, allowed=keys, store=store)
 
     async def aheadroom_retrieve(*args: Any, **arguments: Any) -> str:
         return await asyncio.to_thread(headroom_retrieve, *args, **arguments)

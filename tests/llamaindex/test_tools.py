@@ -114,3 +114,35 @@ def test_without_a_store_it_reads_the_default_store(
 ) -> None:
     monkeypatch.setattr("headroom_core.stores.default_store", lambda: store)
     assert retrieve_tool().call(key=KEY).content == handle_retrieve_call({"key": KEY}, store=store)
+
+
+def test_it_opens_the_namespace_that_it_is_given() -> None:
+    kept = MemoryStore()
+    kept.in_namespace("first").put_many({KEY: ROWS})
+    answers = [
+        retrieve_tool(kept, namespace=name).call(key=KEY).content
+        for name in ("first", "second", None)
+    ]
+    assert "late" in answers[0]
+    assert all("no original is kept" in answer for answer in answers[1:])
+
+
+def test_the_default_store_has_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADROOM_STORE_URL", "memory://?namespace=host")
+    headroom_core.default_store("first").put_many({KEY: ROWS})
+    assert "late" in retrieve_tool(namespace="first").call(key=KEY).content
+    assert "no original is kept" in retrieve_tool().call(key=KEY).content
+
+
+async def test_it_opens_only_the_keys_that_are_allowed(store: MemoryStore) -> None:
+    secret = "the text of another conversation"
+    store.put_many({content_key(secret): secret})
+    given: list[str] = []
+    asking, fixed = retrieve_tool(store, allowed=lambda: given), retrieve_tool(store, allowed=[KEY])
+    assert "not of this conversation" in asking.call(key=KEY).content
+    given.append(KEY)
+    for tool in (asking, fixed):
+        assert "late" in tool.call(key=KEY).content
+        assert "late" in (await tool.acall(key=KEY)).content
+        assert "not of this conversation" in tool.call(key=content_key(secret)).content
+        assert "not of this conversation" in (await tool.acall(key=content_key(secret))).content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 from langchain_core.messages.tool import ToolOutputMixin
@@ -15,6 +15,8 @@ from headroom_integrations.langchain.dialect import LangChainDialect
 
 SAVINGS_KEY = "headroom"
 """Key of `response_metadata`, which is never sent to a model, that records a message's savings."""
+
+_Answer = TypeVar("_Answer", bound=AIMessage)
 
 _WINDOW_SETTINGS = ("rolling_window", "intelligent_context")
 
@@ -143,7 +145,7 @@ def given_keys(messages: Iterable[Any]) -> set[str]:
     }
 
 
-def with_given_keys(message: AIMessage, keys: Iterable[str]) -> AIMessage:
+def with_given_keys(message: _Answer, keys: Iterable[str]) -> _Answer:
     """Return the message with the keys that its request was given in its metadata."""
     metadata = {**message.response_metadata, SAVINGS_KEY: {"keys": list(keys)}}
     return message.model_copy(update={"response_metadata": metadata})

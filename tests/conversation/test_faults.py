@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -168,3 +170,31 @@ def test_the_default_wait_is_a_second(path: Path) -> None:
     compress(openai_turn("which failed?", TABLE.replace("failed", "broken")), store=store)
     assert 0.9 < time.monotonic() - start < 1.9
     holder.close()
+
+
+SMALL_STORES: list[Callable[[Path, int], Store]] = [
+    lambda path, size: MemoryStore(max_entries=size),
+    lambda path, size: MemoryStore(max_bytes=size * 2_000),
+    lambda path, size: SQLiteStore(path, max_entries=size),
+]
+
+
+@pytest.mark.parametrize("make", SMALL_STORES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("budget", [None, 2_500])
+def test_a_small_store_keeps_what_a_request_names(
+    make: Callable[[Path, int], Store], size: int, budget: int | None, path: Path
+) -> None:
+    store = make(path, size)
+    random = Random(size)
+    named = 0
+    for conversation in range(3):
+        messages: list[Any] = []
+        for turn in range(6):
+            rows = [{"id": n, "state": f"s{n % 9}"} for n in range(random.randrange(250, 350))]
+            output = json.dumps({"at": [conversation, turn], "rows": rows})
+            messages += openai_turn(f"question {turn}", output)
+            result = compress(messages, store=store, token_budget=budget)
+            named = max(named, len(result.ccr_hashes))
+            assert all(retrieve(key, store=store).found for key in result.ccr_hashes)
+    assert budget or named > size

@@ -202,13 +202,12 @@ def test_given_keys_open_after_a_restart(state: Any, run: Any, create: Any, tmp_
     assert "2150" in texts[1]
 
 
+@every_agent
 @every_run
 @every_state
-def test_keys_open_that_a_conversation_was_given_before_a_cut(state: Any, run: Any) -> None:
-    assert_keys_open_after_a_cut(middleware_agent, run, state=state)
-
-
-def assert_keys_open_after_a_cut(create: Any, run: Any, **options: Any) -> None:
+def test_keys_open_that_a_conversation_was_given_before_a_cut(
+    state: Any, run: Any, create: Any
+) -> None:
     store = MemoryStore()
     leaked = KEY.findall(leak(store))
     pages = 8
@@ -225,7 +224,7 @@ def assert_keys_open_after_a_cut(create: Any, run: Any, **options: Any) -> None:
             AIMessage("Done."),
         ]
     )
-    agent = create(model, store, token_budget=3_000, **options)
+    agent = create(model, store, token_budget=3_000, state=state)
     run(agent, {"messages": [HumanMessage("Which?")]}, {"recursion_limit": 100})
     *given, refused = answers_of(model)
     assert "messages left out here" in model.sent[-2][1].text

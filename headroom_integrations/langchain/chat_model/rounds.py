@@ -45,7 +45,7 @@ from headroom_integrations.langchain.chat_model.carried import (
 from headroom_integrations.langchain.chat_model.inner import model_name
 from headroom_integrations.langchain.chat_model.stream import VisibleStream, merge_chunks
 from headroom_integrations.langchain.compression import LangChainCompression
-from headroom_integrations.langchain.tool_results import given_keys
+from headroom_integrations.langchain.tool_results import given_keys, with_given_keys
 from headroom_integrations.langchain.tools import retrieve_tools
 
 UNKNOWN_MODEL = "the model that is called"
@@ -130,6 +130,7 @@ class CompressedRequest:
         self._round_messages: list[BaseMessage] = []
         self._stream = VisibleStream()
         self._last_chunks: list[AIMessageChunk] = []
+        self._new_keys: dict[str, None] = {}
         self._unmergeable: Any = None
         self.kwargs, added = add_tools(model, kwargs, tools)
         self._recorder = UsageRecorder(settings.ledger, self._tokenizer, added)
@@ -149,7 +150,9 @@ class CompressedRequest:
         result = self._compression.compress(
             [*self._messages, *self._round_messages], tools=self.kwargs.get("tools")
         )
-        self._rounds.allowed = {*result.ccr_hashes, *given_keys(self._messages)}
+        known = given_keys(self._messages)
+        self._new_keys |= dict.fromkeys(key for key in result.ccr_hashes if key not in known)
+        self._rounds.allowed = {*known, *self._new_keys}
         is_first = not self._round_messages
         self._recorder.begin_round(
             result, added_tokens=self._count_restored_tokens() if is_first else 0
@@ -190,7 +193,8 @@ class CompressedRequest:
             for name, value in self.shown.additional_kwargs.items()
             if name == HEADROOM_KEY
         }
-        return [*self._last_chunks, self._stream.finish(carried)]
+        last = self._stream.finish(carried)
+        return [*self._last_chunks, self._note_keys(last)]
 
     def _count_restored_tokens(self) -> int:
         """Count the tokens that only carried messages add to those of the caller."""
@@ -248,6 +252,13 @@ class CompressedRequest:
         if carried:
             kwargs = {**self.shown.additional_kwargs, HEADROOM_KEY: carried}
             self.shown = self.shown.model_copy(update={"additional_kwargs": kwargs})
+        self.shown = self._note_keys(self.shown)
+
+    def _note_keys(self, message: Any) -> Any:
+        """Note in the shown message which keys were given, for requests from which they are cut."""
+        if self._tools and self._new_keys and isinstance(message, AIMessage):
+            return with_given_keys(message, self._new_keys)
+        return message
 
 
 def _answer_messages(decision: RoundDecision) -> list[BaseMessage]:

@@ -75,6 +75,22 @@ def test_documented_warnings_exist_in_the_code() -> None:
     assert [part for part in parts if part not in code] == []
 
 
+def test_every_claim_about_security_names_a_test_that_exists() -> None:
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+/test_\w+\.py)::(\w+)`", text)
+    missing = [
+        f"{file}::{name}"
+        for file, name in named
+        if not re.search(
+            rf"^ *(async )?def {name}\(",
+            (ROOT / "tests" / file).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    ]
+    assert len(named) >= 20
+    assert missing == []
+
+
 def test_documented_weights_are_the_defaults() -> None:
     text = (ROOT / "docs/budgets.md").read_text(encoding="utf-8")
     explained = re.findall(r"^\| `(\w+)=([\d.]+)` \|", text, re.MULTILINE)

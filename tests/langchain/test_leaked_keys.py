@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
-from headroom_core import MemoryStore, SQLiteStore, Store, compress
+from headroom_core import HeadroomConfig, MemoryStore, SQLiteStore, Store, compress
 from headroom_integrations.langchain import HeadroomChatModel, HeadroomMiddleware, wrap_chat_model
 
 KEY = re.compile(r'headroom_retrieve\(key="(\w+)"')
@@ -231,3 +231,20 @@ def test_keys_open_that_a_conversation_was_given_before_a_cut(
     assert len(given) > pages
     assert REFUSAL in refused
     assert not any(REFUSAL in text for text in given)
+
+
+@pytest.mark.parametrize("url", [True, False])
+def test_the_tool_of_the_middleware_opens_the_namespace_of_the_settings(
+    url: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = f"sqlite:///{tmp_path}/kept.db"
+    monkeypatch.setenv("HEADROOM_STORE_URL", location)
+    store_url = location if url else None
+    config = HeadroomConfig(store_url=store_url, namespace="first")
+    (key,) = compress(
+        [{"role": "tool", "tool_call_id": "c1", "content": SECRET}], config=config
+    ).ccr_hashes
+    for name, is_found in (("first", True), ("second", False), (None, False)):
+        config = HeadroomConfig(store_url=store_url, namespace=name)
+        (retrieve,) = HeadroomMiddleware(config).tools
+        assert ("secret" in retrieve.invoke({"key": key})) == is_found

@@ -18,6 +18,7 @@ from headroom_core.dialects.access import received_texts
 from headroom_core.markers import content_key
 from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, original_text
 from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
+from headroom_core.transforms.windows.droppable import DroppableUnits
 from headroom_core.transforms.windows.gap import DroppedMessages, with_gap
 from headroom_core.transforms.windows.limits import (
     Limits,
@@ -32,8 +33,9 @@ from headroom_core.transforms.windows.policy import (
     CutState,
     Shorten,
     ShortenedBlock,
+    protected_candidates,
 )
-from headroom_core.transforms.windows.turns import Turns, TurnUnit
+from headroom_core.transforms.windows.turns import Turns
 
 # Early in a conversation, every kept token is worth more than a prefix that stays cached. A mature
 # conversation is likely to go on, so a cut makes room for this many further turns or requests.
@@ -47,7 +49,7 @@ _MAX_ROOM_SHARE = 0.5
 _MAX_DECISIONS = 4096
 _DECISION_KEY_DIGITS = 24
 
-_DECISION_VERSION = "3"
+_DECISION_VERSION = "4"
 """Part of every decision key: to be changed whenever the same input is decided differently."""
 
 _decisions: LRUCache[str, dict[int, str]] = process_caches.lru(_MAX_DECISIONS)
@@ -65,7 +67,6 @@ class WindowCutter:
         counted: Number of tokens of each message as received. Defaults to counting them.
 
     Attributes:
-        draft: The conversation with the outputs that have been shortened so far.
         sizes: Number of tokens of each message, including dropped messages.
         turns: Units of the messages that have been added so far.
         dropped: Reason for each dropped message, by its index.
@@ -82,7 +83,7 @@ class WindowCutter:
     ) -> None:
         if counted is None:
             counted = tokenizer.count_each(draft.messages, draft.counter)
-        self.draft = draft
+        self._draft = draft
         self.sizes = message_sizes(draft, counted, tokenizer)
         self.turns = Turns()
         self.dropped: dict[int, str] = {}
@@ -90,9 +91,16 @@ class WindowCutter:
         self._tokenizer = tokenizer
         self._limits = limits
         self._policy = policy
-        # Positions in `draft.blocks` by message: of all its blocks, and of its outputs.
+        self._droppable = DroppableUnits(
+            self.turns, policy.protected_turns, keep_system=policy.keep_system
+        )
+        # Positions in `draft.blocks` by message: of all its blocks, and of its outputs that may
+        # still be shortened.
         self._blocks_of: dict[int, list[int]] = {}
         self._outputs_of: dict[int, list[int]] = {}
+        self._shortened: dict[int, ShortenedBlock] = {}
+        self._leading_system_tokens = 0
+        self._leading_system_count = 0
         self._received_tokens = 0
         self._kept_tokens = TOKENS_PER_REPLY
         self._marker_tokens = 0
@@ -101,15 +109,17 @@ class WindowCutter:
         settings = (policy.name, policy.settings, limits.hard, limits.soft, tokenizer.encoding)
         self._history = hashlib.sha256(repr((_DECISION_VERSION, *settings)).encode())
         self._hashed_count = 0
+        # What happened since the history was hashed last.
+        self._events: list[tuple[str, Sequence[int]]] = []
 
     def run(self) -> Draft:
         """Cut the conversation, and return it with its gap and the changes that explain it."""
         if sum(self.sizes) + TOKENS_PER_REPLY <= self._limits.threshold:
-            return self.draft
-        for position, block in enumerate(self.draft.blocks):
+            return self._draft
+        for position, block in enumerate(self._draft.blocks):
             self._blocks_of.setdefault(block.message, []).append(position)
-        earlier_drops = _earlier_drops(self.draft)
-        for index in range(len(self.draft.outlines)):
+        earlier_drops = _earlier_drops(self._draft)
+        for index in range(len(self._draft.outlines)):
             self._add(index)
             self._drop(earlier_drops.get(index, {}), index)
             if self._should_cut():
@@ -118,20 +128,23 @@ class WindowCutter:
 
     def state(self) -> CutState:
         """Return the state of the conversation after the last message that was added."""
-        return CutState(self.turns, self._droppable_units(), self.sizes)
+        return CutState(self.turns, self._droppable.unprotected)
 
     def _add(self, index: int) -> None:
-        outline = self.draft.outlines[index]
-        self.turns.add(outline)
+        outline = self._draft.outlines[index]
         self._received_tokens += self.sizes[index]
         self._kept_tokens += self.sizes[index]
         outputs = [
             position
             for position in self._blocks_of.get(index, ())
-            if self.draft.blocks[position].kind in OUTPUT_KINDS
+            if self._draft.blocks[position].kind in OUTPUT_KINDS
         ]
+        self._droppable.add(outline, self.sizes[index], has_outputs=bool(outputs))
         if outputs:
             self._outputs_of[index] = outputs
+        if self.turns.unit_of[index].kind == "system" and self._leading_system_count == index:
+            self._leading_system_count += 1
+            self._leading_system_tokens += self.sizes[index]
         callers = {self.turns.message_of_call.get(call, index) for call in outline.answers}
         if outline.kind == "tool_result" and callers and callers <= self.dropped.keys():
             self._drop({index: "its tool call was dropped before this result arrived"}, index)
@@ -156,11 +169,7 @@ class WindowCutter:
         if self._limits.break_even is None:
             return True
         # The leading system messages stay cached across a cut.
-        cached = 0
-        for size, unit in zip(self.sizes, self.turns.unit_of):
-            if unit.kind != "system":
-                break
-            cached += size
+        cached = self._leading_system_tokens
         room = self._room_to_leave(limit)
         resent = max(limit - room - cached, 0)
         removed = self.tokens - limit + room
@@ -188,6 +197,8 @@ class WindowCutter:
         shorten = self._policy.shorten
         if shorten is not None and self._shortening_suffices(shorten, limit):
             return
+        if not self._droppable.unprotected and not self._protection_may_give_way():
+            return
         remember = self._policy.remember or _decisions.get_or_compute
         decision = remember(self._decision_key(index), lambda: self._decide(limit))
         # The decision may come from a store: never drop a message that has not been added yet.
@@ -198,17 +209,16 @@ class WindowCutter:
         """Return a hash of everything that a decision depends on."""
         for message in range(self._hashed_count, index + 1):
             positions = self._blocks_of.get(message, ())
-            blocks = [self.draft.blocks[position] for position in positions]
+            blocks = [self._draft.blocks[position] for position in positions]
             texts = [
                 (block.kind, block.tool, content_key(original_text(block))) for block in blocks
             ]
-            entry = repr((self.draft.outlines[message], texts))
+            entry = repr((self._draft.outlines[message], self.sizes[message], texts))
             self._history.update(entry.encode("utf-8", "surrogatepass"))
         self._hashed_count = index + 1
-        state = (self._received_tokens, self.sizes[: index + 1], sorted(self.dropped))
-        digest = self._history.copy()
-        digest.update(repr(state).encode())
-        return digest.hexdigest()[:_DECISION_KEY_DIGITS]
+        self._history.update(repr(self._events).encode())
+        self._events.clear()
+        return self._history.hexdigest()[:_DECISION_KEY_DIGITS]
 
     def _shortening_suffices(self, shorten: Shorten, limit: int) -> bool:
         """Shorten outputs, and return whether no message has to be dropped.
@@ -217,51 +227,55 @@ class WindowCutter:
         messages, protected outputs only as far as the limit demands. After a large excess, all
         outputs are shortened.
         """
-        droppable = {message for unit in self._droppable_units() for message in unit.messages}
-        droppable_outputs = sorted(self._outputs_of.keys() & droppable)
-        droppable_tokens = sum(self.sizes[message] for message in droppable_outputs)
-        room = self._room_to_leave(limit - self.tokens + droppable_tokens)
+        droppable_outputs = [
+            message
+            for message in self._outputs_of
+            if self.turns.unit_of[message] in self._droppable
+        ]
+        room = self._room_to_leave(limit - self.tokens + self._droppable.output_tokens)
         is_small_excess = self.tokens - limit <= self._policy.shorten_within * limit
         self._shorten_outputs(shorten, droppable_outputs, limit - room if is_small_excess else 0)
-        self._shorten_outputs(shorten, self._outputs_of, limit if is_small_excess else 0)
+        self._shorten_outputs(shorten, [*self._outputs_of], limit if is_small_excess else 0)
         # With less than half of the room, the next cut would follow soon and gain less each time.
         return self.tokens <= limit - room // 2
 
     def _shorten_outputs(self, shorten: Shorten, messages: Iterable[int], limit: int) -> None:
         """Shorten outputs of kept messages, in the given order, down to the limit."""
-        shortened_by_position: dict[int, ShortenedBlock] = {}
-        positions = (position for message in messages for position in self._outputs_of[message])
-        for position in positions:
+        for message in messages:
+            positions = self._outputs_of[message]
+            while positions and self.tokens > limit:
+                position = positions.pop(0)
+                shortened = shorten(self._draft.blocks[position])
+                if shortened is not None:
+                    self._shortened[position] = shortened
+                    self._resize(self._draft.blocks[position], shortened.block.text)
             if self.tokens <= limit:
                 break
-            block = self.draft.blocks[position]
-            if block.message in self.dropped:
-                continue
-            shortened = shorten(block)
-            if shortened is not None:
-                shortened_by_position[position] = shortened
-                self._resize(block, shortened.block.text)
-        if shortened_by_position:
-            self.draft = _replace_shortened(self.draft, shortened_by_position)
+            del self._outputs_of[message]
 
     def _resize(self, block: Block, after: str) -> None:
         is_received = block.original is None
-        message = self.draft.messages[block.message]
+        message = self._draft.messages[block.message]
         before = received_texts(message, block) if is_received else [block.text]
         difference = self._tokenizer.count_text(after) - sum(
             map(self._tokenizer.count_text, before)
         )
         self.sizes[block.message] += difference
         self._kept_tokens += difference
+        self._droppable.resize_output(self.turns.unit_of[block.message], difference)
+        if block.message < self._leading_system_count:
+            self._leading_system_tokens += difference
+        self._events.append(("resized", (block.message, difference)))
 
     def _decide(self, limit: int) -> dict[int, str]:
         """Return the messages to drop, with the reason for each."""
         candidates = list(self._policy.rank(self.state()))
         hard = self._limits.hard
-        planner = self._planner([item for item in candidates if not item.protected])
-        if planner.fewest_tokens > hard:
+        planner = self._planner(candidates)
+        if planner.fewest_tokens > hard and self._protection_may_give_way():
             # Protection gives way last, and only if the limit is met then.
-            everything = self._planner(candidates)
+            protected = protected_candidates(self._droppable.protected)
+            everything = self._planner([*candidates, *protected])
             if everything.fewest_tokens <= hard:
                 planner, limit = everything, hard
         droppable_tokens = limit - planner.protected_tokens
@@ -272,24 +286,18 @@ class WindowCutter:
     def _planner(self, candidates: Sequence[Candidate]) -> CutPlanner:
         return CutPlanner(
             candidates,
-            self.sizes,
             kept_tokens=self._kept_tokens,
             archive=self._archive,
             tokenizer=self._tokenizer,
             limit=self._limits.hard,
         )
 
-    def _droppable_units(self) -> tuple[TurnUnit, ...]:
-        newest = self.turns.unit_of[-1]
-        return tuple(
-            unit
-            for unit in self.turns.units
-            if unit.kind != "unknown"
-            and not unit.dropped
-            and not self.turns.is_waiting(unit)
-            and unit is not newest
-            and unit is not self.turns.last_user_unit
-        )
+    def _protection_may_give_way(self) -> bool:
+        """Return whether the limit might be met if all droppable units were dropped."""
+        protected_tokens = self._droppable.protected_tokens
+        unprotected_tokens = sum(unit.tokens for unit in self._droppable.unprotected)
+        fewest_tokens = self._kept_tokens - unprotected_tokens - protected_tokens
+        return protected_tokens > 0 and fewest_tokens <= self._limits.hard
 
     def _drop(self, reasons: Mapping[int, str], index: int) -> None:
         """Drop messages, as decided when the message at `index` was added."""
@@ -305,12 +313,17 @@ class WindowCutter:
         room = self._limits.hard - self._kept_tokens
         self._marker_tokens = self._archive.fit_marker(room, self._tokenizer)
         for message in new:
-            self.turns.unit_of[message].dropped = True
+            unit = self.turns.unit_of[message]
+            unit.dropped = True
+            self._droppable.remove(unit)
+            self._outputs_of.pop(message, None)
+        self._events.append(("dropped", sorted(new)))
         self.dropped |= new
         self._dropped_at |= dict.fromkeys(new, index)
 
     def _result(self) -> Draft:
-        draft = with_gap(self.draft, self._archive, self._dropped_at)
+        shortened = _replace_shortened(self._draft, self._shortened)
+        draft = with_gap(shortened, self._archive, self._dropped_at)
         if draft.gap is not None:
             kept = (change for change in draft.changes if change.message not in self.dropped)
             changes = sorted((*kept, *self._dropped_changes()), key=lambda change: change.message)
@@ -353,6 +366,8 @@ def _earlier_drops(draft: Draft) -> dict[int, dict[int, str]]:
 
 def _replace_shortened(draft: Draft, shortened_by_position: Mapping[int, ShortenedBlock]) -> Draft:
     """Return the draft with shortened blocks, their changes and their originals."""
+    if not shortened_by_position:
+        return draft
     blocks = list(draft.blocks)
     changes: list[Change] = []
     originals = dict(draft.originals)

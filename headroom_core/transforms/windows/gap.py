@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from headroom_core.dialects.counting import TOKENS_PER_MESSAGE
 from headroom_core.errors import TransformError
@@ -39,7 +39,7 @@ class DroppedMessages:
 
     Attributes:
         max_parts: Maximum number of parts.
-        parts: Indices of the messages of each part, in order.
+        parts: Indices of the messages of each part, in any order.
         key_of: The key under which each message is stored, by the message's index.
     """
 
@@ -47,6 +47,7 @@ class DroppedMessages:
     parts: list[list[int]] = field(default_factory=list)
     key_of: dict[int, str] = field(default_factory=dict)
     _part_tokens: list[int] = field(default_factory=list)
+    _extent: _Extent | None = None
 
     @classmethod
     def within(cls, limit: int) -> DroppedMessages:
@@ -63,18 +64,25 @@ class DroppedMessages:
 
         The keys depend on the messages' texts, which are only serialized at the end.
         """
-        if not self.parts:
-            return 0
-        key_count = len(self.parts)
-        text = _render_marker(self.messages, [""] * key_count)
-        fixed = TOKENS_PER_MESSAGE + _MAX_ROLE_TOKENS + tokenizer.count_text(text)
-        return fixed + _MAX_KEY_TOKENS * key_count
+        return 0 if self._extent is None else self._extent.marker_tokens(len(self.parts), tokenizer)
 
-    def copy_with(self, messages: list[int], tokens: int) -> DroppedMessages:
-        """Return a copy to which further messages have been added."""
-        copy = DroppedMessages(self.max_parts, [*self.parts], {}, [*self._part_tokens])
-        copy.add(messages, tokens)
-        return copy
+    def marker_tokens_with(
+        self, messages: Sequence[int], tokens: int, room: int, tokenizer: Tokenizer
+    ) -> int:
+        """Return the maximum number of tokens of the marker if further messages were dropped.
+
+        Args:
+            messages: Indices of the messages, in order.
+            tokens: Number of tokens of the messages.
+            room: Number of tokens that the message with the marker should not exceed.
+            tokenizer: Counts the tokens.
+        """
+        extent = _Extent.of(messages).with_extent(self._extent)
+        part_count = len(_add_part(self._part_tokens, tokens, self.max_parts))
+        marker_tokens = extent.marker_tokens(part_count, tokenizer)
+        if marker_tokens <= room or part_count < 2:
+            return marker_tokens
+        return extent.marker_tokens(1, tokenizer)
 
     def fit_marker(self, room: int, tokenizer: Tokenizer) -> int:
         """Merge all parts if their keys leave no room otherwise, and return the marker's tokens.
@@ -86,20 +94,54 @@ class DroppedMessages:
         tokens = self.count_marker_tokens(tokenizer)
         if tokens <= room or len(self.parts) < 2:
             return tokens
-        self.parts = [self.messages]
         self._part_tokens = [sum(self._part_tokens)]
+        self._merge_parts()
         return self.count_marker_tokens(tokenizer)
 
-    def add(self, messages: list[int], tokens: int) -> None:
-        """Add further dropped messages, which have so many tokens together."""
-        self.parts.append(messages)
-        self._part_tokens.append(tokens)
-        while len(self.parts) > self.max_parts or (
-            len(self.parts) > 1 and self._part_tokens[-2] <= 2 * self._part_tokens[-1]
-        ):
-            last = self.parts.pop()
-            self.parts[-1] = sorted([*self.parts[-1], *last])
-            self._part_tokens[-2:] = [sum(self._part_tokens[-2:])]
+    def add(self, messages: Sequence[int], tokens: int) -> None:
+        """Add further dropped messages, given in order, which have so many tokens together."""
+        self.parts.append([*messages])
+        self._extent = _Extent.of(messages).with_extent(self._extent)
+        self._part_tokens = _add_part(self._part_tokens, tokens, self.max_parts)
+        self._merge_parts()
+
+    def _merge_parts(self) -> None:
+        """Merge the last parts, the smaller into the larger, until there are as many as planned."""
+        while len(self.parts) > len(self._part_tokens):
+            smaller, larger = sorted((self.parts.pop(), self.parts.pop()), key=len)
+            larger.extend(smaller)
+            self.parts.append(larger)
+
+
+class _Extent(NamedTuple):
+    """The number of dropped messages, and the indices of the first and the last of them."""
+
+    total: int
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, messages: Sequence[int]) -> _Extent:
+        return cls(len(messages), messages[0], messages[-1])
+
+    def with_extent(self, other: _Extent | None) -> _Extent:
+        if other is None:
+            return self
+        first, last = min(self.first, other.first), max(self.last, other.last)
+        return _Extent(self.total + other.total, first, last)
+
+    def marker_tokens(self, key_count: int, tokenizer: Tokenizer) -> int:
+        text = _render_marker(self, [""] * key_count)
+        fixed = TOKENS_PER_MESSAGE + _MAX_ROLE_TOKENS + tokenizer.count_text(text)
+        return fixed + _MAX_KEY_TOKENS * key_count
+
+
+def _add_part(part_tokens: Sequence[int], tokens: int, max_parts: int) -> list[int]:
+    """Return the tokens of each part after a part was added, and merged where it must be."""
+    parts = [*part_tokens, tokens]
+    while len(parts) > max_parts or (len(parts) > 1 and parts[-2] <= 2 * parts[-1]):
+        parts[-2:] = [sum(parts[-2:])]
+    return parts
 
 
 def with_gap(draft: Draft, dropped: DroppedMessages, dropped_at: Mapping[int, int]) -> Draft:
@@ -119,14 +161,14 @@ def with_gap(draft: Draft, dropped: DroppedMessages, dropped_at: Mapping[int, in
         return draft
     originals: dict[str, str] = {}
     for part in dropped.parts:
-        text = _to_json_lines(draft, part)
+        text = _to_json_lines(draft, sorted(part))
         key = content_key(text)
         originals[key] = text
         dropped.key_of.update(dict.fromkeys(part, key))
     messages = dropped.messages
     gap = Gap(
         messages=tuple(messages),
-        marker=_render_marker(messages, list(originals)),
+        marker=_render_marker(_Extent.of(messages), list(originals)),
         since=tuple(dropped_at[message] for message in messages),
     )
     return replace(draft, gap=gap, originals={**draft.originals, **originals})
@@ -140,7 +182,7 @@ def without_originals(draft: Draft) -> Draft:
         replace(change, keys=()) if change.action == "dropped" else change
         for change in draft.changes
     )
-    gap = replace(draft.gap, marker=_render_marker(draft.gap.messages, []))
+    gap = replace(draft.gap, marker=_render_marker(_Extent.of(draft.gap.messages), []))
     return replace(draft, gap=gap, changes=changes, originals={})
 
 
@@ -176,10 +218,10 @@ def _json_default(value: Any) -> Any:
     return f"<{type(value).__name__}>"
 
 
-def _render_marker(messages: Sequence[int], keys: Sequence[str]) -> str:
-    are_adjacent = messages[-1] - messages[0] < len(messages)
+def _render_marker(extent: _Extent, keys: Sequence[str]) -> str:
+    are_adjacent = extent.last - extent.first < extent.total
     place = "here" if are_adjacent else "from here on"
-    count = "1 message" if len(messages) == 1 else f"{len(messages)} messages"
+    count = "1 message" if extent.total == 1 else f"{extent.total} messages"
     omission = f"{count} left out {place}"
     calls = [retrieve_call(key) for key in keys]
     return write_marker(omission, calls, label="originals", without=NO_LONGER_AVAILABLE)

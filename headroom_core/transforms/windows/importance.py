@@ -119,28 +119,22 @@ class ImportanceScorer:
         # How many later messages of the model use a value that the message introduced.
         self._references: dict[int, int] = {}
 
-    def score(
-        self, units: Sequence[TurnUnit], turns: Turns, sizes: Sequence[int]
-    ) -> list[ImportanceSignals]:
+    def score(self, units: Sequence[TurnUnit], turns: Turns) -> list[ImportanceSignals]:
         """Return the signals of each unit.
 
         Args:
             units: The units to score.
             turns: The conversation so far.
-            sizes: Number of tokens of each message so far.
         """
         for message in range(self._read_count, len(turns.unit_of)):
             self._read_message(message)
         self._read_count = len(turns.unit_of)
-        ages = {id(unit): age for age, unit in enumerate(reversed(turns.units))}
         return [
-            self._signals(unit, ages[id(unit)], similarity, sizes)
+            self._signals(unit, turns.age(unit), similarity)
             for unit, similarity in zip(units, self._similarities(units))
         ]
 
-    def _signals(
-        self, unit: TurnUnit, age: int, similarity: float, sizes: Sequence[int]
-    ) -> ImportanceSignals:
+    def _signals(self, unit: TurnUnit, age: int, similarity: float) -> ImportanceSignals:
         outputs = self._outputs(unit)
         has_error = any(_contents_of(block).has_error for block in outputs)
         return ImportanceSignals(
@@ -151,7 +145,7 @@ class ImportanceScorer:
             ),
             error_indicator=1.0 if has_error else 0.0,
             forward_reference=self._forward_reference(unit),
-            token_density=self._token_density(unit, outputs, sizes),
+            token_density=self._token_density(unit, outputs),
         )
 
     def _read_message(self, message: int) -> None:
@@ -187,9 +181,7 @@ class ImportanceScorer:
         )
         return min(1.0, count / _MAX_REFERENCES)
 
-    def _token_density(
-        self, unit: TurnUnit, outputs: Sequence[Block], sizes: Sequence[int]
-    ) -> float:
+    def _token_density(self, unit: TurnUnit, outputs: Sequence[Block]) -> float:
         """Score how many values would be lost with the unit, relative to its tokens.
 
         Both are taken on a logarithmic scale.
@@ -197,8 +189,7 @@ class ImportanceScorer:
         end = unit.messages[-1]
         values = _union_of_values(outputs)
         lost_count = sum(1 for value in values if self._last_message.get(value, 0) <= end)
-        tokens = sum(sizes[message] for message in unit.messages)
-        return min(1.0, math.log1p(lost_count) / math.log(2 + tokens))
+        return min(1.0, math.log1p(lost_count) / math.log(2 + unit.tokens))
 
     def _similarities(self, units: Sequence[TurnUnit]) -> list[float]:
         """Score the similarity of each unit to the recent messages of the user and the model."""

@@ -181,6 +181,8 @@ class IntelligentContextManager:
             name=self.name,
             settings=f"{self.config.model_dump_json()} {type(self._scorer).__name__}",
             rank=ranking.rank,
+            protected_turns=self.config.keep_last_turns,
+            keep_system=self.config.keep_system,
             remember=self._make_remember(records, ranking),
             shorten=shorten,
             shorten_within=(

@@ -43,7 +43,7 @@ def take_least_loss(weights: Sequence[int], losses: Sequence[float], excess: int
         [0, 2]
     """
     leading = take_in_order(weights, excess)
-    best = leading
+    best: tuple[int, int] | None = None
     best_loss = sum(losses[position] for position in leading)
     room = sum(weights[: len(leading)])
     loss = sum(losses[: len(leading)])
@@ -61,9 +61,9 @@ def take_least_loss(weights: Sequence[int], losses: Sequence[float], excess: int
         if index < len(front):
             extra_loss, position = front[index]
             if loss + extra_loss < best_loss:
-                best = [*range(start), position]
+                best = start, position
                 best_loss = loss + extra_loss
-    return best
+    return leading if best is None else [*range(best[0]), best[1]]
 
 
 def _add_to_front(

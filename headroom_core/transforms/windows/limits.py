@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from headroom_core._internal.checks import require_positive_int
 from headroom_core.dialects.access import write_blocks
-from headroom_core.messages import Draft
+from headroom_core.messages import Block, Draft
 from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 
 
@@ -98,16 +98,17 @@ def message_sizes(draft: Draft, counted: Sequence[int], tokenizer: Tokenizer) ->
     """
     sizes = [*counted]
     joined: set[int] = set()
+    changed: dict[int, list[Block]] = {}
     for block in draft.blocks:
         if block.original is not None:
             before = tokenizer.count_text(block.original)
             sizes[block.message] += tokenizer.count_text(block.text) - before
+            changed.setdefault(block.message, []).append(block)
             if block.span > 1:
                 joined.add(block.message)
     for index in joined:
         # The parts that were joined are counted by the dialect, each by itself.
-        changed = [block for block in draft.blocks if block.message == index and block.original]
-        written = write_blocks(draft.messages[index], changed)
+        written = write_blocks(draft.messages[index], changed[index])
         sizes[index] = tokenizer.count_message(written, draft.counter)
     return sizes
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.windows.gap import (
@@ -19,7 +20,6 @@ class CutPlanner:
 
     Args:
         candidates: The candidates, in the order in which to drop them.
-        sizes: Number of tokens of each message.
         kept_tokens: Number of tokens that are sent before the cut, without a marker.
         archive: The messages that were dropped by earlier cuts.
         tokenizer: Counts the marker's tokens.
@@ -29,7 +29,6 @@ class CutPlanner:
     def __init__(
         self,
         candidates: Sequence[Candidate],
-        sizes: Sequence[int],
         *,
         kept_tokens: int,
         archive: DroppedMessages,
@@ -37,10 +36,7 @@ class CutPlanner:
         limit: int,
     ) -> None:
         self._candidates = candidates
-        self._weights = [
-            sum(sizes[message] for unit in candidate.units for message in unit.messages)
-            for candidate in candidates
-        ]
+        self._weights = [sum(unit.tokens for unit in candidate.units) for candidate in candidates]
         self._kept_tokens = kept_tokens
         self._archive = archive
         self._tokenizer = tokenizer
@@ -58,7 +54,8 @@ class CutPlanner:
     @property
     def fewest_tokens(self) -> int:
         """Maximum number of tokens that are sent without all candidates, for the marker's text."""
-        return self._tokens_without(range(len(self._candidates)))
+        everything = range(len(self._candidates))
+        return self._tokens_without(self._messages_of(everything), sum(self._weights))
 
     def plan(self, target: int) -> dict[int, str]:
         """Return the messages to drop to reach a target, with the reason for each.
@@ -71,12 +68,14 @@ class CutPlanner:
         selected = self._select(self._tokens_with_new_key - target)
         if any(candidate.loss_per_token is not None for candidate in self._candidates):
             selected = self._put_back_what_fits(selected, target)
-        if self._tokens_without(selected) >= self._tokens_before:
+        weight = sum(self._weights_of(selected))
+        if self._tokens_without(self._messages_of(selected), weight) >= self._tokens_before:
             return {}
         return {
             message: self._candidates[position].reason
             for position in selected
-            for message in self._messages_of(position)
+            for unit in self._candidates[position].units
+            for message in unit.messages
         }
 
     def _select(self, excess: int) -> list[int]:
@@ -104,34 +103,44 @@ class CutPlanner:
 
         A heavy candidate that was selected late may make room for those before it.
         """
-        needed = list(selected)
-        tokens = self._tokens_without(needed)
+        left_in: set[int] = set()
+        messages = self._messages_of(selected)
+        weight = sum(self._weights_of(selected))
+        tokens = self._tokens_without(messages, weight)
         for position in reversed(selected):
             # A lower bound first: to count the marker again takes much longer.
             if tokens + self._weights[position] > target:
                 continue
-            fewer = [other for other in needed if other != position]
-            tokens_with_candidate = self._tokens_without(fewer)
-            if tokens_with_candidate <= target:
-                needed = fewer
-                tokens = tokens_with_candidate
-        return needed
+            candidate_messages = self._messages_of([position])
+            _remove(candidate_messages, messages)
+            fewer_tokens = self._tokens_without(messages, weight - self._weights[position])
+            if fewer_tokens <= target:
+                left_in.add(position)
+                weight -= self._weights[position]
+                tokens = fewer_tokens
+            else:
+                messages = sorted([*messages, *candidate_messages])
+        return [position for position in selected if position not in left_in]
 
-    def _tokens_without(self, selected: Sequence[int]) -> int:
-        """Return the maximum number of tokens that are sent without the selected candidates."""
-        messages = sorted(
-            message for position in selected for message in self._messages_of(position)
-        )
+    def _tokens_without(self, messages: Sequence[int], weight: int) -> int:
+        """Return the maximum number of tokens that are sent without messages, given in order."""
         if not messages:
             return self._tokens_before
-        weight = sum(self._weights_of(selected))
-        archive = self._archive.copy_with(messages, weight)
         kept_tokens = self._kept_tokens - weight
-        return kept_tokens + archive.fit_marker(self._limit - kept_tokens, self._tokenizer)
+        room = self._limit - kept_tokens
+        return kept_tokens + self._archive.marker_tokens_with(
+            messages, weight, room, self._tokenizer
+        )
 
-    def _messages_of(self, position: int) -> list[int]:
-        units = self._candidates[position].units
-        return [message for unit in units for message in unit.messages]
+    def _messages_of(self, positions: Iterable[int]) -> list[int]:
+        units = (unit for position in positions for unit in self._candidates[position].units)
+        return sorted(message for unit in units for message in unit.messages)
 
     def _weights_of(self, positions: Sequence[int]) -> list[int]:
         return [self._weights[position] for position in positions]
+
+
+def _remove(some: Sequence[int], messages: list[int]) -> None:
+    """Remove some of the messages, which are in order."""
+    for message in some:
+        del messages[bisect_left(messages, message)]

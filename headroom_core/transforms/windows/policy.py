@@ -21,14 +21,11 @@ class Candidate:
         reason: Why they are dropped if they are.
         loss_per_token: Importance that is lost with each of their tokens. None if candidates are
             dropped in the given order.
-        protected: Whether they are dropped only to meet a limit that must be met, if dropping all
-            other candidates does not suffice.
     """
 
     units: tuple[TurnUnit, ...]
     reason: str
     loss_per_token: float | None = None
-    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +34,11 @@ class CutState:
 
     Attributes:
         turns: The units of all messages so far, including dropped messages.
-        droppable: The units that a policy may drop: their messages are still kept, they contain
-            neither the newest nor the last user message, and no call that may still get a result.
-        sizes: Number of tokens of each message so far.
+        unprotected: The droppable units outside the last turns, and tool calls in them, in order.
     """
 
     turns: Turns
-    droppable: tuple[TurnUnit, ...]
-    sizes: Sequence[int]
+    unprotected: Sequence[TurnUnit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ class ShortenedBlock:
 
 
 Rank = Callable[[CutState], Iterable[Candidate]]
-"""Yields the candidates in the order in which to drop them; anything else is always kept."""
+"""Yields all unprotected units as candidates, in the order in which to drop them."""
 
 Remember = Callable[[str, Callable[[], dict[int, str]]], dict[int, str]]
 """Returns the decision stored under a key, or calls the function to decide, and stores that."""
@@ -80,6 +74,9 @@ class CutPolicy:
         name: Name of the transform, as recorded in the changes.
         settings: Everything besides the messages that `rank` depends on, as text.
         rank: Yields the candidates for dropping.
+        protected_turns: Number of last turns whose spoken messages are dropped only to meet a limit
+            that must be met, if dropping all other candidates does not suffice.
+        keep_system: Whether system messages are never dropped.
         remember: Looks up and stores decisions that depend on more than messages and settings.
             None if there are no such decisions.
         shorten: Shortens outputs at a cut, before messages are dropped. None if they have been
@@ -91,6 +88,8 @@ class CutPolicy:
     name: str
     settings: str
     rank: Rank
+    protected_turns: int
+    keep_system: bool
     remember: Remember | None = None
     shorten: Shorten | None = None
     shorten_within: float = math.inf
@@ -101,10 +100,8 @@ def first_protected_turn(state: CutState, count: int) -> int:
     return state.turns.turn_count - count + 1
 
 
-def protected_turns(units: Iterable[TurnUnit], state: CutState) -> Iterator[Candidate]:
-    """Yield the protected units of all turns but the newest, a turn at a time, the oldest first."""
-    older = [unit for unit in units if unit.turn < state.turns.turn_count]
+def protected_candidates(units: Iterable[TurnUnit]) -> Iterator[Candidate]:
+    """Yield protected units, a turn at a time, the oldest first."""
     turn_of = attrgetter("turn")
-    for _, turn in groupby(sorted(older, key=turn_of), key=turn_of):
-        reason = "in a protected turn: the limit could not be met otherwise"
-        yield Candidate(tuple(turn), reason, protected=True)
+    for _, turn in groupby(sorted(units, key=turn_of), key=turn_of):
+        yield Candidate(tuple(turn), "in a protected turn: the limit could not be met otherwise")

@@ -16,7 +16,6 @@ from headroom_core.transforms.windows.policy import (
     Candidate,
     CutState,
     first_protected_turn,
-    protected_turns,
 )
 from headroom_core.transforms.windows.turns import TurnUnit
 
@@ -58,15 +57,11 @@ class ImportanceRanking:
         self._toin = None
 
     def rank(self, state: CutState) -> Iterator[Candidate]:
-        """Yield the least important units, then old messages of users, then the last turns."""
+        """Yield the least important units, then old messages of users."""
         yield from self._candidates(state)
-        protected: list[TurnUnit] = []
-        for unit in state.droppable:
-            if unit.has_user_text and self._is_old(unit, state):
+        for unit in state.unprotected:
+            if unit.has_user_text:
                 yield Candidate((unit,), "old user message: nothing else could be dropped")
-            elif not self._is_unprotected(unit, state) and not self._is_kept_system(unit):
-                protected.append(unit)
-        yield from protected_turns(protected, state)
 
     def explain(self, state: CutState) -> dict[int, str]:
         """Return the reason why each message would be kept."""
@@ -82,29 +77,19 @@ class ImportanceRanking:
 
     def _candidates(self, state: CutState) -> list[Candidate]:
         """Return the units that may be dropped for their importance, the least important first."""
-        units = [unit for unit in state.droppable if self._is_unprotected(unit, state)]
+        units = [unit for unit in state.unprotected if not unit.has_user_text]
         if not self._config.use_importance_scoring:
             return [Candidate((unit,), "it was the oldest that is not protected") for unit in units]
         weights = self._config.scoring_weights
         scored: list[tuple[float, ImportanceSignals, TurnUnit]] = [
             (signals.weighted(weights), signals, unit)
-            for unit, signals in zip(units, self._scorer.score(units, state.turns, state.sizes))
+            for unit, signals in zip(units, self._scorer.score(units, state.turns))
         ]
         scored.sort(key=lambda entry: entry[0])
         return [
             Candidate((unit,), signals.describe(weights), _MIN_LOSS_PER_TOKEN + importance)
             for importance, signals, unit in scored
         ]
-
-    def _is_unprotected(self, unit: TurnUnit, state: CutState) -> bool:
-        if unit.has_user_text:
-            return False
-        if self._is_kept_system(unit):
-            return False
-        return unit.kind == "step" or self._is_old(unit, state)
-
-    def _is_kept_system(self, unit: TurnUnit) -> bool:
-        return unit.kind == "system" and self._config.keep_system
 
     def _is_old(self, unit: TurnUnit, state: CutState) -> bool:
         return unit.turn < first_protected_turn(state, self._config.keep_last_turns)

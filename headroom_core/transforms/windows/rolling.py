@@ -19,7 +19,6 @@ from headroom_core.transforms.windows.policy import (
     CutState,
     Shorten,
     first_protected_turn,
-    protected_turns,
 )
 from headroom_core.transforms.windows.turns import TurnUnit
 
@@ -129,26 +128,27 @@ class RollingWindow:
         """
         if not self.config.enabled or len(draft.outlines) != len(draft.messages):
             return draft
-        policy = CutPolicy(self.name, self.config.model_dump_json(), self._rank, shorten=shorten)
+        policy = CutPolicy(
+            name=self.name,
+            settings=self.config.model_dump_json(),
+            rank=self._rank,
+            protected_turns=self.config.preserve_recent_turns,
+            keep_system=self.config.preserve_system,
+            shorten=shorten,
+        )
         return WindowCutter(draft, self.tokenizer, limits, policy, counted=counted).run()
 
     def _rank(self, state: CutState) -> Iterator[Candidate]:
-        """Yield unprotected turns, then tool calls of the protected turns, then what was said."""
+        """Yield unprotected turns, then tool calls of the protected turns."""
         first_protected = first_protected_turn(state, self.config.preserve_recent_turns)
-        units = [
-            unit
-            for unit in state.droppable
-            if unit.kind != "system" or not self.config.preserve_system
-        ]
-        yield from self._rank_turns([unit for unit in units if unit.turn < first_protected])
-        protected = [unit for unit in units if unit.turn >= first_protected]
-        for unit in protected:
-            if _is_plain_step(unit):
+        yield from self._rank_turns(
+            [unit for unit in state.unprotected if unit.turn < first_protected]
+        )
+        for unit in state.unprotected:
+            if unit.turn >= first_protected:
                 yield Candidate(
                     (unit,), "tool call of a protected turn: nothing else could be dropped"
                 )
-        spoken = [unit for unit in protected if not _is_plain_step(unit)]
-        yield from protected_turns(spoken, state)
 
     def _rank_turns(self, units: Sequence[TurnUnit]) -> Iterator[Candidate]:
         """Yield the candidates turn by turn: each tool call alone, then its spoken messages."""
@@ -160,14 +160,9 @@ class RollingWindow:
             reason = f"turn {turn} was among the {age} that are not protected"
             spoken: list[TurnUnit] = []
             for unit in units_by_turn[turn]:
-                if _is_plain_step(unit):
+                if unit.is_plain_step:
                     yield Candidate((unit,), reason)
                 else:
                     spoken.append(unit)
             if spoken:
                 yield Candidate(tuple(spoken), reason)
-
-
-def _is_plain_step(unit: TurnUnit) -> bool:
-    """Return whether a unit is a tool call with its results, in which no user speaks."""
-    return unit.kind == "step" and not unit.has_user_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from headroom_core.tables.aligned import ArrayLengths, are_series, link_aligned, measure
 from headroom_core.tables.frame import Frame, place_frame
@@ -100,6 +100,7 @@ class _ValueSplitter:
         self.frames: list[Frame] = []
         self._names = DocumentNames(document)
         self._lengths = ArrayLengths(document)
+        self._sizes = _NestedSizes()
         self._is_python = is_python
         self._spelling = spelling
         self._read_string = read_string
@@ -141,7 +142,7 @@ class _ValueSplitter:
         if are_series(items, self._lengths):
             return None
         frame = build_named_frame(items, path, self._names)
-        if frame is None and _is_array_of_rows(items):
+        if frame is None and _is_array_of_rows(items, self._sizes):
             frame = build_opened_frame(items)
         return frame
 
@@ -192,35 +193,43 @@ class _ValueSplitter:
         self.parts.append(closing if entries else sign + closing)
 
 
-def _is_array_of_rows(items: list[Value]) -> bool:
-    if len(items) < _MIN_OUTER_ROWS and _is_mostly_nested(items):
-        return False
+class _NestedSizes:
+    """Sizes of the tables in values of one document, each measured once, however deep it is."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+
+    def is_mostly_nested(self, items: list[Value]) -> bool:
+        """Return whether a few items are little more than containers of longer lists."""
+        return sum(map(self._size_in, items)) > _MAJORITY * measure(items)
+
+    def _size_in(self, item: Value) -> int:
+        """Return the size of the longer lists, arrays of one length and strings of such lists."""
+        if _is_table(item) or _may_hold_data(item):
+            return measure(item)
+        if type(item) not in (list, dict):
+            return 0
+        size = self._sizes.get(id(item))
+        if size is None:
+            size = self._sizes[id(item)] = self._add_sizes(item)
+        return size
+
+    def _add_sizes(self, item: list[Value] | dict[str, Value]) -> int:
+        if type(item) is not dict:
+            return sum(map(self._size_in, item))
+        arrays = [value for value in item.values() if _is_array(value)]
+        counts = Counter(map(len, arrays))
+        alike = sum(measure(value) for value in arrays if counts[len(value)] > 1)
+        return alike + sum(self._size_in(value) for value in item.values() if not _is_array(value))
+
+
+def _is_array_of_rows(items: list[Value], sizes: _NestedSizes) -> bool:
     objects = sum(type(item) is dict for item in items)
     if objects >= max(_MIN_TABLE_ROWS, _MAJORITY * len(items)):
-        return True
+        return len(items) >= _MIN_OUTER_ROWS or not sizes.is_mostly_nested(items)
     if objects or len(items) < _MIN_SCALARS:
         return False
     return not any(map(contains_containers, items))
-
-
-def _is_mostly_nested(items: list[Value]) -> bool:
-    """Return whether a few items are little more than containers of longer lists."""
-    nested = sum(map(measure, _find_tables(items)))
-    return nested > _MAJORITY * measure(items)
-
-
-def _find_tables(items: Iterable[Value]) -> Iterator[list[Value] | str]:
-    """Yield longer lists of objects or lists, arrays of one length, and strings of such lists."""
-    for item in items:
-        if _is_table(item) or _may_hold_data(item):
-            yield item
-        elif type(item) is list:
-            yield from _find_tables(item)
-        elif type(item) is dict:
-            arrays = [value for value in item.values() if _is_array(value)]
-            counts = Counter(map(len, arrays))
-            yield from (value for value in arrays if counts[len(value)] > 1)
-            yield from _find_tables(value for value in item.values() if not _is_array(value))
 
 
 def _is_table(item: Value) -> bool:

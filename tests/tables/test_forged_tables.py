@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 
 import pytest
@@ -120,3 +121,16 @@ def test_rows_that_repeat_a_key_come_back_beside_a_sign(sign: str) -> None:
     text = f"{sign}\n[\n  {(',' + chr(10) + '  ').join(rows)}\n]\n"
     decoded = decode_table(crush(text))
     assert "".join(decoded.split()) == "".join(text.split())
+
+
+def test_values_deep_in_brackets_are_measured_once() -> None:
+    branches = {f"n{row}": {"x": row, "y": [row, {"z": f"v{row}"}]} for row in range(2000)}
+    text = json.dumps(branches)
+
+    def measure_seconds(depth: int) -> float:
+        start = time.process_time()
+        crush("[" * depth + text + "]" * depth)
+        return time.process_time() - start
+
+    measure_seconds(1)
+    assert measure_seconds(100) < 12 * measure_seconds(4)

@@ -156,7 +156,8 @@ def test_a_request_waits_once_for_a_locked_store(path: Path) -> None:
     ]
     start = time.monotonic()
     result = compress(messages, store=store, token_budget=6000)
-    assert time.monotonic() - start < 0.4 + 0.4
+    # A wait of its own for each operation would take several times as long.
+    assert time.monotonic() - start < 0.4 + 0.8
     assert "locked" in str(result.warnings) or "timeout" in str(result.warnings)
     holder.close()
 

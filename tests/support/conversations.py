@@ -405,6 +405,10 @@ def new_orphans(talk: Talk, dropped: Container[int]) -> set[tuple[str, int, int]
         for message in kept
         if role(message) == "user" or len([*answered_calls(message)]) > 1
     }
+    if talk.form == "google":
+        # Without ids, it is open which call the newest message answers if an answer is missing or
+        # doubled; and it is always kept.
+        mixed.add(id(talk.messages[-1]))
     new = orphans(kept, talk.form) - orphans(talk.messages, talk.form)
     return {orphan for orphan in new if orphan[0] == "call" or orphan[1] not in mixed}
 

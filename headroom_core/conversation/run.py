@@ -36,7 +36,7 @@ from headroom_core.transforms.windows.gap import without_originals
 from headroom_core.transforms.windows.limits import DraftCounter, budget_warnings
 
 _SENT_ORIGINAL = "sent original:"
-"""What the keys of originals begin with that this process remembers to have named in a marker."""
+"""Prefix of the records by which this process remembers that a marker named an original."""
 
 
 @lru_cache(maxsize=1)

@@ -151,13 +151,8 @@ def find_unsaved(store: Store, key: str) -> str | None:
 
 def are_saved(store: Store, originals: Mapping[str, str]) -> bool | None:
     """Return whether a store has all of some originals, or None if it does not say."""
-    for key, text in originals.items():
-        outcome = attempt(lambda key=key: store.get(key))  # type: ignore[misc]
-        if isinstance(outcome, Failure):
-            return None
-        if outcome.value != text:
-            return False
-    return True
+    outcome = attempt(lambda: [store.get(key) for key in originals])
+    return None if isinstance(outcome, Failure) else outcome.value == [*originals.values()]
 
 
 def call_store(work: Callable[[], _T]) -> _T:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.context import BaseContext
+from multiprocessing.queues import Queue
+from typing import Any, NamedTuple, TypeAlias
 
 PROGRESS_SECONDS = 15.0
 
@@ -56,6 +58,47 @@ def seeds(start: int, step: int) -> Iterator[int]:
     while True:
         yield start
         start += step
+
+
+class Report(NamedTuple):
+    """What a process did since its last report."""
+
+    counts: dict[str, int]
+    violations: list[str]
+    slowest: float = 0.0
+
+
+Reports: TypeAlias = "Queue[Report | None]"
+"""Reports of processes, each of which puts None at its end."""
+
+
+def run_processes(
+    part: Part, work: Callable[..., None], arguments: Iterable[tuple[Any, ...]]
+) -> float:
+    """Call a function in a process for each of the arguments, behind a queue for its reports.
+
+    Returns:
+        The slowest of all reports, in seconds.
+    """
+    context = fork_context()
+    reports: Reports = context.Queue()
+    workers = [context.Process(target=work, args=(reports, *items)) for items in arguments]
+    for worker in workers:
+        worker.start()
+    running, slowest = len(workers), 0.0
+    while running:
+        report = reports.get()
+        if report is None:
+            running -= 1
+            continue
+        part.add(report.counts)
+        slowest = max(slowest, report.slowest)
+        for violation in report.violations:
+            part.violation(violation)
+        part.progress()
+    for worker in workers:
+        worker.join()
+    return slowest
 
 
 def fork_context() -> BaseContext:

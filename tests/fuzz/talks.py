@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Sequence
-from multiprocessing.queues import Queue
 from random import Random
 from typing import Any
 
@@ -22,7 +21,7 @@ from langchain_core.messages import BaseMessage
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 
 from fuzz.inputs import make_input
-from fuzz.report import Part, fork_context, seeds
+from fuzz.report import Part, Report, Reports, run_processes, seeds
 from headroom_core import (
     CCRConfig,
     CompressResult,
@@ -44,39 +43,20 @@ _WORDS = "invoice payment failed order-7f3a retrying Zoë at eu-3 the for 30 s".
 
 def run(part: Part, seed: int) -> str:
     """Check conversations until the time is up."""
-    context = fork_context()
-    queue: Queue[tuple[dict[str, int], list[str]] | None] = context.Queue()
-    workers = [
-        context.Process(target=_work, args=(queue, seed + index, part.seconds))
-        for index in range(PROCESSES)
-    ]
-    for worker in workers:
-        worker.start()
-    running = PROCESSES
-    while running:
-        report = queue.get()
-        if report is None:
-            running -= 1
-            continue
-        part.add(report[0])
-        for violation in report[1]:
-            part.violation(violation)
-        part.progress()
-    for worker in workers:
-        worker.join()
+    run_processes(part, _work, [(seed + index, part.seconds) for index in range(PROCESSES)])
     return ""
 
 
-def _work(queue: Queue[tuple[dict[str, int], list[str]] | None], seed: int, seconds: float) -> None:
+def _work(reports: Reports, seed: int, seconds: float) -> None:
     part = Part("conversations", seconds)
     try:
         for number in seeds(seed, PROCESSES):
             growth = Growth(number)
-            queue.put((growth.counts, growth.check()))
+            reports.put(Report(growth.counts, growth.check()))
             if part.remaining() < 0:
                 break
     finally:
-        queue.put(None)
+        reports.put(None)
 
 
 class Growth:

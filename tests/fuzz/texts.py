@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import traceback
 from collections import Counter
-from multiprocessing.queues import Queue
 
 from checks import has_same_values
 
 from fuzz.inputs import Input, make_input
-from fuzz.report import Part, fork_context, seeds
+from fuzz.report import Part, Report, Reports, run_processes, seeds
 from headroom_core import (
     CCRConfig,
     HeadroomConfig,
@@ -35,42 +34,23 @@ _BREAK = re.compile(r"(['\"])b?\1")
 
 def run(part: Part, seed: int) -> str:
     """Check inputs until the time is up."""
-    context = fork_context()
-    queue: Queue[tuple[Counter[str], list[str]] | None] = context.Queue()
-    workers = [
-        context.Process(target=_work, args=(queue, seed + index, part.seconds))
-        for index in range(PROCESSES)
-    ]
-    for worker in workers:
-        worker.start()
-    running = PROCESSES
-    while running:
-        report = queue.get()
-        if report is None:
-            running -= 1
-            continue
-        part.add(report[0])
-        for violation in report[1]:
-            part.violation(violation)
-        part.progress()
-    for worker in workers:
-        worker.join()
+    run_processes(part, _work, [(seed + index, part.seconds) for index in range(PROCESSES)])
     return f"{part.counts['inputs'] / max(part.seconds, 1):.0f} a second"
 
 
-def _work(queue: Queue[tuple[Counter[str], list[str]] | None], seed: int, seconds: float) -> None:
+def _work(reports: Reports, seed: int, seconds: float) -> None:
     part = Part("texts", seconds)
     counts: Counter[str] = Counter(inputs=0, shortened=0, selected=0)
     try:
         for number in seeds(seed, PROCESSES):
             violations = check(make_input(number), counts)
             if counts["inputs"] >= BATCH or violations or part.remaining() < 0:
-                queue.put((counts, violations))
+                reports.put(Report(counts, violations))
                 counts = Counter()
             if part.remaining() < 0:
                 break
     finally:
-        queue.put(None)
+        reports.put(None)
 
 
 def check(made: Input, counts: Counter[str]) -> list[str]:

@@ -4,58 +4,40 @@ from __future__ import annotations
 
 import tempfile
 import time
-from multiprocessing.queues import Queue
 from pathlib import Path
 from random import Random
 
 from fuzz.kills import find_problems, reported_keys, request
-from fuzz.report import Part, fork_context
+from fuzz.report import Part, Report, Reports, run_processes
 from headroom_core import MemoryStore, SQLiteStore, StorageError
 from headroom_core.markers import content_key
 
 WRITERS, READERS, PURGERS = 8, 2, 1
 SLOWEST_SECONDS = 2.0
-_Report = tuple[dict[str, int], float, list[str]]
 
 
 def run(part: Part, seed: int) -> str:
     """Let all processes work until the time is up, and read every key at the end."""
-    context = fork_context()
-    reports: Queue[_Report | None] = context.Queue()
-    slowest = 0.0
     request(MemoryStore(), 0)  # The vocabulary is loaded once, before the processes start.
     with tempfile.TemporaryDirectory() as folder:
         path, keys = Path(folder) / "store" / "originals.db", Path(folder) / "keys"
         keys.mkdir()
         roles = [_Writer] * WRITERS + [_Reader] * READERS + [_Purger] * PURGERS
-        workers = [
-            context.Process(
-                target=_work, args=(role(path, keys, seed * 100 + index), part.seconds, reports)
-            )
-            for index, role in enumerate(roles)
-        ]
-        for worker in workers:
-            worker.start()
-        running = len(workers)
-        while running:
-            report = reports.get()
-            if report is None:
-                running -= 1
-                continue
-            part.add(report[0])
-            slowest = max(slowest, report[1])
-            for problem in report[2]:
-                part.violation(f"seed {seed}: {problem}")
-            part.progress()
-        for worker in workers:
-            worker.join()
+        slowest = run_processes(
+            part,
+            _work,
+            [
+                (seed, role(path, keys, seed * 100 + index), part.seconds)
+                for index, role in enumerate(roles)
+            ],
+        )
         for problem in find_problems(path, reported_keys(keys)):
             part.violation(f"seed {seed}, at the end: {problem}")
     met = "met" if slowest < SLOWEST_SECONDS else "MISSED"
     return f"slowest request {slowest:.2f} s (target below {SLOWEST_SECONDS:.0f} s: {met})"
 
 
-def _work(role: _Role, seconds: float, reports: Queue[_Report | None]) -> None:
+def _work(reports: Reports, seed: int, role: _Role, seconds: float) -> None:
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
@@ -68,9 +50,10 @@ def _work(role: _Role, seconds: float, reports: Queue[_Report | None]) -> None:
                 counts[name] = counts.get(name, 0) + 1
                 if role.is_timed:
                     slowest = max(slowest, time.monotonic() - started)
-            reports.put((counts, slowest, problems))
+            violations = [f"seed {seed}: {problem}" for problem in problems]
+            reports.put(Report(counts, violations, slowest))
     except Exception as error:
-        reports.put(({}, 0.0, [f"{type(role).__name__} failed: {error!r}"]))
+        reports.put(Report({}, [f"seed {seed}: {type(role).__name__} failed: {error!r}"]))
         raise
     finally:
         reports.put(None)

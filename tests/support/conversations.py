@@ -405,12 +405,22 @@ def new_orphans(talk: Talk, dropped: Container[int]) -> set[tuple[str, int, int]
         for message in kept
         if role(message) == "user" or len([*answered_calls(message)]) > 1
     }
-    if talk.form == "google":
-        # Without ids, it is open which call the newest message answers if an answer is missing or
-        # doubled; and it is always kept.
+    if talk.form == "google" and not is_paired(talk.messages):
+        # Without ids, it is open which call the newest message answers; and it is always kept.
         mixed.add(id(talk.messages[-1]))
     new = orphans(kept, talk.form) - orphans(talk.messages, talk.form)
     return {orphan for orphan in new if orphan[0] == "call" or orphan[1] not in mixed}
+
+
+def is_paired(messages: Sequence[Any]) -> bool:
+    """Return whether every call is answered once before the next calls are made."""
+    waiting = 0
+    for message in messages:
+        calls, answers = len([*made_calls(message)]), len([*answered_calls(message)])
+        if answers > waiting or (calls and waiting > answers):
+            return False
+        waiting += calls - answers
+    return True
 
 
 def linked_groups(messages: Sequence[Any], form: Form) -> list[set[int]]:

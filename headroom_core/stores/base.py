@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from headroom_core.errors import StorageError
 from headroom_core.markers import content_key
@@ -131,3 +131,32 @@ def require_matching_key(key: str, text: str) -> str:
             {"key": key, "characters": len(text)},
         )
     return text
+
+
+class TenantStore:
+    """What stores share that keep the texts of several tenants apart.
+
+    A subclass enters its namespace at construction, and enters another on a copy of itself.
+    """
+
+    namespace: str
+    _tenants: dict[str, Self]
+
+    def _enter(self, namespace: str) -> None:
+        """Set everything that belongs to a namespace alone."""
+        raise NotImplementedError
+
+    def in_namespace(self, namespace: str) -> Self:
+        """Return the store of another tenant that belongs to this one, with the same limits.
+
+        Raises:
+            ConfigurationError: It is no name of a tenant.
+        """
+        if namespace == self.namespace:
+            return self
+        tenant = object.__new__(type(self))
+        tenant.__dict__.update(self.__dict__)
+        tenant._enter(namespace)
+        # Of threads that get here together, all use the store of the first.
+        self._tenants.setdefault(self.namespace, self)
+        return self._tenants.setdefault(namespace, tenant)

@@ -16,6 +16,7 @@ from headroom_core._internal.fork import ForkSafeLock
 from headroom_core.stores.base import (
     DEFAULT_MAX_AGE_SECONDS,
     MAX_COUNTERS,
+    TenantStore,
     is_durable,
     require_matching_key,
 )
@@ -23,7 +24,7 @@ from headroom_core.stores.base import (
 _log = logging.getLogger(__name__)
 
 
-class MemoryStore:
+class MemoryStore(TenantStore):
     """A store of originals, records and counters in memory.
 
     Suited to tests, one-off scripts, and environments where nothing may be written to disk: its
@@ -62,7 +63,7 @@ class MemoryStore:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._max_age = max_age_seconds
-        self._tenants: dict[str, MemoryStore] = {}
+        self._tenants = {}
         self._lock = ForkSafeLock()
         self._enter(namespace)
 
@@ -73,21 +74,6 @@ class MemoryStore:
         self._originals = _LRUTexts()
         self._records = _LRUTexts()
         self._counters: OrderedDict[str, tuple[int, float]] = OrderedDict()
-
-    def in_namespace(self, namespace: str) -> MemoryStore:
-        """Return the store of another tenant that belongs to this one, with the same limits.
-
-        Raises:
-            ConfigurationError: It is no name of a tenant.
-        """
-        if namespace == self.namespace:
-            return self
-        tenant = object.__new__(type(self))
-        tenant.__dict__.update(self.__dict__)
-        tenant._enter(namespace)
-        # Of threads that get here together, all use the store of the first.
-        self._tenants.setdefault(self.namespace, self)
-        return self._tenants.setdefault(namespace, tenant)
 
     @property
     def durable(self) -> bool:

@@ -15,6 +15,7 @@ from headroom_core.errors import StorageError
 from headroom_core.stores.base import (
     DEFAULT_MAX_AGE_SECONDS,
     MAX_COUNTERS,
+    TenantStore,
     is_durable,
     require_matching_key,
 )
@@ -30,7 +31,7 @@ _MAX_PROVED = 100_000
 """Maximum number of originals that are remembered as intact."""
 
 
-class SQLiteStore:
+class SQLiteStore(TenantStore):
     """A store of originals, records and counters in a SQLite file.
 
     Threads and processes may share the file. It is created when it is first used, and again if it
@@ -81,7 +82,7 @@ class SQLiteStore:
         timeout: float = 1.0,
     ) -> None:
         self._enter(namespace)
-        self._tenants: dict[str, SQLiteStore] = {}
+        self._tenants = {}
         self._file = SQLiteFile(path, SCHEMA, timeout=timeout, on_open=self._prepare)
         self._timeout = timeout
         self._max_entries = max_entries
@@ -97,21 +98,6 @@ class SQLiteStore:
         # The originals that were compared with a given text since the file was last changed.
         self._proved: set[str] = set()
         self._proved_at = 0
-
-    def in_namespace(self, namespace: str) -> SQLiteStore:
-        """Return the store of another tenant in the same open file, with the same limits.
-
-        Raises:
-            ConfigurationError: It is no name of a tenant.
-        """
-        if namespace == self.namespace:
-            return self
-        tenant = object.__new__(type(self))
-        tenant.__dict__.update(self.__dict__)
-        tenant._enter(namespace)
-        # Of threads that get here together, all use the store of the first.
-        self._tenants.setdefault(self.namespace, self)
-        return self._tenants.setdefault(namespace, tenant)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SQLiteStore:
         return self
@@ -139,7 +125,7 @@ class SQLiteStore:
             _log.info("originals of what is left out are kept in %s, %s", self._file.path, until)
         elif age is not None:
             before = time.time() - age
-            for tenant in list(self._tenants.values()) or [self]:
+            for tenant in [*self._tenants.values()] or (self,):
                 self._file.try_at_once(connection, partial(tenant._expire, connection, before))
 
     def put_many(self, originals: Mapping[str, str]) -> None:

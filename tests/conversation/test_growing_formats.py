@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from strategies import anthropic_conversations, google_conversations, openai_conversations
 
-from headroom_core import CCRConfig, HeadroomConfig, MemoryStore, Tokenizer, compress
+from headroom_core import (
+    CCRConfig,
+    CompressResult,
+    HeadroomConfig,
+    MemoryStore,
+    Tokenizer,
+    compress,
+)
 from headroom_core.dialects import Dialect, dialect_for
 
 EAGER = HeadroomConfig(ccr=CCRConfig(min_tokens_saved=0))
@@ -130,18 +137,24 @@ def test_the_first_sign_of_a_format_decides(messages: list[str], name: str) -> N
 # Cuts.
 
 
+def compress_to_share(
+    talk: Talk, share: float, *, managed: bool, **settings: Any
+) -> tuple[CompressResult, set[int]]:
+    """Compress a conversation to a share of its tokens; return also the dropped messages."""
+    result = compress(
+        talk.messages,
+        token_budget=int(share * COUNT.count_messages(talk.messages)) + 50,
+        store=MemoryStore(),
+        config=HeadroomConfig(intelligent_context={"enabled": managed}, **settings),
+    )
+    return result, {change.message for change in result.changes if change.action == "dropped"}
+
+
 @given(talks(ALL_FORMS, most_turns=4), SHARES, st.booleans())
 def test_cuts_keep_calls_with_their_results_and_count_what_is_sent(
     talk: Talk, share: float, managed: bool
 ) -> None:
-    budget = int(share * COUNT.count_messages(talk.messages)) + 50
-    result = compress(
-        talk.messages,
-        token_budget=budget,
-        store=MemoryStore(),
-        config=HeadroomConfig(ccr=EAGER.ccr, intelligent_context={"enabled": managed}),
-    )
-    dropped = {change.message for change in result.changes if change.action == "dropped"}
+    result, dropped = compress_to_share(talk, share, managed=managed, ccr=EAGER.ccr)
     assert not new_orphans(talk, dropped)
     assert 0 <= result.tokens_after <= result.tokens_before
     dialect = dialect_for(talk.messages)
@@ -152,15 +165,8 @@ def test_cuts_keep_calls_with_their_results_and_count_what_is_sent(
 def test_a_cut_leaves_no_two_messages_of_a_role_side_by_side(
     talk: Talk, share: float, managed: bool
 ) -> None:
-    budget = int(share * COUNT.count_messages(talk.messages)) + 50
-    result = compress(
-        talk.messages,
-        token_budget=budget,
-        store=MemoryStore(),
-        config=HeadroomConfig(intelligent_context={"enabled": managed}),
-    )
+    result, dropped = compress_to_share(talk, share, managed=managed)
     received = pairs_of_roles(talk.messages)
-    dropped = {change.message for change in result.changes if change.action == "dropped"}
     if dropped and not received:
         assert not pairs_of_roles(result.messages)
 

@@ -24,19 +24,12 @@ from documents import (
     JSONPiece,
     Piece,
 )
+from forged import FORGED_HEADERS, FORGED_SIGNS
 
 HEADERS = (
-    "[table 99999999999999999999 rows: id]",
-    "[table 5 rows: id]",
-    "[table 3 of 5 rows; # = row number from 0: #,id]\n0,1",
-    "[table -1 rows: id]",
+    *FORGED_HEADERS,
+    *FORGED_SIGNS,
     "[table 2 entries: @,id]\n1,2\n3,4",
-    "[table 1 lines; 9 legend lines: id]",
-    "[=table 2 rows: id]",
-    "[==table 2 rows: id]\n1\n2",
-    "[table 2 rows: id:json{a}]\n{\n}",
-    "[end of string]",
-    '{"a":[string:\n[1]',
     "[table 2 rows: " + "a{" * 300 + "]",
     FORGED,
 )

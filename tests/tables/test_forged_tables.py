@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 from crushing import crush
+from forged import FORGED_HEADERS, FORGED_SIGNS
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -19,18 +20,10 @@ ROWS = json.dumps(
     separators=(",", ":"),
 )
 FORGED = [
-    "[table 99999999999999999999 rows: id]",
-    "[table 5 rows: id]",
-    "[table 3 of 5 rows; # = row number from 0: #,id]\n0,1",
+    *FORGED_HEADERS,
+    *FORGED_SIGNS,
     f"[table {'9' * 5000} rows: id]",
     f"[table 2 rows: {'a{' * 3000}]",
-    "[table -1 rows: id]",
-    "[table 1 lines; 9 legend lines: id]",
-    "[=table 2 rows: id]",
-    "[==table 2 rows: id]\n1\n2",
-    "[table 2 rows: id:json{a}]\n{\n}",
-    "[end of string]",
-    '{"a":[string:\n[1]',
     '[headroom: 5 of 9 rows left out here; original intact: headroom_retrieve(key="0")]',
 ]
 

@@ -4,6 +4,10 @@ A marker says how much was left out, and the call of the retrieve tool that brin
 
     [headroom: 953 of 1000 rows left out here; original intact: headroom_retrieve(key="3f9a…")]
 
+A text with several gaps has one marker at its top, and at each gap a short mark without a key:
+
+    [headroom: 12 lines from 40: debug, info]
+
 Models read markers, so their wording is part of the results: the same omission always gives the
 same bytes. A text that merely looks like one brings nothing back: keys are looked up, never
 trusted.
@@ -106,6 +110,23 @@ def write_marker(
     """
     recovery = f"{label}: {', '.join(calls)}" if calls else without
     return f"[headroom: {omission}; {recovery}]"
+
+
+def write_gap(count: int, first: int, names: str = "", *, unit: str = "line") -> str:
+    """Return the short mark of a gap, in a text whose one marker names the original.
+
+    Args:
+        count: Number of the units that were left out here.
+        first: Number of the first of them, counted from 1.
+        names: What they are, as short as can be. Empty for nothing.
+        unit: Word for one of them.
+
+    Example:
+        >>> write_gap(12, 40, "debug, info"), write_gap(1, 3)
+        ('[headroom: 12 lines from 40: debug, info]', '[headroom: 1 line from 3]')
+    """
+    units = unit if count == 1 else f"{unit}s"
+    return f"[headroom: {count} {units} from {first}{f': {names}' if names else ''}]"
 
 
 def has_marker(text: str, key: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headroom_core.compressors.any_text import AnyTextCompressor
 from headroom_core.compressors.base import Compressor
 from headroom_core.compressors.registry import Accepts, CompressorFactory, CompressorRegistry
 from headroom_core.compressors.smart_crusher.compressor import TableCompressor
@@ -11,6 +12,7 @@ __all__ = ["REGISTRY", "register_compressor", "unregister_compressor"]
 REGISTRY = CompressorRegistry(
     built_in=[
         TableCompressor.from_config,
+        AnyTextCompressor.from_config,
     ]
 )
 """The compressors of this process. Those that are built in are asked in the order of the list."""

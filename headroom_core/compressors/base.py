@@ -38,6 +38,8 @@ class Request:
         hints: Lessons from earlier retrievals of outputs of the same tool, if there are any.
         tool: Name of the tool that returned the text, if one did and it is known.
         call: Arguments of the call that returned the text, as text, if they are known.
+        verbatim: Whether every line that stays must be as it was, because the text is that of a
+            file, which may be quoted.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Request:
     hints: Hints | None = None
     tool: str | None = None
     call: str | None = None
+    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Compressor(Protocol):
     A compressor is pure: the same text and request give the same result in every process. It never
     stores, logs or counts, and threads may share it.
 
-    Four more members are optional:
+    Five more members are optional:
 
     - `fingerprint`, a string that is different whenever results may be: the version of the code and
       its settings. It is part of the key under which results are recorded, so a new version
@@ -87,6 +90,8 @@ class Compressor(Protocol):
       kind. Defaults to accepting every text.
     - `refusal(request: Request) -> str | None`, why a text is left alone whatever it holds, such as
       its size, for the reader of `CompressResult.changes`. Defaults to None: it is not.
+    - `keeps_lines`, whether every line that stays is as it was, so that it may be asked about texts
+      of files. Defaults to False.
     - `scorer`, the scorer of relevance that it uses, so that a warning says if it scores by words
       because embeddings are missing.
 

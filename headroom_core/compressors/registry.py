@@ -18,8 +18,8 @@ from headroom_core._internal.plugins import entry_points_of, load_plugin
 from headroom_core.compressors.base import Compressor, Request
 from headroom_core.config import HeadroomConfig
 from headroom_core.errors import ConfigurationError
+from headroom_core.kinds import TextKind
 from headroom_core.relevance import Scorer
-from headroom_core.text.kinds import TextKind
 
 GROUP = "headroom.compressors"
 """The group of entry points of installed packages' compressors."""
@@ -65,6 +65,11 @@ class Route:
             self.compressor, "refusal", lambda _: None
         )
         return refusal(request)
+
+    @property
+    def keeps_lines(self) -> bool:
+        """Whether every line that stays is as it was."""
+        return bool(getattr(self.compressor, "keeps_lines", False))
 
     @property
     def scorer(self) -> Scorer | None:

@@ -181,6 +181,22 @@ def source_of_code(code: str) -> TextSource | None:
     return source if source.kind == "file" else None
 
 
+def printing_commands(command: str) -> list[list[str]]:
+    """Return the words of the programs whose output a command line prints, without filters.
+
+    Example:
+        >>> printing_commands("cd app && git diff main | head -50; pytest -q 2>&1 | tail")
+        [['git', 'diff', 'main'], ['pytest', '-q']]
+    """
+    found = []
+    for pipe in _split_command(command[:_MAX_COMMAND]):
+        programs = [_without_setting(program.words) for program in pipe if program.words]
+        printing = [words for words in programs[1:] if words and _name_of(words) not in _FILTERS]
+        words = [*programs[:1], *printing][-1:] if programs else []
+        found += [words[0]] if words and words[0] and _name_of(words[0]) not in _SILENT else []
+    return found
+
+
 def edits_files(command: str) -> bool:
     """Return whether a command line edits files.
 

@@ -21,9 +21,9 @@ from headroom_core.text.commands import (
     source_of_code,
     source_of_command,
 )
-from headroom_core.text.kinds import CODE_START, MARKUP_START
 from headroom_core.text.line_style import OBJECT_SIGN
 from headroom_core.text.numbered import has_line_numbers
+from headroom_core.text.signs import CODE_START, MARKUP_START
 from headroom_core.text.tool_names import (
     is_file_editor,
     is_path_key,
@@ -117,6 +117,16 @@ def source_of(tool: str | None, call: str | None, text: str) -> TextSource:
     if source.kind != "file" and has_line_numbers(text):
         return TextSource("file", "its lines are numbered, as in a view of a file")
     return source
+
+
+def commands_of_call(tool: str, call: str) -> list[str]:
+    """Return the command lines of a call of a shell; none for other calls."""
+    return _find_commands(words_of(tool), _load_arguments(call), call) or []
+
+
+def paths_of_call(call: str) -> list[str]:
+    """Return the paths among the arguments of a call."""
+    return list(_find_paths(_load_arguments(call)))
 
 
 def reads_as_source(outside: str, size: int) -> bool:

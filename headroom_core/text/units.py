@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from headroom_core.text.kinds import DATA_LINE, NON_PROSE_LINE
 from headroom_core.text.sentences import split_sentences
+from headroom_core.text.signs import DATA_LINE, NON_PROSE_LINE
 
 # The start of a line that opens or closes a fenced block. Must not match inline code, which has
 # another backtick on its line. Not the pattern of `markdown`: any fence at least as long as the

@@ -12,9 +12,9 @@ from headroom_core.compressors.base import Compressed, Compressor, Hints, Reques
 from headroom_core.compressors.registry import Route
 from headroom_core.config import CCRConfig
 from headroom_core.errors import HeadroomError, TransformError
+from headroom_core.kinds import TextKind
 from headroom_core.markers import content_key, has_marker
 from headroom_core.messages import OUTPUT_KINDS, Action, Block, Change, Draft, causal_queries
-from headroom_core.text.kinds import TextKind
 from headroom_core.tokens.tokenizer import Tokenizer
 from headroom_core.transforms.break_even import BreakEven
 from headroom_core.transforms.tool_policy import ToolPolicy, Treatment
@@ -325,13 +325,22 @@ class ContentRouter:
             TransformError: A compressor failed.
         """
         tokens = self.tokenizer.count_text(block.text)
+        verbatim = self.policy.must_stay_verbatim(block)
         request = Request(
-            key, tokens, query, selecting, hints=hints, tool=block.tool, call=block.call
+            key,
+            tokens,
+            query,
+            selecting,
+            hints=hints,
+            tool=block.tool,
+            call=block.call,
+            verbatim=verbatim,
         )
-        kind = TextKind(block.text)
+        kind = TextKind(block.text, tool=block.tool, call=block.call)
         kept: RouteResult | None = None
         available = self.policy.routes_for(block.tool) or self.routes
-        routes = [route for route in available if route.accepts(kind)]
+        allowed = [route for route in available if route.keeps_lines or not verbatim]
+        routes = [route for route in allowed if route.accepts(kind)]
         for route in routes:
             result = self._ask(route.compressor, block.text, request, must_fit)
             if result and result.text is not None:

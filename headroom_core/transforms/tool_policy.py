@@ -125,14 +125,20 @@ class ToolPolicy:
             return Treatment(f"an error of up to {_MAX_ERROR_CHARACTERS:,} characters stays whole")
         source = source_of(block.tool, block.call, block.text)
         if source.kind == "file":
-            if source.rows and not editing and not has_line_numbers(block.text):
+            if not editing:
                 return _FREE
-            return Treatment(f"the text of a file stays as it is: {source.reason}")
+            return Treatment(f"files are edited, and this is the text of one: {source.reason}")
         if not editing or source.kind == "answer":
             return _FREE
         if source.kind == "run" and tokens() > _MAX_COMPLETE_RUN_TOKENS:
             return _FREE
         return _COMPLETE
+
+    def must_stay_verbatim(self, block: Block) -> bool:
+        """Return whether every line of a block that stays must be as it was."""
+        source = source_of(block.tool, block.call, block.text)
+        is_file = source.kind == "file"
+        return is_file and (not source.rows or has_line_numbers(block.text))
 
     def _why_tool_is_kept(self, block: Block) -> str:
         tool = block.tool

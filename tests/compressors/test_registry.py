@@ -27,9 +27,9 @@ from headroom_core import (
 )
 from headroom_core.compressors import REGISTRY
 from headroom_core.compressors.registry import CompressorRegistry
+from headroom_core.kinds import TextKind
 from headroom_core.markers import retrieve_call, write_marker
 from headroom_core.testing import ScriptedCall, registered_compressor, tool_conversation
-from headroom_core.text.kinds import TextKind
 from headroom_core.transforms import default_transforms
 from headroom_integrations.langchain import HeadroomCompressor
 

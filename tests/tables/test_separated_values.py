@@ -20,11 +20,11 @@ from headroom_core import (
     decode_table,
     retrieve,
 )
+from headroom_core.kinds import TextKind
 from headroom_core.tables.codec import parse_text
 from headroom_core.tables.csv.parse import parse_csv
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
-from headroom_core.text.kinds import TextKind
 
 CITIES = ("Elbe", "Oder", "Rhine", "Spree", "Main")
 WORDS = "worker request cache unused import argument value missing returns expected".split()

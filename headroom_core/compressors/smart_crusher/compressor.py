@@ -14,10 +14,10 @@ from headroom_core.compressors.smart_crusher.render import RowSelectionResult, S
 from headroom_core.compressors.smart_crusher.select import CHARACTERS_PER_TOKEN
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
+from headroom_core.kinds import TextKind
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from_config
 from headroom_core.tables.codec import parse_text, render_lossless
 from headroom_core.tables.values import TextPart
-from headroom_core.text.kinds import TextKind
 from headroom_core.text.opaque import (
     MIN_OPAQUE_CHARACTERS,
     OpaqueValue,

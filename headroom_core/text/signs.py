@@ -1,4 +1,4 @@
-"""The kind of a text, and the signs of code, markup, data, logs and diffs in its lines.
+"""Signs of code, markup, data, logs and diffs in the lines of a text.
 
 The strings are pieces of verbose regular expressions (`re.VERBOSE`), to be combined with `|`.
 Those named `…_START` match after the indentation of a line; the others have their own anchors.
@@ -9,9 +9,6 @@ that have one.
 from __future__ import annotations
 
 import re
-from functools import cached_property
-
-from headroom_core.text.separated import find_separators
 
 # An open bracket, a semicolon or an escaped line break at the end of a line, and a bracket closed
 # with punctuation. Must not match a parenthesis that just ends a sentence: `(see below).`
@@ -69,42 +66,3 @@ NON_PROSE_LINE = re.compile(
 # values and never end a sentence. Must not match a tab that only indents, or `[1]`, a citation.
 DATA_LINE = re.compile(r"""[{}|]|\S\t|\[["']""")
 """Signs so strong that a single line with one of them is data or code."""
-
-
-class TextKind:
-    """The kind of a text, by cheap signs that are each looked for once, when first asked for.
-
-    Compressors that cannot be meant skip a text by its signs. A compressor that may be meant looks
-    for evidence itself.
-
-    Args:
-        text: The text.
-
-    Example:
-        >>> kind = TextKind('{"status": "ok"}')
-        >>> kind.has_brackets, kind.line_count, kind.first_line
-        (True, 1, '{"status": "ok"}')
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @cached_property
-    def has_brackets(self) -> bool:
-        """Whether a bracket or a brace opens in it, as in JSON and in Python literals."""
-        return "[" in self.text or "{" in self.text
-
-    @cached_property
-    def has_separators(self) -> bool:
-        """Whether most lines have equally many of a separator, as in separated values."""
-        return bool(find_separators(self.text))
-
-    @cached_property
-    def line_count(self) -> int:
-        """Number of lines, without blank ones at the end."""
-        return self.text.rstrip("\r\n").count("\n") + 1
-
-    @cached_property
-    def first_line(self) -> str:
-        """The first line, without its line end."""
-        return self.text.partition("\n")[0].rstrip("\r")

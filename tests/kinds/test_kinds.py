@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom_core.text.kinds import DATA_LINE, NON_PROSE_LINE, TextKind
+from headroom_core.kinds import TextKind
+from headroom_core.text.signs import DATA_LINE, NON_PROSE_LINE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What the compressors have in common that leave out lines."""

@@ -20,6 +20,7 @@ from headroom_core.transforms.break_even import BreakEven
 from headroom_core.transforms.tool_policy import ToolPolicy, Treatment
 
 _UNKNOWN_KIND = "of no kind that a compressor knows"
+_FILE = "the text of a file is not rewritten, and no compressor leaves out lines of it"
 _NOT_SMALLER = "no form with fewer tokens"
 _NOT_WORTH_IT = "leaving parts out would save too little: see min_tokens_saved"
 _FAILED = "its compressor failed"
@@ -349,7 +350,7 @@ class ContentRouter:
                 result = replace(self.keep(block, _NOT_SMALLER), by=route.compressor.name)
             kept = kept or result
         declined = filter(None, (route.refusal(request) for route in routes))
-        return kept or self.keep(block, next(declined, _UNKNOWN_KIND))
+        return kept or self.keep(block, next(declined, _FILE if verbatim else _UNKNOWN_KIND))
 
     def _ask(
         self, compressor: Compressor, text: str, request: Request, must_fit: bool

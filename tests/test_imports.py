@@ -25,8 +25,8 @@ CORE, INTEGRATIONS = "headroom_core", "headroom_integrations"
 
 LAYERS = (
     "errors messages environment text",
-    "_internal kinds results markers tables",
-    "config models stores dialects",
+    "_internal results markers tables",
+    "config kinds models stores dialects",
     "tokens relevance",
     "compressors providers",
     "transforms insight metrics",

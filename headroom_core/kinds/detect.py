@@ -24,11 +24,14 @@ from headroom_core.kinds.evidence import (
     YAML_KEY,
     KindEvidence,
 )
+from headroom_core.markers import marker_keys
+from headroom_core.tables.reader import has_table
 
 KindName = Literal[
     "blocks",
     "build",
     "code",
+    "compressed",
     "diff",
     "git_log",
     "html",
@@ -64,6 +67,8 @@ def detect_kind(text: str, *, tool: str | None = None, call: str | None = None) 
         >>> detect_kind("Nothing to see here.")
         'prose'
     """
+    if marker_keys(text) or has_table(text):
+        return "compressed"
     evidence = KindEvidence(text, kind_of_call(tool or "", call or ""))
     for name, is_kind in _TESTS:
         if is_kind(evidence):

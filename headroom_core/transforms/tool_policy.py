@@ -127,7 +127,9 @@ class ToolPolicy:
         if source.kind == "file":
             if not editing:
                 return _FREE
-            return Treatment(f"files are edited, and this is the text of one: {source.reason}")
+            return Treatment(
+                f"the text of a file that may be edited stays as it is: {source.reason}"
+            )
         if not editing or source.kind == "answer":
             return _FREE
         if source.kind == "run" and tokens() > _MAX_COMPLETE_RUN_TOKENS:

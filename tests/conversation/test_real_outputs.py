@@ -22,7 +22,10 @@ ROOT = Path(__file__).parents[2]
 OUTPUTS = 50
 MAX_LINES = 400
 LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
-MARKER = re.compile(r"\[headroom: (?:all )?([\d,]+)(?: of [\d,]+)? lines left out")
+MARKER = re.compile(
+    r"\[headroom: (?:all )?([\d,]+)(?: of [\d,]+)? lines? (?:left out here|from \d)"
+)
+TOP_MARKER = re.compile(r"\[headroom: \d+ of \d+ lines left out at the marks below")
 
 
 def send(texts: Sequence[str], config: HeadroomConfig | None = None) -> list[str]:
@@ -44,6 +47,8 @@ def assert_lines_stay(original: str, sent: str) -> None:
     missing = 0
     remaining = iter(original.split("\n"))
     lines = sent.split("\n")
+    if TOP_MARKER.match(lines[0]):
+        del lines[0]
     for line in lines:
         if marker := MARKER.match(line):
             count = int(marker[1].replace(",", ""))

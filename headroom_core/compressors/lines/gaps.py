@@ -11,6 +11,7 @@ from itertools import groupby
 
 from headroom_core.compressors.base import UNCERTAIN_RISK, Compressed, Request
 from headroom_core.markers import retrieve_call, write_gap, write_marker
+from headroom_core.text.numbered import read_line_numbers
 
 MIN_GAP_CHARACTERS = 80
 """Lines with fewer characters in all stay: the mark in their place would be as long."""
@@ -50,11 +51,13 @@ def write_kept_lines(
     reason: str,
     summary: str = "",
     describe: Describe | None = None,
-    numbers: Sequence[int] | None = None,
     written: dict[int, str] | None = None,
     risk: float = UNCERTAIN_RISK,
 ) -> Compressed | None:
     """Return a text of the lines that are kept, with marks in place of the others.
+
+    Marks name the lines by the numbers that `retrieve` knows them by: those that the lines carry,
+    in a view of a file, or else counted from 1.
 
     Args:
         lines: All lines, each with its line end.
@@ -63,7 +66,6 @@ def write_kept_lines(
         reason: What was left out, for `CompressResult.changes`.
         summary: What all left-out lines say together, for the marker.
         describe: Returns what the lines of a gap are. Defaults to nothing.
-        numbers: Number of each line. Defaults to counting from 1.
         written: Other texts for some kept lines, such as a group line.
         risk: Probability that what was left out is asked for.
 
@@ -75,19 +77,18 @@ def write_kept_lines(
     if not omitted:
         return None
     gaps = _find_gaps(filled, len(lines))
+    numbers = read_line_numbers(lines) or range(1, len(lines) + 1)
     about = f" ({summary})" if summary else ""
     parts: list[str] = []
     position = 0
     for first, end in gaps:
         parts += _write_lines(lines, range(position, first), written)
-        number = numbers[first] if numbers else first + 1
         if len(gaps) == 1:
-            last = numbers[end - 1] if numbers else end
-            call = retrieve_call(request.key, lines=f"{number}-{last}")
+            call = retrieve_call(request.key, lines=f"{numbers[first]}-{numbers[end - 1]}")
             omission = f"{omitted} of {len(lines)} lines left out here{about}"
             mark = write_marker(omission, [call] if request.key else [])
         else:
-            mark = write_gap(end - first, number, describe(first, end) if describe else "")
+            mark = write_gap(end - first, numbers[first], describe(first, end) if describe else "")
         if parts and not parts[-1].endswith("\n"):
             mark = f"\n{mark}"
         parts.append(f"{mark}\n")

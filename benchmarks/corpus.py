@@ -111,6 +111,10 @@ def compress_case(case: Case, config: HeadroomConfig, scoring: Any) -> str:
         ]
         return str(scoring.render_documents(compressed))
     messages = exchange(case["content"], question=query or NEUTRAL_QUESTION)
+    call = (case.get("meta") or {}).get("call")
+    if call:
+        function = {"name": call["name"], "arguments": json.dumps(call["arguments"])}
+        messages[1]["tool_calls"][0]["function"] = function
     return str(compress(messages, store=store, config=config).messages[-1]["content"])
 
 

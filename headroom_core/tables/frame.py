@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
+from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
 from typing import Literal
@@ -33,23 +34,44 @@ entries of a JSON object; members of an object, each a column; JSON lines; the i
 without its brackets; or CSV."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Column:
     """Column of a frame: a leaf of the common structure of the rows.
+
+    Values and cells are made when they are first asked for: few of the columns of a long original
+    are, when some of its rows are retrieved.
 
     Attributes:
         path: The keys that lead to it; empty if the row is the value itself.
         field: Its entry in the header.
-        values: The parsed value of every regular row, `MISSING` if the row has none.
-        cells: The values as they are written in the table.
+        source: What every regular row has in it, from which the values and cells are made.
+        parse: Returns the values of items of the source.
+        write: Returns the cells of items of the source; each depends on its own item only.
         child: The frame of the items if the cells only count them, else None.
     """
 
     path: tuple[str, ...]
     field: Field
-    values: list[Value]
-    cells: list[str]
+    source: list[Value]
+    parse: Callable[[list[Value]], list[Value]]
+    write: Callable[[list[Value]], list[str]]
     child: Frame | None = None
+
+    @cached_property
+    def values(self) -> list[Value]:
+        """The parsed value of every regular row, `MISSING` if the row has none."""
+        return self.parse(self.source)
+
+    @cached_property
+    def cells(self) -> list[str]:
+        """The values as they are written in the table."""
+        return self.write(self.source)
+
+    def pick_cells(self, indices: Sequence[int]) -> list[str]:
+        """Return the cells with these indices, without making the others."""
+        if len(indices) == len(self.source) or "cells" in vars(self):
+            return [self.cells[index] for index in indices]
+        return self.write([self.source[index] for index in indices])
 
 
 @dataclass(slots=True)
@@ -147,7 +169,9 @@ class Frame:
             return sum(map(len, self.source)) + len(self.source)
         # Two quotes, a colon, a comma, and on average one more character around each key.
         names = sum(
-            (len(column.path[-1]) + 5) * len(column.cells) for column in self.columns if column.path
+            (len(column.path[-1]) + 5) * len(column.source)
+            for column in self.columns
+            if column.path
         )
         return names + self.size + sum(child.json_size - child.size for child in self.children)
 
@@ -322,7 +346,8 @@ def _build_leaf(
         and any_looks_typed({value for value in values if type(value) is str})
     )
     field = Field(key, is_text=is_text, shape=shape)
-    columns.append(Column(path, field, values, write_cells(values, is_text, shape)))
+    write = partial(write_cells, is_text=is_text, shape=shape)
+    columns.append(Column(path, field, values, parse=list, write=write))
     return field
 
 
@@ -333,26 +358,28 @@ def _build_constructed_leaf(
     constructor = find_constructor(value[1:] for value in values if type(value) is str)
     held = [constructor.unwrap(value[1:]) if type(value) is str else value for value in values]
     field = Field(key, is_text=True, constructor=constructor)
-    numbers = [as_number(value) if type(value) is str else value for value in held]
-    columns.append(Column(path, field, numbers, write_cells(held, is_text=True)))
+    write = partial(write_cells, is_text=True)
+    columns.append(Column(path, field, held, parse=_read_numbers, write=write))
     return field
+
+
+def _read_numbers(held: list[Value]) -> list[Value]:
+    return [as_number(value) if type(value) is str else value for value in held]
 
 
 def _extract_nested_lists(frame: Frame) -> None:
     """Turn every list of objects that outweighs the rest of its rows into a child frame."""
-    for column in frame.columns:
-        if list not in set(map(type, column.values)):
-            continue
-        lists = [value if type(value) is list else [] for value in column.values]
-        items = list(chain.from_iterable(lists))
-        size = sum(map(len, column.cells))
-        if len(items) < _MIN_NESTED_ITEMS or 2 * size < _measure_cells(frame):
-            continue
-        has_only_objects = set(map(type, items)) == {dict}
+    for number, column in enumerate(frame.columns):
+        kinds = set(map(type, column.source))
         # The counts that replace the lists could be confused with other values in the column.
-        has_other_values = any(type(value) in (dict, tuple, str) for value in column.values)
-        if has_only_objects and not has_other_values:
-            _extract_nested_list(frame, column, lists, items)
+        if list not in kinds or kinds & {dict, tuple, str}:
+            continue
+        lists = [value if type(value) is list else [] for value in column.source]
+        items = list(chain.from_iterable(lists))
+        if len(items) < _MIN_NESTED_ITEMS or set(map(type, items)) != {dict}:
+            continue
+        if 2 * sum(map(len, column.cells)) >= _measure_cells(frame):
+            frame.columns[number] = _extract_nested_list(frame, column, lists, items)
 
 
 def _measure_cells(frame: Frame) -> int:
@@ -361,17 +388,19 @@ def _measure_cells(frame: Frame) -> int:
 
 def _extract_nested_list(
     frame: Frame, column: Column, lists: list[list[Value]], items: list[Value]
-) -> None:
+) -> Column:
+    """Return the column that counts the items, which become rows of a child frame."""
     parents = [row for row, nested in zip(frame.regular_rows, lists) for _ in nested]
-    column.child = build_frame(items, parents=parents)
     column.field.is_nested, column.field.shape = True, None
-    column.values = [
-        (f"+{len(nested)}",) if nested else value for nested, value in zip(lists, column.values)
+    counts = [
+        (f"+{len(nested)}",) if nested else value for nested, value in zip(lists, column.source)
     ]
-    column.cells = write_cells(column.values, is_text=False)
-    for row, value in zip(frame.regular_rows, column.values):
+    for row, value in zip(frame.regular_rows, counts):
         if value is not MISSING:
             frame.rows[row] = replace_value(frame.rows[row], column.path, value)
+    write = partial(write_cells, is_text=False)
+    child = build_frame(items, parents=parents)
+    return replace(column, source=counts, write=write, child=child)
 
 
 def replace_value(row: dict[str, Value], path: tuple[str, ...], value: Value) -> dict[str, Value]:

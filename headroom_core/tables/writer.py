@@ -134,8 +134,7 @@ class _ColumnView:
     """Cells of a column in the rows to be written, and their description in the header."""
 
     def __init__(self, column: Column, indices: list[int], is_csv: bool) -> None:
-        is_whole = len(indices) == len(column.cells)
-        self.cells = list(column.cells) if is_whole else [column.cells[index] for index in indices]
+        self.cells = column.pick_cells(indices)
         self.constant: Value = MISSING
         if len(indices) > 1 and not column.child and len(set(self.cells)) == 1:
             self.constant = self.cells[0] if is_csv else _read_constant(column, indices[0])
@@ -146,7 +145,7 @@ class _ColumnView:
 
 def _read_constant(column: Column, index: int) -> Value:
     """Return the value of a column as it stands in the rows."""
-    constructor, value = column.field.constructor, column.values[index]
+    constructor, (value,) = column.field.constructor, column.parse([column.source[index]])
     if constructor is None or value is None:
         return value
     text = value[0] if is_number(value) else value

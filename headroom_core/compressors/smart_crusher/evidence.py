@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, compress, pairwise
 from operator import itemgetter
 from statistics import median
@@ -125,13 +126,13 @@ def compute_column_stats(frame: Frame) -> list[ColumnStats]:
 
 
 def _describe_keys(keys: list[str]) -> ColumnStats:
-    cells = write_cells(keys, is_text=True)
-    column = Column(KEY_PATH, Field(KEY_PATH[0], is_text=True), [*keys], cells)
+    field = Field(KEY_PATH[0], is_text=True)
+    column = Column(KEY_PATH, field, [*keys], parse=list, write=partial(write_cells, is_text=True))
     return ColumnStats(
         column=column,
-        cells=cells,
+        cells=column.cells,
         rows=range(len(keys)),
-        counts=Counter(cells),
+        counts=Counter(column.cells),
         numbers=[],
         lexemes=[],
     )
@@ -264,8 +265,8 @@ def _find_shift(numbers: list[tuple[float, int]]) -> list[int]:
     if not variance or not math.isfinite(variance):
         return []
     best_gain, split = 0.0, 0
-    for left, partial in enumerate(accumulate(values[:-1]), 1):
-        difference = partial - left * mean
+    for left, part in enumerate(accumulate(values[:-1]), 1):
+        difference = part - left * mean
         gain = difference * difference * count / (left * (count - left))
         if gain > best_gain:
             best_gain, split = gain, left

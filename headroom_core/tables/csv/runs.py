@@ -252,7 +252,7 @@ def _build_frame(
     if layout.header is not None:
         titles = [unquote_cell(cell) for cell in split_record(layout.header, layout.separator)]
     columns = [
-        Column((key,), Field(name), parse_cells(cells), [*cells])
+        Column((key,), Field(name), [*cells], parse=parse_cells, write=list)
         for key, name, cells in zip(column_keys(titles), names, zip(*rows))
     ]
     source: list[Value] = list(records)

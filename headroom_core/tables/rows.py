@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from headroom_core.tables.aligned import join_aligned
 from headroom_core.tables.codec import parse_text
-from headroom_core.tables.csv.records import split_record, unquote_cell
+from headroom_core.tables.csv.records import split_record, unquote_cell, unquote_cells
 from headroom_core.tables.frame import Frame
 from headroom_core.tables.writer import write_table
-from headroom_core.text.exact_json import dumps, to_plain
+from headroom_core.text.exact_json import dumps, to_plain_all
 from headroom_core.text.json_runs import MIN_JSON_LINES
 from headroom_core.text.python_literal import to_bare
 
@@ -93,11 +93,9 @@ def find_rows(text: str, *, is_declared: bool = False) -> list[RowSet]:
         [table 1 of 3 rows; # = row number from 0: #,id,name]
         1,2,Oder
     """
-    frames = (
-        _collect_frames(text)
-        or _collect_frames(_join_few_lines(text))
-        or _collect_frames(text, is_declared=is_declared)
-    )
+    frames = _collect_frames(text) or _collect_frames(_join_few_lines(text))
+    if is_declared and not frames:
+        frames = _collect_frames(text, is_declared=True)
     row_sets: list[RowSet] = []
     for frame, above in frames:
         name = frame.name if len(frames) > 1 else ""
@@ -139,8 +137,8 @@ def _append_frame(frame: Frame, above: int | None, found: list[tuple[Frame, int 
 def _to_plain_rows(frame: Frame) -> list[Any]:
     if frame.form == "csv":
         return _to_records(frame)
-    source = map(to_bare, frame.source) if frame.is_python else frame.source
-    values = [to_plain(row) for row in source]
+    source = list(map(to_bare, frame.source)) if frame.is_python else frame.source
+    values = to_plain_all(source)
     if frame.keys is None:
         return values
     return [_add_key(key, value) for key, value in zip(frame.keys, values)]
@@ -149,10 +147,18 @@ def _to_plain_rows(frame: Frame) -> list[Any]:
 def _to_records(frame: Frame) -> list[Any]:
     """Return the records of separated values as objects; a name that repeats has all its cells."""
     names = [column.path[0] for column in frame.columns]
-    rows = [map(unquote_cell, split_record(row, frame.separator)) for row in frame.source]
+    regular = zip(*[unquote_cells(column.source) for column in frame.columns])
+    rows: Iterable[Iterable[str]] = regular
+    if len(frame.regular_rows) < len(frame.source):
+        cells_of = dict(zip(frame.regular_rows, regular))
+        rows = [
+            cells_of.get(number) or map(unquote_cell, split_record(record, frame.separator))
+            for number, record in enumerate(frame.source)
+        ]
     if len(set(names)) == len(names):
         return [dict(zip(names, row)) for row in rows]
-    return [_gather(zip(names, row), set(_find_repeated(names))) for row in rows]
+    repeated = set(_find_repeated(names))
+    return [_gather(zip(names, row), repeated) for row in rows]
 
 
 def _find_repeated(names: list[str]) -> list[str]:

@@ -11,12 +11,17 @@ from __future__ import annotations
 import json
 import marshal
 import re
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
+from itertools import chain, islice
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any
+from typing import Any, TypeVar
 
 Value = Any
 Number = tuple[str]
+
+V = TypeVar("V")
+R = TypeVar("R")
 
 _NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?"
 NUMBER = re.compile(_NUMBER, re.ASCII)
@@ -26,6 +31,11 @@ as `007`."""
 NUMBER_LINES = re.compile(rf"{_NUMBER}(?:\n{_NUMBER})*", re.ASCII)
 """Matches numbers of JSON, joined by line breaks, if it matches as a whole: one match for many
 numbers is much faster than one for each."""
+
+# Of objects with more different keys than this share of them, each is converted for itself.
+_MAX_SHAPES_SHARE = 0.1
+# Deeper values in values are converted one by one.
+_MAX_DEPTH_AT_ONCE = 20
 
 # Half of a surrogate pair. Nearly all texts have none, and need no escapes for it.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -140,6 +150,95 @@ def to_plain(value: Value) -> Any:
     if len(value) == 1:
         return _to_plain_number(value[0])
     return {key: to_plain(item) for key, item in value}
+
+
+def group_by_keys(objects: Sequence[dict[str, V]]) -> dict[tuple[str, ...], list[dict[str, V]]]:
+    """Return objects by their keys, in order, so that the values of a key can be taken together.
+
+    Example:
+        >>> group_by_keys([{"a": 1, "b": 2}, {"a": 3}, {"a": 4, "b": 5}])
+        {('a', 'b'): [{'a': 1, 'b': 2}, {'a': 4, 'b': 5}], ('a',): [{'a': 3}]}
+    """
+    groups: dict[tuple[str, ...], list[dict[str, V]]] = {}
+    for item in objects:
+        groups.setdefault(tuple(item), []).append(item)
+    return groups
+
+
+def map_alike(
+    objects: list[dict[str, V]], convert: Callable[[list[dict[str, V]]], list[R]]
+) -> list[R] | None:
+    """Return what a function makes of objects, called for all objects of the same keys at once.
+
+    Returns:
+        The results, or None if the objects are too different for this to pay.
+    """
+    shapes = set(map(tuple, objects))
+    if len(shapes) == 1:
+        return convert(objects)
+    if len(shapes) > _MAX_SHAPES_SHARE * len(objects):
+        return None
+    results = {keys: iter(convert(alike)) for keys, alike in group_by_keys(objects).items()}
+    return [next(results[keys]) for keys in map(tuple, objects)]
+
+
+def to_plain_all(values: list[Value]) -> list[Any]:
+    """Convert parsed values as `to_plain` does, all values of a field at once.
+
+    Returns:
+        The converted values; the given list itself if there is nothing to convert in it.
+
+    Example:
+        >>> to_plain_all(parse('[{"km": 1094, "tags": ["a"]}, {"km": 0.5, "tags": []}]'))
+        [{'km': 1094, 'tags': ['a']}, {'km': 0.5, 'tags': []}]
+    """
+    return _to_plain_alike(values, _MAX_DEPTH_AT_ONCE)
+
+
+def _to_plain_alike(values: list[Value], depth: int) -> list[Any]:
+    """Convert values that are mostly alike, down to a depth of values in values."""
+    kinds = set(map(type, values))
+    if kinds.isdisjoint((tuple, list, dict)):
+        return values
+    if kinds == {tuple} and set(map(len, values)) == {1}:
+        return _to_plain_numbers([lexeme for (lexeme,) in values])
+    if depth and kinds == {list}:
+        items = list(chain.from_iterable(values))
+        converted = _to_plain_alike(items, depth - 1)
+        rest = iter(converted)
+        return values if converted is items else [[*islice(rest, len(value))] for value in values]
+    plain = None
+    if depth and kinds == {dict}:
+        plain = map_alike(values, lambda objects: _to_plain_objects(objects, depth))
+    return list(map(to_plain, values)) if plain is None else plain
+
+
+def _to_plain_objects(objects: list[dict[str, Value]], depth: int) -> list[Any]:
+    """Convert objects with the same keys."""
+    plain = objects
+    for key, column in zip(objects[0], zip(*map(dict.values, objects))):
+        items = list(column)
+        converted = _to_plain_alike(items, depth - 1)
+        if converted is items:
+            continue
+        if plain is objects:
+            plain = list(map(dict.copy, objects))
+        for item, value in zip(plain, converted):
+            item[key] = value
+    return plain
+
+
+def _to_plain_numbers(lexemes: list[str]) -> list[Any]:
+    if "." in lexemes[0]:
+        numbers = list(map(float, lexemes))
+        if list(map(repr, numbers)) == lexemes:
+            return numbers
+    else:
+        try:
+            return list(map(int, lexemes))
+        except ValueError:
+            pass  # Some are not whole numbers, or have more digits than `int` reads.
+    return list(map(_to_plain_number, lexemes))
 
 
 def _to_plain_number(lexeme: str) -> int | float | Decimal | str:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from headroom_core.errors import ValidationError
-from headroom_core.retrieval.comparisons import CHECKS, Among
+from headroom_core.retrieval.comparisons import prepare_comparison
 from headroom_core.retrieval.fields import MAX_KEYS, FieldName, FieldValues
 from headroom_core.tables.conditions import (
     CONSTANTS,
@@ -206,14 +206,7 @@ class ConditionParser:
         self.names.append(name)
         is_negated = operator == "!=" or operator.startswith("not ")
         base = "==" if operator == "!=" else operator.removeprefix("not ")
-        check = CHECKS[base]
-        others = value.readings
-        if base == "in":
-            others = [Among([item for items in others for item in items])]
-
-        def passes(found: Any) -> bool:
-            return any(check(found, other) for other in others)
-
+        passes = prepare_comparison(base, value.readings)
         if is_negated:
             return lambda rows: rows.indices - rows.having(name, passes)
         return lambda rows: rows.having(name, passes)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, takewhile
+from itertools import accumulate, chain, islice, takewhile
+from operator import add
 from typing import Any, NamedTuple
 
 from headroom_core.retrieval.comparisons import leaves
 from headroom_core.tables.rows import RowSet
+from headroom_core.text.exact_json import map_alike
+
+# Deeper values in values are measured one by one.
+_MAX_DEPTH_AT_ONCE = 20
 
 RowLocation = tuple[int, int]
 """Index of a row set, and index of the row in it."""
@@ -80,7 +85,7 @@ def fit_family(
     shown, rests = [family.row], []
     for number, indices in tables.items():
         values = row_sets[number].values
-        sizes = accumulate(len(row_text(values[index])) for index in indices)
+        sizes = accumulate(row_sizes([values[index] for index in indices]))
         count = max(1, sum(1 for _ in takewhile(lambda size: size <= room, sizes)))
         shown += [(number, index) for index in indices[:count]]
         if count < len(indices):
@@ -97,6 +102,40 @@ def _count_levels(row_set: RowSet, ancestor: RowSet) -> int:
     return levels
 
 
-def row_text(row: Any) -> str:
-    """Return the values of a row, in any order."""
-    return " ".join(map(str, leaves(row)))
+def row_sizes(rows: list[Any]) -> list[int]:
+    """Return the number of characters of all values of each row, with a space between two.
+
+    Example:
+        >>> row_sizes([{"id": 10, "tags": ["a", "b"]}, {"id": 2, "tags": []}])
+        [6, 1]
+    """
+    return [max(0, size - 1) for size in _measure(rows, _MAX_DEPTH_AT_ONCE)]
+
+
+def _measure(values: list[Any], depth: int) -> list[int]:
+    """Return the number of characters of values, with a space for each; of all of a field at once.
+
+    Args:
+        values: Values that are mostly alike.
+        depth: Down to how many values in values they are taken together.
+    """
+    kinds = set(map(type, values))
+    if kinds.isdisjoint((dict, list)):
+        return [len(text) + 1 for text in map(str, values)]
+    sizes = None
+    if depth and kinds == {dict}:
+        sizes = map_alike(values, lambda objects: _measure_objects(objects, depth))
+    elif depth and kinds == {list}:
+        rest = iter(_measure(list(chain.from_iterable(values)), depth - 1))
+        sizes = [sum(islice(rest, len(value))) for value in values]
+    if sizes is None:
+        sizes = [sum([len(str(leaf)) + 1 for leaf in leaves(value)]) for value in values]
+    return sizes
+
+
+def _measure_objects(objects: list[dict[str, Any]], depth: int) -> list[int]:
+    """Return the number of characters of the values of objects with the same keys."""
+    sizes = [0] * len(objects)
+    for column in zip(*map(dict.values, objects)):
+        sizes = list(map(add, sizes, _measure(list(column), depth - 1)))
+    return sizes

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import compress
 from typing import Any, NamedTuple
 
 from headroom_core.errors import ValidationError
-from headroom_core.retrieval.comparisons import compose_letters, leaves
+from headroom_core.retrieval.comparisons import Passes, compose_letters, leaves
 from headroom_core.tables.conditions import write_path
 from headroom_core.tables.rows import RowSet
+from headroom_core.text.exact_json import group_by_keys
 
 Path = tuple[str, ...]
 """Keys that lead to a field."""
@@ -21,11 +22,11 @@ class Reader(NamedTuple):
 
     Attributes:
         level: 0 if the rows have the field, 1 if those have it that they belong to, and so on.
-        read: Returns the values in the row with an index, of the rows of that level.
+        read: Returns the index of the row of each value, of the rows of that level, and the values.
     """
 
     level: int
-    read: Callable[[int], list[Any]]
+    read: Callable[[], tuple[Sequence[int], list[Any]]]
 
 
 MAX_KEYS = 20
@@ -100,6 +101,20 @@ def values_at(row: Any, path: Path) -> list[Any]:
         [1, 2]
     """
     return _lookup(row, path) or [None]
+
+
+def _read_values(rows: Sequence[Any], path: Path) -> tuple[Sequence[int], list[Any]]:
+    """Return the index of the row of each value at a path, and the values."""
+    if len(path) == 1 and path[0].isascii():
+        # The same as below, without a list for each row.
+        return range(len(rows)), [row.get(path[0]) for row in rows]
+    return _flatten(values_at(row, path) for row in rows)
+
+
+def _flatten(values_of: Iterable[list[Any]]) -> tuple[list[int], list[Any]]:
+    """Return the index of the list of each value, and the values."""
+    pairs = [(index, value) for index, values in enumerate(values_of) for value in values]
+    return [index for index, _ in pairs], [value for _, value in pairs]
 
 
 def _lookup(value: Any, path: Path) -> list[Any]:
@@ -215,24 +230,21 @@ class _KnownPaths:
     @cached_property
     def _found(self) -> set[tuple[Path, bool]]:
         found: set[tuple[Path, bool]] = set()
-        # Objects of the same keys at the same place are looked at again only for their values.
-        shapes: set[tuple[Path, bool, tuple[str, ...]]] = set()
-        stack: list[tuple[Path, Any, bool]] = [((), row, False) for row in self._rows]
+        stack: list[tuple[Path, Sequence[Any], bool]] = [((), self._rows, False)]
         while stack:
-            path, value, is_in_list = stack.pop()
-            if isinstance(value, list):
-                stack.extend((path, nested, True) for nested in _nested_objects(value))
-                continue
-            shape = (path, is_in_list, tuple(value))
-            if shape not in shapes:
-                shapes.add(shape)
-                found.update(((*path, key), is_in_list) for key in value)
-            if len(path) + 1 < MAX_KEYS:
-                stack.extend(
-                    ((*path, key), item, is_in_list)
-                    for key, item in value.items()
-                    if isinstance(item, (dict, list))
-                )
+            path, objects, is_in_list = stack.pop()
+            for keys, alike in group_by_keys(objects).items():
+                found.update(((*path, key), is_in_list) for key in keys)
+                if len(path) + 1 == MAX_KEYS:
+                    continue
+                for key, column in zip(keys, zip(*map(dict.values, alike))):
+                    kinds = set(map(type, column))
+                    if dict in kinds:
+                        inner = [value for value in column if isinstance(value, dict)]
+                        stack.append(((*path, key), inner, is_in_list))
+                    if list in kinds:
+                        lists = [value for value in column if isinstance(value, list)]
+                        stack.append(((*path, key), list(_nested_objects(lists)), True))
         return found
 
 
@@ -256,30 +268,36 @@ class _Column(NamedTuple):
     """
 
     rows: Sequence[int]
-    codes: list[int]
+    codes: Sequence[int]
     distinct: list[Any]
     weight: int
 
 
-def _collect_values(read: Callable[[int], list[Any]], count: int) -> _Column:
-    """Return the values of a field in so many rows."""
-    rows: list[int] = []
-    codes: list[int] = []
-    distinct: list[Any] = []
-    code_of: dict[Any, int] = {}
-    for index in range(count):
-        for value in read(index):
-            # 1 and True are equal, but no comparison takes them for the same.
-            key = (type(value), value)
-            # Lists and objects have no hash: each is a value of its own.
-            code = len(distinct) if isinstance(value, (list, dict)) else code_of.get(key)
-            if code is None:
-                code = code_of[key] = len(distinct)
-            if code == len(distinct):
-                distinct.append(value)
-            rows.append(index)
-            codes.append(code)
-    return _Column(rows, codes, distinct, sum(map(_weigh, distinct)))
+def _collect_distinct(rows: Sequence[int], values: list[Any]) -> _Column:
+    """Return the column of the values in rows."""
+    kinds = set(map(type, values))
+    # Lists and objects have no hash: each is a value of its own.
+    keys: list[Any] = values
+    if kinds & {list, dict}:
+        keys = [
+            (index, None) if isinstance(value, (list, dict)) else (type(value), value)
+            for index, value in enumerate(values)
+        ]
+    elif len(kinds) > 1:
+        # 1 and True are equal, but no comparison takes them for the same.
+        keys = list(zip(map(type, values), values))
+    first = dict(zip(reversed(keys), reversed(range(len(keys)))))
+    if len(first) == len(values):
+        return _Column(rows, range(len(values)), values, _weigh_all(values))
+    code_of = {key: code for code, key in enumerate(first)}
+    distinct = [values[index] for index in first.values()]
+    return _Column(rows, [code_of[key] for key in keys], distinct, _weigh_all(distinct))
+
+
+def _weigh_all(values: list[Any]) -> int:
+    if set(map(type, values)) == {str}:
+        return len(values) + sum([len(value) // _CHARS_PER_CHECK for value in values])
+    return sum(map(_weigh, values))
 
 
 def _weigh(value: Any) -> int:
@@ -340,7 +358,7 @@ class FieldValues:
         self.names_table = False
         self.readers = {name: self._find(name) for name in names}
 
-    def having(self, name: FieldName, passes: Callable[[Any], bool]) -> set[int]:
+    def having(self, name: FieldName, passes: Passes) -> set[int]:
         """Return the indices of the rows in which a value of a field passes a check.
 
         Raises:
@@ -348,7 +366,7 @@ class FieldValues:
         """
         reader = self.readers[name]
         if reader is None:
-            return set(self.indices) if passes(None) else set()
+            return set(self.indices) if passes([None])[0] else set()
         column = self._column(name, reader)
         self._checks += column.weight
         if self._checks > _MAX_CHECKS:
@@ -357,7 +375,7 @@ class FieldValues:
                 "with a list, such as id in [1, 2, 3]",
                 {"where": name.written, "rows": len(self.indices)},
             )
-        passing = list(map(passes, column.distinct))
+        passing = passes(column.distinct)
         found = set(compress(column.rows, map(passing.__getitem__, column.codes)))
         if reader.level == 0:
             return found
@@ -367,7 +385,7 @@ class FieldValues:
     def _column(self, name: FieldName, reader: Reader) -> _Column:
         column = self._columns.get(name)
         if column is None:
-            column = _collect_values(reader.read, len(self._levels[reader.level]))
+            column = _collect_distinct(*reader.read())
             self._columns[name] = column
         return column
 
@@ -384,9 +402,10 @@ class FieldValues:
 
     def _reader(self, level: int, path: Path) -> Reader:
         rows = self._levels[level]
+        numbers = range(len(rows))
         if not path:
-            return Reader(level, lambda index: [index])
-        return Reader(level, lambda index: values_at(rows[index], path))
+            return Reader(level, lambda: (numbers, [*numbers]))
+        return Reader(level, lambda: _read_values(rows, path))
 
     def _find_behind_table(self, name: FieldName) -> Reader | None:
         """Find a field that is named with its table before it: `data.orders.id`, `orders.id`.
@@ -411,7 +430,7 @@ class FieldValues:
         bare = {(value_name,) for value_name in _VALUE_NAMES}
         if not self._is_joined or bare.isdisjoint(name.paths):
             return None
-        return Reader(0, lambda index: leaves(self._levels[0][index]))
+        return Reader(0, lambda: _flatten(map(leaves, self._levels[0])))
 
 
 def _ends_with(path: Path, end: Path) -> bool:

@@ -20,7 +20,7 @@ from headroom_core.retrieval.families import (
     RowLocation,
     fit_family,
     gather_families,
-    row_text,
+    row_sizes,
 )
 from headroom_core.retrieval.fields import field_names
 from headroom_core.retrieval.lines import (
@@ -189,8 +189,8 @@ def _read_rows(
     families = gather_families(row_sets, matching)
     position_of = {family.row: position for position, family in enumerate(families)}
     best = [position_of[location] for location in matching if location in position_of]
-    texts = [row_text(row_sets[n].values[index]) for (n, index), _ in families]
-    pages = _paginate(best, texts, request.limit)
+    sizes = row_sizes([row_sets[n].values[index] for (n, index), _ in families])
+    pages = _paginate(best, sizes, request.limit)
     if request.page > len(pages):
         return _no_such_page(len(pages))
     shown = [families[position] for position in pages[request.page - 1]]
@@ -288,7 +288,8 @@ def _read_lines(text: str, request: PageRequest) -> RetrievalResult:
         return _not_found(
             f"there are no lines {request.lines}: the original has {lines.describe()}"
         )
-    pages = _paginate(range(len(selected)), [piece for _, piece in selected], request.limit)
+    sizes = [len(piece) for _, piece in selected]
+    pages = _paginate(range(len(selected)), sizes, request.limit)
     if request.page > len(pages):
         return _no_such_page(len(pages))
     shown = [selected[position] for position in pages[request.page - 1]]
@@ -302,7 +303,7 @@ def _search_lines(text: str, request: PageRequest) -> RetrievalResult:
     order = search(pieces, request.query or "")
     if not order:
         return _not_found(f"none of the {lines.count} lines has a word of {_quote(request.query)}")
-    pages = _paginate(order, pieces, request.limit)
+    pages = _paginate(order, list(map(len, pieces)), request.limit)
     if request.page > len(pages):
         return _no_such_page(len(pages))
     shown = [lines.numbered[position] for position in pages[request.page - 1]]
@@ -323,14 +324,14 @@ def _lines_heading(shown: Sequence[NumberedLine], lines: Lines) -> str:
 # Both
 
 
-def _paginate(order: Sequence[int], texts: Sequence[str], limit: int | None) -> list[list[int]]:
+def _paginate(order: Sequence[int], sizes: Sequence[int], limit: int | None) -> list[list[int]]:
     """Divide indices into pages by number, and by characters if texts are long.
 
     The best come on the first page; each page is in document order.
 
     Args:
         order: Indices, the best first.
-        texts: All texts that the indices refer to.
+        sizes: Number of characters of all texts that the indices refer to.
         limit: Maximum number on a page. None for a single page.
     """
     if limit is None:
@@ -339,10 +340,10 @@ def _paginate(order: Sequence[int], texts: Sequence[str], limit: int | None) -> 
     pages: list[list[int]] = []
     room = 0
     for index in order:
-        room -= len(texts[index])
+        room -= sizes[index]
         if not pages or len(pages[-1]) == limit or room < 0:
             pages.append([])
-            room = max_chars - len(texts[index])
+            room = max_chars - sizes[index]
         pages[-1].append(index)
     return [sorted(page) for page in pages]
 

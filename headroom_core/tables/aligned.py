@@ -110,7 +110,7 @@ def are_series(items: Sequence[Value], lengths: ArrayLengths) -> bool:
     if not items or type(items[0]) is not dict:
         return False
     members = [value for item in items if type(item) is dict for value in item.values()]
-    arrays = [value for value in members if _is_array(value)]
+    arrays = [value for value in members if type(value) is list and _is_array(value)]
     series = [array for array in arrays if len(array) >= len(items)]
     if not series or 2 * sum(map(measure, series)) <= sum(map(measure, items)):
         return False

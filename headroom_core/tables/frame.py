@@ -307,7 +307,7 @@ def _build_fields(
     objects: list[dict[str, Value]], order: list[str], path: tuple[str, ...], columns: list[Column]
 ) -> list[Field]:
     """Return the fields of objects, and append their columns to the given ones."""
-    if all(len(item) == len(order) for item in objects):
+    if set(map(len, objects)) == {len(order)}:
         value_lists: Iterable[Sequence[Value]] = zip(*[item.values() for item in objects])
     else:
         value_lists = ([item.get(key, MISSING) for item in objects] for key in order)
@@ -320,7 +320,7 @@ def _build_fields(
 def _build_field(
     key: str, values: list[Value], path: tuple[str, ...], columns: list[Column]
 ) -> Field:
-    if all(type(value) is dict and value for value in values):
+    if set(map(type, values)) == {dict} and all(values):
         key_orders = Counter(map(tuple, values))
         if _compute_fill(key_orders) >= _MIN_FLATTEN_FILL:
             order = _merge_orders(key_orders)

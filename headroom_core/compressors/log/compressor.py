@@ -1,0 +1,197 @@
+"""Compress logs: one record of each template, with the count and the last time of the others."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headroom_core.compressors.base import Compressed, Request
+from headroom_core.compressors.lines.hits import find_line_hits
+from headroom_core.compressors.log.templates import group_records
+from headroom_core.config import HeadroomConfig
+from headroom_core.kinds import TextKind
+from headroom_core.kinds.evidence import STAMP, STAMP_CHARACTERS
+from headroom_core.markers import retrieve_call, write_marker
+from headroom_core.text.text_lines import TextLines
+
+_MIN_LINES = 20
+# Fewer records of a kind stay as they are: the count would be as long.
+_MIN_SIMILAR = 3
+_MIN_ERRORS = 6
+_MAX_VALUES = 3
+_MAX_VALUE_CHARACTERS = 60
+_MAX_WORDS = 40
+_MAX_HITS = 40
+_RISK = 0.15
+_MIN_STAMPED_SHARE = 0.3
+_ERROR = re.compile(
+    r"\b(?:error|err|fatal|critical|crit|emerg|alert|severe|panic|traceback|fail\w*|abort\w*"
+    r"|\w*exception|\w*error|denied|refused|timed out|timeout|corrupt\w*|unable|cannot)\b",
+    re.IGNORECASE,
+)
+_LEVELS = re.compile(
+    r"\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|trace|debug|info|notice|warn"
+    r"|warning|error|fatal|crit)\b"
+)
+_LEVEL_CHARACTERS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A line with a time, and those below it without one, such as a stack trace."""
+
+    first: int
+    end: int
+    text: str
+    time: str
+    message: str
+
+
+class LogCompressor:
+    """Compressor for logs of any format.
+
+    Of records that differ only in numbers and values, the first stays with the count and the last
+    time of the others. Rare records, few errors of a kind, and records that the query names stay
+    as they are.
+    """
+
+    name = "log"
+    fingerprint = "log 1"
+
+    @classmethod
+    def from_config(cls, config: HeadroomConfig) -> LogCompressor:
+        """Return the compressor, which has no settings."""
+        return _SHARED
+
+    def accepts(self, kind: TextKind) -> bool:
+        """Return whether a text is a log of some length."""
+        return kind.line_count >= _MIN_LINES and kind.name == "log"
+
+    def compress(self, text: str, request: Request) -> Compressed | None:
+        """Fold records that are alike."""
+        if not request.selecting:
+            return None
+        lines = TextLines(text)
+        records = _read_records(lines.lines)
+        if records is None:
+            return None
+        groups = group_records([record.message for record in records])
+        named = _find_named(lines, records, request)
+        written = _write_groups(records, groups, named)
+        folded = len(records) - sum(count for _, count in written.values())
+        if not folded:
+            return None
+        marker = _write_marker(records, written, request)
+        body = "".join(written[index][0] for index in sorted(written))
+        return Compressed(
+            f"{marker}\n{body}",
+            lossless=False,
+            reason=f"{folded} of {len(records)} records folded into {len(groups)} kinds",
+            risk=_RISK,
+        )
+
+
+_SHARED = LogCompressor()
+
+
+def _read_records(lines: Sequence[str]) -> list[_Record] | None:
+    """Return the records of a log, None if too few lines begin one."""
+    stamps = [STAMP.search(line, 0, STAMP_CHARACTERS) for line in lines]
+    has_times = sum(map(bool, stamps)) >= _MIN_STAMPED_SHARE * len(lines)
+    starts = [
+        index
+        for index, line in enumerate(lines)
+        if index == 0 or (stamps[index] if has_times else not line[:1].isspace())
+    ]
+    records = []
+    for first, end in zip(starts, [*starts[1:], len(lines)]):
+        text = "".join(lines[first:end])
+        stamp = stamps[first] if has_times else None
+        time = stamp[0] if stamp else ""
+        message = text if stamp is None else text[: stamp.start()] + text[stamp.end() :]
+        records.append(_Record(first, end, text, time, message))
+    return records
+
+
+def _find_named(lines: TextLines, records: Sequence[_Record], request: Request) -> set[int]:
+    """Return the indices of the records that the query names by words that few lines have."""
+    if not request.query:
+        return set()
+    hits = find_line_hits(lines, request.query)
+    best = sorted(hits.strong, key=lambda index: (-hits.weights[index], index))[:_MAX_HITS]
+    record_of = {
+        line: number
+        for number, record in enumerate(records)
+        for line in range(record.first, record.end)
+    }
+    return {record_of[index] for index in best}
+
+
+def _write_groups(
+    records: Sequence[_Record], groups: Sequence[Sequence[int]], named: set[int]
+) -> dict[int, tuple[str, int]]:
+    """Return the text of each record that stays, and how many records it stands for as it is."""
+    written: dict[int, tuple[str, int]] = {}
+    for group in groups:
+        is_error = bool(_ERROR.search(records[group[0]].message))
+        if len(group) < (_MIN_ERRORS if is_error else _MIN_SIMILAR):
+            written |= {index: (records[index].text, 1) for index in group}
+            continue
+        written |= {index: (records[index].text, 1) for index in group if index in named}
+        others = [index for index in group if index not in named]
+        if others:
+            first = records[others[0]]
+            written[others[0]] = (_write_folded(first, [records[index] for index in others]), 1)
+    return written
+
+
+def _write_folded(first: _Record, alike: Sequence[_Record]) -> str:
+    """Return the first of records that are alike, with what is known of the others."""
+    count = len(alike)
+    if count == 1:
+        return first.text
+    last = alike[-1].time
+    until = f" until {last}" if last and last != first.time else ""
+    values = _describe_values([record.message for record in alike])
+    line = first.text.rstrip("\r\n")
+    end = first.text[len(line) :]
+    return f"{line} [×{count}{until}{f': {values}' if values else ''}]{end}"
+
+
+def _describe_values(messages: Sequence[str]) -> str:
+    """Return the values of the words that take few of them."""
+    words = [message.split(None, _MAX_WORDS)[:_MAX_WORDS] for message in messages]
+    if len({len(own) for own in words}) > 1:
+        return ""
+    found = []
+    for column in zip(*words):
+        distinct = dict.fromkeys(column)
+        if 1 < len(distinct) <= _MAX_VALUES and all(
+            len(value) <= _MAX_VALUE_CHARACTERS for value in distinct
+        ):
+            counts = Counter(column)
+            found.append("|".join(f"{value} {counts[value]}" for value in distinct))
+    return "; ".join(found)
+
+
+def _write_marker(
+    records: Sequence[_Record], written: dict[int, tuple[str, int]], request: Request
+) -> str:
+    left_out = len(records) - len(written)
+    levels = Counter(
+        match[1].lower()
+        for index, record in enumerate(records)
+        if index not in written and (match := _LEVELS.search(record.message[:_LEVEL_CHARACTERS]))
+    )
+    about = [f"{count} {level}" for level, count in levels.most_common()]
+    times = [record.time for record in records if record.time]
+    if times:
+        about.append(f"{times[0]} to {times[-1]}")
+    summary = f" ({', '.join(about)})" if about else ""
+    omission = (
+        f"{left_out} of {len(records)} records left out{summary}; [×n until t] behind a record: "
+        "n like it, which differ in numbers"
+    )
+    return write_marker(omission, [retrieve_call(request.key)] if request.key else [])

@@ -57,7 +57,7 @@ SHARED = {
         "signs",
         "tool_names",
     },
-    "kinds": {"calls", "evidence"},
+    "kinds": {"builds", "calls", "evidence", "starts"},
     "models": {"load"},
     "dialects": {"access", "base", "counting", "joined", "media", "openai", "parts"},
     "stores": {"base", "memory", "sqlite_file", "sqlite_header", "sqlite_tables"},

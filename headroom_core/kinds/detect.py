@@ -12,18 +12,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from headroom_core.kinds.calls import kind_of_call
-from headroom_core.kinds.evidence import (
-    COMMAND_HEADING,
-    LEVEL,
-    LONG_LISTING,
-    PATH,
-    SENTENCE,
-    STAMP,
-    STAMP_CHARACTERS,
-    TREE,
-    YAML_KEY,
-    KindEvidence,
-)
+from headroom_core.kinds.evidence import KindEvidence
 from headroom_core.markers import marker_keys
 from headroom_core.tables.reader import has_table
 
@@ -76,10 +65,13 @@ def detect_kind(text: str, *, tool: str | None = None, call: str | None = None) 
     return "unknown"
 
 
+# Brackets, and then a value. A bracket around a number or a word is a time or a level of a log.
 _JSON_START = re.compile(
     r"""
-    [\[{]\s{0,200}(?:
-        [\[{"'}\]] | (?:-?\d[\d.eE+-]{0,30}|true|false|null|None|True|False|NaN)\s{0,80}[,\]\n] | $
+    (?:[\[{]\s{0,200}){1,4}(?:
+        ["'}] | \](?=\s{0,9}(?:[,\]}]|$))
+        | (?:-?\d[\d.eE+-]{0,30}|true|false|null|None|True|False|NaN)
+        \s{0,80}(?:[,\n]|\]\s{0,9}(?:[,\]]|$)) | $
     )
     """,
     re.VERBOSE,
@@ -90,149 +82,198 @@ _HTML_ELEMENT = re.compile(
 
 
 def _is_json(e: KindEvidence) -> bool:
-    start = e.text[:400].lstrip("\ufeff \t\r\n")
-    return bool(_JSON_START.match(start)) and not STAMP.match(start[1:40])
+    start = e.text[:1000].lstrip("\ufeff \t\r\n")
+    return start[:1] in ("[", "{") and bool(_JSON_START.match(start))
 
 
 def _is_html(e: KindEvidence) -> bool:
     if not e.first.startswith("<"):
         return False
     head = e.text[:4000].lower()
-    return (
-        "<!doctype html" in head
-        or "<html" in head
-        or (e.share("xml") > 0.3 and bool(_HTML_ELEMENT.search(head)))
-    )
+    if "<!doctype html" in head or "<html" in head:
+        return True
+    return bool(_HTML_ELEMENT.search(head)) and e.share("xml") > 0.3
 
 
 def _is_xml(e: KindEvidence) -> bool:
-    if e.first.startswith("<?xml"):
-        return True
-    return e.first.startswith("<") and e.share("xml") > 0.5
+    return e.first.startswith("<") and (e.first.startswith("<?xml") or e.share("xml") > 0.5)
+
+
+_PROMPT = re.compile(r"(?:[\w.-]{1,40}@[\w.-]{1,60}[: ][^\s$#]{0,80} ?)?[$#] (?=\w)")
 
 
 def _is_outputs(e: KindEvidence) -> bool:
-    return sum(bool(COMMAND_HEADING.match(line)) for line in e.lines) >= 2
+    if e.first.startswith("==> ") and e.first.endswith(" <=="):
+        return "\n==> " in e.text[e.text.find(e.first) :]
+    match = _PROMPT.match(e.first)
+    # The same prompt stands before the next command; one with # alone is a comment or a heading.
+    return match is not None and match[0] != "# " and f"\n{match[0]}" in e.text
+
+
+_DIFF_FIRST = ("diff ", "--- ", "Index: ", "@@ -", "commit ", "From ", "index ")
 
 
 def _is_diff(e: KindEvidence) -> bool:
-    starts = e.starts["diff"]
-    if not starts:
-        return False
-    text = e.text
-    has_hunks = "\n@@ -" in text or text.startswith("@@ -")
+    has_hunks = "\n@@ -" in e.text or e.text.startswith(("@@ -", "diff --git "))
     return has_hunks and (
-        "\ndiff --git " in text or text.startswith("diff --git ") or "\n+++ " in text
+        e.hints("diff") or e.first.startswith(_DIFF_FIRST) or e.share("diff") > 0.1
     )
 
 
 def _is_git_log(e: KindEvidence) -> bool:
-    if e.text.startswith("commit ") and "\nAuthor: " in e.text[:2000]:
+    if e.first.startswith("commit ") and "\nAuthor: " in e.text[:2000]:
         return True
-    return e.share("commit") > 0.6
+    return e.total >= 3 and e.share("commit") > 0.6
 
 
 _SQL_STATEMENT = re.compile(
-    r"^\s{0,4}(?:CREATE|ALTER|INSERT|DROP|COMMENT)\s+(?:OR\s+REPLACE\s+)?(?:\w+\s+){0,2}"
-    r"(?:TABLE|INDEX|INTO|VIEW|TYPE|ON|FUNCTION|SEQUENCE|TRIGGER)\b",
+    r"^[ \t]{0,4}(?:CREATE|ALTER|INSERT|DROP|COMMENT)\s{1,9}(?:OR\s{1,9}REPLACE\s{1,9})?"
+    r"(?:\w{1,40}\s{1,9}){0,2}(?:TABLE|INDEX|INTO|VIEW|TYPE|ON|FUNCTION|SEQUENCE|TRIGGER)\b",
     re.IGNORECASE | re.MULTILINE,
 )
+_SQL_FIRST = re.compile(
+    r"--|/\*|(?:ALTER|BEGIN|COMMENT|CREATE|DROP|INSERT|PRAGMA|SET|START|UPDATE|USE)\b",
+    re.IGNORECASE,
+)
 _TERRAFORM_BLOCK = re.compile(
-    r"^(?:resource|data|variable|output|module|provider|locals|terraform)\b[^\n{]{0,200}\{\s*$",
+    r"^(?:resource|data|variable|output|module|provider|locals|terraform)\b[^\n{]{0,200}\{\s{0,4}$",
     re.MULTILINE,
 )
-_MARKDOWN_RULE = re.compile(r"^\s{0,8}\|?[ :|-]{0,400}-[ :|-]{0,400}\|", re.MULTILINE)
-_WORDS = re.compile(r"[a-z] [a-z]")
-_SEARCHED_CHARACTERS = 100_000
+_SEARCHED_CHARACTERS = 20_000
 
 
 def _is_sql(e: KindEvidence) -> bool:
-    found = _SQL_STATEMENT.findall(e.text[:_SEARCHED_CHARACTERS])
-    return len(found) >= 3 and e.stamped < 0.3
+    if e.is_fenced or not (_SQL_FIRST.match(e.first) or e.hints("sql") or e.number("sql") >= 3):
+        return False
+    found = len(_SQL_STATEMENT.findall(e.text[:_SEARCHED_CHARACTERS]))
+    starts_so = bool(_SQL_STATEMENT.match(e.first)) or e.hints("sql")
+    return found >= (1 if starts_so else 2) and e.share("code") < 0.3 and e.stamped < 0.3
 
 
 def _is_terraform(e: KindEvidence) -> bool:
-    return len(_TERRAFORM_BLOCK.findall(e.text[:_SEARCHED_CHARACTERS])) >= 2
-
-
-def _is_log(e: KindEvidence) -> bool:
-    levels = e.count(LEVEL, 120) / e.total
-    least = 0.2 if e.hints("log") else 0.5
-    return e.total >= 5 and (e.stamped >= least or (levels >= 0.8 and e.built < 0.3))
-
-
-def _is_build(e: KindEvidence) -> bool:
-    return e.built >= (0.04 if e.hints("build") else 0.08) or e.diagnosed >= 0.04
+    if e.is_fenced:
+        return False
+    least = 1 if e.hints("terraform") else 2
+    return len(_TERRAFORM_BLOCK.findall(e.text[:_SEARCHED_CHARACTERS])) >= least
 
 
 def _is_search(e: KindEvidence) -> bool:
-    return e.total >= 3 and e.share("found") >= 0.6 and e.diagnosed < 0.2
+    least = 0.3 if e.hints("search") else 0.6
+    return e.total >= 3 and e.share("found") >= least and e.diagnosed < 0.2
+
+
+def _is_separated(e: KindEvidence) -> bool:
+    width, share = e.separated
+    if e.hints("separated"):
+        return share > 0.5
+    # Sentences and statements have a comma or two as well, but not in every line.
+    least = 0.8 if width >= 4 else 0.95
+    if share < least or e.total < 4 or e.has_stamped_first or e.number("rule"):
+        return False
+    return (width >= 5 and share >= 0.95) or (e.coded < 0.3 and ", " not in e.first)
+
+
+def _is_marked_build(e: KindEvidence) -> bool:
+    least = 1 if e.hints("build") else 3
+    return e.build_marks >= least or e.build_marks / e.total >= 0.08
+
+
+def _is_headed_table(e: KindEvidence) -> bool:
+    """Tell tables of times from logs, which pad some columns too: tables have a header."""
+    return e.has_header and e.columns > 0.7 and e.levelled < 0.2
+
+
+def _is_log(e: KindEvidence) -> bool:
+    if e.total < 3 or (e.hints("table") and e.columns > 0.5):
+        return False
+    if e.stamped >= (0.2 if e.hints("log") else 0.5):
+        return not _is_headed_table(e)
+    return e.levelled >= 0.8 and e.coded < 0.3
 
 
 def _is_listing(e: KindEvidence) -> bool:
-    if e.total < 5:
-        return False
-    if e.count(LONG_LISTING) + e.count(TREE) > 0.5 * e.total:
+    if e.listed > 0.5:
         return True
-    paths = sum(1 for line in e.lines if PATH.match(line))
-    slashes = sum("/" in line or "." in line for line in e.lines)
-    return paths >= 0.9 * e.total and slashes >= (0.3 if e.hints("listing") else 0.7) * e.total
+    names, paths = e.paths
+    return e.total >= 5 and names >= 0.9 and paths >= (0.3 if e.hints("listing") else 0.7)
 
 
 def _is_markdown(e: KindEvidence) -> bool:
-    headings, fences = e.starts["heading"], e.starts["fence"]
-    tables = e.starts["bar"]
+    is_bar_table = e.share("bar", "rule") >= 0.6 and e.lines[1].startswith(("|", " |"))
     if e.hints("markdown"):
         return True
-    return (headings >= 2 and fences + e.starts["item"] + tables >= 1 and e.coded < 0.4) or (
-        tables >= 0.6 * e.total
-        and e.starts["rule"] >= 1
-        and re.search(r"^\s*\|?[\s:|-]*-[\s:|-]*\|", e.text, re.M) is not None
+    if is_bar_table and any(
+        line.lstrip().startswith(("|-", "| -", "|:", "| :")) for line in e.lines[:4]
+    ):
+        return True
+    others = e.share("key", "setting", "code", "found")
+    signs = e.headings + e.is_fenced + (e.number("item", "bar") > 0) + (e.sentences > 0.1)
+    if e.is_fenced and (e.headings or e.number("heading") >= 2 or e.sentences > 0.3):
+        # Without what the fences hold, a document has few lines of a program.
+        return others < 0.4 or e.first.startswith(("#", "("))
+    return e.headings >= 1 and signs >= 3 and others < 0.4 and e.coded < 0.4
+
+
+def _is_settings(e: KindEvidence) -> bool:
+    if e.hints("settings"):
+        return e.share("setting", "section", "comment", "heading") > 0.3
+    if e.is_fenced or e.share("code") > 0.15:
+        return False
+    held = e.share("section", "setting", "comment", "heading")
+    return (e.number("section") >= 1 and e.share("setting") > 0.12 and held > 0.6) or (
+        e.share("setting") > 0.5 and held > 0.8 and e.total >= 4
     )
+
+
+def _is_yaml(e: KindEvidence) -> bool:
+    keys = e.share("key")
+    if e.hints("yaml"):
+        return keys > 0.2 or keys + e.share("item", "comment", "heading") > 0.6
+    comments = e.share("comment", "heading")
+    held = keys + e.share("item") + comments
+    nested = e.indented > 0.2 and keys + comments > 0.4 and keys > 0.2
+    return (
+        nested and held > 0.6 and e.phrases < 0.2 and e.columns < 0.5 and e.coded < 0.3
+    ) and not e.is_fenced
+
+
+_CODE_FIRST = re.compile(r"#!|\"\"\"|'''|//|/\*|(?:from|import|package|use|using|#include)\b")
 
 
 def _is_code(e: KindEvidence) -> bool:
     if e.hints("code"):
         return e.coded > 0.1
-    return e.total >= 4 and e.coded > 0.3 and e.share("code") > 0.15
+    least = 0.2 if _CODE_FIRST.match(e.first) else 0.3
+    return e.total >= 4 and e.coded > least and e.share("code") > 0.12
 
 
-def _is_yaml(e: KindEvidence) -> bool:
-    keys = e.count(YAML_KEY) / e.total
-    if e.hints("yaml"):
-        return keys > 0.2
-    others = e.share("item", "comment")
-    return keys > 0.4 and keys + others > 0.7 and e.indented > 0.2 and e.gaps < 0.6
+def _is_build(e: KindEvidence) -> bool:
+    return e.built >= (0.04 if e.hints("build") else 0.1)
 
 
-def _is_settings(e: KindEvidence) -> bool:
-    if e.hints("settings"):
-        return True
-    return (e.starts["section"] >= 1 and e.share("section", "setting", "comment") > 0.6) or e.share(
-        "setting"
-    ) > 0.8
-
-
-def _is_separated(e: KindEvidence) -> bool:
-    if e.total < 3 or e.starts["found"] > 0.5 * e.total or STAMP.search(e.first[:STAMP_CHARACTERS]):
-        return False
-    least = 0.5 if e.hints("separated") else 0.8
-    return e.evenly_separated >= least
+def _is_keyed(e: KindEvidence) -> bool:
+    return e.total >= 6 and e.share("key") > 0.6
 
 
 def _is_table(e: KindEvidence) -> bool:
-    boxed = e.share("bar", "rule") > 0.5
-    return e.total >= 4 and (boxed or e.gaps > 0.5)
+    least = 0.4 if e.hints("table") else 0.5
+    if e.share("bar", "rule") > 0.5:
+        return e.total >= 3
+    return e.total >= 4 and (e.columns > least or e.even_words > 0.8) and e.sentences < 0.3
 
 
 def _is_blocks(e: KindEvidence) -> bool:
-    return e.total >= 6 and (e.keyed > 0.5 or (e.indented > 0.3 and e.keyed > 0.25))
+    keys = e.share("key")
+    return e.total >= 6 and (keys > 0.5 or (e.indented > 0.3 and keys > 0.25) or e.indented > 0.6)
+
+
+_WORDS = re.compile(r"[a-z] [a-z]")
 
 
 def _is_prose(e: KindEvidence) -> bool:
-    return e.count(SENTENCE) > 0.4 * e.total or (
-        e.total <= 3 and len(e.first) > 10 and e.count(re.compile(r"[a-z] [a-z]")) > 0
-    )
+    if e.sentences > 0.4:
+        return True
+    return e.total <= 3 and len(e.first) > 10 and any(map(_WORDS.search, e.lines))
 
 
 _TESTS: tuple[tuple[KindName, Callable[[KindEvidence], bool]], ...] = (
@@ -243,18 +284,18 @@ _TESTS: tuple[tuple[KindName, Callable[[KindEvidence], bool]], ...] = (
     ("diff", _is_diff),
     ("git_log", _is_git_log),
     ("sql", _is_sql),
-    ("terraform", _is_terraform),
+    ("separated", _is_separated),
     ("search", _is_search),
-    ("separated", lambda e: e.coded < 0.3 and _is_separated(e)),
-    ("build", lambda e: e.hints("build") and _is_build(e)),
-    ("log", _is_log),
-    ("markdown", _is_markdown),
+    ("build", _is_marked_build),
     ("listing", _is_listing),
+    ("log", _is_log),
+    ("terraform", _is_terraform),
+    ("markdown", _is_markdown),
+    ("settings", _is_settings),
+    ("yaml", _is_yaml),
     ("code", _is_code),
     ("build", _is_build),
-    ("yaml", _is_yaml),
-    ("settings", _is_settings),
-    ("blocks", lambda e: e.keyed > 0.6 and _is_blocks(e)),
+    ("blocks", _is_keyed),
     ("table", _is_table),
     ("blocks", _is_blocks),
     ("prose", _is_prose),

@@ -188,7 +188,8 @@ def _is_log(e: KindEvidence) -> bool:
         return False
     if e.stamped >= (0.2 if e.hints("log") else 0.5):
         return not _is_headed_table(e)
-    return e.levelled >= 0.8 and e.coded < 0.3
+    # Documents about logs name levels too.
+    return e.levelled >= 0.8 and e.coded < 0.3 and not e.headings and e.share("item") < 0.3
 
 
 def _is_listing(e: KindEvidence) -> bool:

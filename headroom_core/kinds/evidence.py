@@ -199,7 +199,9 @@ class KindEvidence:
     @cached_property
     def levelled(self) -> float:
         """The share of lines with a level of a log near their start."""
-        return sum(1 for line in self.lines if _LEVEL.search(line, 0, 120)) / self.total
+        return (
+            sum(1 for line in self.lines if _LEVEL.search(line, 0, STAMP_CHARACTERS)) / self.total
+        )
 
     @cached_property
     def build_marks(self) -> int:

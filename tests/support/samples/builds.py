@@ -213,9 +213,11 @@ _WHY = "Why did it fail?"
 SAMPLES = [
     _sample("pytest", make_pytest, "pytest -v", _WHY, "E       assert 120 == 340"),
     _sample("jest", make_jest, "npx jest --verbose", _WHY, "    Received: 120.05"),
+    _sample("cargo", make_cargo, "cargo build", _WHY, "  --> src/books.rs:57:20"),
     _sample("make", make_make, "make all", _WHY, "src/pump.c:88:5: error: too few arguments"),
     _sample("go", make_go, "go test -v ./...", _WHY, "retry_test.go:73: attempts = 9, want 4"),
     _sample("maven", make_maven, "mvn test", _WHY, "expected: <12.35> but was: <12.34>"),
+    _sample("ci", make_ci, "npm run ci", _WHY, "connect ECONNREFUSED 10.3.0.17:5432"),
     Sample(
         "error_classes",
         "code",

@@ -111,7 +111,9 @@ def _choose_lines(lines: Sequence[str], signs: dict[int, Sign]) -> set[int]:
         around = range(index - before, index + after + 1)
         kept.update(other for other in around if signs.get(other) != "passed")
     kept |= _steps_before(steps, exemplars)
-    warnings, _ = _choose_distinct(lines, by_sign.get("warning", []), _MAX_ALIKE_WARNINGS, whole=not errors)
+    warnings, _ = _choose_distinct(
+        lines, by_sign.get("warning", []), _MAX_ALIKE_WARNINGS, whole=not errors
+    )
     kept.update(warnings)
     for sign in ("result", "problem"):
         kept.update(_choose_distinct(lines, by_sign.get(sign, []), _MAX_ALIKE_OTHERS)[0])
@@ -168,14 +170,16 @@ def _choose_hits(lines: TextLines, query: str) -> set[int]:
     hits = find_line_hits(lines, query)
     best = sorted(hits.strong, key=lambda index: (-hits.weights[index], index))[:_MAX_HITS]
     return {
-        around
-        for index in best
-        for around in range(index - _AROUND_HIT, index + _AROUND_HIT + 1)
+        around for index in best for around in range(index - _AROUND_HIT, index + _AROUND_HIT + 1)
     }
 
 
 def _count_signs(signs: dict[int, Sign], indices: Iterable[int]) -> str:
     """Return how many of some lines say what, for a marker."""
     counts = Counter(signs[index] for index in indices if index in signs)
-    names: dict[Sign, str] = {"passed": "passed", "error": "repeated errors", "warning": "repeated warnings"}
+    names: dict[Sign, str] = {
+        "passed": "passed",
+        "error": "repeated errors",
+        "warning": "repeated warnings",
+    }
     return ", ".join(f"{counts[sign]} {name}" for sign, name in names.items() if counts[sign])

@@ -50,7 +50,8 @@ _HARMLESS = re.compile(
 )
 _ERROR = re.compile(
     r"""
-    (?i:\berrors?(?:\s?[\[(]?[a-z]{0,8}-?\d{1,6}[\])]?)?\s?:(?!:)) | (?i:\[err(?:or)?\]) | (?i:^\s{0,8}(?:fatal\s)?error\b)
+    (?i:\berrors?(?:\s?[\[(]?[a-z]{0,8}-?\d{1,6}[\])]?)?\s?:(?!:)) | (?i:\[err(?:or)?\])
+    | (?i:^\s{0,8}(?:fatal\s)?error\b)
     | \bERROR\b | \bFAILED\b | \bFAIL\b | \bFAILURE\b | \bFATAL\b | (?i:\bfatal\s?(?:error|:))
     | (?i:\berror\s[a-z]{1,6}\d{2,6}\b) | \d:\d{1,5}\)?:?\s{1,4}error\b
     | \#\#\[error | ::error | ^E\s{2,} | ^\s{0,12}not\sok\b
@@ -73,9 +74,11 @@ _PROBLEM = re.compile(
 _RESULT = re.compile(
     r"""
     ^=+\s.{0,200}\b(?:passed|failed|errors?|skipped|warnings?)\b
-    | ^\s{0,8}(?:Tests?|Test\sSuites|Test\sFiles|Snapshots|Tests\srun|Ran|Total|Time|Duration):?\s{1,12}
+    | ^\s{0,8}(?:Tests?|Test\sSuites|Test\sFiles|Snapshots|Tests\srun|Ran|Total|Time|Duration)
+        :?\s{1,12}
         [\w ,|:.()%-]{0,40}\d
-    | ^test\sresult: | ^Ran\s\d | ^(?:\[\w{1,8}\]\s)?(?:Tests\srun:|BUILD\s(?:SUCC|FAIL)|Total\stime:)
+    | ^test\sresult: | ^Ran\s\d
+    | ^(?:\[\w{1,8}\]\s)?(?:Tests\srun:|BUILD\s(?:SUCC|FAIL)|Total\stime:)
     | \b\d{1,7}\s(?:passing|failing|pending|passed|failed|problems?|errors?|warnings?)\b
     | \b(?:Found|Finished|Success|Build\s(?:succeeded|finished))\b
     | ^(?:ok|FAIL|PASS)\s{1,8}\S{1,200}(?:\s{1,8}[\d.]{1,12}s)?$

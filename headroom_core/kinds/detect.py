@@ -199,20 +199,20 @@ def _is_listing(e: KindEvidence) -> bool:
     return e.total >= 5 and names >= 0.9 and paths >= (0.3 if e.hints("listing") else 0.7)
 
 
+_BAR_RULE = re.compile(r"\s{0,3}\|\s{0,9}:?-")
+
+
 def _is_markdown(e: KindEvidence) -> bool:
-    is_bar_table = e.share("bar", "rule") >= 0.6 and e.lines[1].startswith(("|", " |"))
     if e.hints("markdown"):
         return True
-    if is_bar_table and any(
-        line.lstrip().startswith(("|-", "| -", "|:", "| :")) for line in e.lines[:4]
-    ):
+    if e.share("bar", "rule") >= 0.6 and any(map(_BAR_RULE.match, e.lines[:4])):
         return True
     others = e.share("key", "setting", "code", "found")
-    signs = e.headings + e.is_fenced + (e.number("item", "bar") > 0) + (e.sentences > 0.1)
-    if e.is_fenced and (e.headings or e.number("heading") >= 2 or e.sentences > 0.3):
+    if e.is_fenced and (e.number("heading") or e.sentences > 0.3):
         # Without what the fences hold, a document has few lines of a program.
-        return others < 0.4 or e.first.startswith(("#", "("))
-    return e.headings >= 1 and signs >= 3 and others < 0.4 and e.coded < 0.4
+        return max(others, e.coded) < 0.4 or e.first.startswith("#")
+    signs = e.headings + (e.number("item", "bar") > 0) + (e.sentences > 0.1)
+    return e.headings >= 1 and signs >= 3 and max(others, e.coded) < 0.4
 
 
 def _is_settings(e: KindEvidence) -> bool:
@@ -253,7 +253,8 @@ def _is_build(e: KindEvidence) -> bool:
 
 
 def _is_keyed(e: KindEvidence) -> bool:
-    return e.total >= 6 and e.share("key") > 0.6
+    # A colon in each line does not make cells of a table keys and values.
+    return e.total >= 6 and e.share("key") > 0.6 and e.even_words < 0.8
 
 
 def _is_table(e: KindEvidence) -> bool:

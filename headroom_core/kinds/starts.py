@@ -48,8 +48,8 @@ _SQL_OBJECT = re.compile(
 )
 # A key is one word or a few, or is quoted. Its colon ends it, or is padded on both sides.
 _KEY = re.compile(
-    r"(?:-[ ]){0,3}(?:\"[^\"\n]{1,80}\"|'[^'\n]{1,80}'|[\w$@/.*(][\w ./$@()%+*#-]{0,60})"
-    r"\s{0,40}(?::(?=\s|$)|(?<=\s):(?=\S))"
+    r"(?:-[ ]){0,3}(?:\"[^\"\n]{1,80}\"|'[^'\n]{1,80}'|[\w$@/.*(][\w./$@()%+*#-]{0,60}"
+    r"(?: [\w./$@()%+*#-]{1,40}){0,8})\s{0,60}(?::(?=\s|$)|(?<=\s):(?=\S))"
 )
 _SETTING = re.compile(r"(?:export[ ])?[A-Za-z_\"'][\w.\[\]\"'@/-]{0,80}\s{0,30}=(?![=>])")
 _CALL = re.compile(r"[\w.$]{1,80}\([^\n]*\)[;:{]?\s*$")
@@ -82,7 +82,7 @@ def start_of_line(line: str) -> LineStart:
     if first.isdigit():
         if _COMMIT.match(rest):
             return "commit"
-        return "key" if _KEY.match(rest) else "found" if _is_place(rest) else "other"
+        return "key" if _is_key(rest) else "found" if _is_place(rest) else "other"
     return _start_of_signs(rest, first)
 
 
@@ -92,7 +92,8 @@ def _start_of_words(rest: str, *, is_indented: bool) -> LineStart:
     if _COMMIT.match(rest):
         return "commit"
     match = _WORD.match(rest)
-    word = match[1] if match else ""
+    # Two blanks end a cell of a table, not a keyword.
+    word = match[1] if match and len(match[2]) < 2 else ""
     after = rest[match.end() :] if match else ""
     if word in _CODE_WORDS and not after.startswith((":", "=")):
         # A sentence begins like a statement in some languages, but seldom in lower case.
@@ -101,7 +102,7 @@ def _start_of_words(rest: str, *, is_indented: bool) -> LineStart:
         return "code"
     if word.lower() in _SQL_WORDS and _SQL_OBJECT.match(after):
         return "sql"
-    if _KEY.match(rest):
+    if _is_key(rest):
         return "key"
     if _SETTING.match(rest):
         return "setting"
@@ -137,7 +138,7 @@ def _start_of_signs(rest: str, first: str) -> LineStart:
         return "comment"
     if first == "@" or rest.startswith(("//", "/*", "*/", '"""', "'''")):
         return "code"
-    if first in "\"'" and _KEY.match(rest):
+    if first in "\"'" and _is_key(rest):
         return "key"
     return "found" if _is_place(rest) else "setting" if _SETTING.match(rest) else "other"
 
@@ -147,7 +148,12 @@ def _start_of_item(rest: str) -> LineStart:
         return "other"
     if _COMMIT.match(rest):
         return "commit"
-    return "key" if rest[0] == "-" and _KEY.match(rest) else "item"
+    return "key" if rest[0] == "-" and _is_key(rest) else "item"
+
+
+def _is_key(line: str) -> bool:
+    # Most lines have no colon, which is seen soonest.
+    return ":" in line and bool(_KEY.match(line))
 
 
 def _is_place(line: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from headroom_core.kinds.calls import kind_of_call
 from headroom_core.kinds.evidence import KindEvidence
+from headroom_core.kinds.starts import start_of_line
 from headroom_core.markers import marker_keys
 from headroom_core.tables.reader import has_table
 
@@ -132,9 +133,10 @@ _SQL_STATEMENT = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SQL_FIRST = re.compile(
-    r"--|/\*|(?:ALTER|BEGIN|COMMENT|CREATE|DROP|INSERT|PRAGMA|SET|START|UPDATE|USE)\b",
+    r"--|/\*|(?:ALTER|BEGIN|COMMENT|CREATE|DROP|INSERT|PRAGMA|SELECT|SET|START|UPDATE|USE|WITH)\b",
     re.IGNORECASE,
 )
+_SQL_QUERY = re.compile(r"(?:SELECT|WITH)\b")
 _TERRAFORM_BLOCK = re.compile(
     r"^(?:resource|data|variable|output|module|provider|locals|terraform)\b[^\n{]{0,200}\{\s{0,4}$",
     re.MULTILINE,
@@ -146,6 +148,8 @@ def _is_sql(e: KindEvidence) -> bool:
     if e.is_fenced or not (_SQL_FIRST.match(e.first) or e.hints("sql") or e.number("sql") >= 3):
         return False
     found = len(_SQL_STATEMENT.findall(e.text[:_SEARCHED_CHARACTERS]))
+    if _SQL_QUERY.match(e.first):
+        return e.text.rstrip().endswith(";")
     starts_so = bool(_SQL_STATEMENT.match(e.first)) or e.hints("sql")
     return found >= (1 if starts_so else 2) and e.share("code") < 0.3 and e.stamped < 0.3
 
@@ -158,6 +162,8 @@ def _is_terraform(e: KindEvidence) -> bool:
 
 
 def _is_search(e: KindEvidence) -> bool:
+    if e.numbers > 0.5 and not e.is_numbered and start_of_line(f"{e.first}:1:") == "found":
+        return True
     least = 0.3 if e.hints("search") else 0.6
     return e.total >= 3 and e.share("found") >= least and e.diagnosed < 0.2
 
@@ -174,6 +180,8 @@ def _is_separated(e: KindEvidence) -> bool:
 
 
 def _is_marked_build(e: KindEvidence) -> bool:
+    if _CODE_FIRST.match(e.first):
+        return False
     least = 1 if e.hints("build") else 3
     return e.build_marks >= least or e.build_marks / e.total >= 0.08
 
@@ -193,7 +201,7 @@ def _is_log(e: KindEvidence) -> bool:
 
 
 def _is_listing(e: KindEvidence) -> bool:
-    if e.listed > 0.5:
+    if e.listed > 0.5 or e.first.startswith("On branch "):
         return True
     names, paths = e.paths
     return e.total >= 5 and names >= 0.9 and paths >= (0.3 if e.hints("listing") else 0.7)
@@ -218,10 +226,10 @@ def _is_markdown(e: KindEvidence) -> bool:
 def _is_settings(e: KindEvidence) -> bool:
     if e.hints("settings"):
         return e.share("setting", "section", "comment", "heading") > 0.3
-    if e.is_fenced or e.share("code") > 0.15:
+    if e.is_fenced or e.share("code") > 0.2:
         return False
     held = e.share("section", "setting", "comment", "heading")
-    return (e.number("section") >= 1 and e.share("setting") > 0.12 and held > 0.6) or (
+    return (e.number("section") >= 1 and e.share("setting") > 0.12 and held > 0.5) or (
         e.share("setting") > 0.5 and held > 0.8 and e.total >= 4
     )
 
@@ -259,7 +267,7 @@ def _is_keyed(e: KindEvidence) -> bool:
 
 def _is_table(e: KindEvidence) -> bool:
     least = 0.4 if e.hints("table") else 0.5
-    if e.share("bar", "rule") > 0.5:
+    if e.share("bar", "rule") > 0.5 or (e.number("rule") and e.barred > 0.5):
         return e.total >= 3
     return e.total >= 4 and (e.columns > least or e.even_words > 0.8) and e.sentences < 0.3
 

@@ -56,8 +56,10 @@ _COLUMN = re.compile(r"(?<=\S)(?:  +|\t+)(?=\S)")
 _PATH = re.compile(r"[\w@+~.,()\[\]{}$=%#/-]{1,400}")
 _LONG_LISTING = re.compile(
     r"[-dlcbps](?:[r-][w-][xsS-]){2}[r-][w-][xtT-][.+@]?\s{1,9}\d{1,9}\s{1,9}\S"
-    r"|\d{6}[ ](?:blob|tree)[ ]"
+    r"|\d{6}[ ](?:blob|tree)[ ]|(?!  )[ MADRCU?!]{2} \S{1,200}(?: -> \S{1,200})?$"
 )
+_LINE_NUMBER = re.compile(r"\s{0,8}(\d{1,7})(?:\t|→|[:|] )")
+_NUMBER_OF_HIT = re.compile(r"\d{1,7}[:-]")
 _TREE = re.compile(r"[\s│|]{0,120}(?:├──|└──|\|--|`--)[ ]")
 _PHRASE_KEY = re.compile(r"\s{0,80}(?:- )?[\w(][\w/.()-]{0,60} [^:\"'{\n]{1,60}:")
 _DATUM = re.compile(r"[\d/]")
@@ -109,6 +111,8 @@ class KindEvidence:
         sampled: list[str] = []
         for position, lines in _sample_parts(self.text):
             clean = [line[:_MAX_LINE].rstrip() for line in lines]
+            if self.is_numbered:
+                clean = [_LINE_NUMBER.sub("", line, count=1) for line in clean]
             if "\x1b" in self.text:
                 clean = [_ANSI.sub("", line) for line in clean]
             sampled += self._outside_fences(position, clean) if self.is_fenced else clean
@@ -138,7 +142,26 @@ class KindEvidence:
     @cached_property
     def first(self) -> str:
         """The first line that is not blank, without blanks around it."""
+        if self.is_numbered:
+            return self.lines[0].strip() if self.lines else ""
         return self.text[:4000].lstrip("\ufeff \t\r\n").partition("\n")[0].rstrip()[:_MAX_LINE]
+
+    @cached_property
+    def is_numbered(self) -> bool:
+        """Whether the first lines are numbered one after another, as tools print those of files."""
+        lines = self.text[: 4 * _MAX_LINE].split("\n", 3)[:3]
+        numbers = [int(match[1]) for match in map(_LINE_NUMBER.match, lines) if match]
+        return len(numbers) == 3 and numbers[2] == numbers[1] + 1 == numbers[0] + 2
+
+    @cached_property
+    def numbers(self) -> float:
+        """The share of lines that start with a number and a colon, below the name of a file."""
+        return sum(1 for line in self.lines if _NUMBER_OF_HIT.match(line)) / self.total
+
+    @cached_property
+    def barred(self) -> float:
+        """The share of lines with a bar between blanks."""
+        return sum(" | " in line for line in self.lines) / self.total
 
     @cached_property
     def starts(self) -> list[LineStart]:
@@ -248,7 +271,7 @@ class KindEvidence:
             head = head.rpartition("\n")[0] or head
         best = (0, 0.0)
         for separator in SEPARATORS:
-            if separator in self.first and not self.first.startswith("|"):
+            if separator in self.first and not self.is_numbered and not self.first.startswith("|"):
                 best = max(best, _even_records(head, separator), key=lambda found: found[1])
         return best
 
@@ -269,7 +292,7 @@ class KindEvidence:
 
     @cached_property
     def listed(self) -> float:
-        """The share of lines of `ls -l`, of `git ls-tree` or of a drawn tree."""
+        """The share of lines of `ls -l`, `git ls-tree`, `git status -s` or a drawn tree."""
         found = sum(1 for line in self.lines if _LONG_LISTING.match(line) or _TREE.match(line))
         return found / self.total
 

@@ -31,7 +31,8 @@ LineStart = Literal[
 
 _CODE_WORDS = frozenset(
     """abstract async await begin break case catch class const continue def default defer del do
-    elif else elsif end enum except export extends extern final finally fn for foreach from func
+    done echo elif else elsif end enum esac fi except export extends extern final
+    finally fn for foreach from func
     function go if impl implements import include inline interface internal lambda let loop match
     mod module mut namespace new override package pass private protected pub public raise require
     return self static struct super switch template this throw trait try type typedef union unless
@@ -54,6 +55,7 @@ _KEY = re.compile(
 _SETTING = re.compile(r"(?:export[ ])?[A-Za-z_\"'][\w.\[\]\"'@/-]{0,80}\s{0,30}=(?![=>])")
 _CALL = re.compile(r"[\w.$]{1,80}\([^\n]*\)[;:{]?\s*$")
 _PLACE = re.compile(r"((?:[A-Za-z]:)?[^:|\n]{1,180}):\d{1,7}[:-]")
+_FILE = re.compile(r"([\w.-]{0,80}(?:/[\w.-]{1,80}){1,20}\.[A-Za-z]{1,6}):(?![:\s])")
 _NEAR_PLACE = re.compile(r"([^\s:|]{1,180}?)-\d{1,7}-")
 _COMMIT = re.compile(
     r"[*|\\/ ]{0,12}(?=\d{0,11}[a-f])[0-9a-f]{7,40} (?:\(|\d{4}-\d\d-\d\d|[A-Za-z])"
@@ -157,8 +159,8 @@ def _is_key(line: str) -> bool:
 
 
 def _is_place(line: str) -> bool:
-    """Return whether a line starts with a file and a line number, as searches print them."""
-    match = _PLACE.match(line) or _NEAR_PLACE.match(line)
+    """Return whether a line starts with a file, mostly with a line number, as searches print."""
+    match = _PLACE.match(line) or _NEAR_PLACE.match(line) or _FILE.match(line)
     if not match:
         return False
     path = match[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headroom_core.compressors.any_text import AnyTextCompressor
 from headroom_core.compressors.base import Compressor
 from headroom_core.compressors.build import BuildCompressor
+from headroom_core.compressors.html.compressor import HtmlCompressor
 from headroom_core.compressors.log import LogCompressor
 from headroom_core.compressors.registry import Accepts, CompressorFactory, CompressorRegistry
 from headroom_core.compressors.smart_crusher.compressor import TableCompressor
@@ -15,6 +16,7 @@ REGISTRY = CompressorRegistry(
     built_in=[
         LogCompressor.from_config,
         BuildCompressor.from_config,
+        HtmlCompressor.from_config,
         TableCompressor.from_config,
         AnyTextCompressor.from_config,
     ]

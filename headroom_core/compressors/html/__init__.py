@@ -1,0 +1,1 @@
+"""HTML pages: their visible text in place of their markup."""

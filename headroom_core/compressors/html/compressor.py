@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.html.markup import read_markup
-from headroom_core.compressors.html.page import Furniture, Page, read_page
+from headroom_core.compressors.html.page import Furniture, PageText, read_page
 from headroom_core.compressors.lines.hits import find_line_hits
 from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
@@ -103,7 +103,7 @@ def _question(request: Request) -> str:
     return request.query.removesuffix(request.call or "")
 
 
-def _find_omitted(page: Page, question: str) -> list[Furniture]:
+def _find_omitted(page: PageText, question: str) -> list[Furniture]:
     """Return the elements around the content that the query does not ask for."""
     if not page.furniture or _FURNITURE.search(question):
         return []

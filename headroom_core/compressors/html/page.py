@@ -50,7 +50,7 @@ class Furniture:
 
 
 @dataclass(slots=True)
-class Page:
+class PageText:
     """The visible text of a page.
 
     Attributes:
@@ -64,7 +64,7 @@ class Page:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def read_page(text: str, *, links: bool = False, images: bool = False) -> Page:
+def read_page(text: str, *, links: bool = False, images: bool = False) -> PageText:
     """Return the visible text of a page.
 
     Args:
@@ -125,7 +125,7 @@ class _Writer:
     """Writes nodes as lines."""
 
     def __init__(self, *, links: bool, images: bool) -> None:
-        self.page = Page()
+        self.page = PageText()
         self._links, self._images = links, images
         self._parts: list[str] = []
         self._prefix = ""

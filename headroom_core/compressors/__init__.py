@@ -5,9 +5,13 @@ from __future__ import annotations
 from headroom_core.compressors.any_text import AnyTextCompressor
 from headroom_core.compressors.base import Compressor
 from headroom_core.compressors.build import BuildCompressor
+from headroom_core.compressors.diff import DiffCompressor
+from headroom_core.compressors.git_log import GitLogCompressor
 from headroom_core.compressors.html.compressor import HtmlCompressor
+from headroom_core.compressors.listing import ListingCompressor
 from headroom_core.compressors.log import LogCompressor
 from headroom_core.compressors.registry import Accepts, CompressorFactory, CompressorRegistry
+from headroom_core.compressors.search import SearchCompressor
 from headroom_core.compressors.smart_crusher.compressor import TableCompressor
 
 __all__ = ["REGISTRY", "register_compressor", "unregister_compressor"]
@@ -17,6 +21,10 @@ REGISTRY = CompressorRegistry(
         LogCompressor.from_config,
         BuildCompressor.from_config,
         HtmlCompressor.from_config,
+        SearchCompressor.from_config,
+        ListingCompressor.from_config,
+        GitLogCompressor.from_config,
+        DiffCompressor.from_config,
         TableCompressor.from_config,
         AnyTextCompressor.from_config,
     ]

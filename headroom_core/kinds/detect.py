@@ -174,7 +174,7 @@ def _is_separated(e: KindEvidence) -> bool:
         return share > 0.5
     # Sentences and statements have a comma or two as well, but not in every line.
     least = 0.8 if width >= 4 else 0.95
-    if share < least or e.total < 4 or e.has_stamped_first or e.number("rule"):
+    if share < least or e.total < 4 or e.has_stamped_first or e.number("rule") or e.listed > 0.5:
         return False
     return (width >= 5 and share >= 0.95) or (e.coded < 0.3 and ", " not in e.first)
 

@@ -19,8 +19,8 @@ _MARK = re.compile(
         | test[ ]\S{1,160}[ ]\.\.\.[ ] | test[ ]result: | running[ ]\d{1,6}[ ]tests?
         | ={3,}[ ].{1,160}[ ]={3,}$ | _{3,}[ ].{1,160}[ ]_{3,}$
         | [.FsxXE]{2,200}\s{1,80}\[[ ]{0,2}\d{1,3}%\]
-        | \S{1,200}::\S{1,160}[ ](?:PASSED|FAILED|SKIPPED|ERROR|XFAIL)
-        | (?:FAILED|ERROR)[ ]\S{1,200}::\S
+        | [^\s:]{1,200}::\S{1,160}[ ](?:PASSED|FAILED|SKIPPED|ERROR|XFAIL)
+        | (?:FAILED|ERROR)[ ][^\s:]{1,200}::\S
         | Ran[ ]\d{1,6}[ ]tests?[ ]in | \[\s{0,3}\d{1,5}/\d{1,5}\][ ][A-Z] | \[\s{0,2}\d{1,3}%\][ ]
         | >[ ]Task[ ]: | :[a-z][\w:-]{1,80}(?:[ ]UP-TO-DATE)?$
         | Build[ ](?:started|FAILED|succeeded)

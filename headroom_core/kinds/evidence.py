@@ -63,7 +63,8 @@ _NUMBER_OF_HIT = re.compile(r"\d{1,7}[:-]")
 _TREE = re.compile(r"[\s│|]{0,120}(?:├──|└──|\|--|`--)[ ]")
 _PHRASE_KEY = re.compile(r"\s{0,80}(?:- )?[\w(][\w/.()-]{0,60} [^:\"'{\n]{1,60}:")
 _DATUM = re.compile(r"[\d/]")
-_SENTENCE = re.compile(r"[A-Z“\"'(][^.!?\n]{20,200}[.!?](?:[\s\"'”)]|$)")
+# Only the end of a sentence is looked for: each place of a line is tried for a word at most.
+_SENTENCE = re.compile(r"[a-z,;:] [a-z-]{2,30}[.!?][)\"'”]?(?: |$)")
 
 
 def _sample_parts(text: str) -> list[tuple[int, list[str]]]:
@@ -305,7 +306,7 @@ class KindEvidence:
 
     @cached_property
     def sentences(self) -> float:
-        """The share of lines with a whole sentence."""
+        """The share of lines in which a sentence ends."""
         return sum(1 for line in self.lines if _SENTENCE.search(line)) / self.total
 
 

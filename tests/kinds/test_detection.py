@@ -125,6 +125,7 @@ HOSTILE = [
     *(f"{unit}\n" * (100_000 // len(unit)) for unit in ("1:" * 100, "a-1" * 66, "[ " * 100)),
     *(f"{unit}\n" * (100_000 // len(unit)) for unit in ("a  " * 66, "| " * 100, "A a" * 66)),
     *(f"{unit}\n" * (100_000 // len(unit)) for unit in ("a.b(" * 50, "::a" * 66, "1 2:3 " * 33)),
+    *(f"{unit}\n" * (100_000 // len(unit)) for unit in ("(" * 199, "A" * 199, "PASSED" * 33)),
     "CREATE " * 15_000,
     'resource "a" ' * 8_000,
     '"' + "a,b\n" * 25_000,

@@ -25,6 +25,7 @@ from headroom_core.compressors.base import Request
 from headroom_core.compressors.html.compressor import HtmlCompressor
 from headroom_core.compressors.html.markup import read_markup
 from headroom_core.compressors.html.page import read_page
+from headroom_core.compressors.html.repeats import fold_repeats
 from headroom_core.messages import Block
 from headroom_core.transforms.router import ContentRouter
 
@@ -139,7 +140,9 @@ def test_navigations_with_little_text_are_left_out_and_named() -> None:
     text = shorten(f"<html>{MENU}{FILLER}") or ""
     assert "Imprint" not in text
     marker = text.split("\n")[0]
-    assert re.fullmatch(r"\[headroom: 8 tags left out of this page \(1 nav\).*\]", marker)
+    assert re.fullmatch(
+        r"\[headroom: 8 tags left out of this page \(2 lines of 1 nav\).*\]", marker
+    )
     assert KEY in marker
 
 
@@ -152,6 +155,60 @@ def test_a_navigation_that_is_the_page_stays() -> None:
     items = "".join(f"<li><a href=/{n}>Chapter {n}</a>" for n in range(90))
     text = shorten(f"<html><h1>Contents</h1><nav><ul>{items}</ul></nav>") or ""
     assert "- Chapter 89" in text
+
+
+def test_an_aside_with_links_is_left_out_and_one_with_a_note_stays() -> None:
+    links = "".join(f"<li><a href=/{n}>Also read: {n}</a>" for n in range(4))
+    page = f"<html>{FILLER}<aside><ul>{links}</ul></aside><aside>Never mix acids.</aside>"
+    text = shorten(page) or ""
+    assert "Also read" not in text
+    assert "Never mix acids." in text
+
+
+def test_a_form_with_a_good_part_of_the_text_stays() -> None:
+    fields = "".join(f"<label>Please give us your number {n}</label>" for n in range(20))
+    form = f'<form>{fields}<input value="4711"><input type="hidden" value="token"></form>'
+    text = shorten(f"<html>{FILLER}{form}") or ""
+    assert "number 19 4711" in text
+    assert "token" not in text
+
+
+def test_a_form_stays_if_the_query_names_a_word_that_stands_only_there() -> None:
+    page = f"<html>{FILLER}<form>Your voucher</form>"
+    assert "voucher" in (shorten(page, "Where does the voucher go?") or "")
+    assert "voucher" not in (shorten(page, "Which words are there to read?") or "voucher")
+
+
+def test_lines_that_stand_above_already_are_folded() -> None:
+    menu = "".join(f"<li>Department number {n}" for n in range(9))
+    text = shorten(f"<html><ul>{menu}</ul>{FILLER}<ul>{menu}</ul><p>The end") or ""
+    assert text.count("- Department number 8") == 1
+    assert "- Department number 0\n[headroom: 8 lines as above]\nThe end" in text
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a longer line of some text", ""]), max_size=60))
+def test_folded_lines_can_be_told_from_those_above(lines: list[str]) -> None:
+    restored: list[str] = []
+    for line in fold_repeats(lines):
+        if line.startswith("[headroom: "):
+            count = int(line.split()[1])
+            starts = range(len(restored) - 1)
+            assert lines[len(restored) : len(restored) + count] in [
+                restored[start + 1 : start + 1 + count]
+                for start in starts
+                if restored[start] == restored[-1]
+            ]
+            restored += lines[len(restored) : len(restored) + count]
+        else:
+            restored.append(line)
+    assert restored == lines
+
+
+def test_a_tag_with_a_value_that_the_query_names_is_kept() -> None:
+    page = f'<html><meta name="sku" content="LX-4711">{FILLER}<p>LX-4712</p>'
+    text = shorten(page, "Is this LX-4711 or LX-4712?") or ""
+    assert text.split("\n")[1] == '<meta name="sku" content="LX-4711">'
+    assert "<meta" not in (shorten(page, "Is this LX-4712?") or "<meta")
 
 
 def test_addresses_are_kept_if_the_query_asks_for_links() -> None:
@@ -241,6 +298,7 @@ def test_a_page_that_is_drawn_by_a_script_stays() -> None:
         lambda n: "<div><object></div>" * n,
         lambda n: "<ul><li>x" * n,
         lambda n: "<svg>" * n,
+        lambda n: "".join(f"<body a{i}=1>" for i in range(n)),
         lambda n: "<p " + " ".join(f"a{i}=1" for i in range(n)) + ">x",
     ],
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from importlib.util import find_spec
 
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.html.markup import read_markup
 from headroom_core.compressors.html.page import Furniture, PageText, read_page
-from headroom_core.compressors.lines.hits import find_line_hits
+from headroom_core.compressors.html.repeats import fold_repeats
+from headroom_core.compressors.lines.hits import query_terms
 from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.markers import retrieve_call, write_marker
@@ -30,13 +30,21 @@ _FURNITURE = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
-    r"\b(?:xpath|css|selectors?|markup|attributes?|dom|stylesheets?|scripts?|javascript|iframes?"
-    r"|json-?ld|html (?:tags?|elements?|code|source)|meta (?:tags?|description)|class names?)\b",
+    r"\b(?:xpath|markup|iframes?|json-?ld|class names?|scrap(?:e|er|ing)|page source|selectors?"
+    r"|css (?:class(?:es)?|rules?)|html (?:tags?|elements?|attributes?|code|source)"
+    r"|meta (?:tags?|description))\b|</?[a-z]{1,10}[ />]",
     re.IGNORECASE,
 )
+_MAX_QUESTION_CHARACTERS = 4000
 
-# Elements around the content are left out if all of a name have less of the text than this.
-_MAX_FURNITURE_SHARE = 0.25
+_MAX_TAGS = 5
+_MAX_TAG_CHARACTERS = 300
+
+# Elements around the content are left out from the smallest on, all of a name together, while the
+# content is most of the text. Forms may be what a page is for.
+_MAX_OMITTED_SHARE = 0.5
+_MAX_FORM_SHARE = 0.25
+_FORMS = frozenset(("form", "select"))
 # A page with less text than both draws itself by scripts.
 _MIN_TEXT_CHARACTERS = 500
 _MIN_TEXT_SHARE = 0.01
@@ -46,9 +54,9 @@ class HtmlCompressor:
     """Compressor for HTML pages, by the extra `html`.
 
     It keeps the visible text, in the order of the page, and leaves out the markup. Navigations,
-    footers, forms and choices with little of the text are left out too, unless the query names
-    them. Addresses of links and images are kept if the query asks for them; a query about the
-    markup keeps the page as it is.
+    asides with links, footers, forms and choices are left out too, where they are the smaller part
+    of the text and the query does not name them. Addresses of links and images are kept if the
+    query asks for them; a query about the markup keeps the page as it is.
     """
 
     name = "html"
@@ -90,17 +98,19 @@ class HtmlCompressor:
         size = sum(map(len, lines))
         if size < _MIN_TEXT_CHARACTERS and size < _MIN_TEXT_SHARE * len(text):
             return None
-        counts = page.counts if not links else page.counts - Counter(link=page.counts["link"])
-        summary = _summarise([*counts.items(), *Counter(item.tag for item in omitted).items()])
+        if links:
+            page.counts["link"] = 0
+        summary = _summarise(page.counts, omitted)
         call = [retrieve_call(request.key)] if request.key else []
         marker = write_marker(f"{markup.tags} tags left out of this page{summary}", call)
-        body = "\n".join([marker, *lines])
-        return Compressed(body, lossless=False, reason="markup left out", risk=_RISK)
+        body = "\n".join(fold_repeats(lines))
+        parts = [marker, *_find_named_tags(text, body, question), body]
+        return Compressed("\n".join(parts), lossless=False, reason="markup left out", risk=_RISK)
 
 
 def _question(request: Request) -> str:
     """Return the query without the arguments of the call, which often have an address."""
-    return request.query.removesuffix(request.call or "")
+    return request.query.removesuffix(request.call or "")[:_MAX_QUESTION_CHARACTERS]
 
 
 def _find_omitted(page: PageText, question: str) -> list[Furniture]:
@@ -108,22 +118,57 @@ def _find_omitted(page: PageText, question: str) -> list[Furniture]:
     if not page.furniture or _FURNITURE.search(question):
         return []
     lines = TextLines("\n".join(page.lines))
-    named = find_line_hits(lines, question).strong if question else frozenset()
+    inside = {index for item in page.furniture for index in range(item.start, item.end)}
+    found = (lines.find_word(term) for term in query_terms(question))
+    # What the query names stays where it stands nowhere in the content.
+    named = {index for indices in found if inside.issuperset(indices) for index in indices}
     sizes: Counter[str] = Counter()
     for item in page.furniture:
         sizes[item.tag] += sum(map(len, page.lines[item.start : item.end]))
-    most = _MAX_FURNITURE_SHARE * len(lines.text)
+    size, tags = 0, set()
+    for tag, own in sorted(sizes.items(), key=lambda item: (item[1], item[0])):
+        size += own
+        share = _MAX_FORM_SHARE if tag in _FORMS else _MAX_OMITTED_SHARE
+        if size < _MAX_OMITTED_SHARE * len(lines.text) and own < share * len(lines.text):
+            tags.add(tag)
     return [
         item
         for item in page.furniture
-        if sizes[item.tag] < most and not any(item.start <= line < item.end for line in named)
+        if item.tag in tags and named.isdisjoint(range(item.start, item.end))
     ]
 
 
-def _summarise(counts: Iterable[tuple[str, int]]) -> str:
+def _find_named_tags(text: str, body: str, question: str) -> list[str]:
+    """Return the tags with values that the query names and that stand in no text that is kept."""
+    terms = [term for term in query_terms(question) if not term.isalpha() and "://" not in term]
+    if not terms:
+        return []
+    page, shown = TextLines(text).lower, body.lower()
+    tags: dict[str, None] = {}
+    for term in terms:
+        position = -1 if term in shown else page.find(term)
+        if position < 0:
+            continue
+        start = text.rfind("<", max(0, position - _MAX_TAG_CHARACTERS), position)
+        end = text.find(">", position, position + _MAX_TAG_CHARACTERS)
+        if 0 <= start < end and text.find(">", start, position) < 0:
+            tags[" ".join(text[start : end + 1].split())] = None
+    return list(tags)[:_MAX_TAGS]
+
+
+def _summarise(counts: Counter[str], omitted: list[Furniture]) -> str:
     """Return what was left out, by name, in brackets."""
-    names = [f"{count} {name}" for name, count in counts if count]
-    return f" ({', '.join(names)})" if names else ""
+    lines = {index for item in omitted for index in range(item.start, item.end)}
+    groups = [_write_counts(counts)]
+    if lines:
+        unit = "line" if len(lines) == 1 else "lines"
+        groups.append(f"{len(lines)} {unit} of {_write_counts(Counter(i.tag for i in omitted))}")
+    summary = "; ".join(filter(None, groups))
+    return f" ({summary})" if summary else ""
+
+
+def _write_counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 _SHARED = HtmlCompressor()

@@ -31,9 +31,12 @@ _FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u"
 _SCOPES = frozenset("table caption template object applet marquee svg math button".split())
 _FOREIGN = frozenset(("svg", "math"))
 
-_MAX_SCOPES = 200
+_MAX_SCOPES = 50
+# Each of these adds its attributes to those of the first.
+_ROOTS = frozenset(("html", "body"))
+_MAX_ROOTS = 20
 _MAX_MEAN_OPEN = 200
-_MAX_MEAN_FORMATTING = 8
+_MAX_MEAN_FORMATTING = 4
 _SMALL_PAGE_TAGS = 200
 _LONG_TAG = 10_000
 _MAX_ATTRIBUTES = 1000
@@ -63,8 +66,8 @@ def read_markup(text: str) -> Markup:
         False
     """
     outline = _Outline()
-    position, tags, search = 0, 0, _TAG.search
-    while match := search(text, position):
+    position = tags = roots = 0
+    while match := _TAG.search(text, position):
         position = match.end()
         name = match["name"]
         if name is None:
@@ -81,7 +84,8 @@ def read_markup(text: str) -> Markup:
         if name in _RAW:
             end = _RAW_ENDS[name].search(text, position)
             position = end.start() if end else len(text)
-        if len(outline.scopes) > _MAX_SCOPES:
+        roots += name in _ROOTS
+        if len(outline.scopes) > _MAX_SCOPES or roots > _MAX_ROOTS:
             return Markup(tags, is_regular=False)
     counted = max(tags, _SMALL_PAGE_TAGS)
     return Markup(

@@ -27,8 +27,12 @@ _PREFIXES = {"li": "- ", **{f"h{level}": "#" * level + " " for level in range(1,
 _LISTS = frozenset(("ul", "ol", "menu", "dir"))
 _PREFORMATTED = frozenset(("pre", "textarea"))
 _CELLS = frozenset(("td", "th"))
-_FURNITURE = frozenset(("nav", "footer", "form", "select"))
+_SHOWN_INPUTS = frozenset("button date email number reset search submit tel text time url".split())
+_FURNITURE = frozenset(("nav", "aside", "footer", "form", "select"))
+# An aside with fewer links in a line is a note on the content, not a list of other pages.
+_MIN_ASIDE_LINKS = 0.4
 _MAX_INDENTED = 6
+_MAX_NESTED_FURNITURE = 4
 # A row with more text in a cell is no row of data, but lays out a page.
 _MAX_CELL_LINES = 4
 _MAX_CELL_CHARACTERS = 300
@@ -36,7 +40,7 @@ _MAX_CELL_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class Furniture:
-    """An element around the content: a navigation, a footer, a form or a choice.
+    """An element around the content: a navigation, an aside, a footer, a form or a choice.
 
     Attributes:
         tag: Name of the element.
@@ -131,7 +135,7 @@ class _Writer:
         self._prefix = ""
         self._lists = self._preformatted = 0
         self._rows: list[_Row] = []
-        self._starts: list[int] = []
+        self._starts: list[tuple[int, int]] = []
 
     def write_title(self, title: str) -> None:
         self._parts.append(f"{title} ")
@@ -151,6 +155,8 @@ class _Writer:
         elif name == "img":
             if self._images:
                 self._write_image(node)
+        elif name == "input":
+            self._write_input(node)
         elif name == "a":
             self.page.counts["link"] += bool(_address(node, "href"))
         child = node.first_child
@@ -199,7 +205,7 @@ class _Writer:
         elif name in _CELLS and self._rows:
             self._rows[-1].cells.append(len(self.page.lines))
         if name in _FURNITURE:
-            self._starts.append(len(self.page.lines))
+            self._starts.append((len(self.page.lines), self.page.counts["link"]))
 
     def _leave_block(self, name: str) -> None:
         self.end_line()
@@ -212,10 +218,17 @@ class _Writer:
         elif name == "tr":
             self._leave_row()
         if name in _FURNITURE:
-            start, end = self._starts.pop(), len(self.page.lines)
-            if start < end:
-                self.page.furniture.append(Furniture(name, start, end))
-                self._mark_layout()
+            self._leave_furniture(name)
+
+    def _leave_furniture(self, name: str) -> None:
+        start, links = self._starts.pop()
+        end = len(self.page.lines)
+        links = self.page.counts["link"] - links
+        if len(self._starts) >= _MAX_NESTED_FURNITURE:
+            return
+        if start < end and (name != "aside" or links >= _MIN_ASIDE_LINKS * (end - start)):
+            self.page.furniture.append(Furniture(name, start, end))
+            self._mark_layout()
 
     def _leave_preformatted(self) -> None:
         self._preformatted -= 1
@@ -247,6 +260,12 @@ class _Writer:
             return
         line = " | ".join(texts).rstrip(" |")
         lines[row.cells[0] :] = [line] if line else []
+
+    def _write_input(self, node: LexborNode) -> None:
+        attributes = node.attributes
+        value = attributes.get("value")
+        if value and (attributes.get("type") or "text").lower() in _SHOWN_INPUTS:
+            self._parts.append(f" {value} ")
 
     def _write_image(self, node: LexborNode) -> None:
         address = _address(node, "src")

@@ -157,7 +157,7 @@ def test_a_navigation_that_is_the_page_stays() -> None:
     assert "- Chapter 89" in text
 
 
-def test_an_aside_with_links_is_left_out_and_one_with_a_note_stays() -> None:
+def test_an_aside_with_links_is_left_out_but_a_note_stays() -> None:
     links = "".join(f"<li><a href=/{n}>Also read: {n}</a>" for n in range(4))
     page = f"<html>{FILLER}<aside><ul>{links}</ul></aside><aside>Never mix acids.</aside>"
     text = shorten(page) or ""
@@ -173,7 +173,7 @@ def test_a_form_with_a_good_part_of_the_text_stays() -> None:
     assert "token" not in text
 
 
-def test_a_form_stays_if_the_query_names_a_word_that_stands_only_there() -> None:
+def test_a_form_stays_if_only_it_has_a_word_named() -> None:
     page = f"<html>{FILLER}<form>Your voucher</form>"
     assert "voucher" in (shorten(page, "Where does the voucher go?") or "")
     assert "voucher" not in (shorten(page, "Which words are there to read?") or "voucher")

@@ -24,7 +24,7 @@ from headroom_core.transforms.windows.limits import (
 )
 from headroom_core.transforms.windows.policy import Shorten
 from headroom_core.transforms.windows.rolling import RollingWindow
-from headroom_core.transforms.windows.shorten import block_shortener
+from headroom_core.transforms.windows.shorten import block_shortener, block_truncator
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,17 @@ class ConversationWindow:
         if self.store is None:
             # With a store, the router has shortened the blocks already.
             shorten = block_shortener(draft, self.router, stored=False)
+        truncate = block_truncator(
+            draft,
+            self.router.tokenizer,
+            policy=self.router.policy,
+            stored=self.store is not None,
+        )
         counted = None if self.counter is None else self.counter.counted
         model = self.router.tokenizer.model
         if not self.config.intelligent_context.enabled:
             window = RollingWindow(self.config.rolling_window, model=model)
-            return window.fit(draft, limits, shorten=shorten, counted=counted)
+            return window.fit(draft, limits, shorten=shorten, truncate=truncate, counted=counted)
         manager = IntelligentContextManager(
             self.config.intelligent_context,
             toin=self.intelligence,
@@ -107,6 +113,7 @@ class ConversationWindow:
             limits,
             records=None if records is None else Records(records),
             shorten=shorten,
+            truncate=truncate,
             shorten_within=math.inf,
             counted=counted,
         )

@@ -118,7 +118,7 @@ class ToolPolicy:
             editing: Whether files are edited in the conversation.
             tokens: Returns the number of tokens of the block.
         """
-        reason = self._why_tool_is_kept(block)
+        reason = self.why_kept(block)
         if reason:
             return Treatment(reason)
         if block.is_error and len(block.text) <= _MAX_ERROR_CHARACTERS:
@@ -142,7 +142,8 @@ class ToolPolicy:
         is_file = source.kind == "file"
         return is_file and (not source.rows or has_line_numbers(block.text))
 
-    def _why_tool_is_kept(self, block: Block) -> str:
+    def why_kept(self, block: Block) -> str:
+        """Return why the settings keep the result of a block's tool. Empty if they do not."""
         tool = block.tool
         if self.exclude and _find_match(tool, self.exclude):
             return "excluded by exclude_tools"

@@ -131,7 +131,7 @@ def test_dropped_messages_stay_dropped_whatever_the_query(
         )
         sent = [repr(message) for message in result.messages]
         changed = [
-            (change.message, change.action)
+            (change.message, change.action, change.tokens_after)
             for change in result.changes
             if change.action in ("selected", "rewritten")
         ]

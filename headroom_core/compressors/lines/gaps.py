@@ -52,6 +52,8 @@ def write_kept_lines(
     summary: str = "",
     describe: Describe | None = None,
     written: dict[int, str] | None = None,
+    numbers: Sequence[int] | None = None,
+    unit: str = "line",
     risk: float = UNCERTAIN_RISK,
 ) -> Compressed | None:
     """Return a text of the lines that are kept, with marks in place of the others.
@@ -67,6 +69,8 @@ def write_kept_lines(
         summary: What all left-out lines say together, for the marker.
         describe: Returns what the lines of a gap are. Defaults to nothing.
         written: Other texts for some kept lines, such as a group line.
+        numbers: Number of each line, if the lines are pieces of lines. Defaults to those above.
+        unit: Word for one of them.
         risk: Probability that what was left out is asked for.
 
     Returns:
@@ -77,7 +81,7 @@ def write_kept_lines(
     if not omitted:
         return None
     gaps = _find_gaps(filled, len(lines))
-    numbers = read_line_numbers(lines) or range(1, len(lines) + 1)
+    numbers = numbers or read_line_numbers(lines) or range(1, len(lines) + 1)
     about = f" ({summary})" if summary else ""
     parts: list[str] = []
     position = 0
@@ -85,17 +89,19 @@ def write_kept_lines(
         parts += _write_lines(lines, range(position, first), written)
         if len(gaps) == 1:
             call = retrieve_call(request.key, lines=f"{numbers[first]}-{numbers[end - 1]}")
-            omission = f"{omitted} of {len(lines)} lines left out here{about}"
+            omission = f"{omitted} of {len(lines)} {unit}s left out here{about}"
             mark = write_marker(omission, [call] if request.key else [])
         else:
-            mark = write_gap(end - first, numbers[first], describe(first, end) if describe else "")
+            mark = write_gap(
+                end - first, numbers[first], describe(first, end) if describe else "", unit=unit
+            )
         if parts and not parts[-1].endswith("\n"):
             mark = f"\n{mark}"
         parts.append(f"{mark}\n")
         position = end
     parts += _write_lines(lines, range(position, len(lines)), written)
     if len(gaps) > 1:
-        omission = f"{omitted} of {len(lines)} lines left out at the marks below{about}"
+        omission = f"{omitted} of {len(lines)} {unit}s left out at the marks below{about}"
         calls = [retrieve_call(request.key)] if request.key else []
         parts.insert(0, f"{write_marker(omission, calls)}\n")
     text = "".join(parts)

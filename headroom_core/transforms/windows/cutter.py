@@ -9,14 +9,15 @@ cache keeps hitting.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from headroom_core._internal.caches import process_caches
 from headroom_core._internal.lru import LRUCache
+from headroom_core.compressors.excerpt import MIN_EXCERPT_TOKENS
 from headroom_core.dialects.access import received_texts
 from headroom_core.markers import content_key
-from headroom_core.messages import OUTPUT_KINDS, Block, Change, Draft, original_text
+from headroom_core.messages import OUTPUT_KINDS, Change, Draft, original_text
 from headroom_core.tokens.tokenizer import TOKENS_PER_REPLY, Tokenizer
 from headroom_core.transforms.windows.droppable import DroppableUnits
 from headroom_core.transforms.windows.gap import DroppedMessages, with_gap
@@ -49,7 +50,14 @@ _MAX_ROOM_SHARE = 0.5
 _MAX_DECISIONS = 4096
 _DECISION_KEY_DIGITS = 24
 
-_DECISION_VERSION = "4"
+_MIN_CUTTABLE = 2 * MIN_EXCERPT_TOKENS
+_MIN_CUTTABLE_OF_USERS = 1000
+"""Texts of more tokens may be cut where nothing else can be left out. A question stays whole."""
+
+_TRUNCATION_ROOM = 10
+"""The part of the limit, as its denominator, that stays free after texts were cut."""
+
+_DECISION_VERSION = "5"
 """Part of every decision key: to be changed whenever the same input is decided differently."""
 
 _decisions: LRUCache[str, dict[int, str]] = process_caches.lru(_MAX_DECISIONS)
@@ -99,6 +107,9 @@ class WindowCutter:
         self._blocks_of: dict[int, list[int]] = {}
         self._outputs_of: dict[int, list[int]] = {}
         self._shortened: dict[int, ShortenedBlock] = {}
+        self._kept: dict[int, None] = {}
+        self._cuttable_tokens = 0
+        self._truncated: set[int] = set()
         self._leading_system_tokens = 0
         self._leading_system_count = 0
         self._received_tokens = 0
@@ -124,6 +135,8 @@ class WindowCutter:
             self._drop(earlier_drops.get(index, {}), index)
             if self._should_cut():
                 self._cut(index)
+            if self.tokens > self._limits.hard:
+                self._truncate()
         return self._result()
 
     def state(self) -> CutState:
@@ -132,6 +145,8 @@ class WindowCutter:
 
     def _add(self, index: int) -> None:
         outline = self._draft.outlines[index]
+        self._kept[index] = None
+        self._cuttable_tokens += self._cuttable(index)
         self._received_tokens += self.sizes[index]
         self._kept_tokens += self.sizes[index]
         outputs = [
@@ -247,22 +262,100 @@ class WindowCutter:
                 position = positions.pop(0)
                 shortened = shorten(self._draft.blocks[position])
                 if shortened is not None:
-                    self._shortened[position] = shortened
-                    self._resize(self._draft.blocks[position], shortened.block.text)
+                    self._replace(position, shortened)
             if self.tokens <= limit:
                 break
             del self._outputs_of[message]
 
-    def _resize(self, block: Block, after: str) -> None:
-        is_received = block.original is None
+    def _truncate(self) -> None:
+        """Cut the largest texts of kept messages if the limit that must be met can be met so.
+
+        Outputs come first; what users wrote is cut only where that does not suffice. Some room is
+        left, so that the next messages do not cut again at once.
+        """
+        excess = self.tokens - self._limits.hard
+        if self._policy.truncate is None or excess > self._cuttable_tokens:
+            return
+        target = self._limits.hard - self._limits.hard // _TRUNCATION_ROOM
+        for kinds in (OUTPUT_KINDS, ("user",)):
+            for is_cut in (False, True):
+                self._truncate_to(target, self._cuttable_texts(kinds, is_cut=is_cut), is_cut=is_cut)
+
+    def _truncate_to(self, target: int, sizes: dict[int, int], *, is_cut: bool) -> None:
+        """Cut texts, the largest first, until the conversation is within a number of tokens.
+
+        Args:
+            target: The number of tokens, if the limit is exceeded at all.
+            sizes: Tokens of the texts, by their positions.
+            is_cut: Whether they were cut before. Then each is cut as far as possible, so that no
+                text changes more than twice.
+        """
+        while self.tokens > self._limits.hard and sizes:
+            cap = MIN_EXCERPT_TOKENS
+            if not is_cut:
+                cap = _common_cap(sizes.values(), self.tokens - target)
+            largest = max(sizes, key=lambda position: (sizes[position], position))
+            if sizes.pop(largest) > cap:
+                self._truncate_block(largest, cap)
+
+    def _cuttable_texts(self, kinds: Collection[str], *, is_cut: bool) -> dict[int, int]:
+        """Return the tokens of each text of some kinds that is worth cutting, by its position.
+
+        Args:
+            kinds: Kinds of the blocks.
+            is_cut: Whether to return the texts that were cut before, or the others.
+        """
+        sizes = {
+            position: self._text_tokens(position)
+            for message in self._kept
+            for position in self._blocks_of.get(message, ())
+            if self._draft.blocks[position].kind in kinds
+            and (position in self._truncated) == is_cut
+        }
+        least = _MIN_CUTTABLE_OF_USERS if "user" in kinds else _MIN_CUTTABLE
+        return {position: size for position, size in sizes.items() if size > least}
+
+    def _cuttable(self, index: int) -> int:
+        """Return at most how many tokens cutting the texts of a message can save."""
+        blocks = [self._draft.blocks[position] for position in self._blocks_of.get(index, ())]
+        is_text = any(block.kind in OUTPUT_KINDS or block.kind == "user" for block in blocks)
+        return max(0, self.sizes[index] - MIN_EXCERPT_TOKENS) if is_text else 0
+
+    def _truncate_block(self, position: int, max_tokens: int) -> None:
+        truncate = self._policy.truncate
+        block = self._draft.blocks[position]
+        shortened = truncate(block, max_tokens) if truncate else None
+        if shortened is not None:
+            self._truncated.add(position)
+            self._replace(position, shortened)
+
+    def _text_tokens(self, position: int) -> int:
+        """Return the tokens of a block as it is sent so far."""
+        shortened = self._shortened.get(position)
+        block = shortened.block if shortened else self._draft.blocks[position]
+        return self._tokenizer.count_text(block.text)
+
+    def _replace(self, position: int, shortened: ShortenedBlock) -> None:
+        """Send a block in a shorter form."""
+        block = self._draft.blocks[position]
         message = self._draft.messages[block.message]
-        before = received_texts(message, block) if is_received else [block.text]
-        difference = self._tokenizer.count_text(after) - sum(
+        earlier = self._shortened.get(position)
+        if earlier is not None:
+            before = [earlier.block.text]
+        elif block.original is None:
+            before = received_texts(message, block)
+        else:
+            before = [block.text]
+        self._shortened[position] = shortened
+        difference = self._tokenizer.count_text(shortened.block.text) - sum(
             map(self._tokenizer.count_text, before)
         )
+        self._cuttable_tokens -= self._cuttable(block.message)
         self.sizes[block.message] += difference
+        self._cuttable_tokens += self._cuttable(block.message)
         self._kept_tokens += difference
-        self._droppable.resize_output(self.turns.unit_of[block.message], difference)
+        unit = self.turns.unit_of[block.message]
+        self._droppable.resize(unit, difference, is_output=block.kind in OUTPUT_KINDS)
         if block.message < self._leading_system_count:
             self._leading_system_tokens += difference
         self._events.append(("resized", (block.message, difference)))
@@ -317,6 +410,8 @@ class WindowCutter:
             unit.dropped = True
             self._droppable.remove(unit)
             self._outputs_of.pop(message, None)
+            self._kept.pop(message, None)
+            self._cuttable_tokens -= self._cuttable(message)
         self._events.append(("dropped", sorted(new)))
         self.dropped |= new
         self._dropped_at |= dict.fromkeys(new, index)
@@ -346,6 +441,19 @@ class WindowCutter:
             )
             for message, reason in sorted(self.dropped.items())
         ]
+
+
+def _common_cap(sizes: Iterable[int], excess: int) -> int:
+    """Return the number of tokens to which to cut all larger texts, to save a number of tokens."""
+    largest_first = sorted(sizes, reverse=True)
+    total = 0
+    for count, size in enumerate(largest_first, 1):
+        total += size
+        following = largest_first[count] if count < len(largest_first) else 0
+        cap = (total - excess) // count
+        if cap >= following:
+            return max(cap, MIN_EXCERPT_TOKENS)
+    return MIN_EXCERPT_TOKENS
 
 
 def _earlier_drops(draft: Draft) -> dict[int, dict[int, str]]:

@@ -101,10 +101,10 @@ class DroppableUnits:
             if turns.unit_of[unit.messages[0]] is unit:
                 self._file(unit)
 
-    def resize_output(self, unit: TurnUnit, difference: int) -> None:
-        """Add a difference to the tokens of a unit, of which an output has been shortened."""
+    def resize(self, unit: TurnUnit, difference: int, *, is_output: bool) -> None:
+        """Add a difference to the tokens of a unit, of which a text has been shortened."""
         unit.tokens += difference
-        unit.output_tokens += difference
+        unit.output_tokens += difference if is_output else 0
         if unit in self._filed:
             self._file(unit)
 

@@ -26,9 +26,10 @@ from headroom_core.transforms.windows.policy import (
     CutPolicy,
     Remember,
     Shorten,
+    Truncate,
 )
 from headroom_core.transforms.windows.ranking import ImportanceRanking
-from headroom_core.transforms.windows.shorten import block_shortener
+from headroom_core.transforms.windows.shorten import block_shortener, block_truncator
 
 
 class IntelligentContextManager:
@@ -155,6 +156,7 @@ class IntelligentContextManager:
         *,
         records: Records | None = None,
         shorten: Shorten | None = None,
+        truncate: Truncate | None = None,
         shorten_within: float | None = None,
         counter: Tokenizer | None = None,
         counted: Sequence[int] | None = None,
@@ -168,6 +170,8 @@ class IntelligentContextManager:
                 statistics are ignored.
             shorten: Shortens blocks before messages are dropped. None if they have been shortened
                 already.
+            truncate: Cuts single texts, where the limit cannot be met otherwise. Defaults to
+                leaving lines out of outputs, then of what users wrote.
             shorten_within: Share of the limit up to which an excess is met by shortening only the
                 oldest outputs. Defaults to `compress_threshold` of the settings.
             counter: Counts the tokens. Defaults to the manager's tokenizer.
@@ -175,6 +179,7 @@ class IntelligentContextManager:
         """
         if len(draft.outlines) != len(draft.messages):
             return draft
+        tokenizer = counter or self.tokenizer
         toin = None if records is None else self._toin
         ranking = ImportanceRanking(self.config, draft, toin, self._scorer)
         policy = CutPolicy(
@@ -188,8 +193,9 @@ class IntelligentContextManager:
             shorten_within=(
                 self.config.compress_threshold if shorten_within is None else shorten_within
             ),
+            truncate=truncate or block_truncator(draft, tokenizer),
         )
-        cutter = WindowCutter(draft, counter or self.tokenizer, limits, policy, counted=counted)
+        cutter = WindowCutter(draft, tokenizer, limits, policy, counted=counted)
         result = cutter.run()
         explanations = self._explain_kept(cutter, ranking)
         # Explanations by an earlier manager in a pipeline refer to that manager's limit.

@@ -66,6 +66,10 @@ Shorten = Callable[[Block], ShortenedBlock | None]
 """Returns an output in fewer tokens, or None if it cannot be shortened."""
 
 
+Truncate = Callable[[Block, int], ShortenedBlock | None]
+"""Returns a block in at most so many tokens, or None if it must stay as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class CutPolicy:
     """The way in which a transform cuts a conversation.
@@ -83,6 +87,8 @@ class CutPolicy:
             shortened already.
         shorten_within: Share of the limit: an excess up to that is met by shortening the oldest
             outputs only, a larger excess by shortening all outputs.
+        truncate: Cuts a single text, where a limit that must be met cannot be met otherwise. None
+            if texts stay whole.
     """
 
     name: str
@@ -93,6 +99,7 @@ class CutPolicy:
     remember: Remember | None = None
     shorten: Shorten | None = None
     shorten_within: float = math.inf
+    truncate: Truncate | None = None
 
 
 def first_protected_turn(state: CutState, count: int) -> int:

@@ -18,8 +18,10 @@ from headroom_core.transforms.windows.policy import (
     CutPolicy,
     CutState,
     Shorten,
+    Truncate,
     first_protected_turn,
 )
+from headroom_core.transforms.windows.shorten import block_truncator
 from headroom_core.transforms.windows.turns import TurnUnit
 
 
@@ -115,6 +117,7 @@ class RollingWindow:
         limits: Limits,
         *,
         shorten: Shorten | None = None,
+        truncate: Truncate | None = None,
         counted: Sequence[int] | None = None,
     ) -> Draft:
         """Return the draft within its limits.
@@ -124,6 +127,8 @@ class RollingWindow:
             limits: Maximum size of the conversation.
             shorten: Shortens blocks before messages are dropped. None if they have been shortened
                 already.
+            truncate: Cuts single texts, where the limit cannot be met otherwise. Defaults to
+                leaving lines out of outputs, then of what users wrote.
             counted: Number of tokens of each message as received. Defaults to counting them.
         """
         if not self.config.enabled or len(draft.outlines) != len(draft.messages):
@@ -135,6 +140,7 @@ class RollingWindow:
             protected_turns=self.config.preserve_recent_turns,
             keep_system=self.config.preserve_system,
             shorten=shorten,
+            truncate=truncate or block_truncator(draft, self.tokenizer),
         )
         return WindowCutter(draft, self.tokenizer, limits, policy, counted=counted).run()
 

@@ -230,7 +230,7 @@ def _grow(talk: Talk, limit: int, kind: WindowKind) -> None:
             assert before[0].keys() <= now[0].keys()
             if before[0].keys() == now[0].keys():
                 assert before[0] == now[0]
-            assert {place for place in before[1] if place[0] not in now[0]} <= now[1]
+            assert {place for place in before[1] if place[0] not in now[0]} <= now[1].keys()
             if before[:2] == now[:2]:
                 assert now[2][: len(before[2])] == before[2]
         before = now
@@ -264,10 +264,12 @@ def test_the_marker_changes_only_when_more_messages_are_dropped(
         assert len(marker) == (now > 0)
 
 
-def _state(result: TransformResult) -> tuple[dict[int, str], set[tuple[Any, ...]], list[str]]:
-    """Return the dropped messages, the shortened texts and the sent messages."""
+def _state(
+    result: TransformResult,
+) -> tuple[dict[int, str], dict[tuple[Any, ...], int], list[str]]:
+    """Return the dropped messages, the tokens of shortened texts, and the sent messages."""
     changes = (change for change in result.changes if change.action in ("selected", "rewritten"))
-    shortened = {(change.message, change.path) for change in changes}
+    shortened = {(change.message, change.path): change.tokens_after for change in changes}
     return dropped_messages(result), shortened, dump_messages(result.messages)
 
 

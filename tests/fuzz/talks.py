@@ -89,6 +89,7 @@ class Growth:
         """Grow the conversation, and return the first violation of the promises, if any."""
         before: list[str] = []
         dropped: set[int] = set()
+        excerpts: set[tuple[int, int]] = set()
         step = 1
         while step <= len(self.messages):
             try:
@@ -97,13 +98,20 @@ class Growth:
                 return [f"{self.name}, {step} messages: {traceback.format_exc()}"]
             now = _dump(result.messages)
             cut = {change.message for change in result.changes if change.action == "dropped"}
-            problem = self._problem(step, (before, now), (dropped, cut))
+            texts = {
+                (change.message, change.tokens_after)
+                for change in result.changes
+                if change.by == "excerpt"
+            }
+            # A cut may leave out messages, or parts of a text; between cuts nothing changes.
+            sent = ([], now) if texts != excerpts else (before, now)
+            problem = self._problem(step, sent, (dropped, cut))
             if problem:
                 failing = ", ".join(sorted(self.store.failing))
                 return [f"{self.name}, {step} messages, failing {failing or 'nothing'}: {problem}"]
             self.counts["cuts"] += cut != dropped
             self.counts["failures"] += bool(self.store.failing)
-            before, dropped = now, cut
+            before, dropped, excerpts = now, cut, texts
             self._retrieve(result)
             step += self.random.choice((0, 1, 1, 1, 2))
         return []
@@ -151,8 +159,9 @@ class Growth:
 
 
 def _dump(messages: Sequence[Any]) -> list[str]:
+    # Not as JSON in UTF-8, which has no lone surrogates.
     return [
-        message.model_dump_json()
+        repr(message.model_dump())
         if isinstance(message, (BaseMessage, ChatMessage))
         else json.dumps(message)
         for message in messages

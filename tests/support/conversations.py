@@ -406,8 +406,8 @@ def new_orphans(talk: Talk, dropped: Container[int]) -> set[tuple[str, int, int]
         if role(message) == "user" or len([*answered_calls(message)]) > 1
     }
     if talk.form == "google" and not is_paired(talk.messages):
-        # Without ids, it is open which call the newest message answers; and it is always kept.
-        mixed.add(id(talk.messages[-1]))
+        # Without ids, it is open which calls are answered once an answer is missing.
+        mixed.update(map(id, kept))
     new = orphans(kept, talk.form) - orphans(talk.messages, talk.form)
     return {orphan for orphan in new if orphan[0] == "call" or orphan[1] not in mixed}
 

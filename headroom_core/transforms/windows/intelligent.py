@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -205,7 +205,7 @@ class IntelligentContextManager:
 
     def _explain_kept(self, cutter: WindowCutter, ranking: ImportanceRanking) -> list[Change]:
         """Return a change for each kept message that says why it is kept."""
-        reasons = ranking.explain(cutter.state()) if cutter.dropped else {}
+        reasons = self._explain(cutter, ranking) if cutter.dropped else {}
         return [
             Change(
                 message=message,
@@ -219,6 +219,14 @@ class IntelligentContextManager:
             for message, size in enumerate(cutter.sizes)
             if message not in cutter.dropped
         ]
+
+    def _explain(self, cutter: WindowCutter, ranking: ImportanceRanking) -> Mapping[int, str]:
+        try:
+            return ranking.explain(cutter.state())
+        except StorageError:
+            # What was decided stays decided, even if the statistics can no longer be read.
+            ranking.ignore_toin()
+            return ranking.explain(cutter.state())
 
     def _make_remember(
         self, records: Records | None, ranking: ImportanceRanking

@@ -25,6 +25,7 @@ from headroom_core.kinds import TextKind
 
 SAMPLES = all_samples()
 LINES = 300
+LARGE, BUDGET = 60_000, 12_000
 LOSSLESS = HeadroomConfig(ccr=CCRConfig(enabled=False))
 MARK = re.compile(r"\[headroom: \d[^\n]*\]|\[table [^\n]*")
 by_name = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -35,6 +36,7 @@ def compress_sample(
     text: str,
     config: HeadroomConfig | None = None,
     store: MemoryStore | None = None,
+    token_budget: int | None = None,
 ) -> CompressResult:
     """Compress a text as the result of the sample's tool, after its question."""
     function = {"name": sample.tool, "arguments": sample.call}
@@ -44,7 +46,9 @@ def compress_sample(
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": text},
     ]
-    return compress(messages, config=config, store=store or MemoryStore())
+    return compress(
+        messages, config=config, store=store or MemoryStore(), token_budget=token_budget
+    )
 
 
 def output_of(result: CompressResult) -> str:
@@ -103,6 +107,17 @@ def test_a_lossless_form_gives_back_the_text(sample: Sample) -> None:
     result = compress_sample(sample, text, LOSSLESS)
     assert not result.ccr_hashes
     check_restored(result, text)
+
+
+@by_name
+def test_a_text_beyond_the_budget_is_cut_and_keeps_the_answer(sample: Sample) -> None:
+    lines = LINES
+    while (tokens := Tokenizer().count_text(text := sample.make(lines, 5))) < LARGE:
+        lines = lines * LARGE // tokens + 1
+    result = compress_sample(sample, text, token_budget=BUDGET)
+    assert not result.warnings
+    assert result.tokens_after <= BUDGET
+    assert sample.answer in output_of(result)
 
 
 @by_name

@@ -51,7 +51,7 @@ _MAX_DECISIONS = 4096
 _DECISION_KEY_DIGITS = 24
 
 _MIN_CUTTABLE = 2 * MIN_EXCERPT_TOKENS
-_MIN_CUTTABLE_OF_USERS = 1000
+_MIN_CUTTABLE_OF_USERS = 2000
 """Texts of more tokens may be cut where nothing else can be left out. A question stays whole."""
 
 _TRUNCATION_ROOM = 10

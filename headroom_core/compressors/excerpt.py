@@ -144,24 +144,28 @@ class _Choice:
 
     def add(self, indices: Iterable[int], share: float) -> None:
         """Keep parts in order, as far as a share of the room allows."""
-        self._add([(index,) for index in indices], share)
+        least = self._rest - share * self._room
+        for index in indices:
+            if not self._keep((index,), least):
+                return
 
     def add_around(self, indices: Iterable[int], around: int, share: float) -> None:
-        """Keep parts with those around them, as far as a share of the room allows."""
+        """Keep parts with those around them, or alone, as far as a share of the room allows."""
         total = len(self._parts)
-        self._add(
-            [range(max(0, index - around), min(total, index + around + 1)) for index in indices],
-            share,
-        )
-
-    def _add(self, groups: Iterable[Sequence[int]], share: float) -> None:
         least = self._rest - share * self._room
-        for group in groups:
-            new = [index for index in group if index not in self.kept]
-            cost: float = sum(len(self._parts[index]) for index in new)
-            if not ({group[0] - 1, group[-1] + 1} & self.kept):
-                cost += self._gap
-            if new and self._rest - cost < max(0.0, least):
+        for index in indices:
+            surrounded = range(max(0, index - around), min(total, index + around + 1))
+            if not (self._keep(surrounded, least) or self._keep((index,), least)):
                 return
-            self._rest -= cost if new else 0
-            self.kept.update(new)
+
+    def _keep(self, group: Sequence[int], least: float) -> bool:
+        """Keep parts that stand together if that leaves enough room; return whether it does."""
+        new = [index for index in group if index not in self.kept]
+        cost: float = sum(len(self._parts[index]) for index in new)
+        if not {group[0] - 1, group[-1] + 1} & self.kept:
+            cost += self._gap
+        if new and self._rest - cost < max(0.0, least):
+            return False
+        self._rest -= cost if new else 0.0
+        self.kept.update(new)
+        return True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from headroom_core.compressors.build import BuildCompressor
-from headroom_core.compressors.build.signs import read_sign
 from hypothesis import given
 from hypothesis import strategies as st
 from samples.builds import make_cargo, make_ci, make_make, make_pytest
 
 from headroom_core import Compressed, Request, Tokenizer
+from headroom_core.compressors.build import BuildCompressor
+from headroom_core.compressors.build.signs import read_sign
 
 KEY = "0" * 24
 PASSED = [f"tests/test_a.py::test_{n} PASSED [{n % 100:3}%]" for n in range(200)]

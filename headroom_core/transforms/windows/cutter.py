@@ -9,7 +9,7 @@ cache keeps hitting.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from headroom_core._internal.caches import process_caches
@@ -36,6 +36,7 @@ from headroom_core.transforms.windows.policy import (
     ShortenedBlock,
     protected_candidates,
 )
+from headroom_core.transforms.windows.truncation import TextTruncation
 from headroom_core.transforms.windows.turns import Turns
 
 # Early in a conversation, every kept token is worth more than a prefix that stays cached. A mature
@@ -49,10 +50,6 @@ _MAX_ROOM_SHARE = 0.5
 
 _MAX_DECISIONS = 4096
 _DECISION_KEY_DIGITS = 24
-
-_MIN_CUTTABLE = 2 * MIN_EXCERPT_TOKENS
-_MIN_CUTTABLE_OF_USERS = 2000
-"""Texts of more tokens may be cut where nothing else can be left out. A question stays whole."""
 
 _TRUNCATION_ROOM = 10
 """The part of the limit, as its denominator, that stays free after texts were cut."""
@@ -109,7 +106,13 @@ class WindowCutter:
         self._shortened: dict[int, ShortenedBlock] = {}
         self._kept: dict[int, None] = {}
         self._cuttable_tokens = 0
-        self._truncated: set[int] = set()
+        self._truncation = TextTruncation(
+            draft.blocks,
+            policy.truncate,
+            tokens_of=self._text_tokens,
+            excess=lambda: self.tokens - limits.hard,
+            replace=self._replace,
+        )
         self._leading_system_tokens = 0
         self._leading_system_count = 0
         self._received_tokens = 0
@@ -268,66 +271,17 @@ class WindowCutter:
             del self._outputs_of[message]
 
     def _truncate(self) -> None:
-        """Cut the largest texts of kept messages if the limit that must be met can be met so.
-
-        Outputs come first; what users wrote is cut only where that does not suffice. Some room is
-        left, so that the next messages do not cut again at once.
-        """
-        excess = self.tokens - self._limits.hard
-        if self._policy.truncate is None or excess > self._cuttable_tokens:
-            return
-        target = self._limits.hard - self._limits.hard // _TRUNCATION_ROOM
-        for kinds in (OUTPUT_KINDS, ("user",)):
-            for is_cut in (False, True):
-                self._truncate_to(target, self._cuttable_texts(kinds, is_cut=is_cut), is_cut=is_cut)
-
-    def _truncate_to(self, target: int, sizes: dict[int, int], *, is_cut: bool) -> None:
-        """Cut texts, the largest first, until the conversation is within a number of tokens.
-
-        Args:
-            target: The number of tokens, if the limit is exceeded at all.
-            sizes: Tokens of the texts, by their positions.
-            is_cut: Whether they were cut before. Then each is cut as far as possible, so that no
-                text changes more than twice.
-        """
-        while self.tokens > self._limits.hard and sizes:
-            cap = MIN_EXCERPT_TOKENS
-            if not is_cut:
-                cap = _common_cap(sizes.values(), self.tokens - target)
-            largest = max(sizes, key=lambda position: (sizes[position], position))
-            if sizes.pop(largest) > cap:
-                self._truncate_block(largest, cap)
-
-    def _cuttable_texts(self, kinds: Collection[str], *, is_cut: bool) -> dict[int, int]:
-        """Return the tokens of each text of some kinds that is worth cutting, by its position.
-
-        Args:
-            kinds: Kinds of the blocks.
-            is_cut: Whether to return the texts that were cut before, or the others.
-        """
-        sizes = {
-            position: self._text_tokens(position)
-            for message in self._kept
-            for position in self._blocks_of.get(message, ())
-            if self._draft.blocks[position].kind in kinds
-            and (position in self._truncated) == is_cut
-        }
-        least = _MIN_CUTTABLE_OF_USERS if "user" in kinds else _MIN_CUTTABLE
-        return {position: size for position, size in sizes.items() if size > least}
+        """Cut the largest texts of kept messages if the limit that must be met can be met so."""
+        limit = self._limits.hard
+        if self.tokens - limit <= self._cuttable_tokens:
+            kept = [position for index in self._kept for position in self._blocks_of.get(index, ())]
+            self._truncation.cut(kept, room=limit // _TRUNCATION_ROOM)
 
     def _cuttable(self, index: int) -> int:
         """Return at most how many tokens cutting the texts of a message can save."""
         blocks = [self._draft.blocks[position] for position in self._blocks_of.get(index, ())]
         is_text = any(block.kind in OUTPUT_KINDS or block.kind == "user" for block in blocks)
         return max(0, self.sizes[index] - MIN_EXCERPT_TOKENS) if is_text else 0
-
-    def _truncate_block(self, position: int, max_tokens: int) -> None:
-        truncate = self._policy.truncate
-        block = self._draft.blocks[position]
-        shortened = truncate(block, max_tokens) if truncate else None
-        if shortened is not None:
-            self._truncated.add(position)
-            self._replace(position, shortened)
 
     def _text_tokens(self, position: int) -> int:
         """Return the tokens of a block as it is sent so far."""
@@ -441,19 +395,6 @@ class WindowCutter:
             )
             for message, reason in sorted(self.dropped.items())
         ]
-
-
-def _common_cap(sizes: Iterable[int], excess: int) -> int:
-    """Return the number of tokens to which to cut all larger texts, to save a number of tokens."""
-    largest_first = sorted(sizes, reverse=True)
-    total = 0
-    for count, size in enumerate(largest_first, 1):
-        total += size
-        following = largest_first[count] if count < len(largest_first) else 0
-        cap = (total - excess) // count
-        if cap >= following:
-            return max(cap, MIN_EXCERPT_TOKENS)
-    return MIN_EXCERPT_TOKENS
 
 
 def _earlier_drops(draft: Draft) -> dict[int, dict[int, str]]:

@@ -129,7 +129,12 @@ def _cut_text(
             break
         after = tokenizer.count_text(excerpt.text)
         result = RouteResult(
-            excerpt.text, "selected", _EXCERPT, excerpt.reason, request.tokens, after
+            text=excerpt.text,
+            action="selected",
+            by=_EXCERPT,
+            reason=excerpt.reason,
+            tokens_before=request.tokens,
+            tokens_after=after,
         )
         if after <= max_tokens:
             break

@@ -41,7 +41,13 @@ TABLE = json.dumps(ROWS)
 def compress_output(
     text: Any, config: HeadroomConfig = LOSSLESS, store: Store | None = None
 ) -> CompressResult:
-    return compress(openai_turn("which failed?", text), config=config, store=store or MemoryStore())
+    # A model whose context holds every text here.
+    return compress(
+        openai_turn("which failed?", text),
+        model="gpt-4.1",
+        config=config,
+        store=store or MemoryStore(),
+    )
 
 
 def compress_text(text: str, config: HeadroomConfig = LOSSLESS) -> str:

@@ -424,6 +424,12 @@ def _replace_shortened(draft: Draft, shortened_by_position: Mapping[int, Shorten
         blocks[position] = shortened.block
         changes.append(shortened.change)
         originals.update(shortened.originals)
-    changed = {(change.message, change.path) for change in changes}
-    earlier = (change for change in draft.changes if (change.message, change.path) not in changed)
+    places = {(change.message, change.path) for change in changes}
+    earlier = [change for change in draft.changes if (change.message, change.path) not in places]
+    # A text that was shortened before is the original of its excerpt, and names its own.
+    keys = {(change.message, change.path): change.keys for change in draft.changes}
+    changes = [
+        replace(change, keys=(*change.keys, *keys.get((change.message, change.path), ())))
+        for change in changes
+    ]
     return replace(draft, blocks=tuple(blocks), changes=(*earlier, *changes), originals=originals)

@@ -102,7 +102,9 @@ def block_truncator(
         original = block.with_text(original_text(block))
         if block.pinned or rules.why_kept(original):
             return None
-        text, tokens = original.text, tokenizer.count_text(original.text)
+        # A text that was shortened before says more in as many tokens than the original would. It
+        # is stored, too, and its own marker names the original.
+        text, tokens = block.text, tokenizer.count_text(block.text)
         key = content_key(text) if stored else ""
         query = queries[_place(block)]
         if block.kind == "user":
@@ -110,9 +112,10 @@ def block_truncator(
             query = f"{query}\n{text[-_QUESTION_CHARACTERS:]}"
         request = Request(key, tokens, query, selecting=True, tool=block.tool, call=block.call)
         result = _cut_text(text, request, max_tokens, tokenizer)
-        if result is None or result.tokens_after >= tokenizer.count_text(block.text):
+        if result is None or result.tokens_after >= tokens:
             return None
-        routed = result.apply_to(original, key)
+        before = tokenizer.count_text(original.text)
+        routed = replace(result, tokens_before=before).apply_to(original, key)
         return ShortenedBlock(routed.block, routed.change, {key: text} if stored else {})
 
     return truncate

@@ -186,6 +186,14 @@ def test_lines_that_stand_above_already_are_folded() -> None:
     assert "- Department number 0\n[headroom: 8 lines as above]\nThe end" in text
 
 
+@pytest.mark.parametrize(
+    "data", ["<pre>" + "x = 1 + 2 + 3 + 4\n" * 5 + "</pre>", "<table>" + "<tr><td>Ann<td>1" * 9]
+)
+def test_rows_and_preformatted_lines_are_never_folded(data: str) -> None:
+    page = f"<html>{data}</table>{FILLER}{data}</table>"
+    assert "as above" not in (shorten(page) or "as above")
+
+
 @given(st.lists(st.sampled_from(["a", "b", "a longer line of some text", ""]), max_size=60))
 def test_folded_lines_can_be_told_from_those_above(lines: list[str]) -> None:
     restored: list[str] = []

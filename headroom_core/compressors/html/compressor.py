@@ -63,7 +63,7 @@ class HtmlCompressor:
 
     def __init__(self) -> None:
         self._is_installed = find_spec("selectolax") is not None
-        self.fingerprint = "html 1" if self._is_installed else "html 1, not installed"
+        self.fingerprint = "html 2" if self._is_installed else "html 2, not installed"
 
     @classmethod
     def from_config(cls, config: HeadroomConfig) -> HtmlCompressor:
@@ -93,17 +93,19 @@ class HtmlCompressor:
         links, images = bool(_LINKS.search(question)), bool(_IMAGES.search(question))
         page = read_page(text, links=links, images=images)
         omitted = [] if links else _find_omitted(page, question)
-        numbers = {index for item in omitted for index in range(item.start, item.end)}
-        lines = [line for index, line in enumerate(page.lines) if index not in numbers]
+        left_out = {index for item in omitted for index in range(item.start, item.end)}
+        kept = [index for index in range(len(page.lines)) if index not in left_out]
+        lines = [page.lines[index] for index in kept]
         size = sum(map(len, lines))
         if size < _MIN_TEXT_CHARACTERS and size < _MIN_TEXT_SHARE * len(text):
             return None
         if links:
             page.counts["link"] = 0
-        summary = _summarise(page.counts, omitted)
+        summary = _summarise(page.counts, omitted, len(left_out))
         call = [retrieve_call(request.key)] if request.key else []
         marker = write_marker(f"{markup.tags} tags left out of this page{summary}", call)
-        body = "\n".join(fold_repeats(lines))
+        data = {place for place, index in enumerate(kept) if index in page.data}
+        body = "\n".join(fold_repeats(lines, data))
         parts = [marker, *_find_named_tags(text, body, question), body]
         return Compressed("\n".join(parts), lossless=False, reason="markup left out", risk=_RISK)
 
@@ -156,13 +158,12 @@ def _find_named_tags(text: str, body: str, question: str) -> list[str]:
     return list(tags)[:_MAX_TAGS]
 
 
-def _summarise(counts: Counter[str], omitted: list[Furniture]) -> str:
+def _summarise(counts: Counter[str], omitted: list[Furniture], lines: int) -> str:
     """Return what was left out, by name, in brackets."""
-    lines = {index for item in omitted for index in range(item.start, item.end)}
     groups = [_write_counts(counts)]
     if lines:
-        unit = "line" if len(lines) == 1 else "lines"
-        groups.append(f"{len(lines)} {unit} of {_write_counts(Counter(i.tag for i in omitted))}")
+        unit = "line" if lines == 1 else "lines"
+        groups.append(f"{lines} {unit} of {_write_counts(Counter(item.tag for item in omitted))}")
     summary = "; ".join(filter(None, groups))
     return f" ({summary})" if summary else ""
 

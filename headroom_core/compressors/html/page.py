@@ -59,11 +59,13 @@ class PageText:
 
     Attributes:
         lines: Its lines, without line ends.
+        data: Indices of the lines that are rows of a table or preformatted.
         furniture: The elements around the content, in order of their ends.
         counts: Number of the elements that are not shown, by name, and of the links.
     """
 
     lines: list[str] = field(default_factory=list)
+    data: set[int] = field(default_factory=set)
     furniture: list[Furniture] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -237,6 +239,8 @@ class _Writer:
         lines = "".join(self._parts).strip("\n").split("\n")
         self._parts.clear()
         if any(map(str.strip, lines)):
+            start = len(self.page.lines)
+            self.page.data.update(range(start, start + len(lines)))
             self.page.lines += [line.rstrip() for line in lines]
             self._mark_layout()
 
@@ -260,6 +264,8 @@ class _Writer:
             return
         line = " | ".join(texts).rstrip(" |")
         lines[row.cells[0] :] = [line] if line else []
+        if line:
+            self.page.data.add(row.cells[0])
 
     def _write_input(self, node: LexborNode) -> None:
         attributes = node.attributes

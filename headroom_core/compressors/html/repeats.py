@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 _MIN_LINES = 4
 _MIN_CHARACTERS = 60
 
 
-def fold_repeats(lines: Sequence[str]) -> list[str]:
+def fold_repeats(lines: Sequence[str], data: Container[int] = ()) -> list[str]:
     """Return lines with a mark in place of those that follow their first line above already.
 
     Args:
         lines: The lines.
+        data: Indices of lines that are written again wherever they stand.
 
     Example:
         >>> menu = ["- Orders and returns", "- Gift cards", "- Opening hours", "- Jobs with us"]
@@ -26,7 +27,7 @@ def fold_repeats(lines: Sequence[str]) -> list[str]:
         earlier = seen.get(tuple(lines[position : position + _MIN_LINES]), position)
         length = 0
         while position + length < len(lines) and earlier + length < position:
-            if lines[earlier + length] != lines[position + length]:
+            if lines[earlier + length] != lines[position + length] or position + length in data:
                 break
             length += 1
         size = length + sum(map(len, lines[position : position + length]))

@@ -77,9 +77,22 @@ _JSON_START = re.compile(
     """,
     re.VERBOSE,
 )
-_HTML_ELEMENT = re.compile(
-    r"<(?:a|article|body|div|h[1-6]|head|li|main|p|section|span|table|td|ul)[\s>]"
+_HTML_START = re.compile(
+    r"(?:\s{0,80}(?:<\?xml[^>]{0,300}>|<!--.{0,2000}?-->)){0,4}\s{0,80}<(?:!doctype\s+html|html[\s>])",
+    re.IGNORECASE | re.DOTALL,
 )
+_ELEMENT = re.compile(r"<([a-z][\w:.-]{0,60})")
+_HTML_BLOCKS = frozenset(
+    "article body div h1 h2 h3 h4 h5 h6 head header li main nav p section span table td ul".split()
+)
+_HTML_ELEMENTS = _HTML_BLOCKS | frozenset(
+    "a abbr aside b blockquote br button caption center cite code col colgroup dd del details dl "
+    "dt em figcaption figure font footer form hr i iframe img input ins label legend link meta "
+    "noscript ol optgroup option picture pre q s samp select small source strong sub summary sup "
+    "tbody textarea tfoot th thead time title tr u var video".split()
+)
+_INNER_ELEMENTS = frozenset("script style svg path g use rect circle line polygon".split())
+_MIN_HTML_SHARE = 0.9
 
 
 def _is_json(e: KindEvidence) -> bool:
@@ -90,10 +103,19 @@ def _is_json(e: KindEvidence) -> bool:
 def _is_html(e: KindEvidence) -> bool:
     if not e.first.startswith("<"):
         return False
-    head = e.text[:4000].lower()
-    if "<!doctype html" in head or "<html" in head:
+    head = e.text[:4000].lstrip("\ufeff")
+    if _HTML_START.match(head):
         return True
-    return bool(_HTML_ELEMENT.search(head)) and e.share("xml") > 0.3
+    # A part of a page. Components of programs begin with a template, a script or a style.
+    names = _ELEMENT.findall(head.lower())
+    known = sum(name in _HTML_ELEMENTS or name in _INNER_ELEMENTS or "-" in name for name in names)
+    return (
+        bool(names)
+        and names[0] in _HTML_ELEMENTS
+        and not _HTML_BLOCKS.isdisjoint(names)
+        and known >= _MIN_HTML_SHARE * len(names)
+        and e.share("xml") > 0.3
+    )
 
 
 def _is_xml(e: KindEvidence) -> bool:

@@ -5,7 +5,8 @@ Lossless, the four lines above the changes of a file are written as one, with th
     diff src/app.py index 6f5dc6a5..b023941b 100644
 
 Selecting, where the query names files, the others stand behind marks with their path and the number
-of lines added and removed; else context that is not next to a change is left out.
+of lines added and removed; else context that is not next to a change is left out, and headers are
+as in the lossless form.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class DiffCompressor:
     """Compressor for diffs and patches, with a commit's message above them or not."""
 
     name = "diff"
-    fingerprint = "diff 1"
+    fingerprint = "diff 2"
     keeps_lines = True
 
     @classmethod
@@ -203,8 +204,9 @@ def _keep_changes(lines: TextLines, files: Sequence[_File], request: Request) ->
     if not left_out:
         return None
     count = f"{len(left_out)} of {len(lines)} lines"
+    text = "".join(line for index, line in enumerate(lines.lines) if index not in left_out)
     return write_under_marker(
-        [line for index, line in enumerate(lines.lines) if index not in left_out],
+        [text if request.verbatim else _HEAD.sub(_write_short, text)],
         f"{count} left out, context of the changes beyond {_AROUND} line; "
         "numbers after @@ count them",
         request,

@@ -28,16 +28,21 @@ _MATCH = re.compile(r"([^:\n]{1,300}(?::[^:\n]{1,300}?)??):(?=\d{1,7}:)")
 _NUMBERED = re.compile(r"\d{1,7}[:-]")
 _CONTEXT = re.compile(r"\d{1,7}-")
 _MAX_STRONG, _AROUND = 30, 5
-_PER_FILE, _PER_FILE_UNDEFINED, _FULL_FILES = 2, 3, 60
+_PER_FILE, _PER_FILE_UNDEFINED, _FULL_FILES = 2, 3, 20
 # Longer lines are kept only where they are asked for.
 _MAX_SAMPLE = 400
 _NAME = re.compile(r"[A-Za-z_$][\w$]{1,80}")
 _MAX_NAMES = 12
+# The first word of a line that defines something. Must not match `return` and the like.
 _DEFINING = (
-    r"(?:\b(?:def|class|function|fn|func|fun|interface|struct|enum|trait|type|typedef|impl|module"
-    r"|namespace|protocol|record|object|macro|sub|union|const|let|var|val|static|public|private"
-    r"|protected|internal|abstract|final|override|extern|inline|virtual|export)[ ]|\#[ ]?define[ ])"
+    r"(?:(?:async|def|class|function|fn|func|fun|interface|struct|enum|trait|type|typedef|impl"
+    r"|module|namespace|protocol|record|object|macro|sub|union|const|let|var|val|static|public"
+    r"|private|protected|internal|abstract|final|sealed|override|extern|inline|virtual|export"
+    r"|declare|pub(?:\(\w{1,20}\))?|unsafe|suspend|open|data|\#[ ]?define)[ ]"
+    r"(?:\([^()\n]{1,60}\)[ ])?)"
 )
+_NO_CALL = r"(?!(?:if|for|while|switch|else|elif|return|await|new|catch|throw|raise|with|yield)\b)"
+_START = r"\d{1,7}[:-](?:\d{1,5}:)?[ \t]*"
 
 
 class Match(NamedTuple):
@@ -60,7 +65,7 @@ class SearchCompressor:
     """
 
     name = "search"
-    fingerprint = "search 1"
+    fingerprint = "search 2"
 
     @classmethod
     def from_config(cls, config: HeadroomConfig) -> SearchCompressor:
@@ -228,18 +233,17 @@ def _find_definitions(matches: Sequence[Match], query: str) -> list[int]:
     names = "|".join(map(re.escape, list(terms)[:_MAX_NAMES]))
     if not names:
         return []
-    text = "\n".join(match.text.rstrip("\r") for match in matches)
-    pattern = re.compile(
-        rf"""
-        ^[^\n]{{0,120}}?{_DEFINING}[\w$.:<>\[\],?*&@ \t]{{0,120}}?\b(?:{names})\b(?![ ]?[.)])
-        | ^\d{{1,7}}[:-](?:\d{{1,5}}:)?[ \t]*
-          (?!(?:if|for|while|switch|else|elif|return|await|new|catch|throw|raise|with|yield)\b)
-          [\w$.:<>\[\],?*&@ \t]{{0,120}}?\b(?:{names})[ ]?\([^\n;]{{0,300}}[{{:][ \t]*$
-        """,
-        re.VERBOSE | re.MULTILINE | re.IGNORECASE,
-    )
-    found = TextLines(text).find_all(pattern)
-    return [index for index in found if matches[index].path][:_MAX_STRONG]
+    named = rf"[\w$.:<>\[\],?*&@ \t]{{0,120}}?\b(?:{names})\b"
+    defining = re.compile(rf"{_START}{_DEFINING}{named}(?![ ]?[.)])", re.IGNORECASE)
+    # A method has no word in front of it in some languages, but a body.
+    method = re.compile(rf"{_START}{_NO_CALL}{named}[ ]?\([^\n;]{{0,300}}$", re.IGNORECASE)
+    found = [
+        index
+        for index, (path, text) in enumerate(matches)
+        if path
+        and (defining.match(text) or (text.rstrip().endswith(("{", ":")) and method.match(text)))
+    ]
+    return found[:_MAX_STRONG]
 
 
 def _with_context(matches: Sequence[Match], index: int) -> Iterator[int]:

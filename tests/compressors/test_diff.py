@@ -75,7 +75,14 @@ def test_without_a_name_every_change_stays_with_the_line_next_to_it() -> None:
     output = select(of_file("a.py") + of_file("package-lock.json"), "Is this right?")
     assert output.count(" line 3\n-old\n+new\n+more\n line 4\n") == 2
     assert " line 2\n" not in output
-    assert "+++ b/package-lock.json" in output
+    assert "diff package-lock.json index 6f5dc6a5..b023941b 100644\n" in output
+
+
+def test_headers_in_the_text_of_a_file_stay_as_they_are() -> None:
+    request = Request("k" * 24, 0, "Is this right?", selecting=True, verbatim=True)
+    result = COMPRESSOR.compress(of_file("a.py"), request)
+    assert result
+    assert "+++ b/a.py\n" in result.text
 
 
 def test_plain_diffs_have_files_too() -> None:

@@ -61,6 +61,8 @@ def test_a_definition_stays_beyond_the_first_lines_of_its_file() -> None:
         "pub async fn settle(order: Order) -> Receipt {",
         "  public static Receipt settle(final Order order) {",
         "const settle = (order) => {",
+        "func (s *Shop) settle(order Order) error {",
+        "export default async function settle(order) {",
         "#define settle(order) pay(order)",
     ]
     for definition in definitions:
@@ -72,7 +74,7 @@ def test_a_definition_stays_beyond_the_first_lines_of_its_file() -> None:
 
 
 def test_a_call_is_no_definition() -> None:
-    uses = [f"    return settle({number}, [total])" for number in range(30)]
+    uses = [f"    return settle({number}, def_of(settle))" for number in range(30)]
     output = select(found("a.py", uses), "Where is `settle` defined?")
     assert "a.py (+27)" in output
 

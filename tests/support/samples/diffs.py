@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 from samples import Sample
 
+_SHORT_HEADER = re.compile(r"diff \S+ index \S+ \d+")
 _AREAS = "billing cart search stock web".split()
 _ANSWER = "+    return round_half_even(total)"
 
@@ -61,6 +63,7 @@ SAMPLES = [
         _ANSWER,
         tool="bash",
         call=f'{{"command": "{command}"}}',
+        own_line=_SHORT_HEADER,
     )
     for name, make, command in [
         ("of git show", _git, "git show"),

@@ -296,6 +296,11 @@ def test_a_page_that_is_drawn_by_a_script_stays() -> None:
     assert shorten(page) is None
 
 
+def test_a_page_with_few_words_in_much_markup_is_shortened() -> None:
+    page = "<html><h1>Empty</h1>" + '<div class="row row--wide"></div>' * 1000
+    assert (shorten(page) or "").split("\n")[1:] == ["# Empty"]
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

@@ -45,9 +45,9 @@ _MAX_TAG_CHARACTERS = 300
 _MAX_OMITTED_SHARE = 0.5
 _MAX_FORM_SHARE = 0.25
 _FORMS = frozenset(("form", "select"))
-# A page with less text than both draws itself by scripts.
+# A page with less text, and more of scripts, is drawn by them.
 _MIN_TEXT_CHARACTERS = 500
-_MIN_TEXT_SHARE = 0.01
+_MAX_SCRIPT_SHARE = 0.5
 
 
 class HtmlCompressor:
@@ -96,8 +96,8 @@ class HtmlCompressor:
         left_out = {index for item in omitted for index in range(item.start, item.end)}
         kept = [index for index in range(len(page.lines)) if index not in left_out]
         lines = [page.lines[index] for index in kept]
-        size = sum(map(len, lines))
-        if size < _MIN_TEXT_CHARACTERS and size < _MIN_TEXT_SHARE * len(text):
+        is_drawn = markup.script_characters > _MAX_SCRIPT_SHARE * len(text)
+        if is_drawn and sum(map(len, lines)) < _MIN_TEXT_CHARACTERS:
             return None
         if links:
             page.counts["link"] = 0

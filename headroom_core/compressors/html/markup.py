@@ -49,10 +49,12 @@ class Markup:
 
     Attributes:
         tags: Number of tags, start and end tags alike.
+        script_characters: Number of characters inside of scripts.
         is_regular: Whether the tree of the page is in proportion to the page.
     """
 
     tags: int
+    script_characters: int
     is_regular: bool
 
 
@@ -61,12 +63,12 @@ def read_markup(text: str) -> Markup:
 
     Example:
         >>> read_markup("<p>One <b>two</b><!-- <i> --><script>'<u>'</script>")
-        Markup(tags=5, is_regular=True)
+        Markup(tags=5, script_characters=5, is_regular=True)
         >>> read_markup("<p>" + "<b>" * 1000 + "<p>" * 1000).is_regular
         False
     """
     outline = _Outline()
-    position = tags = roots = 0
+    position = tags = roots = scripts = 0
     while match := _TAG.search(text, position):
         position = match.end()
         name = match["name"]
@@ -79,17 +81,20 @@ def read_markup(text: str) -> Markup:
             continue
         length = position - match.start()
         if length > _LONG_TAG and _count_attributes(match[0]) > _MAX_ATTRIBUTES:
-            return Markup(tags, is_regular=False)
+            return Markup(tags, scripts, is_regular=False)
         outline.open(name, closed=text[position - 2] == "/")
         if name in _RAW:
             end = _RAW_ENDS[name].search(text, position)
-            position = end.start() if end else len(text)
+            following = end.start() if end else len(text)
+            scripts += following - position if name == "script" else 0
+            position = following
         roots += name in _ROOTS
         if len(outline.scopes) > _MAX_SCOPES or roots > _MAX_ROOTS:
-            return Markup(tags, is_regular=False)
+            return Markup(tags, scripts, is_regular=False)
     counted = max(tags, _SMALL_PAGE_TAGS)
     return Markup(
         tags,
+        scripts,
         is_regular=outline.work <= _MAX_MEAN_OPEN * counted
         and outline.formatting_work <= _MAX_MEAN_FORMATTING * counted,
     )

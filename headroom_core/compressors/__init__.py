@@ -10,6 +10,7 @@ from headroom_core.compressors.git_log import GitLogCompressor
 from headroom_core.compressors.html.compressor import HtmlCompressor
 from headroom_core.compressors.listing import ListingCompressor
 from headroom_core.compressors.log import LogCompressor
+from headroom_core.compressors.outline import OutlineCompressor, TextTableCompressor
 from headroom_core.compressors.registry import Accepts, CompressorFactory, CompressorRegistry
 from headroom_core.compressors.search import SearchCompressor
 from headroom_core.compressors.smart_crusher.compressor import TableCompressor
@@ -25,6 +26,8 @@ REGISTRY = CompressorRegistry(
         ListingCompressor.from_config,
         GitLogCompressor.from_config,
         DiffCompressor.from_config,
+        TextTableCompressor.from_config,
+        OutlineCompressor.from_config,
         TableCompressor.from_config,
         AnyTextCompressor.from_config,
     ]

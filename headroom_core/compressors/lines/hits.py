@@ -92,4 +92,6 @@ def find_line_hits(lines: TextLines, query: str) -> LineHits:
 
 
 def _is_term(term: str) -> bool:
-    return (len(term) >= _MIN_TERM_CHARACTERS and term not in ROW_STOP_WORDS) or term.isdigit()
+    if any(map(str.isdigit, term)):
+        return len(term) > 1 or term.isdigit()
+    return len(term) >= _MIN_TERM_CHARACTERS and term not in ROW_STOP_WORDS

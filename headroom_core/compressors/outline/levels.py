@@ -1,0 +1,245 @@
+"""Compress texts whose lines belong to lines above them: configuration, blocks, statements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from headroom_core.compressors.base import Compressed, Request
+from headroom_core.compressors.lines.gaps import write_kept_lines
+from headroom_core.compressors.lines.hits import find_line_hits
+from headroom_core.config import HeadroomConfig
+from headroom_core.kinds import TextKind
+from headroom_core.relevance.stop_words import ROW_STOP_WORDS
+from headroom_core.text.text_lines import TextLines
+
+_MIN_LINES = 30
+_MIN_SAVED_CHARACTERS = 2400
+# Shares of the text that an outline may take, without and with a query that names lines.
+_OUTLINE_SHARE, _NAMED_OUTLINE_SHARE = 0.2, 0.08
+_MAX_BEST, _MAX_LISTED = 14, 60
+_MAX_CHILDREN, _AROUND = 30, 2
+_PARENT_WEIGHT, _CALLED_WEIGHT = 0.5, 1.6
+_BLOCK_HEAD = 4
+_PARTS = re.compile(r",|;|:|\?|\n|\band\b|\bof\b|\bthe\b")
+_WORDS = re.compile(r"[a-z0-9]{2,40}")
+_KEY_END = re.compile(r"[:=]|\s{3,}")
+_MAX_QUERY, _MAX_PARTS, _MAX_KEYED = 2000, 40, 12
+_LISTS = re.compile(r"\b(?:which|list|all|every|each|how many|names of)\b", re.IGNORECASE)
+_NAME = re.compile(
+    r"""\s*(?:-[ ])?["'<]?(?:name|id|title|kind|key|hostname|interface)\b["']?\s*[:=>]""",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile(r"\s*(?:\#|//|;|--)")
+_SECTION = re.compile(r"\s*\[")
+_STATEMENT = re.compile(r"(?:CREATE|ALTER|INSERT|DROP|COMMENT|GRANT|SET|BEGIN|COMMIT)\b", re.I)
+_TABLE = re.compile(r"CREATE\s(?:\w+\s){0,2}TABLE\b", re.IGNORECASE)
+_CLOSING = re.compile(r"\s*(?:[\])}]|</)")
+_ERROR = re.compile(r"\b(?:error|fail(?:ed|ure)?|fatal|exception)\b", re.IGNORECASE)
+_MAX_ERRORS = 30
+_RISK = 0.2
+
+
+def _by_indent(lines: Sequence[str]) -> list[int]:
+    """Return the level of each line by its indentation; an item of a list is half deeper."""
+    levels: list[int] = []
+    for line in lines:
+        bare = line.lstrip(" \t-")
+        indent = 2 * (len(line) - len(line.lstrip())) + (line.lstrip().startswith("- "))
+        levels.append(levels[-1] if not bare.strip() and levels else indent)
+    return levels
+
+
+def _by_stanza(lines: Sequence[str]) -> list[int]:
+    """Return the levels of blocks: the first line behind a blank one stands above the others."""
+    levels: list[int] = []
+    after_blank = True
+    for line in lines:
+        if not line.strip():
+            levels.append(levels[-1] if levels else 0)
+            after_blank = True
+            continue
+        indent = len(line) - len(line.lstrip())
+        levels.append(2 * indent if after_blank or indent else 1)
+        after_blank = False
+    return levels
+
+
+def _by_section(lines: Sequence[str]) -> list[int]:
+    return [0 if _SECTION.match(line) else 1 + len(line) - len(line.lstrip()) for line in lines]
+
+
+def _by_statement(lines: Sequence[str]) -> list[int]:
+    return [0 if _STATEMENT.match(line) else 1 + len(line) - len(line.lstrip()) for line in lines]
+
+
+_LEVELS: Mapping[str, Callable[[Sequence[str]], list[int]]] = {
+    "blocks": _by_stanza,
+    "settings": _by_section,
+    "sql": _by_statement,
+    "terraform": _by_indent,
+    "xml": _by_indent,
+    "yaml": _by_indent,
+}
+
+
+class OutlineCompressor:
+    """Compressor for YAML, XML, TOML and INI, SQL, Terraform, and blocks of keys and values.
+
+    Lines that the query names stay, with all that is above them and what belongs to them, and an
+    outline of the rest: its upper levels and the names in it.
+    """
+
+    name = "outline"
+    fingerprint = "outline 1"
+    keeps_lines = True
+
+    @classmethod
+    def from_config(cls, config: HeadroomConfig) -> OutlineCompressor:
+        """Return the compressor, which has no settings."""
+        return _SHARED
+
+    def accepts(self, kind: TextKind) -> bool:
+        """Return whether a text is of such a kind, and of some length."""
+        return kind.line_count >= _MIN_LINES and kind.name in _LEVELS
+
+    def compress(self, text: str, request: Request) -> Compressed | None:
+        """Leave out what is far from the query and deep in the outline."""
+        if not request.selecting:
+            return None
+        kind = TextKind(text, tool=request.tool, call=request.call).name
+        lines = TextLines(text)
+        levels = _LEVELS.get(kind, _by_indent)(lines.lines)
+        parents = _find_parents(levels)
+        kept = {0, 1, len(lines) - 1}
+        named = _find_named(lines, parents, levels, request.query)
+        share = _NAMED_OUTLINE_SHARE if named else _OUTLINE_SHARE
+        named |= _find_keys(lines, request.query)
+        kept |= named | _find_outline(lines.lines, levels, int(share * len(text)))
+        errors = lines.find_all(_ERROR)
+        if len(errors) <= _MAX_ERRORS:
+            kept.update(errors)
+        for index in list(kept):
+            while (index := parents[index]) >= 0 and index not in kept:
+                kept.add(index)
+        saved = len(text) - sum(len(lines.lines[index]) for index in kept)
+        if saved < _MIN_SAVED_CHARACTERS:
+            return None
+        return write_kept_lines(
+            lines.lines,
+            kept,
+            request,
+            reason=f"{len(lines) - len(kept)} of {len(lines)} lines left out of an outline",
+            describe=lambda first, end: _name_gap(lines.lines, levels, first, end),
+            risk=_RISK,
+        )
+
+
+_SHARED = OutlineCompressor()
+
+
+def _find_parents(levels: Sequence[int]) -> list[int]:
+    """Return for each line the line that it belongs to, -1 for none."""
+    parents: list[int] = []
+    above: list[int] = []
+    for index, level in enumerate(levels):
+        while above and levels[above[-1]] >= level:
+            above.pop()
+        parents.append(above[-1] if above else -1)
+        above.append(index)
+    return parents
+
+
+def _find_named(
+    lines: TextLines, parents: Sequence[int], levels: Sequence[int], query: str
+) -> set[int]:
+    """Return the lines that a query names, with those that belong to them."""
+    own = find_line_hits(lines, query).weights
+    if not own:
+        return set()
+    totals = [0.0] * len(parents)
+    for index, parent in enumerate(parents):
+        inherited = totals[parent] * _PARENT_WEIGHT if parent >= 0 else 0.0
+        totals[index] = own.get(index, 0.0) + inherited
+    for index in own:
+        # What is called so outranks a line that mentions it.
+        totals[index] *= _CALLED_WEIGHT if _has_children(levels, index) else 1.0
+    ranked = sorted(own, key=lambda index: (-totals[index], index))
+    is_list = bool(_LISTS.search(query))
+    least = totals[ranked[0]] * (0.4 if is_list else 0.6)
+    most = _MAX_LISTED if is_list else _MAX_BEST
+    named: set[int] = set()
+    for index in [index for index in ranked if totals[index] >= least][:most]:
+        end = index + 1
+        while end < len(levels) and levels[end] > levels[index]:
+            end += 1
+        named.update(range(index, min(end, index + _MAX_CHILDREN)))
+        near = range(max(0, index - _AROUND), min(len(levels), index + _AROUND + 1))
+        named.update(place for place in near if parents[place] == parents[index])
+        top = parents[index]
+        if top >= 0:
+            # The first lines of a block say which it is.
+            named.update(range(top, min(index, top + _BLOCK_HEAD)))
+    return named
+
+
+def _has_children(levels: Sequence[int], index: int) -> bool:
+    return index + 1 < len(levels) and levels[index + 1] > levels[index]
+
+
+def _find_keys(lines: TextLines, query: str) -> set[int]:
+    """Return the lines whose key holds all words of a part of the query: `tx bias, voltage`."""
+    found: set[int] = set()
+    for part in _PARTS.split(query.lower()[:_MAX_QUERY])[:_MAX_PARTS]:
+        words = [word for word in _WORDS.findall(part) if word not in ROW_STOP_WORDS]
+        if not words:
+            continue
+        longest = max(words, key=len)
+        keyed: list[int] = []
+        position = lines.lower.find(longest)
+        while position >= 0 and len(keyed) <= _MAX_KEYED:
+            index = lines.index_of(position)
+            key = _KEY_END.split(lines.lines[index].lower(), maxsplit=1)[0]
+            if all(word in key for word in words):
+                keyed.append(index)
+            following = lines.starts[index] + len(lines.lines[index])
+            position = lines.lower.find(longest, following)
+        if len(keyed) <= _MAX_KEYED:
+            found.update(keyed)
+    return found
+
+
+def _find_outline(lines: Sequence[str], levels: Sequence[int], room: int) -> set[int]:
+    """Return the upper levels, and names, as far as there is room."""
+
+    def rank(index: int) -> tuple[int, int]:
+        line = lines[index]
+        if _TABLE.match(line):
+            return -1, index
+        return levels[index] // (3 if _NAME.match(line) else 1), index
+
+    wanted = [
+        index
+        for index, line in enumerate(lines)
+        if line.strip() and not _COMMENT.match(line) and not _CLOSING.match(line)
+    ]
+    chosen: set[int] = set()
+    for index in sorted(wanted, key=rank):
+        room -= len(lines[index])
+        if room < 0:
+            break
+        chosen.add(index)
+    return chosen
+
+
+def _name_gap(lines: Sequence[str], levels: Sequence[int], first: int, end: int) -> str:
+    """Return the first words of the upper lines of a gap."""
+    top = min(levels[first:end])
+    names: dict[str, None] = {}
+    for index in range(first, end):
+        words = re.findall(r"[\w./-]{2,40}", lines[index][:200]) if levels[index] == top else []
+        if words:
+            names[words[0]] = None
+        if len(names) > 3:
+            break
+    return ", ".join([*names][:3]) + ("…" if len(names) > 3 else "")

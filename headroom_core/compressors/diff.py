@@ -45,6 +45,7 @@ _PATH = re.compile(r"^(?:\+\+\+ (?:b/)?|Index: |diff --(?:cc|combined) )([^\t\n]
 _GIT_PATH = re.compile(r"diff --git a/[^\n]{1,400} b/([^\n]{1,400})")
 _OLD_PATH = re.compile(r"^--- (?:a/)?([^\t\n]{1,400})", re.MULTILINE)
 _AROUND = 1
+_MAX_DESCRIBED = 40
 _CONTEXT_RISK = 0.1
 
 
@@ -67,7 +68,7 @@ class DiffCompressor:
     """Compressor for diffs and patches, with a commit's message above them or not."""
 
     name = "diff"
-    fingerprint = "diff 2"
+    fingerprint = "diff 3"
     keeps_lines = True
 
     @classmethod
@@ -170,18 +171,23 @@ def _keep_named(
     lines: TextLines, files: Sequence[_File], named: Sequence[_File], request: Request
 ) -> Compressed | None:
     """Return the named files whole, with marks in place of the others."""
-    others = [file for file in files if file not in named]
-    left_out = {index for file in others for index in range(file.first, file.end)}
-    kept = [index for index in range(len(lines)) if index not in left_out]
+    whole = {file.first for file in named}
+    others = {file.first: file for file in files if file.first not in whole}
+    left_out = {index for file in others.values() for index in range(file.first, file.end)}
+
+    def describe(first: int, end: int) -> str:
+        inside = [str(others[index]) for index in range(first, end) if index in others]
+        more = len(inside) - _MAX_DESCRIBED
+        return ", ".join(inside[:_MAX_DESCRIBED]) + (f" and {more} more files" if more > 0 else "")
+
+    is_one_gap = bool(left_out) and max(left_out) - min(left_out) + 1 == len(left_out)
     return write_kept_lines(
         lines.lines,
-        kept,
+        [index for index in range(len(lines)) if index not in left_out],
         request,
         reason=f"{len(others)} of {len(files)} files left out, which the query does not name",
-        summary="" if len(others) > 1 else str(others[0]) if others else "",
-        describe=lambda first, end: ", ".join(
-            str(file) for file in others if first <= file.first < end
-        ),
+        summary=describe(min(left_out), max(left_out) + 1) if is_one_gap else "",
+        describe=describe,
         risk=STRONG_RISK,
     )
 

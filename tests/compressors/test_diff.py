@@ -85,6 +85,13 @@ def test_headers_in_the_text_of_a_file_stay_as_they_are() -> None:
     assert "+++ b/a.py\n" in result.text
 
 
+def test_the_others_are_named_where_they_stand_side_by_side() -> None:
+    files = [of_file(f"{number}.py") for number in range(60)]
+    output = select("".join(files), "What changed in 59.py?")
+    assert "(0.py +2 -1, 1.py +2 -1, " in output
+    assert "39.py +2 -1 and 19 more files)" in output
+
+
 def test_plain_diffs_have_files_too() -> None:
     files = [f"--- {name}\t2026\n+++ {name}\t2026\n{HUNK}" for name in ("a.py", "b.py", "c.py")]
     output = select("".join(files), "What changed in b.py?")

@@ -11,6 +11,9 @@ from headroom_core.markers import retrieve_call, write_marker
 STRONG_RISK, WEAK_RISK = 0.1, 0.25
 """Probabilities of a retrieval, if the query names what is kept and if it does not."""
 
+_DEPTH = 12
+"""Directories are told apart up to this depth."""
+
 
 def write_under_marker(
     kept: Iterable[str], omission: str, request: Request, *, reason: str, risk: float
@@ -42,7 +45,8 @@ def count_by_directory(paths: Iterable[str], most: int = 10) -> str:
         >>> count_by_directory(["app/a.py", "app/b.py", "app/db/c.py", "d.py"], most=2)
         'app/ 3, ./ 1'
     """
-    directories = Counter(path.rpartition("/")[0] for path in paths)
+    parents = (path.rpartition("/")[0] for path in paths)
+    directories = Counter("/".join(parent.split("/", _DEPTH)[:_DEPTH]) for parent in parents)
     while len(directories) > most:
         depth = max(directory.count("/") for directory in directories)
         if not depth:

@@ -37,7 +37,7 @@ class ListingCompressor:
     """
 
     name = "listing"
-    fingerprint = "listing 1"
+    fingerprint = "listing 2"
     keeps_lines = True
 
     @classmethod
@@ -58,10 +58,12 @@ class ListingCompressor:
         best = _find_best(lines, request.query)
         kept = {*range(_FIRST), *range(total - _LAST, total), *best}
         if not best:
-            most = min(_SPREAD, int(_SPREAD_SHARE * total))
+            most = max(1, min(_SPREAD, int(_SPREAD_SHARE * total)))
             kept.update(range(0, total, -(-total // most)))
         kept |= _find_headings(lines.lines, kept)
         omitted = [index for index in range(total) if index not in kept]
+        if not omitted:
+            return None
         paths = _read_paths(lines.lines)
         counts = count_by_directory([paths[index] for index in omitted if paths[index]])
         count = f"{len(omitted)} of {total} lines"

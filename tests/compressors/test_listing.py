@@ -53,3 +53,9 @@ def test_without_a_word_of_the_query_lines_from_everywhere_stay() -> None:
     assert any("cart" in line for line in output[1:])
     assert any("web" in line for line in output[1:])
     assert len(output) < len(PATHS) / 2
+
+
+def test_a_listing_of_which_every_line_is_kept_stays() -> None:
+    request = Request("k" * 24, 0, "", selecting=True)
+    for lines in (PATHS[:1], PATHS[:4], [f"{number}:" for number in range(4)]):
+        assert COMPRESSOR.compress("\n".join(lines), request) is None

@@ -31,6 +31,8 @@ _SHOWN_INPUTS = frozenset("button date email number reset search submit tel text
 _FURNITURE = frozenset(("nav", "aside", "footer", "form", "select"))
 # An aside with fewer links in a line is a note on the content, not a list of other pages.
 _MIN_ASIDE_LINKS = 0.4
+# Two of these side by side stand apart on the screen, though nothing stands between them.
+_APART = frozenset("a button label span time".split())
 _MAX_INDENTED = 6
 _MAX_NESTED_FURNITURE = 4
 # A row with more text in a cell is no row of data, but lays out a page.
@@ -135,6 +137,7 @@ class _Writer:
         self._links, self._images = links, images
         self._parts: list[str] = []
         self._prefix = ""
+        self._has_left = self._is_apart = False
         self._lists = self._preformatted = 0
         self._rows: list[_Row] = []
         self._starts: list[tuple[int, int]] = []
@@ -147,19 +150,21 @@ class _Writer:
     def enter(self, name: str, node: LexborNode) -> LexborNode | None:
         """Write the start of a node, and return its first child, None if that is not shown."""
         if name == "-text":
-            self._parts.append(node.text_content or "")
+            self._write_text(node.text_content or "")
             return None
         if name in _HIDDEN:
             self.page.counts[name] += name != "head"
             return None
         if name in _BLOCKS:
             self._enter_block(name)
+        elif name in _APART:
+            self._is_apart = self._has_left
         elif name == "img":
             if self._images:
                 self._write_image(node)
         elif name == "input":
             self._write_input(node)
-        elif name == "a":
+        if name == "a":
             self.page.counts["link"] += bool(_address(node, "href"))
         child = node.first_child
         if child is None:
@@ -170,7 +175,8 @@ class _Writer:
         """Write the end of a node."""
         if name in _BLOCKS:
             self._leave_block(name)
-        elif name == "a" and self._links:
+        self._has_left = name in _APART
+        if name == "a" and self._links:
             address = _address(node, "href")
             if address:
                 self._parts.append(f" <{address}>")
@@ -189,6 +195,14 @@ class _Writer:
         if line:
             self.page.lines.append(self._prefix + line)
             self._prefix = ""
+
+    def _write_text(self, text: str) -> None:
+        parts = self._parts
+        is_word = text[:1].isalnum() and parts and parts[-1][-1:].isalnum()
+        if self._is_apart and is_word and not self._preformatted:
+            parts.append(" ")
+        self._has_left = self._is_apart = False
+        parts.append(text)
 
     def _enter_block(self, name: str) -> None:
         if name == "br" and self._preformatted:

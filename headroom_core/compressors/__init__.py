@@ -5,11 +5,13 @@ from __future__ import annotations
 from headroom_core.compressors.any_text import AnyTextCompressor
 from headroom_core.compressors.base import Compressor
 from headroom_core.compressors.build import BuildCompressor
+from headroom_core.compressors.code import CodeCompressor
 from headroom_core.compressors.diff import DiffCompressor
 from headroom_core.compressors.git_log import GitLogCompressor
 from headroom_core.compressors.html.compressor import HtmlCompressor
 from headroom_core.compressors.listing import ListingCompressor
 from headroom_core.compressors.log import LogCompressor
+from headroom_core.compressors.markdown import MarkdownCompressor
 from headroom_core.compressors.outline import OutlineCompressor, TextTableCompressor
 from headroom_core.compressors.registry import Accepts, CompressorFactory, CompressorRegistry
 from headroom_core.compressors.search import SearchCompressor
@@ -26,6 +28,8 @@ REGISTRY = CompressorRegistry(
         ListingCompressor.from_config,
         GitLogCompressor.from_config,
         DiffCompressor.from_config,
+        CodeCompressor.from_config,
+        MarkdownCompressor.from_config,
         TextTableCompressor.from_config,
         OutlineCompressor.from_config,
         TableCompressor.from_config,

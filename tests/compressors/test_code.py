@@ -56,7 +56,7 @@ def test_the_lines_of_a_gap_come_back() -> None:
     assert mark
     first = int(mark[2])
     found = retrieve(result.ccr_hashes[0], lines=f"{first}-{first + int(mark[1]) - 1}", store=store)
-    assert "# about make_18" in found.content
+    assert "# about make_18" in found.text
 
 
 def test_a_program_with_a_syntax_error_stays() -> None:

@@ -195,6 +195,10 @@ def _fold_body(function: Node, body: Node) -> Foldable | None:
         first, last = first + 1, last - 1
     elif first == function.start_point[0]:
         return None
+    else:
+        # A comment at the start of a body stands before it in the tree.
+        comments = [child.start_point[0] for child in function.children if _is_comment(child)]
+        first = min([first, *(row for row in comments if row > function.start_point[0])])
     if last - first + 1 < MIN_FOLDED_LINES:
         return None
     return Foldable(_name(function), function.start_point[0], first, last + 1)

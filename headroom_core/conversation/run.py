@@ -61,6 +61,7 @@ class RunContext:
         store: Store of the originals. Defaults to the one that the settings name.
         lossless: Whether nothing may be left out, whatever the settings say.
         offers_editing: Whether the request offers a tool that edits files.
+        knows_tools: Whether it is known which tools the request offers.
 
     Attributes:
         config: The settings.
@@ -83,6 +84,7 @@ class RunContext:
         *,
         lossless: bool = False,
         offers_editing: bool = False,
+        knows_tools: bool = True,
     ) -> None:
         self.config = HeadroomConfig.snapshot_of(config) or _default_config()
         self.tokenizer = tokenizer
@@ -96,7 +98,10 @@ class RunContext:
             selecting=self.store is not None,
             break_even=BreakEven.from_config(self.config.ccr),
             policy=ToolPolicy.from_config(
-                self.config, self._find_routes, offers_editing=offers_editing
+                self.config,
+                self._find_routes,
+                offers_editing=offers_editing,
+                knows_tools=knows_tools,
             ),
         )
         self.scorers = [route.scorer for route in self.routes]
@@ -191,6 +196,7 @@ class CompressionRun(RunContext):
             store,
             lossless=cannot_retrieve,
             offers_editing=any(map(can_edit, declared_names(tools))),
+            knows_tools=tools is not None,
         )
         self._tool_tokens = tokenizer.count_tools(tools or ())
         check_text("query", query)

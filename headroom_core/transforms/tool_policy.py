@@ -24,6 +24,9 @@ _MAX_ERROR_CHARACTERS = 8000
 _MAX_COMPLETE_RUN_TOKENS = 4000
 """What programs print stays complete up to this length, where files are edited."""
 
+_MIN_AGENT_CALLS = 3
+"""Calls that read files or run commands, from which on an agent is at work."""
+
 FindRoutes = Callable[[HeadroomConfig], tuple[Route, ...]]
 
 
@@ -56,12 +59,15 @@ class ToolPolicy:
         only: Names of the only tools whose results may be shortened. None for all.
         profiles: Routes to the compressors of single tools. None for a tool to skip.
         offers_editing: Whether the request offers a tool that edits files.
+        knows_tools: Whether it is known which tools the request offers. If not, several calls that
+            read files or run commands are taken for the work of an agent, which may edit next.
     """
 
     exclude: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
     profiles: Mapping[str, tuple[Route, ...] | None] = field(default_factory=dict)
     offers_editing: bool = False
+    knows_tools: bool = True
 
     @classmethod
     def from_config(
@@ -70,6 +76,7 @@ class ToolPolicy:
         find_routes: FindRoutes = REGISTRY.routes,
         *,
         offers_editing: bool = False,
+        knows_tools: bool = True,
     ) -> ToolPolicy:
         """Return the policy of the settings.
 
@@ -77,12 +84,19 @@ class ToolPolicy:
             config: The settings.
             find_routes: Returns the routes to the compressors of some settings.
             offers_editing: Whether the request offers a tool that edits files.
+            knows_tools: Whether it is known which tools the request offers.
         """
         profiles: dict[str, tuple[Route, ...] | None] = {}
         for name in config.tool_profiles:
             own = _settings_of_tool(config, name)
             profiles[name] = None if own is None else find_routes(own)
-        return cls(config.exclude_tools, config.only_tools, profiles, offers_editing)
+        return cls(
+            config.exclude_tools,
+            config.only_tools,
+            profiles,
+            offers_editing=offers_editing,
+            knows_tools=knows_tools,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -104,10 +118,12 @@ class ToolPolicy:
         """Return for each block whether files are edited: before it, or with an offered tool."""
         flags: list[bool] = []
         is_editing = self.offers_editing
+        calls = 0
         for block in blocks:
-            flags.append(is_editing)
+            flags.append(is_editing or (not self.knows_tools and calls >= _MIN_AGENT_CALLS))
             if not is_editing and block.kind == "tool_call":
                 is_editing = can_edit(block.tool, block.text)
+                calls += source_of(block.tool, block.text, "").kind != "answer"
         return flags
 
     def treat(self, block: Block, *, editing: bool, tokens: Callable[[], int]) -> Treatment:

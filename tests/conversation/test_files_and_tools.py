@@ -98,9 +98,27 @@ def test_large_output_of_a_program_loses_rows_even_where_files_are_edited() -> N
     assert result.changes[-1].action == "selected"
 
 
-def test_the_json_in_a_numbered_view_stays() -> None:
+def test_the_json_in_a_numbered_view_is_not_rewritten() -> None:
     view = "".join(f"{n:6}\t{json.dumps(row)}\n" for n, row in enumerate(ROWS, 57))
-    assert run(step("anything", {}, view)).messages[-1]["content"] == view
+    lines = run(step("anything", {}, view)).messages[-1]["content"].split("\n")
+    assert {line for line in lines if not line.startswith("[headroom: ")} <= {*view.split("\n")}
+
+
+@pytest.mark.parametrize(("tools", "is_complete"), [(None, True), ([], False)])
+def test_several_calls_for_files_are_the_work_of_an_agent_if_tools_are_not_known(
+    tools: list[Any] | None, is_complete: bool
+) -> None:
+    log = "\n".join(f"2026-03-07 10:00:{n % 60:02} INFO request {n} done" for n in range(300))
+    messages = [
+        message
+        for number in range(5)
+        for message in step("bash", {"command": f"tail logs/app{number}.log"}, log, number)
+    ]
+    if tools is not None:
+        tools = [{"type": "function", "function": {"name": "headroom_retrieve", "parameters": {}}}]
+    result = run(messages, tools=tools)
+    assert result.messages[2]["content"] != log
+    assert (result.messages[-1]["content"] == log) == is_complete
 
 
 def test_excluded_tools_stay_as_they_are() -> None:

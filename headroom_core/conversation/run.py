@@ -336,6 +336,7 @@ class CompressionRun(RunContext):
             self.store is None,
             self.config.content_router_enabled,
             self.router.policy.offers_editing,
+            self.router.policy.knows_tools,
         )
         conversation = CachedConversation(dialect, messages, settings)
         if not isinstance(conversation.draft, Draft):

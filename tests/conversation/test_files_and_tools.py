@@ -105,7 +105,7 @@ def test_the_json_in_a_numbered_view_is_not_rewritten() -> None:
 
 
 @pytest.mark.parametrize(("tools", "is_complete"), [(None, True), ([], False)])
-def test_several_calls_for_files_are_the_work_of_an_agent_if_tools_are_not_known(
+def test_several_calls_for_files_without_known_tools_are_an_agents_work(
     tools: list[Any] | None, is_complete: bool
 ) -> None:
     log = "\n".join(f"2026-03-07 10:00:{n % 60:02} INFO request {n} done" for n in range(300))

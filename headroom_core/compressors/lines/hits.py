@@ -17,6 +17,12 @@ _QUOTED = re.compile(r"[`\"“]([^`\"“”\n]{2,200})[`\"”]|'([^'\n]{2,200})'
 _VALUE = re.compile(r"[^\s\"'`“”‘’«»<>()\[\]{},;=?!]+")
 _EDGES = ".,:;!?…-–*&|"
 _WORD = re.compile(r"\w+")
+# Words of questions about a text as a whole, which name none of its lines.
+_WHOLE_TEXT = frozenset(
+    """anything configured contain contains contents define defined defines describe document file
+    find found here look looks output overview report schema short stand stands summarise summarize
+    summary tell text value values wrong""".split()
+)
 # A term in at most this share of the lines, or in two of them, tells where to look.
 _RARE_SHARE = 0.02
 
@@ -94,4 +100,6 @@ def find_line_hits(lines: TextLines, query: str) -> LineHits:
 def _is_term(term: str) -> bool:
     if any(map(str.isdigit, term)):
         return len(term) > 1 or term.isdigit()
-    return len(term) >= _MIN_TERM_CHARACTERS and term not in ROW_STOP_WORDS
+    if term in ROW_STOP_WORDS or term in _WHOLE_TEXT:
+        return False
+    return len(term) >= _MIN_TERM_CHARACTERS

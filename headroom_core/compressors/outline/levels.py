@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from headroom_core.compressors.base import Compressed, Request
@@ -16,19 +17,25 @@ from headroom_core.text.text_lines import TextLines
 _MIN_LINES = 30
 _MIN_SAVED_CHARACTERS = 2400
 # Shares of the text that an outline may take, without and with a query that names lines.
-_OUTLINE_SHARE, _NAMED_OUTLINE_SHARE = 0.2, 0.08
+_OUTLINE_SHARE, _NAMED_OUTLINE_SHARE = 0.28, 0.1
 _MAX_BEST, _MAX_LISTED = 14, 60
 _MAX_CHILDREN, _AROUND = 30, 2
 _PARENT_WEIGHT, _CALLED_WEIGHT = 0.5, 1.6
 _BLOCK_HEAD = 4
+_KEY_AND_VALUE = re.compile(
+    r"\s*([A-Za-z][^:=\d\n]{1,60}?)(?:[ ]*[:=][ ]*|[ ]{2,}|[ ](?=\d))(\S.{0,80})"
+)
+_INTEGER = re.compile(r"\d{1,18}")
+_MIN_BLOCKS, _MAX_UNUSUAL = 4, 40
 _PARTS = re.compile(r",|;|:|\?|\n|\band\b|\bof\b|\bthe\b")
 _WORDS = re.compile(r"[a-z0-9]{2,40}")
 _KEY_END = re.compile(r"[:=]|\s{3,}")
 _MAX_QUERY, _MAX_PARTS, _MAX_KEYED = 2000, 40, 12
 _LISTS = re.compile(r"\b(?:which|list|all|every|each|how many|names of)\b", re.IGNORECASE)
 _NAME = re.compile(
-    r"""\s*(?:-[ ])?["'<]?(?:name|id|title|kind|key|hostname|interface)\b["']?\s*[:=>]""",
-    re.IGNORECASE,
+    r"""\s*-[ ]["']?[\w.-]{1,40}["']?:[ ]\S
+    |\s*(?:-[ ])?["'<]?(?:name|id|title|kind|key|hostname|interface)\b["']?\s*[:=>]""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _COMMENT = re.compile(r"\s*(?:\#|//|;|--)")
 _SECTION = re.compile(r"\s*\[")
@@ -116,6 +123,8 @@ class OutlineCompressor:
         share = _NAMED_OUTLINE_SHARE if named else _OUTLINE_SHARE
         named |= _find_keys(lines, request.query)
         kept |= named | _find_outline(lines.lines, levels, int(share * len(text)))
+        if kind == "blocks":
+            kept |= _find_unusual(lines.lines, levels)
         errors = lines.find_all(_ERROR)
         if len(errors) <= _MAX_ERRORS:
             kept.update(errors)
@@ -169,7 +178,8 @@ def _find_named(
     least = totals[ranked[0]] * (0.4 if is_list else 0.6)
     most = _MAX_LISTED if is_list else _MAX_BEST
     named: set[int] = set()
-    for index in [index for index in ranked if totals[index] >= least][:most]:
+    tables = [index for index in ranked if _TABLE.match(lines.lines[index])][:_MAX_BEST]
+    for index in [*tables, *[index for index in ranked if totals[index] >= least][:most]]:
         end = index + 1
         while end < len(levels) and levels[end] > levels[index]:
             end += 1
@@ -209,14 +219,44 @@ def _find_keys(lines: TextLines, query: str) -> set[int]:
     return found
 
 
+def _find_unusual(lines: Sequence[str], levels: Sequence[int]) -> set[int]:
+    """Return the lines with values that no other block has, or with the largest numbers."""
+    by_key: dict[str, list[tuple[int, str]]] = {}
+    for index, line in enumerate(lines):
+        match = _KEY_AND_VALUE.match(line)
+        if match:
+            by_key.setdefault(match[1].strip(), []).append((index, match[2].strip()))
+    unusual: dict[int, None] = {}
+    for found in by_key.values():
+        if len(found) < _MIN_BLOCKS:
+            continue
+        counts = Counter(value for _, value in found)
+        most = counts.most_common(1)[0][1]
+        if most >= len(found) / 2:
+            unusual |= dict.fromkeys(index for index, value in found if counts[value] == 1)
+        numbers = [
+            (int(match[0]), index) for index, value in found if (match := _INTEGER.match(value))
+        ]
+        if len(numbers) > len(found) / 2 and len({number for number, _ in numbers}) > 1:
+            unusual[max(numbers)[1]] = None
+    kept = set(list(unusual)[:_MAX_UNUSUAL])
+    # The first lines of a block say which it is.
+    for index in list(kept):
+        head = index
+        while head and levels[head]:
+            head -= 1
+        kept.update(range(head, min(index, head + 2)))
+    return kept
+
+
 def _find_outline(lines: Sequence[str], levels: Sequence[int], room: int) -> set[int]:
     """Return the upper levels, and names, as far as there is room."""
 
     def rank(index: int) -> tuple[int, int]:
         line = lines[index]
-        if _TABLE.match(line):
+        if _TABLE.match(line) or not levels[index]:
             return -1, index
-        return levels[index] // (3 if _NAME.match(line) else 1), index
+        return levels[index] // (6 if _NAME.match(line) else 1), index
 
     wanted = [
         index

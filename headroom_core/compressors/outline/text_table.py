@@ -18,6 +18,10 @@ from headroom_core.text.text_lines import TextLines
 _MIN_LINES = 12
 _COLUMN = re.compile(r"[ ]{2,}|\t+|[ ]*[|│║][ ]*")
 _RULE = re.compile(r"^[\s+|│┌├└╔╠╚╒╞╘─━═=:-]*(?:--|──|══|==|━━)[^\w\n]*$")
+# A line of `ls -l`, among the first.
+_LONG = re.compile(
+    r"\A(?:[^\n]{0,200}\n){0,4}[-dlcbps](?:[r-][w-][xsS-]){2}[r-][w-][xtT-][.+@]?[ ]"
+)
 _HEADER = re.compile(r"[A-Za-z]{2}")
 _TOTAL = re.compile(r"^\W{0,4}(?:grand )?totals?\b|^\(\d+ rows?\)", re.IGNORECASE)
 _ERROR = re.compile(
@@ -54,8 +58,10 @@ class TextTableCompressor:
         return _SHARED
 
     def accepts(self, kind: TextKind) -> bool:
-        """Return whether a text is a table of some length."""
-        return kind.line_count >= _MIN_LINES and kind.name == "table"
+        """Return whether a text is a table, or a long listing of files, of some length."""
+        if kind.line_count < _MIN_LINES:
+            return False
+        return kind.name == "table" or (kind.name == "listing" and bool(_LONG.search(kind.text)))
 
     def compress(self, text: str, request: Request) -> Compressed | None:
         """Leave out rows that nothing makes special."""

@@ -22,6 +22,7 @@ _MAX_BEST, _MAX_LISTED = 14, 60
 _MAX_CHILDREN, _AROUND = 30, 2
 _PARENT_WEIGHT, _CALLED_WEIGHT = 0.5, 1.6
 _BLOCK_HEAD = 4
+_GAP_WORD, _MAX_GAP_NAMES = re.compile(r"[\w./-]{2,40}"), 3
 _KEY_AND_VALUE = re.compile(
     r"\s*([A-Za-z][^:=\d\n]{1,60}?)(?:[ ]*[:=][ ]*|[ ]{2,}|[ ](?=\d))(\S.{0,80})"
 )
@@ -139,7 +140,7 @@ class OutlineCompressor:
             kept,
             request,
             reason=f"{len(lines) - len(kept)} of {len(lines)} lines left out of an outline",
-            describe=lambda first, end: _name_gap(lines.lines, levels, first, end),
+            describe=_GapNames(lines.lines, levels),
             risk=_RISK,
         )
 
@@ -254,7 +255,9 @@ def _find_outline(lines: Sequence[str], levels: Sequence[int], room: int) -> set
 
     def rank(index: int) -> tuple[int, int]:
         line = lines[index]
-        if _TABLE.match(line) or not levels[index]:
+        if _TABLE.match(line):
+            return -2, index
+        if not levels[index]:
             return -1, index
         return levels[index] // (6 if _NAME.match(line) else 1), index
 
@@ -272,14 +275,24 @@ def _find_outline(lines: Sequence[str], levels: Sequence[int], room: int) -> set
     return chosen
 
 
-def _name_gap(lines: Sequence[str], levels: Sequence[int], first: int, end: int) -> str:
-    """Return the first words of the upper lines of a gap."""
-    top = min(levels[first:end])
-    names: dict[str, None] = {}
-    for index in range(first, end):
-        words = re.findall(r"[\w./-]{2,40}", lines[index][:200]) if levels[index] == top else []
-        if words:
-            names[words[0]] = None
-        if len(names) > 3:
-            break
-    return ", ".join([*names][:3]) + ("…" if len(names) > 3 else "")
+class _GapNames:
+    """Names what is in a gap, by the first words of its upper lines; the same names only once."""
+
+    def __init__(self, lines: Sequence[str], levels: Sequence[int]) -> None:
+        self._lines, self._levels = lines, levels
+        self._named: set[str] = set()
+
+    def __call__(self, first: int, end: int) -> str:
+        """Return the names of a gap, empty if an earlier one had the same."""
+        top = min(self._levels[first:end])
+        names: dict[str, None] = {}
+        for index in range(first, end):
+            if self._levels[index] == top and (word := _GAP_WORD.search(self._lines[index][:200])):
+                names[word[0]] = None
+                if len(names) > _MAX_GAP_NAMES:
+                    break
+        shown = ", ".join([*names][:_MAX_GAP_NAMES])
+        if shown in self._named:
+            return ""
+        self._named.add(shown)
+        return f"{shown}…" if len(names) > _MAX_GAP_NAMES else shown

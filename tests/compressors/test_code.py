@@ -49,6 +49,19 @@ def test_the_function_that_is_named_stays_whole_and_all_signatures_stay() -> Non
     assert "# about make_18" not in text
 
 
+def test_the_callers_of_a_function_stay_too() -> None:
+    caller = "def caller(value):\n    a = 1\n    b = 2\n    c = 3\n    return make_17(a + b + c)\n"
+    text = sent(ask("Where is make_17 called?", PROGRAM + caller))
+    assert caller.strip() in text
+    assert FUNCTION.format(name="make_17").strip() in text
+
+
+def test_deep_nesting_is_no_problem() -> None:
+    deep = "function a() {\n" * 3000 + "}\n" * 3000
+    result = ask("What does make_17 do?", deep)
+    assert not result.warnings
+
+
 def test_the_lines_of_a_gap_come_back() -> None:
     store = MemoryStore()
     result = ask("What does make_17 do?", store=store)

@@ -16,6 +16,7 @@ from headroom_core.text.text_lines import TextLines
 
 _MIN_LINES = 40
 _MISSING = "programs are read by the extra `code`: pip install headroom-integrations[code]"
+_USES = re.compile(r"\b(?:call(?:s|ed|ers?)?|uses?|used|usages?|references?|invoked?)\b", re.I)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 # Without a function that the query names, those with the most of its words stay.
 _MAX_LIKELY, _LIKELY_SHARE = 3, 0.5
@@ -61,7 +62,7 @@ class CodeCompressor:
         if not foldable:
             return None
         hits = find_line_hits(lines, request.query)
-        whole = _choose_whole(foldable, hits, f"{request.query} {request.call or ''}")
+        whole = _choose_whole(foldable, hits, request.query)
         folded: dict[int, str] = {}
         for item in foldable:
             if any(_overlaps(item, other) for other in whole):
@@ -82,18 +83,24 @@ _SHARED = CodeCompressor()
 
 
 def _choose_whole(foldable: Sequence[Foldable], hits: LineHits, query: str) -> list[Foldable]:
-    """Return what stays whole: functions that the query names, or that have most of its words."""
+    """Return what stays whole: what the query names, or what has most of its words.
+
+    That are functions with a name in the query, and their callers if it asks for uses; or else
+    those with the most words of the query, and with words that few lines have.
+    """
     words = set(_WORD.findall(query))
-    named = [item for item in foldable if item.name in words and item.name != "comment"]
-    if named:
-        return named
     scores = {
-        index: sum(hits.weights.get(line, 0.0) for line in range(item.head, item.end))
-        for index, item in enumerate(foldable)
+        item: sum(hits.weights.get(line, 0.0) for line in range(item.head, item.end))
+        for item in foldable
     }
-    ranked = sorted(scores, key=lambda index: (-scores[index], index))[:_MAX_LIKELY]
-    least = _LIKELY_SHARE * scores[ranked[0]]
-    return [foldable[index] for index in ranked if scores[index] >= max(least, 1e-9)]
+    named = [item for item in foldable if item.name in words]
+    ranked = sorted(foldable, key=lambda item: (-scores[item], item.head))
+    telling = [item for item in ranked if hits.strong & set(range(item.first, item.end))]
+    if named:
+        return [*named, *(telling[:_MAX_LIKELY] if _USES.search(query) else [])]
+    least = max(_LIKELY_SHARE * scores[ranked[0]], 1e-9)
+    likely = [item for item in ranked[:_MAX_LIKELY] if scores[item] >= least]
+    return [*likely, *telling[:1]]
 
 
 def _overlaps(item: Foldable, other: Foldable) -> bool:

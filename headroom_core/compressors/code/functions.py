@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ _EXTENSIONS = {
 }  # fmt: skip
 _EXTENSION = re.compile(r"\.([a-z]{1,4})\b")
 _MAX_TRIED = 3
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _SAMPLE = 20_000
 _LINE_NUMBER = re.compile(r"^[ ]{0,8}\d{1,7}(?:\t|→|[ ]?[│|]|:)[ ]?")
 
@@ -118,11 +120,7 @@ class Foldable:
 
 def has_grammars() -> bool:
     """Return whether the extra is installed that reads programs."""
-    try:
-        import_module("tree_sitter")
-    except ImportError:
-        return False
-    return True
+    return bool(find_spec("tree_sitter") and find_spec("tree_sitter_python"))
 
 
 def find_foldable(
@@ -172,19 +170,21 @@ def _load_parser(language: str) -> Parser | None:
     return Parser(Language(getattr(grammar, entry.function)()))
 
 
-def _functions(node: Node) -> Iterator[Foldable]:
-    """Yield the functions below a node that have long bodies."""
-    for child in node.named_children:
-        if child.end_point[0] - child.start_point[0] < MIN_FOLDED_LINES:
-            continue
-        body = child.child_by_field_name("body")
-        if body is not None and child.type in _FUNCTIONS:
-            foldable = _fold_body(child, body)
-            if foldable:
+def _functions(root: Node) -> Iterator[Foldable]:
+    """Yield the functions of a program that have long bodies, and the comments of its classes."""
+    waiting = [root]
+    while waiting:
+        for child in waiting.pop().named_children:
+            if child.end_point[0] - child.start_point[0] < MIN_FOLDED_LINES:
+                continue
+            waiting.append(child)
+            body = child.child_by_field_name("body")
+            if body is None:
+                continue
+            if child.type not in _FUNCTIONS:
+                yield from _comments(body)
+            elif foldable := _fold_body(child, body):
                 yield foldable
-        elif body is not None:
-            yield from _comments(body)
-        yield from _functions(child)
 
 
 def _fold_body(function: Node, body: Node) -> Foldable | None:
@@ -212,7 +212,10 @@ def _name(function: Node) -> str:
     parent = function.parent
     if node is None and parent is not None:
         node = parent.child_by_field_name("name") or parent.child_by_field_name("key")
-    return (node.text or b"").decode("utf-8", "replace")[:60] if node else ""
+    text = (node.text or b"").decode("utf-8", "replace") if node else ""
+    # Of `Foo::bar(int)` and `save!`, the word that a query names.
+    words = _WORD.findall(text.partition("(")[0])
+    return words[-1][:60] if words else ""
 
 
 def _comments(block: Node) -> Iterator[Foldable]:

@@ -6,6 +6,7 @@ The header is read as bytes, because SQLite itself would write to a file that it
 from __future__ import annotations
 
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -41,9 +42,11 @@ class _Header(NamedTuple):
 def is_vacant(path: Path) -> bool:
     """Return whether there is no file at the path, or an empty one, which is nobody's."""
     try:
-        return path.stat().st_size == 0
+        status = path.stat()
     except FileNotFoundError:
         return True
+    # A device or a pipe has a size of 0, too, and must not be replaced.
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 def check_header(path: Path) -> int:
@@ -54,6 +57,9 @@ def check_header(path: Path) -> int:
             made it.
         OSError: It cannot be read.
     """
+    # Opening a pipe would wait for whoever writes to it.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise HeaderError("it is no regular file; name another file with HEADROOM_STORE_URL")
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
     if not head.startswith(_MAGIC) or len(head) < _HEADER_BYTES:

@@ -140,6 +140,16 @@ def test_a_file_that_is_not_the_stores_own_is_not_touched(
     assert files_in(path.parent) == before
 
 
+@posix
+def test_a_pipe_or_a_device_is_not_replaced(path: Path) -> None:
+    os.mkfifo(path)
+    answers = use(SQLiteStore(path))
+    assert all(isinstance(answer, StorageError) for answer in answers)
+    assert all("no regular file" in str(answer) for answer in answers)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
 def test_an_empty_file_becomes_a_store(path: Path) -> None:
     path.touch(0o644)
     store = SQLiteStore(path)

@@ -56,7 +56,7 @@ def query_terms(query: str) -> list[str]:
 
     Example:
         >>> query_terms("Why did `test_login` fail with ERR-42?")
-        ['test_login', 'err-42', 'fail', 'login', 'err', 'test']
+        ['test_login', 'err-42', 'test', 'login', 'fail', 'err', '42']
     """
     query = query[:_MAX_QUERY_CHARACTERS]
     quoted = [double or single for double, single in _QUOTED.findall(query)]

@@ -56,7 +56,7 @@ def count_by_directory(paths: Iterable[str], most: int = 10) -> str:
             is_deep = directory.count("/") == depth
             shorter[directory.rpartition("/")[0] if is_deep else directory] += count
         directories = shorter
-    ranked = directories.most_common()
+    ranked = sorted(directories.items(), key=lambda item: (-item[1], item[0]))
     named = [f"{directory or '.'}/ {count}" for directory, count in ranked[:most]]
     others = sum(count for _, count in ranked[most:])
     return ", ".join([*named, *([f"others {others}"] if others else [])])

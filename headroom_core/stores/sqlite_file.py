@@ -59,8 +59,8 @@ _ADVICE = {
     "locked": "another process is holding it for longer than the timeout; end that process, or "
     "give a longer timeout",
     "full": "the disk or the quota is full; free some space, or purge the store",
-    "not a database": "it is not a SQLite file; move it away, or name another file with "
-    "HEADROOM_STORE_URL",
+    "not a database": "it is not a SQLite file, or its beginning is damaged; move it away, or name "
+    "another file with HEADROOM_STORE_URL",
     "malformed": "it is damaged; move it away, and originals are saved again when they are next "
     "compressed",
 }

@@ -150,6 +150,27 @@ def test_a_pipe_or_a_device_is_not_replaced(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@posix
+def test_stores_of_one_file_in_a_process_leave_each_other_their_locks(path: Path) -> None:
+    first, second = SQLiteStore(path), SQLiteStore(path, max_entries=1000)
+    first.put_many(with_keys("a"))
+    second.put_many(with_keys("b"))
+    in_another_process(path, "assert store.get(content_key('a')) == 'a'")
+    first.put_many(with_keys("c"))
+    in_another_process(path, "assert store.get(content_key('c')) == 'c'")
+
+
+def in_another_process(path: Path, statement: str) -> None:
+    """Run a statement with a `store` of the file, and close it."""
+    program = (
+        "import sys\n"
+        "from headroom_core.markers import content_key\n"
+        "from headroom_core.stores import SQLiteStore\n"
+        f"store = SQLiteStore(sys.argv[1])\n{statement}\nstore.close()"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+
+
 def test_an_empty_file_becomes_a_store(path: Path) -> None:
     path.touch(0o644)
     store = SQLiteStore(path)

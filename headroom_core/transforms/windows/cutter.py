@@ -276,6 +276,9 @@ class WindowCutter:
         if self.tokens - limit <= self._cuttable_tokens:
             kept = [position for index in self._kept for position in self._blocks_of.get(index, ())]
             self._truncation.cut(kept, room=limit // _TRUNCATION_ROOM)
+            if self.tokens > limit:
+                # Nothing is left to cut but what comes from now on.
+                self._cuttable_tokens = 0
 
     def _cuttable(self, index: int) -> int:
         """Return at most how many tokens cutting the texts of a message can save."""

@@ -60,12 +60,14 @@ class TextTruncation:
                 self._cut_largest(sizes, room, again=again)
 
     def _cut_largest(self, sizes: dict[int, int], room: int, *, again: bool) -> None:
-        while (excess := self._excess()) > 0 and sizes:
-            cap = MIN_EXCERPT_TOKENS if again else _common_cap(sizes.values(), excess + room)
-            position = max(sizes, key=lambda position: (sizes[position], position))
-            shortened = None
-            if sizes.pop(position) > cap and self._truncate:
-                shortened = self._truncate(self._blocks[position], cap)
+        excess = self._excess()
+        if excess <= 0 or not sizes or self._truncate is None:
+            return
+        cap = MIN_EXCERPT_TOKENS if again else _common_cap(sizes.values(), excess + room)
+        for position in sorted(sizes, key=lambda position: (-sizes[position], position)):
+            if sizes[position] <= cap or self._excess() + room <= 0:
+                break
+            shortened = self._truncate(self._blocks[position], cap)
             if shortened is not None:
                 self._cut.add(position)
                 self._replace(position, shortened)

@@ -24,6 +24,7 @@ _MAX_VALUES = 3
 _MAX_VALUE_CHARACTERS = 60
 _MAX_WORDS = 40
 _MAX_HITS = 40
+_MAX_DISTINCT, _RARE_SHARE, _MAX_RARE = 12, 0.01, 4
 _RISK = 0.15
 _MIN_STAMPED_SHARE = 0.3
 _ERROR = re.compile(
@@ -58,7 +59,7 @@ class LogCompressor:
     """
 
     name = "log"
-    fingerprint = "log 1"
+    fingerprint = "log 2"
 
     @classmethod
     def from_config(cls, config: HeadroomConfig) -> LogCompressor:
@@ -139,12 +140,30 @@ def _write_groups(
         if len(group) < (_MIN_ERRORS if is_error else _MIN_SIMILAR):
             written |= {index: (records[index].text, 1) for index in group}
             continue
-        written |= {index: (records[index].text, 1) for index in group if index in named}
-        others = [index for index in group if index not in named]
+        whole = named.intersection(group) | _find_rare(records, group)
+        written |= {index: (records[index].text, 1) for index in whole}
+        others = [index for index in group if index not in whole]
         if others:
             first = records[others[0]]
             written[others[0]] = (_write_folded(first, [records[index] for index in others]), 1)
     return written
+
+
+def _find_rare(records: Sequence[_Record], group: Sequence[int]) -> set[int]:
+    """Return records with a value that few have, where there are few values: a status of 503."""
+    words = [records[index].message.split(None, _MAX_WORDS)[:_MAX_WORDS] for index in group]
+    if len({len(own) for own in words}) > 1:
+        return set()
+    rare: set[int] = set()
+    for column in zip(*words):
+        counts = Counter(column)
+        if not 1 < len(counts) <= _MAX_DISTINCT:
+            continue
+        limit = max(1, int(_RARE_SHARE * len(group)))
+        few = {value for value, count in counts.items() if count <= limit}
+        if len(few) < len(counts):
+            rare.update(index for index, value in zip(group, column) if value in few)
+    return set(sorted(rare)[:_MAX_RARE])
 
 
 def _write_folded(first: _Record, alike: Sequence[_Record]) -> str:

@@ -20,7 +20,10 @@ _KEPT_WORD = re.compile(
     r"|fail\w*|exception\w*|panic|denied|refused|timeout|ok|success\w*|true|false)\W{0,3}$",
     re.IGNORECASE,
 )
+# Ends of words and of cells: `Core|7|start`, `level=info`.
+_WORD_END = re.compile(r"[ |=]")
 _MIN_VALUES = 10
+_MAX_WORDS = 40_000
 _MAX_MERGED_TEMPLATES = 4000
 _MAX_TOKENS = 60
 
@@ -62,7 +65,9 @@ def _merge(templates: Sequence[str]) -> list[int]:
 
 def _alike(templates: Sequence[str]) -> Iterator[list[int]]:
     """Yield templates that differ in one word only, which looks like a value."""
-    words = [template.split(" ") for template in templates]
+    words = [_WORD_END.split(template) for template in templates]
+    if sum(map(len, words)) > _MAX_WORDS:
+        return
     by_rest: dict[tuple[int, int, int], list[int]] = defaultdict(list)
     for number, own in enumerate(words):
         if len(own) <= _MAX_TOKENS:

@@ -252,7 +252,7 @@ class SQLiteFile:
     def _reopen(self, seconds: float) -> sqlite3.Connection:
         is_new = is_vacant(self.path)
         if is_new:
-            self._create()
+            self._create(seconds)
         self._remove_unfinished()
         version = check_header(self.path)
         # Read before opening: a file replaced in between then looks foreign and is opened again.
@@ -313,14 +313,14 @@ class SQLiteFile:
         self._has_erased = not is_busy
         return self._has_erased
 
-    def _create(self) -> None:
+    def _create(self, seconds: float) -> None:
         folder = self.path.parent
         make_private_folder(folder)
-        with locked_folder(folder, self._timeout):
+        with locked_folder(folder, seconds):
             if is_vacant(self.path):
                 # The log of a deleted file must not be replayed into the new file.
                 self._delete_sidecars()
-                self._install(lambda path: self._open(path, self._timeout, is_old=True).close())
+                self._install(lambda path: self._open(path, seconds, is_old=True).close())
 
     def _install(self, write: Callable[[Path], object]) -> None:
         """Write a file under a temporary name, and rename it when it is complete."""
@@ -342,15 +342,18 @@ class SQLiteFile:
     def _remove_unfinished(self) -> None:
         """Remove the files that killed processes left while they created this one."""
         folder = self.path.parent
-        with os.scandir(folder) as entries:
-            names = [
-                entry.name for entry in entries if entry.name.startswith(self._temporary_prefix)
-            ]
-        if names:
-            # No process that holds the lock is creating the file now.
-            with locked_folder(folder, self._timeout):
-                for name in names:
-                    (folder / name).unlink(missing_ok=True)
+        # What cannot be removed, now or ever, must not keep the store from its file.
+        with suppress(OSError):
+            with os.scandir(folder) as entries:
+                names = [
+                    entry.name for entry in entries if entry.name.startswith(self._temporary_prefix)
+                ]
+            if names:
+                # While this process holds the lock, no other is creating the file.
+                with locked_folder(folder, 0.0):
+                    for name in names:
+                        with suppress(OSError):
+                            (folder / name).unlink()
 
     def _delete_sidecars(self) -> None:
         for path in self._sidecars():

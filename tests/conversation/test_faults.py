@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +16,7 @@ import pytest
 from documents import openai_turn
 
 from headroom_core import CompressResult, clear_caches, compress, content_key, retrieve
+from headroom_core._internal.private_files import locked_folder
 from headroom_core.config import HeadroomConfig, IntelligentContextConfig
 from headroom_core.stores import MemoryStore, SQLiteStore, Store
 from headroom_core.testing import FailingStore
@@ -160,6 +162,16 @@ def test_a_request_waits_once_for_a_locked_store(path: Path) -> None:
     assert time.monotonic() - start < 0.4 + 0.8
     assert "locked" in str(result.warnings) or "timeout" in str(result.warnings)
     holder.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of folders")
+def test_a_request_waits_once_for_a_locked_folder(path: Path) -> None:
+    store = SQLiteStore(path, timeout=0.4)
+    start = time.monotonic()
+    with locked_folder(path.parent, 0.0):
+        result = compress(openai_turn("which failed?", TABLE), store=store)
+    assert time.monotonic() - start < 0.4 + 0.8
+    assert "timeout" in str(result.warnings)
 
 
 def test_the_default_wait_is_a_second(path: Path) -> None:

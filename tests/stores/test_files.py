@@ -382,6 +382,13 @@ def test_files_that_a_killed_process_left_are_removed(path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == [neighbour.name, path.name]
 
 
+def test_a_leftover_that_cannot_be_removed_changes_nothing(path: Path) -> None:
+    path.with_name(f".{path.name}.new-folder").mkdir()
+    store = SQLiteStore(path)
+    store.put_many(with_keys("a"))
+    assert store.get(content_key("a")) == "a"
+
+
 def test_a_new_store_says_once_where_texts_are_kept_and_how_long(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

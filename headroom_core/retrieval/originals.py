@@ -6,6 +6,7 @@ import asyncio
 import re
 import reprlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from headroom_core._internal.checks import is_int
@@ -18,7 +19,7 @@ from headroom_core.results import RetrievalResult
 from headroom_core.retrieval.pages import DEFAULT_LIMIT, PageRequest, read_page
 from headroom_core.retrieval.word_search import MAX_QUERY_CHARS
 from headroom_core.stores import Store, store_or_default
-from headroom_core.stores.records import find_unsaved
+from headroom_core.stores.records import call_store, find_unsaved
 
 KEY = re.compile(r"[0-9a-f]{24}")
 """Matches a content key as markers spell it."""
@@ -103,7 +104,7 @@ def retrieve(
     text, reason = None, _UNKNOWN_KEY
     try:
         store = store_or_default(store, namespace)
-        text = store.get(key)
+        text = call_store(partial(store.get, key))
     except StorageError as error:
         reason = error.message
     if text is None and store is not None:

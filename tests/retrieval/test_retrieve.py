@@ -16,6 +16,7 @@ from headroom_core.markers import RETRIEVE_TOOL, content_key
 from headroom_core.results import RetrievalResult
 from headroom_core.retrieval import aretrieve, handle_retrieve_call, retrieve, retrieve_tool
 from headroom_core.stores import MemoryStore, SQLiteStore
+from headroom_core.testing import FailingStore
 
 JOBS = json.dumps(
     [
@@ -269,6 +270,14 @@ def test_an_unreadable_store_is_reported_in_the_reason(tmp_path: Any) -> None:
     result = retrieve("0" * 24, store=SQLiteStore(tmp_path / "notes.db"))
     assert not result.found
     assert "not a SQLite file" in result.reason
+
+
+def test_whatever_a_store_raises_is_a_reason_without_its_texts() -> None:
+    failing = FailingStore("get", error=ConnectionError("confidential"))
+    result = retrieve("0" * 24, store=failing)
+    assert (result.found, result.reason) == (False, "the store raised ConnectionError")
+    call = handle_retrieve_call({"key": "0" * 24}, store=failing)
+    assert call == "headroom_retrieve: the store raised ConnectionError"
 
 
 @pytest.mark.parametrize(

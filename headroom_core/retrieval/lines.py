@@ -86,8 +86,11 @@ def parse_ranges(lines: str) -> list[range]:
     Raises:
         ValidationError: A part is not a range, is empty or has the line 0, or there are too many.
     """
+    parts = lines.split(",", _MAX_REQUESTED_RANGES)
+    if len(parts) > _MAX_REQUESTED_RANGES:
+        raise _invalid_lines(lines)
     ranges = []
-    for part in lines.split(","):
+    for part in parts:
         match = _LINE_RANGE.fullmatch("".join(part.split()))
         numbers = range(0)
         if match:
@@ -95,8 +98,6 @@ def parse_ranges(lines: str) -> list[range]:
         if not numbers or not numbers.start:
             raise _invalid_lines(lines)
         ranges.append(numbers)
-    if len(ranges) > _MAX_REQUESTED_RANGES:
-        raise _invalid_lines(lines)
     return ranges
 
 

@@ -70,6 +70,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "words of all": {"query": "user note request name tags took info id word x y " * 200},
     "a long word": {"query": "x" * 900_000},
     "lines": {"lines": ",".join(f"{n}-{n + 1}" for n in range(1, 300, 3))},
+    "many lines": {"lines": "1," * 2_000_000},
     "no lines": {"lines": "999999999-999999999"},
 }
 

@@ -34,6 +34,10 @@ _KEY_DIGITS = 24
 # `content_key` writes them; quotes may be escaped, where a marker stands inside JSON.
 _KEY_IN_CALL = re.compile(rf'{RETRIEVE_TOOL}\(key=\\*"([0-9a-f]{{{_KEY_DIGITS}}})\\*"')
 
+_LINES_MARKER = re.compile(
+    rf"\[headroom: \d+ of \d+ (?:lines|parts|records) left out[^\n]{{0,2000}}{_KEY_IN_CALL.pattern}"
+)
+
 # Large strings are hashed in pieces, because the system takes longer to hand out one large piece
 # of memory for the encoded text than the hash takes.
 _HASH_CHUNK_CHARACTERS = 32_768
@@ -142,6 +146,17 @@ def has_marker(text: str, key: str) -> bool:
     """
     # With the end of a marker: the words alone may stand in the text that was shortened.
     return key in marker_keys(text) if key else f"; {NOT_AVAILABLE}]" in text
+
+
+def has_lines_marker(text: str) -> bool:
+    """Return whether a text has a marker of lines that were left out, which names an original.
+
+    Example:
+        >>> marker = '[headroom: 3 of 9 lines left out here; …: headroom_retrieve(key="2cf24d…")]'
+        >>> has_lines_marker(marker.replace("2cf24d…", "2cf24dba5fb0a30e26e83b2a"))
+        True
+    """
+    return _LINES_MARKER.search(text) is not None
 
 
 def marker_keys(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from headroom_core.compressors.smart_crusher.select import CHARACTERS_PER_TOKEN
 from headroom_core.config import HeadroomConfig, RelevanceScorerConfig, SmartCrusherConfig
 from headroom_core.errors import ConfigurationError
 from headroom_core.kinds import TextKind
+from headroom_core.markers import has_lines_marker
 from headroom_core.relevance import Scorer, create_scorer, embedding_available, scorer_from_config
 from headroom_core.tables.codec import parse_text, render_lossless
 from headroom_core.tables.values import TextPart
@@ -86,7 +87,12 @@ class TableCompressor:
         )
 
     def accepts(self, kind: TextKind) -> bool:
-        """Return whether a text may hold JSON, Python, separated values or encoded bytes."""
+        """Return whether a text may hold JSON, Python, separated values or encoded bytes.
+
+        What other compressors left of a text stays as it was sent, with JSON in its lines.
+        """
+        if has_lines_marker(kind.text):
+            return False
         return kind.has_brackets or kind.has_separators or len(kind.text) >= MIN_OPAQUE_CHARACTERS
 
     def refusal(self, request: Request) -> str | None:

@@ -21,19 +21,19 @@ __all__ = ["REGISTRY", "register_compressor", "unregister_compressor"]
 
 REGISTRY = CompressorRegistry(
     built_in=[
-        LogCompressor.from_config,
-        BuildCompressor.from_config,
-        HtmlCompressor.from_config,
-        SearchCompressor.from_config,
-        TextTableCompressor.from_config,
-        ListingCompressor.from_config,
-        GitLogCompressor.from_config,
-        DiffCompressor.from_config,
-        CodeCompressor.from_config,
-        MarkdownCompressor.from_config,
-        OutlineCompressor.from_config,
+        LogCompressor(),
+        BuildCompressor(),
+        HtmlCompressor(),
+        SearchCompressor(),
+        TextTableCompressor(),
+        ListingCompressor(),
+        GitLogCompressor(),
+        DiffCompressor(),
+        CodeCompressor(),
+        MarkdownCompressor(),
+        OutlineCompressor(),
         TableCompressor.from_config,
-        AnyTextCompressor.from_config,
+        AnyTextCompressor(),
     ]
 )
 """The compressors of this process. Those that are built in are asked in the order of the list."""

@@ -7,7 +7,6 @@ import re
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import find_line_hits
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -29,11 +28,6 @@ class AnyTextCompressor:
     fingerprint = "any_text 1"
     keeps_lines = True
 
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> AnyTextCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
-
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text has many lines and is of no known kind."""
         return kind.line_count >= _MIN_LINES and kind.name == "unknown"
@@ -52,6 +46,3 @@ class AnyTextCompressor:
             kept.update(range(max(0, index - _AROUND), min(total, index + _AROUND + 1)))
         reason = "lines far from what the query names left out"
         return write_kept_lines(lines.lines, kept, request, reason=reason)
-
-
-_SHARED = AnyTextCompressor()

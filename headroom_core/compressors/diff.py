@@ -20,7 +20,6 @@ from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import query_terms
 from headroom_core.compressors.lines.top import STRONG_RISK, write_under_marker
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -71,11 +70,6 @@ class DiffCompressor:
     fingerprint = "diff 3"
     keeps_lines = True
 
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> DiffCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
-
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is a diff of some length."""
         return kind.line_count >= _MIN_LINES and kind.name == "diff"
@@ -100,9 +94,6 @@ class DiffCompressor:
     def restore(self, text: str) -> str:
         """Return the diff with its headers as Git writes them."""
         return _SHORT.sub(_write_head, text)
-
-
-_SHARED = DiffCompressor()
 
 
 def _write_short(head: re.Match[str]) -> str:

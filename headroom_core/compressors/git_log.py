@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.hits import find_line_hits
 from headroom_core.compressors.lines.top import STRONG_RISK, WEAK_RISK, write_under_marker
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -33,11 +32,6 @@ class GitLogCompressor:
 
     name = "git_log"
     fingerprint = "git_log 1"
-
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> GitLogCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is a list of some commits."""
@@ -67,9 +61,6 @@ class GitLogCompressor:
             reason=f"{count} left out",
             risk=STRONG_RISK if best else WEAK_RISK,
         )
-
-
-_SHARED = GitLogCompressor()
 
 
 def _find_starts(lines: TextLines) -> list[int]:

@@ -13,7 +13,6 @@ from headroom_core.compressors.lines.top import (
     count_by_directory,
     write_under_marker,
 )
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -39,11 +38,6 @@ class ListingCompressor:
     name = "listing"
     fingerprint = "listing 2"
     keeps_lines = True
-
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> ListingCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is a listing of some length."""
@@ -74,9 +68,6 @@ class ListingCompressor:
             reason=f"{count} of a listing left out",
             risk=STRONG_RISK if best else WEAK_RISK,
         )
-
-
-_SHARED = ListingCompressor()
 
 
 def _split_names(text: str) -> str:

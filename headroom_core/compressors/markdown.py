@@ -10,7 +10,6 @@ from itertools import pairwise
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import LineHits, find_line_hits
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -36,11 +35,6 @@ class MarkdownCompressor:
     fingerprint = "markdown 1"
     keeps_lines = True
 
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> MarkdownCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
-
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is Markdown of some length."""
         return kind.line_count >= _MIN_LINES and kind.name == "markdown"
@@ -64,9 +58,6 @@ class MarkdownCompressor:
             reason=f"{len(lines) - len(kept)} of {len(lines)} lines left out of other sections",
             risk=_RISK,
         )
-
-
-_SHARED = MarkdownCompressor()
 
 
 def _find_sections(lines: Sequence[str]) -> list[int]:

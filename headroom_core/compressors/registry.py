@@ -115,12 +115,15 @@ class CompressorRegistry:
     It may be shared by threads.
 
     Args:
-        built_in: Factories of the built-in compressors, asked in this order after all others.
+        built_in: The built-in compressors, or factories of those with settings, asked in this order
+            after all others.
         group: Group of entry points through which installed packages add compressors.
     """
 
-    def __init__(self, built_in: Iterable[CompressorFactory] = (), group: str = GROUP) -> None:
-        self._built_in = [_Registration(factory, None) for factory in built_in]
+    def __init__(
+        self, built_in: Iterable[Compressor | CompressorFactory] = (), group: str = GROUP
+    ) -> None:
+        self._built_in = [_Registration(source, None) for source in built_in]
         self._group = group
         self._installed: list[_Registration] | None = None
         self._registered: list[_Registration] = []

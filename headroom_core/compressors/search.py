@@ -18,7 +18,6 @@ from typing import NamedTuple
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.hits import find_line_hits, query_terms
 from headroom_core.compressors.lines.top import STRONG_RISK, WEAK_RISK, write_under_marker
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -67,11 +66,6 @@ class SearchCompressor:
     name = "search"
     fingerprint = "search 2"
 
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> SearchCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
-
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is the result of a search with some lines."""
         return kind.line_count >= _MIN_LINES and kind.name == "search"
@@ -109,9 +103,6 @@ class SearchCompressor:
             else:
                 flat.append(line)
         return "\n".join(flat)
-
-
-_SHARED = SearchCompressor()
 
 
 def read_matches(text: str) -> list[Match]:

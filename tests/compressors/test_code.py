@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any
 
 import pytest
 
-from headroom_core import CompressResult, MemoryStore, compress, retrieve
+from headroom_core import CompressResult, MemoryStore, Tokenizer, compress, retrieve
 from headroom_core.compressors.code import CodeCompressor
+from headroom_core.messages import Block
+from headroom_core.transforms.router import ContentRouter
 
 FUNCTION = """def {name}(value):
     # about {name}
@@ -90,11 +93,9 @@ def test_without_a_word_of_the_program_signatures_or_all_stay(query: str) -> Non
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from headroom_core.compressors.code import compressor
-
-    monkeypatch.setattr(compressor, "has_grammars", lambda: False)
-    missing = CodeCompressor()
-    monkeypatch.setattr(compressor, "_SHARED", missing)
-    result = ask("What does make_17 do?")
-    assert sent(result) == PROGRAM
-    assert "pip install headroom-integrations[code]" in result.changes[-1].reason
+    monkeypatch.setitem(sys.modules, "tree_sitter", None)
+    router = ContentRouter([CodeCompressor()], Tokenizer())
+    block = Block(1, ("content",), "tool_result", PROGRAM)
+    result = router.route(block, "0" * 24, "What does make_17 do?", True)
+    assert result.text is None
+    assert "pip install headroom-integrations[code]" in result.reason

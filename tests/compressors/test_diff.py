@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom_core import HeadroomConfig
 from headroom_core.compressors.base import Request
 from headroom_core.compressors.diff import DiffCompressor
 
-COMPRESSOR = DiffCompressor.from_config(HeadroomConfig())
+COMPRESSOR = DiffCompressor()
 HUNK = "@@ -1,9 +1,9 @@ def f():\n" + "".join(f" line {n}\n" for n in range(4))
 HUNK += "-old\n+new\n+more\n" + "".join(f" line {n}\n" for n in range(4, 8))
 

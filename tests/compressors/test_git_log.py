@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from headroom_core import HeadroomConfig
 from headroom_core.compressors.base import Request
 from headroom_core.compressors.git_log import GitLogCompressor
 
-COMPRESSOR = GitLogCompressor.from_config(HeadroomConfig())
+COMPRESSOR = GitLogCompressor()
 LINES = [f"{number:07x}a 2026-03-{number % 28 + 1:02} Change {number}" for number in range(90)]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from headroom_core import HeadroomConfig
 from headroom_core.compressors.base import Request
 from headroom_core.compressors.listing import ListingCompressor
 
-COMPRESSOR = ListingCompressor.from_config(HeadroomConfig())
+COMPRESSOR = ListingCompressor()
 PATHS = [f"src/{area}/part_{number}.py" for area in ("cart", "web") for number in range(60)]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom_core import HeadroomConfig
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.search import SearchCompressor
 
-COMPRESSOR = SearchCompressor.from_config(HeadroomConfig())
+COMPRESSOR = SearchCompressor()
 LOSSLESS = Request("", 0)
 PATHS = st.sampled_from(["a.py", "src/b-2.py", "HEAD:c.py", "x y/d.ts", "1:2", "-"])
 TEXTS = st.text(st.sampled_from("ab:1-2 \r\t"), max_size=8)

@@ -16,7 +16,6 @@ from headroom_core.compressors.build.signs import (
 )
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import find_line_hits
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -43,11 +42,6 @@ class BuildCompressor:
     name = "build"
     fingerprint = "build 1"
     keeps_lines = True
-
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> BuildCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is the output of a build of some length."""
@@ -76,9 +70,6 @@ class BuildCompressor:
             summary=_count_signs(signs, (index for index in signs if index not in kept)),
             risk=_RISK,
         )
-
-
-_SHARED = BuildCompressor()
 
 
 def _choose_tail(lines: Sequence[str]) -> range:

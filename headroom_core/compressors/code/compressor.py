@@ -9,7 +9,6 @@ from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.code.functions import Foldable, find_foldable, has_grammars
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import LineHits, find_line_hits
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.numbered import read_line_numbers
 from headroom_core.text.text_lines import TextLines
@@ -38,11 +37,6 @@ class CodeCompressor:
     def __init__(self) -> None:
         self._is_installed = has_grammars()
         self.fingerprint = f"code 1 {self._is_installed}"
-
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> CodeCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is a program of some length."""
@@ -77,9 +71,6 @@ class CodeCompressor:
             describe=lambda first, end: _name_gap(folded, first, end),
             risk=_RISK,
         )
-
-
-_SHARED = CodeCompressor()
 
 
 def _choose_whole(foldable: Sequence[Foldable], hits: LineHits, query: str) -> list[Foldable]:

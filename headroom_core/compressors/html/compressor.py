@@ -11,7 +11,6 @@ from headroom_core.compressors.html.markup import read_markup
 from headroom_core.compressors.html.page import Furniture, PageText, read_page
 from headroom_core.compressors.html.repeats import fold_repeats
 from headroom_core.compressors.lines.hits import query_terms
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.markers import retrieve_call, write_marker
 from headroom_core.text.text_lines import TextLines
@@ -64,11 +63,6 @@ class HtmlCompressor:
     def __init__(self) -> None:
         self._is_installed = find_spec("selectolax") is not None
         self.fingerprint = "html 2" if self._is_installed else "html 2, not installed"
-
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> HtmlCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is an HTML page."""
@@ -170,6 +164,3 @@ def _summarise(counts: Counter[str], omitted: list[Furniture], lines: int) -> st
 
 def _write_counts(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-
-
-_SHARED = HtmlCompressor()

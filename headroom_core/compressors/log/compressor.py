@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.hits import find_line_hits
 from headroom_core.compressors.log.templates import group_records
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.kinds.evidence import STAMP, STAMP_CHARACTERS
 from headroom_core.markers import retrieve_call, write_marker
@@ -61,11 +60,6 @@ class LogCompressor:
     name = "log"
     fingerprint = "log 2"
 
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> LogCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
-
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is a log of some length."""
         return kind.line_count >= _MIN_LINES and kind.name == "log"
@@ -92,9 +86,6 @@ class LogCompressor:
             reason=f"{folded} of {len(records)} records folded into {len(groups)} kinds",
             risk=_RISK,
         )
-
-
-_SHARED = LogCompressor()
 
 
 def _read_records(lines: Sequence[str]) -> list[_Record] | None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import find_line_hits
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.relevance.stop_words import ROW_STOP_WORDS
 from headroom_core.text.text_lines import TextLines
@@ -102,11 +101,6 @@ class OutlineCompressor:
     fingerprint = "outline 1"
     keeps_lines = True
 
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> OutlineCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
-
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is of such a kind, and of some length."""
         return kind.line_count >= _MIN_LINES and kind.name in _LEVELS
@@ -143,9 +137,6 @@ class OutlineCompressor:
             describe=_GapNames(lines.lines, levels),
             risk=_RISK,
         )
-
-
-_SHARED = OutlineCompressor()
 
 
 def _find_parents(levels: Sequence[int]) -> list[int]:

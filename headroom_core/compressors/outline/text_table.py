@@ -11,7 +11,6 @@ from statistics import median
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import find_line_hits
-from headroom_core.config import HeadroomConfig
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -52,11 +51,6 @@ class TextTableCompressor:
     fingerprint = "text_table 1"
     keeps_lines = True
 
-    @classmethod
-    def from_config(cls, config: HeadroomConfig) -> TextTableCompressor:
-        """Return the compressor, which has no settings."""
-        return _SHARED
-
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is a table, or a long listing of files, of some length."""
         if kind.line_count < _MIN_LINES:
@@ -82,9 +76,6 @@ class TextTableCompressor:
         return write_kept_lines(
             lines.lines, kept, request, reason=reason, summary=counts, risk=_RISK
         )
-
-
-_SHARED = TextTableCompressor()
 
 
 def _find_rows(lines: Sequence[str]) -> list[int]:

@@ -40,8 +40,6 @@ class Request:
         call: Arguments of the call that returned the text, as text, if they are known.
         verbatim: Whether every line that stays must be as it was, because the text is that of a
             file, which may be quoted.
-        max_tokens: Number of tokens that the result must not exceed, because a limit must be met.
-            None if there is no such number.
     """
 
     key: str
@@ -52,7 +50,6 @@ class Request:
     tool: str | None = None
     call: str | None = None
     verbatim: bool = False
-    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

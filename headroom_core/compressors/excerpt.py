@@ -42,33 +42,34 @@ _HEADING = re.compile(
 _DIGITS = re.compile(r"\d+")
 
 
-def make_excerpt(text: str, request: Request) -> Compressed | None:
-    """Return the lines of a text that matter most, within the request's `max_tokens`.
+def make_excerpt(text: str, request: Request, max_tokens: int) -> Compressed | None:
+    """Return the lines of a text that matter most, in about as many tokens as are given.
 
-    Tokens are estimated from those of the whole text: who must meet a limit counts the result.
+    Tokens are estimated from those of the whole text. A caller that must meet a limit counts those
+    of the result.
 
     Args:
         text: The text.
-        request: The limit, the query and the call.
+        request: Its tokens and the query.
+        max_tokens: Number of tokens of the excerpt, with its markers.
 
     Returns:
         The excerpt, or None if the text is within the limit.
 
     Example:
         >>> text = "\\n".join(f"step {n} of the long way home" for n in range(1000))
-        >>> request = Request("0" * 24, tokens=8000, query="step 417", max_tokens=400)
-        >>> "step 417 of" in make_excerpt(text, request).text
+        >>> request = Request("0" * 24, tokens=8000, query="step 417")
+        >>> "step 417 of" in make_excerpt(text, request, 400).text
         True
     """
-    if request.max_tokens is None or request.tokens <= request.max_tokens:
+    if request.tokens <= max_tokens:
         return None
     whole = TextLines(text).lines
     numbers = read_line_numbers(whole) or range(1, len(whole) + 1)
     parts, numbers = _divide_long_lines(whole, numbers)
-    room = max(0, request.max_tokens - _MARKER_TOKENS) * len(text) / request.tokens
-    kept = _choose(
-        parts, f"{request.query}\n{request.call or ''}", room, len(text) / request.tokens
-    )
+    characters_per_token = len(text) / request.tokens
+    room = max(0, max_tokens - _MARKER_TOKENS) * characters_per_token
+    kept = _choose(parts, request.query, room, characters_per_token)
     unit = "line" if len(parts) == len(whole) else "part"
     return write_kept_lines(
         parts, kept, request, reason=_REASON, numbers=numbers, unit=unit, risk=_RISK
@@ -91,7 +92,7 @@ def _choose(parts: Sequence[str], query: str, room: float, characters_per_token:
 
     Args:
         parts: The lines, or parts of lines.
-        query: The query and the call.
+        query: The query.
         room: Number of characters that they may have in all, with those of the gaps' marks.
         characters_per_token: Average of the text.
     """

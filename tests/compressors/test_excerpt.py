@@ -27,8 +27,7 @@ def notes(lines: int, seed: int = 1, **special: str) -> str:
 
 def excerpt(text: str, max_tokens: int, query: str = "") -> str:
     tokens = Tokenizer().count_text(text)
-    request = Request(KEY, tokens, query, selecting=True, max_tokens=max_tokens)
-    made = make_excerpt(text, request)
+    made = make_excerpt(text, Request(KEY, tokens, query, selecting=True), max_tokens)
     return made.text if made else text
 
 

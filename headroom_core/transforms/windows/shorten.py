@@ -127,7 +127,7 @@ def _cut_text(
     """Return an excerpt of a text in at most so many tokens, or the shortest that there is."""
     result = None
     for share in _ROOM_SHARES:
-        excerpt = make_excerpt(text, replace(request, max_tokens=int(share * max_tokens)))
+        excerpt = make_excerpt(text, request, int(share * max_tokens))
         if excerpt is None:
             break
         after = tokenizer.count_text(excerpt.text)

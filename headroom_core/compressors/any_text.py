@@ -8,7 +8,7 @@ from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import find_line_hits
 from headroom_core.kinds import TextKind
-from headroom_core.text.text_lines import TextLines
+from headroom_core.text.text_lines import TextLines, lines_around
 
 _MIN_LINES = 60
 _HEAD, _TAIL, _AROUND = 10, 10, 12
@@ -43,6 +43,6 @@ class AnyTextCompressor:
             return None
         kept = {*range(_HEAD), *range(total - _TAIL, total), *lines.find_all(_ERROR)}
         for index in strong:
-            kept.update(range(max(0, index - _AROUND), min(total, index + _AROUND + 1)))
+            kept.update(lines_around(index, _AROUND, range(total)))
         reason = "lines far from what the query names left out"
         return write_kept_lines(lines.lines, kept, request, reason=reason)

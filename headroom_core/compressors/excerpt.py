@@ -13,7 +13,7 @@ from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import find_line_hits
 from headroom_core.text.numbered import read_line_numbers
-from headroom_core.text.text_lines import TextLines
+from headroom_core.text.text_lines import TextLines, lines_around
 
 MIN_EXCERPT_TOKENS = 120
 """Tokens that the marker of an excerpt takes, with a line or two."""
@@ -152,10 +152,10 @@ class _Choice:
 
     def add_around(self, indices: Iterable[int], around: int, share: float) -> None:
         """Keep parts with those around them, or alone, as far as a share of the room allows."""
-        total = len(self._parts)
+        every = range(len(self._parts))
         least = self._rest - share * self._room
         for index in indices:
-            surrounded = range(max(0, index - around), min(total, index + around + 1))
+            surrounded = lines_around(index, around, every)
             if not (self._keep(surrounded, least) or self._keep((index,), least)):
                 return
 

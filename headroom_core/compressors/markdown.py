@@ -11,7 +11,7 @@ from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import LineHits, find_line_hits
 from headroom_core.kinds import TextKind
-from headroom_core.text.text_lines import TextLines
+from headroom_core.text.text_lines import TextLines, lines_around
 
 _MIN_LINES = 40
 _MAX_SECTIONS, _SECTION_SHARE = 5, 0.4
@@ -96,9 +96,7 @@ def _choose_lines(lines: Sequence[str], section: range, hits: LineHits) -> list[
         key=lambda index: (-hits.weights[index], index),
     )
     for index in named[:_MAX_HITS]:
-        kept.update(
-            range(max(section.start, index - _AROUND), min(section.stop, index + _AROUND + 1))
-        )
+        kept.update(lines_around(index, _AROUND, section))
     for index in section:
         if _RULE.match(lines[index]):
             kept.update(range(max(section.start, index - 1), index + 1))

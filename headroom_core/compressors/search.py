@@ -213,9 +213,8 @@ def _samples(matches: Sequence[Match], indices: Sequence[int]) -> Iterator[int]:
 
 def _find_strong(matches: Sequence[Match], query: str) -> list[int]:
     lines = TextLines("\n".join(f"{match.path}:{match.text}" for match in matches))
-    hits = find_line_hits(lines, query)
-    ranked = sorted(hits.strong, key=lambda index: (-hits.weights[index], index))
-    return [index for index in ranked[:_MAX_STRONG] if index < len(matches)]
+    strongest = find_line_hits(lines, query).strongest(_MAX_STRONG)
+    return [index for index in strongest if index < len(matches)]
 
 
 def _find_definitions(matches: Sequence[Match], query: str) -> list[int]:

@@ -28,9 +28,8 @@ class TextLines:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.lines = text.split("\n")
-        last = self.lines.pop()
-        self.lines = [f"{line}\n" for line in self.lines] + ([last] if last else [])
+        *complete, last = text.split("\n")
+        self.lines = [f"{line}\n" for line in complete] + ([last] if last else [])
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -56,7 +55,26 @@ class TextLines:
 
         A match counts for the line where it begins.
         """
-        return list(self._search(pattern))
+        found: list[int] = []
+        position = 0
+        while (match := pattern.search(self.text, position)) and match.start() < len(self.text):
+            found.append(self.index_of(match.start()))
+            position = self._end(found[-1])
+        return found
+
+    def find_text(self, text: str) -> Iterator[int]:
+        """Yield the indices of the lines with a text, in any case, in order.
+
+        Args:
+            text: The text in lower case. A line feed at its beginning stands for the start of a
+                line other than the first.
+        """
+        shift = text.startswith("\n")
+        position = self.lower.find(text)
+        while position >= 0:
+            index = self.index_of(position + shift)
+            yield index
+            position = self.lower.find(text, self._end(index) - shift)
 
     def find_word(self, word: str) -> list[int]:
         """Return the indices of the lines with a word, in any case, between non-word characters.
@@ -64,21 +82,8 @@ class TextLines:
         Args:
             word: The word in lower case. It may be a whole value, such as a path.
         """
-        return list(self._find(word))
-
-    def _search(self, pattern: re.Pattern[str]) -> Iterator[int]:
-        position, text, starts = 0, self.text, self.starts
-        while match := pattern.search(text, position):
-            index = self.index_of(match.start())
-            if index >= len(starts):
-                return
-            yield index
-            if index + 1 == len(starts):
-                return
-            position = starts[index + 1]
-
-    def _find(self, word: str) -> Iterator[int]:
-        text, starts = self.lower, self.starts
+        found: list[int] = []
+        text = self.lower
         before, after = _is_word(word[:1]), _is_word(word[-1:])
         position = text.find(word)
         while position >= 0:
@@ -88,11 +93,23 @@ class TextLines:
             ):
                 position = text.find(word, position + 1)
                 continue
-            index = self.index_of(position)
-            yield index
-            if index + 1 >= len(starts):
-                return
-            position = text.find(word, starts[index + 1])
+            found.append(self.index_of(position))
+            position = text.find(word, self._end(found[-1]))
+        return found
+
+    def _end(self, index: int) -> int:
+        """Return the position behind a line."""
+        return self.starts[index] + len(self.lines[index])
+
+
+def lines_around(index: int, count: int, bounds: range) -> range:
+    """Return the indices of a line and of so many lines before and after it, within bounds.
+
+    Example:
+        >>> lines_around(1, 3, range(9))
+        range(0, 5)
+    """
+    return range(max(bounds.start, index - count), min(bounds.stop, index + count + 1))
 
 
 def _is_word(character: str) -> bool:

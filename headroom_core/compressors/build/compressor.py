@@ -158,8 +158,7 @@ def _choose_hits(lines: TextLines, query: str) -> set[int]:
     """Return the lines around those that the query names by words that few lines have."""
     if not query:
         return set()
-    hits = find_line_hits(lines, query)
-    best = sorted(hits.strong, key=lambda index: (-hits.weights[index], index))[:_MAX_HITS]
+    best = find_line_hits(lines, query).strongest(_MAX_HITS)
     return {
         around for index in best for around in range(index - _AROUND_HIT, index + _AROUND_HIT + 1)
     }

@@ -218,15 +218,7 @@ def _mask_number(match: re.Match[str]) -> str:
 
 def _find_lines(lines: TextLines, words: Iterable[str]) -> Iterator[int]:
     """Return the indices of lines with one of some words, in no order; the first line is one."""
-    text, starts = lines.lower, lines.starts
-    if starts:
+    if lines.lines:
         yield 0
     for word in words:
-        shift = word[0] == "\n"
-        position = text.find(word)
-        while position >= 0:
-            index = lines.index_of(position + shift)
-            yield index
-            if index + 1 >= len(starts):
-                break
-            position = text.find(word, starts[index + 1] - shift)
+        yield from lines.find_text(word)

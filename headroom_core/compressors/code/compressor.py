@@ -26,7 +26,7 @@ _RISK = 0.2
 class CodeCompressor:
     """Compressor for programs in Python, JavaScript, TypeScript, Go, Rust, Java, C, C++ and Ruby.
 
-    Every line that stays is as it was. Functions that the query or the call names stay whole; the
+    Every line that stays is as it was. Functions that the query names stay whole; the
     bodies of the others, and long comments, are left out. Nothing is left out of a program that
     cannot be parsed without errors.
     """
@@ -76,8 +76,8 @@ class CodeCompressor:
 def _choose_whole(foldable: Sequence[Foldable], hits: LineHits, query: str) -> list[Foldable]:
     """Return what stays whole: what the query names, or what has most of its words.
 
-    That are functions with a name in the query, and their callers if it asks for uses; or else
-    those with the most words of the query, and with words that few lines have.
+    These are the functions that the query names, with their callers if it asks for uses; without a
+    name, those with the most words of the query, and one with a word that few lines have.
     """
     words = set(_WORD.findall(query))
     scores = {

@@ -20,22 +20,19 @@ Describe = Callable[[int, int], str]
 """Returns what the lines from one index up to another are, in a few words."""
 
 
-def fill_short_gaps(
-    lines: Sequence[str], kept: Collection[int], least: int = MIN_GAP_CHARACTERS
-) -> list[int]:
+def fill_short_gaps(lines: Sequence[str], kept: Collection[int]) -> list[int]:
     """Return the indices of kept lines with those added whose gap is shorter than its mark.
 
     Args:
         lines: All lines.
         kept: Indices of the lines to keep, in any order.
-        least: Number of characters from which a gap is worth its mark.
     """
     chosen = sorted(kept)
     filled: list[int] = []
     following = 0
     for index in [*chosen, len(lines)]:
         gap = range(following, index)
-        if gap and sum(len(lines[number]) for number in gap) < least:
+        if gap and sum(len(lines[number]) for number in gap) < MIN_GAP_CHARACTERS:
             filled += gap
         if index < len(lines):
             filled.append(index)
@@ -51,7 +48,6 @@ def write_kept_lines(
     reason: str,
     summary: str = "",
     describe: Describe | None = None,
-    written: dict[int, str] | None = None,
     numbers: Sequence[int] | None = None,
     unit: str = "line",
     risk: float = UNCERTAIN_RISK,
@@ -68,7 +64,6 @@ def write_kept_lines(
         reason: What was left out, for `CompressResult.changes`.
         summary: What all left-out lines say together, for the marker.
         describe: Returns what the lines of a gap are. Defaults to nothing.
-        written: Other texts for some kept lines, such as a group line.
         numbers: Number of each line, if the lines are pieces of lines. Defaults to those above.
         unit: Word for one of them.
         risk: Probability that what was left out is asked for.
@@ -86,7 +81,7 @@ def write_kept_lines(
     parts: list[str] = []
     position = 0
     for first, end in gaps:
-        parts += _write_lines(lines, range(position, first), written)
+        parts += lines[position:first]
         if len(gaps) == 1:
             call = retrieve_call(request.key, lines=f"{numbers[first]}-{numbers[end - 1]}")
             omission = f"{omitted} of {len(lines)} {unit}s left out here{about}"
@@ -99,7 +94,7 @@ def write_kept_lines(
             mark = f"\n{mark}"
         parts.append(f"{mark}\n")
         position = end
-    parts += _write_lines(lines, range(position, len(lines)), written)
+    parts += lines[position:]
     if len(gaps) > 1:
         omission = f"{omitted} of {len(lines)} {unit}s left out at the marks below{about}"
         calls = [retrieve_call(request.key)] if request.key else []
@@ -119,9 +114,3 @@ def _find_gaps(kept: Sequence[int], total: int) -> list[tuple[int, int]]:
             members = list(group)
             gaps.append((members[0], members[-1] + 1))
     return gaps
-
-
-def _write_lines(lines: Sequence[str], indices: range, written: dict[int, str] | None) -> list[str]:
-    if not written:
-        return list(lines[indices.start : indices.stop])
-    return [written.get(index, lines[index]) for index in indices]

@@ -17,6 +17,7 @@ _QUOTED = re.compile(r"[`\"“]([^`\"“”\n]{2,200})[`\"”]|'([^'\n]{2,200})'
 _VALUE = re.compile(r"[^\s\"'`“”‘’«»<>()\[\]{},;=?!]+")
 _EDGES = ".,:;!?…-–*&|"
 _WORD = re.compile(r"\w+")
+_LISTS = re.compile(r"\b(?:which|list|all|every|each|how many|names of)\b", re.IGNORECASE)
 # Words of questions about a text as a whole, which name none of its lines.
 _WHOLE_TEXT = frozenset(
     """anything configured contain contains contents define defined defines describe document file
@@ -49,6 +50,20 @@ class LineHits:
         ranked = sorted(self.weights.items(), key=lambda item: (-item[1], item[0]))
         least = share * ranked[0][1] if ranked else 0.0
         return [index for index, weight in ranked[:most] if weight >= least]
+
+    def strongest(self, most: int) -> list[int]:
+        """Return at most so many of the strong lines, those with the highest weights first."""
+        return sorted(self.strong, key=lambda index: (-self.weights[index], index))[:most]
+
+
+def asks_for_list(query: str) -> bool:
+    """Return whether a query asks for all lines of some sort.
+
+    Example:
+        >>> asks_for_list("Which pods restarted?"), asks_for_list("Did mail-77 restart?")
+        (True, False)
+    """
+    return _LISTS.search(query) is not None
 
 
 def query_terms(query: str) -> list[str]:

@@ -111,8 +111,7 @@ def _find_named(lines: TextLines, records: Sequence[_Record], request: Request) 
     """Return the indices of the records that the query names by words that few lines have."""
     if not request.query:
         return set()
-    hits = find_line_hits(lines, request.query)
-    best = sorted(hits.strong, key=lambda index: (-hits.weights[index], index))[:_MAX_HITS]
+    best = find_line_hits(lines, request.query).strongest(_MAX_HITS)
     record_of = {
         line: number
         for number, record in enumerate(records)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
-from headroom_core.compressors.lines.hits import find_line_hits
+from headroom_core.compressors.lines.hits import asks_for_list, find_line_hits
 from headroom_core.kinds import TextKind
 from headroom_core.relevance.stop_words import ROW_STOP_WORDS
-from headroom_core.text.text_lines import TextLines
+from headroom_core.text.text_lines import TextLines, lines_around
 
 _MIN_LINES = 30
 _MIN_SAVED_CHARACTERS = 2400
@@ -31,7 +31,6 @@ _PARTS = re.compile(r",|;|:|\?|\n|\band\b|\bof\b|\bthe\b")
 _WORDS = re.compile(r"[a-z0-9]{2,40}")
 _KEY_END = re.compile(r"[:=]|\s{3,}")
 _MAX_QUERY, _MAX_PARTS, _MAX_KEYED = 2000, 40, 12
-_LISTS = re.compile(r"\b(?:which|list|all|every|each|how many|names of)\b", re.IGNORECASE)
 _NAME = re.compile(
     r"""\s*-[ ]["']?[\w.-]{1,40}["']?:[ ]\S
     |\s*(?:-[ ])?["'<]?(?:name|id|title|kind|key|hostname|interface)\b["']?\s*[:=>]""",
@@ -166,7 +165,7 @@ def _find_named(
         # What is called so outranks a line that mentions it.
         totals[index] *= _CALLED_WEIGHT if _has_children(levels, index) else 1.0
     ranked = sorted(own, key=lambda index: (-totals[index], index))
-    is_list = bool(_LISTS.search(query))
+    is_list = asks_for_list(query)
     least = totals[ranked[0]] * (0.4 if is_list else 0.6)
     most = _MAX_LISTED if is_list else _MAX_BEST
     named: set[int] = set()
@@ -176,7 +175,7 @@ def _find_named(
         while end < len(levels) and levels[end] > levels[index]:
             end += 1
         named.update(range(index, min(end, index + _MAX_CHILDREN)))
-        near = range(max(0, index - _AROUND), min(len(levels), index + _AROUND + 1))
+        near = lines_around(index, _AROUND, range(len(levels)))
         named.update(place for place in near if parents[place] == parents[index])
         top = parents[index]
         if top >= 0:
@@ -196,17 +195,14 @@ def _find_keys(lines: TextLines, query: str) -> set[int]:
         words = [word for word in _WORDS.findall(part) if word not in ROW_STOP_WORDS]
         if not words:
             continue
-        longest = max(words, key=len)
         keyed: list[int] = []
-        position = lines.lower.find(longest)
-        while position >= 0 and len(keyed) <= _MAX_KEYED:
-            index = lines.index_of(position)
+        for index in lines.find_text(max(words, key=len)):
             key = _KEY_END.split(lines.lines[index].lower(), maxsplit=1)[0]
             if all(word in key for word in words):
                 keyed.append(index)
-            following = lines.starts[index] + len(lines.lines[index])
-            position = lines.lower.find(longest, following)
-        if len(keyed) <= _MAX_KEYED:
+            if len(keyed) > _MAX_KEYED:
+                break
+        else:
             found.update(keyed)
     return found
 

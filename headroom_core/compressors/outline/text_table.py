@@ -10,7 +10,7 @@ from statistics import median
 
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
-from headroom_core.compressors.lines.hits import find_line_hits
+from headroom_core.compressors.lines.hits import asks_for_list, find_line_hits
 from headroom_core.kinds import TextKind
 from headroom_core.text.text_lines import TextLines
 
@@ -31,7 +31,6 @@ _ERROR = re.compile(
 )
 _NUMBER = re.compile(r"^[-+]?[\d,]{1,18}(?:\.\d{1,9})?\s?(?:%|[KMGTP]i?B?|m|ms|s)?$", re.IGNORECASE)
 _FACTORS = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
-_LISTS = re.compile(r"\b(?:which|list|all|every|each|how many|names of)\b", re.IGNORECASE)
 _MAX_HITS, _MAX_LISTED, _MAX_STRONG = 12, 60, 20
 _MAX_ERROR_SHARE, _RARE_SHARE = 0.3, 0.02
 _MAX_CATEGORIES = 12
@@ -41,7 +40,7 @@ _RISK = 0.15
 
 
 class TextTableCompressor:
-    """Compressor for tables of text: fixed-width, boxed, and Markdown tables.
+    """Compressor for tables of text, fixed-width or in boxes, and for long listings of files.
 
     The header stays, with the first and the last row, rows that the query names, errors, rare
     values, and the largest numbers of each column.
@@ -103,7 +102,7 @@ def _find_named(
     ranked = sorted((index for index in weights if index in rows), key=lambda i: (-weights[i], i))
     if not ranked:
         return set()
-    is_list = bool(_LISTS.search(query))
+    is_list = asks_for_list(query)
     least = weights[ranked[0]] * (0.45 if is_list else 0.7)
     best = [index for index in ranked if weights[index] >= least]
     named = set(best[: _MAX_LISTED if is_list else _MAX_HITS])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.hits import find_line_hits
+from headroom_core.compressors.lines.top import write_under_marker
 from headroom_core.compressors.log.templates import group_records
 from headroom_core.kinds import TextKind
 from headroom_core.kinds.evidence import STAMP, STAMP_CHARACTERS
-from headroom_core.markers import retrieve_call, write_marker
 from headroom_core.text.text_lines import TextLines
 
 _MIN_LINES = 20
@@ -70,26 +70,23 @@ class LogCompressor:
             return None
         lines = TextLines(text)
         records = _read_records(lines.lines)
-        if records is None:
-            return None
         groups = group_records([record.message for record in records])
         named = _find_named(lines, records, request)
         written = _write_groups(records, groups, named)
-        folded = len(records) - sum(count for _, count in written.values())
+        folded = len(records) - len(written)
         if not folded:
             return None
-        marker = _write_marker(records, written, request)
-        body = "".join(written[index][0] for index in sorted(written))
-        return Compressed(
-            f"{marker}\n{body}",
-            lossless=False,
+        return write_under_marker(
+            [written[index] for index in sorted(written)],
+            _describe_omission(records, written),
+            request,
             reason=f"{folded} of {len(records)} records folded into {len(groups)} kinds",
             risk=_RISK,
         )
 
 
-def _read_records(lines: Sequence[str]) -> list[_Record] | None:
-    """Return the records of a log, None if too few lines begin one."""
+def _read_records(lines: Sequence[str]) -> list[_Record]:
+    """Return the records of a log: lines with a time, or lines that are not indented."""
     stamps = [STAMP.search(line, 0, STAMP_CHARACTERS) for line in lines]
     has_times = sum(map(bool, stamps)) >= _MIN_STAMPED_SHARE * len(lines)
     starts = [
@@ -122,20 +119,19 @@ def _find_named(lines: TextLines, records: Sequence[_Record], request: Request) 
 
 def _write_groups(
     records: Sequence[_Record], groups: Sequence[Sequence[int]], named: set[int]
-) -> dict[int, tuple[str, int]]:
-    """Return the text of each record that stays, and how many records it stands for as it is."""
-    written: dict[int, tuple[str, int]] = {}
+) -> dict[int, str]:
+    """Return the text of each record that stays, those alike folded into the first of them."""
+    written: dict[int, str] = {}
     for group in groups:
         is_error = bool(_ERROR.search(records[group[0]].message))
         if len(group) < (_MIN_ERRORS if is_error else _MIN_SIMILAR):
-            written |= {index: (records[index].text, 1) for index in group}
+            written |= {index: records[index].text for index in group}
             continue
         whole = named.intersection(group) | _find_rare(records, group)
-        written |= {index: (records[index].text, 1) for index in whole}
+        written |= {index: records[index].text for index in whole}
         others = [index for index in group if index not in whole]
         if others:
-            first = records[others[0]]
-            written[others[0]] = (_write_folded(first, [records[index] for index in others]), 1)
+            written[others[0]] = _write_folded([records[index] for index in others])
     return written
 
 
@@ -156,9 +152,9 @@ def _find_rare(records: Sequence[_Record], group: Sequence[int]) -> set[int]:
     return set(sorted(rare)[:_MAX_RARE])
 
 
-def _write_folded(first: _Record, alike: Sequence[_Record]) -> str:
+def _write_folded(alike: Sequence[_Record]) -> str:
     """Return the first of records that are alike, with what is known of the others."""
-    count = len(alike)
+    first, count = alike[0], len(alike)
     if count == 1:
         return first.text
     last = alike[-1].time
@@ -185,9 +181,7 @@ def _describe_values(messages: Sequence[str]) -> str:
     return "; ".join(found)
 
 
-def _write_marker(
-    records: Sequence[_Record], written: dict[int, tuple[str, int]], request: Request
-) -> str:
+def _describe_omission(records: Sequence[_Record], written: Collection[int]) -> str:
     left_out = len(records) - len(written)
     levels = Counter(
         match[1].lower()
@@ -199,8 +193,7 @@ def _write_marker(
     if times:
         about.append(f"{times[0]} to {times[-1]}")
     summary = f" ({', '.join(about)})" if about else ""
-    omission = (
+    return (
         f"{left_out} of {len(records)} records left out{summary}; [×n until t] behind a record: "
         "n like it, which differ in numbers"
     )
-    return write_marker(omission, [retrieve_call(request.key)] if request.key else [])

@@ -55,3 +55,9 @@ def test_a_stack_trace_stays_whole() -> None:
     ]
     text = "\n".join(sent([*lines[:201], *trace, *lines[202:]]))
     assert "\n".join(trace) in text
+
+
+def test_times_are_written_whole() -> None:
+    text = sent(access_log([200] * 300))
+    assert "07/Mar/2026:10:00:00 +0000 to 07/Mar/2026:10:04:59 +0000" in text[0]
+    assert text[1].endswith("[×300 until 07/Mar/2026:10:04:59 +0000]")

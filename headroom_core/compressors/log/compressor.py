@@ -36,6 +36,7 @@ _LEVELS = re.compile(
     r"|warning|error|fatal|crit)\b"
 )
 _LEVEL_CHARACTERS = 120
+_REST_OF_TIME = re.compile(r"(?::\d\d)?(?:[.,:]\d{1,9})?(?:Z|[ ]?[+-]\d\d:?\d\d)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class LogCompressor:
     """
 
     name = "log"
-    fingerprint = "log 2"
+    fingerprint = "log 3"
 
     def accepts(self, kind: TextKind) -> bool:
         """Return whether a text is a log of some length."""
@@ -98,8 +99,12 @@ def _read_records(lines: Sequence[str]) -> list[_Record]:
     for first, end in zip(starts, [*starts[1:], len(lines)]):
         text = "".join(lines[first:end])
         stamp = stamps[first] if has_times else None
-        time = stamp[0] if stamp else ""
-        message = text if stamp is None else text[: stamp.start()] + text[stamp.end() :]
+        start, end_of_time = stamp.span() if stamp else (0, 0)
+        if stamp:
+            # A time is shown as it is written, with its seconds and its zone.
+            rest = _REST_OF_TIME.match(text, end_of_time)
+            end_of_time = rest.end() if rest else end_of_time
+        time, message = text[start:end_of_time], text[:start] + text[end_of_time:].rstrip("\r\n")
         records.append(_Record(first, end, text, time, message))
     return records
 

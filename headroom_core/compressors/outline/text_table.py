@@ -29,13 +29,14 @@ _ERROR = re.compile(
     r"|zombie|defunct|stopped|masked|blocked|suspended|lost|invalid|expired|imagepullbackoff|notready)\b",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"^[-+]?[\d,]{1,18}(?:\.\d{1,9})?\s?(?:%|[KMGTP]i?B?|m|ms|s)?$", re.IGNORECASE)
-_FACTORS = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
+_NUMBER = re.compile(r"([-+]?\d[\d,]{0,17}(?:\.\d{1,9})?)\s?(?:%|ms|s|([kKMmgGtTpP])i?[Bb]?)?")
+# A small m is a thousandth, as in the load of a container.
+_FACTORS = {"m": 1e-3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 _MAX_HITS, _MAX_LISTED, _MAX_STRONG = 12, 60, 20
 _MAX_ERROR_SHARE, _RARE_SHARE = 0.3, 0.02
 _MAX_CATEGORIES = 12
 _OUTLIER_DEVIATIONS = 8
-_MAX_SPECIAL, _MAX_SPECIAL_IF_NAMED = 60, 16
+_MAX_UNUSUAL, _MAX_UNUSUAL_IF_NAMED, _MAX_ERRORS_IF_NAMED = 60, 16, 8
 _RISK = 0.15
 
 
@@ -47,7 +48,7 @@ class TextTableCompressor:
     """
 
     name = "text_table"
-    fingerprint = "text_table 1"
+    fingerprint = "text_table 2"
     keeps_lines = True
 
     def accepts(self, kind: TextKind) -> bool:
@@ -64,13 +65,17 @@ class TextTableCompressor:
         rows = _find_rows(lines.lines)
         if len(rows) < _MIN_LINES // 2:
             return None
-        special, counts = _find_special_rows(lines.lines, rows)
+        errors = _find_errors(lines.lines, rows)
+        unusual, counts = _find_unusual_rows(lines.lines, rows)
         hits = find_line_hits(lines, request.query)
         named = _find_named(hits.weights, hits.strong, set(rows), request.query)
         kept = set(range(len(lines))) - set(rows)
         kept |= {rows[0], rows[-1], *named}
-        # Where the query names a row, little else is asked for.
-        kept.update(special[: _MAX_SPECIAL_IF_NAMED if hits.strong & set(rows) else _MAX_SPECIAL])
+        if hits.strong & set(rows):
+            # Where the query names a row, little else is asked for.
+            kept |= {*errors[:_MAX_ERRORS_IF_NAMED], *unusual[:_MAX_UNUSUAL_IF_NAMED]}
+        else:
+            kept |= {*errors, *unusual[:_MAX_UNUSUAL]}
         reason = f"{len(set(rows) - kept)} of {len(rows)} rows left out"
         return write_kept_lines(
             lines.lines, kept, request, reason=reason, summary=counts, risk=_RISK
@@ -110,8 +115,14 @@ def _find_named(
     return named
 
 
-def _find_special_rows(lines: Sequence[str], rows: Sequence[int]) -> tuple[list[int], str]:
-    """Return rows with extreme numbers, errors and rare values, and counts of values."""
+def _find_errors(lines: Sequence[str], rows: Sequence[int]) -> list[int]:
+    """Return the rows with a word for an error, unless so many have one that it is normal."""
+    errors = [index for index in rows if _ERROR.search(lines[index])]
+    return errors if len(errors) <= _MAX_ERROR_SHARE * len(rows) else []
+
+
+def _find_unusual_rows(lines: Sequence[str], rows: Sequence[int]) -> tuple[list[int], str]:
+    """Return rows with extreme numbers and rare values, and counts of values."""
     header = next(
         (lines[index] for index in range(rows[0] - 1, -1, -1) if _HEADER.search(lines[index])), ""
     )
@@ -136,11 +147,8 @@ def _find_special_rows(lines: Sequence[str], rows: Sequence[int]) -> tuple[list[
             if all(value and len(value) <= 24 for value in values):
                 shown = ", ".join(f"{count} {value}" for value, count in values.most_common())
                 counted.append((len(shown), shown))
-    errors = [index for index in rows if _ERROR.search(lines[index])]
-    if len(errors) > _MAX_ERROR_SHARE * len(rows):
-        errors = []
     counts = "; ".join(shown for _, shown in sorted(counted)[:3])
-    return list(dict.fromkeys([*extreme, *rare, *errors])), counts
+    return list(dict.fromkeys([*extreme, *rare])), counts
 
 
 def _split_cells(rows: Sequence[str], header: str) -> list[list[str]]:
@@ -162,14 +170,12 @@ def _steadiness(split: Sequence[Sequence[str]]) -> int:
 
 
 def _number(cell: str) -> float | None:
-    if not _NUMBER.match(cell):
+    match = _NUMBER.fullmatch(cell)
+    if not match:
         return None
-    digits = cell.rstrip("%KMGTPkmgtpiBbs ").replace(",", "")
-    unit = cell[len(cell.rstrip("iBb")) - 1 : len(cell.rstrip("iBb"))].lower()
-    try:
-        return float(digits) * _FACTORS.get(unit, 1.0)
-    except ValueError:
-        return None
+    unit = match[2] or ""
+    factor = _FACTORS.get(unit) or _FACTORS.get(unit.upper(), 1.0)
+    return float(match[1].replace(",", "")) * factor
 
 
 def _outliers(numbers: Sequence[float | None], known: Sequence[float]) -> Iterator[int]:

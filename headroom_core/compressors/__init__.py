@@ -12,7 +12,11 @@ from headroom_core.compressors.html.compressor import HtmlCompressor
 from headroom_core.compressors.listing import ListingCompressor
 from headroom_core.compressors.log import LogCompressor
 from headroom_core.compressors.markdown import MarkdownCompressor
-from headroom_core.compressors.outline import OutlineCompressor, TextTableCompressor
+from headroom_core.compressors.outline import (
+    OUTLINE_KINDS,
+    OutlineCompressor,
+    TextTableCompressor,
+)
 from headroom_core.compressors.registry import Accepts, CompressorFactory, CompressorRegistry
 from headroom_core.compressors.search import SearchCompressor
 from headroom_core.compressors.smart_crusher.compressor import TableCompressor
@@ -31,7 +35,7 @@ REGISTRY = CompressorRegistry(
         DiffCompressor(),
         CodeCompressor(),
         MarkdownCompressor(),
-        OutlineCompressor(),
+        *map(OutlineCompressor, OUTLINE_KINDS),
         TableCompressor.from_config,
         AnyTextCompressor(),
     ]

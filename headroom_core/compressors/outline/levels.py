@@ -87,6 +87,8 @@ _LEVELS: Mapping[str, Callable[[Sequence[str]], list[int]]] = {
     "xml": _by_indent,
     "yaml": _by_indent,
 }
+OUTLINE_KINDS = tuple(_LEVELS)
+"""The kinds of text that are compressed by the levels of their lines."""
 
 
 class OutlineCompressor:
@@ -94,30 +96,35 @@ class OutlineCompressor:
 
     Lines that the query names stay, with all that is above them and what belongs to them, and an
     outline of the rest: its upper levels and the names in it.
+
+    Args:
+        kind: Name of the kind of text, one of `OUTLINE_KINDS`.
     """
 
     name = "outline"
-    fingerprint = "outline 1"
     keeps_lines = True
 
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.fingerprint = f"outline 1 {kind}"
+
     def accepts(self, kind: TextKind) -> bool:
-        """Return whether a text is of such a kind, and of some length."""
-        return kind.line_count >= _MIN_LINES and kind.name in _LEVELS
+        """Return whether a text is of this kind, and of some length."""
+        return kind.line_count >= _MIN_LINES and kind.name == self.kind
 
     def compress(self, text: str, request: Request) -> Compressed | None:
         """Leave out what is far from the query and deep in the outline."""
         if not request.selecting:
             return None
-        kind = TextKind(text, tool=request.tool, call=request.call).name
         lines = TextLines(text)
-        levels = _LEVELS.get(kind, _by_indent)(lines.lines)
+        levels = _LEVELS[self.kind](lines.lines)
         parents = _find_parents(levels)
         kept = {0, 1, len(lines) - 1}
         named = _find_named(lines, parents, levels, request.query)
         share = _NAMED_OUTLINE_SHARE if named else _OUTLINE_SHARE
         named |= _find_keys(lines, request.query)
         kept |= named | _find_outline(lines.lines, levels, int(share * len(text)))
-        if kind == "blocks":
+        if self.kind == "blocks":
             kept |= _find_unusual(lines.lines, levels)
         errors = lines.find_all(_ERROR)
         if len(errors) <= _MAX_ERRORS:

@@ -35,7 +35,8 @@ _KEY_DIGITS = 24
 _KEY_IN_CALL = re.compile(rf'{RETRIEVE_TOOL}\(key=\\*"([0-9a-f]{{{_KEY_DIGITS}}})\\*"')
 
 _LINES_MARKER = re.compile(
-    rf"\[headroom: \d+ of \d+ (?:lines|parts|records) left out[^\n]{{0,2000}}{_KEY_IN_CALL.pattern}"
+    r"\[headroom: \d+(?: of \d+)? (?:commits|lines|parts|records|tags) left out[^\n]{0,2000}"
+    + _KEY_IN_CALL.pattern
 )
 
 # Large strings are hashed in pieces, because the system takes longer to hand out one large piece
@@ -149,7 +150,7 @@ def has_marker(text: str, key: str) -> bool:
 
 
 def has_lines_marker(text: str) -> bool:
-    """Return whether a text has a marker of lines that were left out, which names an original.
+    """Return whether a text has a marker of lines or the like, not of rows, with a key.
 
     Example:
         >>> marker = '[headroom: 3 of 9 lines left out here; …: headroom_retrieve(key="2cf24d…")]'

@@ -78,7 +78,8 @@ _JSON_START = re.compile(
     re.VERBOSE,
 )
 _HTML_START = re.compile(
-    r"(?:\s{0,80}(?:<\?xml[^>]{0,300}>|<!--.{0,2000}?-->)){0,4}\s{0,80}<(?:!doctype\s+html|html[\s>])",
+    r"(?:\s{0,80}(?:<\?xml[^>]{0,300}>|<!--.{0,2000}?-->)){0,4}"
+    r"\s{0,80}<(?:!doctype\s+html|html[\s>])",
     re.IGNORECASE | re.DOTALL,
 )
 _ELEMENT = re.compile(r"<([a-z][\w:.-]{0,60})")

@@ -127,6 +127,14 @@ def test_results_are_the_same_again(sample: Sample) -> None:
 
 
 @by_name
+def test_what_was_shortened_is_not_shortened_again(sample: Sample) -> None:
+    text = sample.make(LINES, 6)
+    for config in (None, LOSSLESS):
+        once = output_of(compress_sample(sample, text, config))
+        assert output_of(compress_sample(sample, once, config)) == once
+
+
+@by_name
 @given(seed=st.integers(0, 10**6))
 def test_damaged_texts_lose_nothing(sample: Sample, seed: int) -> None:
     random = Random(seed)

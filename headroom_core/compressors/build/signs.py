@@ -38,7 +38,8 @@ _OTHER_WORDS = (
 
 _HARMLESS = re.compile(
     r"""
-    \b(?:0|no|without|zero)\s(?:\w{1,12}\s)?(?:error|failure|warning|problem|issue|failed)(?:\(?s\)?)?\b
+    \b(?:0|no|without|zero)\s(?:\w{1,12}\s)?
+        (?:error|failure|warning|problem|issue|failed)(?:\(?s\)?)?\b
     | \b(?:errors?|failures?|failed|warnings?|skipped)\s?[:=]\s?0\b
     | -W(?:no-)?[\w=+-]{0,40}
     | --?[\w-]{0,30}(?:error|warning|fail)[\w=-]{0,30}
@@ -99,7 +100,8 @@ _TOLD_IN_LIST = re.compile(r"(\S{1,400})\s(?:FAILED|ERROR)\b")
 _TOLD_IN_HEADING = re.compile(r"_{1,80}\s(?:ERROR at \w{1,10} of )?([\w.]{1,200})")
 _TOLD_AT_END = re.compile(r"(?:FAILED|ERROR)\s(\S{1,400}?::([\w:]{1,200})\S{0,400})")
 _LOCATION = re.compile(
-    r"^(?:\[\w{1,12}\]\s{1,8}){0,2}\S[^\n]{0,240}?[:(\[]\d{1,7}(?:[:,.-]\s?\d{1,6}){0,3}[\])]{0,2}:?\s{0,4}"
+    r"^(?:\[\w{1,12}\]\s{1,8}){0,2}\S[^\n]{0,240}?[:(\[]\d{1,7}(?:[:,.-]\s?\d{1,6}){0,3}"
+    r"[\])]{0,2}:?\s{0,4}"
 )
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 

@@ -26,7 +26,8 @@ _TOTAL = re.compile(r"^\W{0,4}(?:grand )?totals?\b|^\(\d+ rows?\)", re.IGNORECAS
 _ERROR = re.compile(
     r"(?:\b|_)(?:error\w*|fail\w*|fatal|crash\w*|denied|dead|down|exited|evicted|oomkilled|unknown"
     r"|pending|terminating|unhealthy|not ?ready|offline|degraded|critical|warning|timeout|refused"
-    r"|zombie|defunct|stopped|masked|blocked|suspended|lost|invalid|expired|imagepullbackoff|notready)\b",
+    r"|zombie|defunct|stopped|masked|blocked|suspended|lost|invalid|expired|imagepullbackoff"
+    r"|notready)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"([-+]?\d[\d,]{0,17}(?:\.\d{1,9})?)\s?(?:%|ms|s|([kKMmgGtTpP])i?[Bb]?)?")

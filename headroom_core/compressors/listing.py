@@ -14,6 +14,7 @@ from headroom_core.compressors.lines.top import (
     write_under_marker,
 )
 from headroom_core.kinds import TextKind
+from headroom_core.text.signs import FILE_MODE, TREE_BRANCH
 from headroom_core.text.text_lines import TextLines
 
 _MIN_LINES = 40
@@ -21,9 +22,8 @@ _BEST, _LEAST_SHARE, _FIRST, _LAST = 20, 0.35, 3, 1
 # Without a word of the query in any line, lines from all over the listing say most.
 _SPREAD, _SPREAD_SHARE = 60, 0.2
 _HEADING = re.compile(r"[^\n]{1,400}:\r?$")
-_DEPTH = re.compile(r"[\s│|`├└─-]{0,200}")
-_TREE = re.compile(r"[\s│|]{0,200}(?:├──|└──|\|--|`--)")
-_LONG = re.compile(r"[-dlcbps](?:[r-][w-][xsS-]){2}[r-][w-][xtT-]")
+_TREE = re.compile(rf"[\s│|]{{0,200}}{TREE_BRANCH}")
+_LONG = re.compile(FILE_MODE)
 _BLOB = re.compile(r"\d{6} (?:blob|tree|commit) [0-9a-f]{7,64}[ \t\d-]{1,20}\t")
 _STATE = re.compile(r"[ MADRCU?!]{2} (?=\S)|\t?(?:new file|modified|deleted|renamed|both \w+): +")
 _WORD_STARTS = re.compile(r"(?<=[a-z\d])(?=[A-Z])")

@@ -14,6 +14,7 @@ from functools import cached_property
 from headroom_core.kinds.builds import is_build_line, is_build_mark, is_diagnostic
 from headroom_core.kinds.starts import LineStart, start_of_line
 from headroom_core.text.separated import SEPARATORS
+from headroom_core.text.signs import FILE_MODE, TREE_BRANCH
 
 # The lines that are sampled: a start, places inside, and the end.
 _FIRST_LINES, _INNER_LINES, _LAST_LINES = 20, 6, 10
@@ -55,12 +56,12 @@ _CODE_END = re.compile(r"[;{}(,]$|\)[:;]?$|=>$")
 _COLUMN = re.compile(r"(?<=\S)(?:  +|\t+)(?=\S)")
 _PATH = re.compile(r"[\w@+~.,()\[\]{}$=%#/-]{1,400}")
 _LONG_LISTING = re.compile(
-    r"[-dlcbps](?:[r-][w-][xsS-]){2}[r-][w-][xtT-][.+@]?\s{1,9}\d{1,9}\s{1,9}\S"
+    FILE_MODE + r"[.+@]?\s{1,9}\d{1,9}\s{1,9}\S"
     r"|\d{6}[ ](?:blob|tree)[ ]|(?!  )[ MADRCU?!]{2} \S{1,200}(?: -> \S{1,200})?$"
 )
 _LINE_NUMBER = re.compile(r"\s{0,8}(\d{1,7})(?:\t|→|[:|] )")
 _NUMBER_OF_HIT = re.compile(r"\d{1,7}[:-]")
-_TREE = re.compile(r"[\s│|]{0,120}(?:├──|└──|\|--|`--)[ ]")
+_TREE = re.compile(rf"[\s│|]{{0,120}}{TREE_BRANCH}[ ]")
 _PHRASE_KEY = re.compile(r"\s{0,80}(?:- )?[\w(][\w/.()-]{0,60} [^:\"'{\n]{1,60}:")
 _DATUM = re.compile(r"[\d/]")
 # Only the end of a sentence is looked for: each place of a line is tried for a word at most.

@@ -50,6 +50,12 @@ LOG_START = r"""
     | \d{1,3}(?:\.\d{1,3}){3}\s
 """
 
+# The kind and the permissions of a file, as `ls -l` writes them.
+FILE_MODE = r"[-dlcbps](?:[r-][w-][xsS-]){2}[r-][w-][xtT-]"
+
+# A drawn tree's branch in front of a name.
+TREE_BRANCH = r"(?:├──|└──|\|--|`--)"
+
 # One pattern with a single anchored group is measurably faster than one pattern per kind.
 NON_PROSE_LINE = re.compile(
     rf"""

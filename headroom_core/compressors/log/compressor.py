@@ -77,8 +77,11 @@ class LogCompressor:
         folded = len(records) - len(written)
         if not folded:
             return None
+        kept = [written[index] for index in sorted(written)]
+        if not text.endswith("\n"):
+            kept[-1] = kept[-1].removesuffix("\n")
         return write_under_marker(
-            [written[index] for index in sorted(written)],
+            kept,
             _describe_omission(records, written),
             request,
             reason=f"{folded} of {len(records)} records folded into {len(groups)} kinds",

@@ -12,15 +12,14 @@ from headroom_core.compressors.base import Compressed, Request
 from headroom_core.compressors.lines.gaps import write_kept_lines
 from headroom_core.compressors.lines.hits import asks_for_list, find_line_hits
 from headroom_core.kinds import TextKind
+from headroom_core.text.signs import FILE_MODE
 from headroom_core.text.text_lines import TextLines
 
 _MIN_LINES = 12
 _COLUMN = re.compile(r"[ ]{2,}|\t+|[ ]*[|│║][ ]*")
 _RULE = re.compile(r"^[\s+|│┌├└╔╠╚╒╞╘─━═=:-]*(?:--|──|══|==|━━)[^\w\n]*$")
 # A line of `ls -l`, among the first.
-_LONG = re.compile(
-    r"\A(?:[^\n]{0,200}\n){0,4}[-dlcbps](?:[r-][w-][xsS-]){2}[r-][w-][xtT-][.+@]?[ ]"
-)
+_LONG = re.compile(rf"\A(?:[^\n]{{0,200}}\n){{0,4}}{FILE_MODE}[.+@]?[ ]")
 _HEADER = re.compile(r"[A-Za-z]{2}")
 _TOTAL = re.compile(r"^\W{0,4}(?:grand )?totals?\b|^\(\d+ rows?\)", re.IGNORECASE)
 _ERROR = re.compile(
